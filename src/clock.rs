@@ -1,0 +1,141 @@
+//! The clock: Unix time for what is written down, monotonic time for what is waited for.
+//!
+//! Whatever depends on the time takes it as an argument, so that a test can be at any second it likes;
+//! [`now`] is the only place that asks the system. Tokens speak in whole seconds since 1970, leap seconds
+//! not counted (RFC 7519 section 2, "NumericDate").
+
+use core::fmt;
+use core::time::Duration;
+
+/// A moment: seconds since 1970-01-01T00:00:00Z, from 0 to 2^53 - 1, the integers that every JSON reader
+/// keeps exact (RFC 8259 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(u64);
+
+impl UnixTime {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+    /// The last moment that can be written: 2^53 - 1 seconds.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// The moment that many seconds after 1970, or `None` beyond [`UnixTime::MAX`].
+    pub const fn new(seconds: u64) -> Option<Self> {
+        if seconds <= Self::MAX.0 { Some(Self(seconds)) } else { None }
+    }
+
+    /// Seconds since 1970.
+    pub const fn seconds(self) -> u64 {
+        self.0
+    }
+
+    /// The moment `after` later, in whole seconds, or [`UnixTime::MAX`] if that is sooner.
+    #[must_use]
+    pub const fn saturating_add(self, after: Duration) -> Self {
+        let seconds = self.0.saturating_add(after.as_secs());
+        if seconds <= Self::MAX.0 { Self(seconds) } else { Self::MAX }
+    }
+
+    /// How long after `earlier` this is; zero if it isn't.
+    pub const fn duration_since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.0.saturating_sub(earlier.0))
+    }
+
+    /// As HTTP writes it in `Date` (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`.
+    pub fn http_date(self) -> impl fmt::Display {
+        HttpDate(self)
+    }
+
+    /// Year, month (1 to 12), day (1 to 31), and the seconds passed of that day, in UTC.
+    ///
+    /// The calendar repeats every 400 years of 146,097 days, and is simplest when a year begins in March,
+    /// so that the leap day is its last.
+    fn civil(self) -> (u64, u64, u64, u64) {
+        const DAYS_FROM_MARCH_0000_TO_1970: u64 = 719_468;
+        let day = self.0 / 86_400 + DAYS_FROM_MARCH_0000_TO_1970;
+        let (era, day_of_era) = (day / 146_097, day % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let day_of_month = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let year = era * 400 + year_of_era + u64::from(month <= 2);
+        (year, month, day_of_month, self.0 % 86_400)
+    }
+}
+
+/// As RFC 3339 writes it: `2026-11-23T18:56:46Z`.
+impl fmt::Display for UnixTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, second) = self.civil();
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+}
+
+struct HttpDate(UnixTime);
+
+impl fmt::Display for HttpDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (year, month, day, second) = self.0.civil();
+        let name = |names: &[&'static str], n| {
+            names.iter().zip(0..).find(|(_, i)| *i == n).map_or("", |(name, _)| name)
+        };
+        let (weekday, month) = (name(&WEEKDAYS, self.0.0 / 86_400 % 7), name(&MONTHS, month - 1));
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+    }
+}
+
+/// One reading of both clocks, passed down from whoever took the request in.
+#[cfg(feature = "std")]
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// What people and tokens call the time. It can be set, forwards and backwards.
+    pub unix: UnixTime,
+    /// What never goes back: for deadlines, and for how often something may be done.
+    pub monotonic: std::time::Instant,
+}
+
+/// Reads the clocks. A system clock before 1970 reads as 1970.
+#[cfg(feature = "std")]
+pub fn now() -> Now {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Now { unix: UnixTime::EPOCH.saturating_add(since_1970), monotonic: std::time::Instant::now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::new(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_moment_reads_as_rfc_3339_and_as_an_http_date() {
+        for (seconds, rfc3339, http) in [
+            (0, "1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (784_111_777, "1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 GMT"), // RFC 9110 5.6.7's own
+            (951_782_399, "2000-02-28T23:59:59Z", "Mon, 28 Feb 2000 23:59:59 GMT"),
+            (951_782_400, "2000-02-29T00:00:00Z", "Tue, 29 Feb 2000 00:00:00 GMT"),
+            (4_107_542_400, "2100-03-01T00:00:00Z", "Mon, 01 Mar 2100 00:00:00 GMT"),
+            (253_402_300_799, "9999-12-31T23:59:59Z", "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            assert_eq!(at(seconds).to_string(), rfc3339);
+            assert_eq!(at(seconds).http_date().to_string(), http);
+        }
+    }
+
+    #[test]
+    fn the_last_moment_is_the_last_exact_json_integer() {
+        assert_eq!(UnixTime::new((1 << 53) - 1), Some(UnixTime::MAX));
+        assert_eq!(UnixTime::new(1 << 53), None);
+        assert_eq!(UnixTime::MAX.saturating_add(Duration::MAX), UnixTime::MAX);
+        let _ = UnixTime::MAX.to_string(); // a year of nine digits, not an overflow
+    }
+}

@@ -1,0 +1,171 @@
+//! JSON (RFC 8259): objects from strangers, and objects for them.
+//!
+//! Two things that a JSON reader usually lets pass are errors here. **A member that stands twice** means one
+//! thing to a reader that takes the first and another to one that takes the last (RFC 8259 section 4), so
+//! nobody can say what was signed or sent. **Deep nesting** overflows the stack of a reader that recurses,
+//! and serde_json's own limit of 128 is too deep for the small stacks of a server's threads.
+//!
+//! Both are found by one scan over the bytes, which keeps no state but a depth and a count: every member
+//! has exactly one `:` outside strings, so an object with a member twice has more of them than the parsed
+//! value has members.
+
+use alloc::string::String;
+use core::fmt;
+
+/// Any JSON value.
+pub use serde_json::Value;
+/// Makes a [`Value`] from a JSON literal: `json!({"username": name})`.
+pub use serde_json::json;
+
+/// A JSON object: its members by name.
+pub type Object = serde_json::Map<String, Value>;
+
+/// How deep objects and arrays may stand in each other. What we read needs one level.
+pub const MAX_DEPTH: usize = 16;
+
+/// Why a text is not a JSON object that we take.
+#[derive(Debug)]
+pub enum JsonError {
+    /// Objects or arrays more than [`MAX_DEPTH`] deep in each other.
+    TooDeep,
+    /// Not JSON; the source says what was expected and where.
+    Syntax(serde_json::Error),
+    /// JSON, but not an object.
+    NotAnObject,
+    /// An object, here or further in, in which one name stands twice.
+    DuplicateMember,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooDeep => write!(f, "nested more than {MAX_DEPTH} levels deep"),
+            Self::Syntax(error) => write!(f, "not JSON: {error}"),
+            Self::NotAnObject => f.write_str("not a JSON object"),
+            Self::DuplicateMember => f.write_str("a member stands twice in one object"),
+        }
+    }
+}
+
+impl core::error::Error for JsonError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Syntax(error) => Some(error),
+            Self::TooDeep | Self::NotAnObject | Self::DuplicateMember => None,
+        }
+    }
+}
+
+/// Parses a text that must be one JSON object with no member twice.
+///
+/// ```
+/// let object = gatekey::json::parse_object(br#"{"username":"ok","password":"python"}"#)?;
+/// assert_eq!(object["username"], "ok");
+/// # Ok::<(), gatekey::json::JsonError>(())
+/// ```
+///
+/// # Errors
+/// Each variant of [`JsonError`], for what its name says.
+pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
+    let written_members = scan(text)?;
+    match serde_json::from_slice(text).map_err(JsonError::Syntax)? {
+        Value::Object(object)
+            if object.values().map(members).sum::<usize>() + object.len() == written_members =>
+        {
+            Ok(object)
+        }
+        Value::Object(_) => Err(JsonError::DuplicateMember),
+        _ => Err(JsonError::NotAnObject),
+    }
+}
+
+/// Counts the colons outside strings, and refuses nesting over [`MAX_DEPTH`].
+///
+/// On text that is not JSON the count means nothing; the parser refuses that text next.
+fn scan(text: &[u8]) -> Result<usize, JsonError> {
+    let (mut depth, mut colons) = (0_usize, 0_usize);
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_string(&mut bytes),
+            b'{' | b'[' if depth == MAX_DEPTH => return Err(JsonError::TooDeep),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b':' => colons += 1,
+            _ => {}
+        }
+    }
+    Ok(colons)
+}
+
+/// Moves past the end of the string whose opening quote was just read.
+fn skip_string(bytes: &mut core::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => drop(bytes.next()),
+            b'"' => return,
+            _ => {}
+        }
+    }
+}
+
+/// How many members stand in a value, at every level.
+fn members(value: &Value) -> usize {
+    match value {
+        Value::Object(object) => object.len() + object.values().map(members).sum::<usize>(),
+        Value::Array(values) => values.iter().map(members).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn error(text: &str) -> String {
+        parse_object(text.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_refused_at_every_level() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"b":2,"\u0061":3}"#, // one name, two spellings
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+        ] {
+            assert_eq!(error(text), "a member stands twice in one object", "{text}");
+        }
+    }
+
+    #[test]
+    fn colons_and_brackets_inside_strings_count_for_nothing() {
+        let text = r#"{"a:b{[":"::}]\"{[[[[[[[[[[[[[[[[[[[[:","c":[":",{"d":":"}]}"#;
+        assert_eq!(parse_object(text.as_bytes()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        let nested = |depth: usize| alloc::format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(parse_object(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
+        assert_eq!(error(&nested(MAX_DEPTH)), "nested more than 16 levels deep");
+    }
+
+    #[test]
+    fn a_body_full_of_brackets_is_refused_on_a_small_stack() {
+        let refused = std::thread::Builder::new()
+            .stack_size(64 * 1024)
+            .spawn(|| matches!(parse_object(&[b'['; 16 * 1024]), Err(JsonError::TooDeep)));
+        assert!(refused.unwrap().join().unwrap());
+    }
+
+    #[test]
+    fn what_is_not_an_object_is_refused_with_what_was_expected() {
+        assert_eq!(error("[1]"), "not a JSON object");
+        assert_eq!(error("null"), "not a JSON object");
+        assert_eq!(error(""), "not JSON: EOF while parsing a value at line 1 column 0");
+        assert_eq!(error("{\"a\":1} x"), "not JSON: trailing characters at line 1 column 9");
+        assert!(error("{\"a\":\"\u{0}\"}").starts_with("not JSON: control character"));
+    }
+}

@@ -1,0 +1,61 @@
+//! Secrets in memory: never shown, wiped when dropped, compared in constant time.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use ctutils::CtEq as _;
+use zeroize::Zeroizing;
+
+/// A text that is nobody's business: a password, or a token as it was sent.
+///
+/// It has no `Display`, its `Debug` is redacted, and its memory is wiped when it is dropped. Copies that
+/// others made before it came here (the bytes of a request, say) are not.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes the text in, without copying it.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
+
+/// Bytes that are wiped when they are dropped.
+pub type SecretBytes = Zeroizing<Vec<u8>>;
+
+/// Whether two byte strings are equal, in a time that depends on their lengths alone.
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).to_bool()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown() {
+        let secret = Secret::new("python".into());
+        assert_eq!(alloc::format!("{secret:?}"), "Secret(redacted)");
+        assert_eq!(secret.expose(), "python");
+    }
+
+    #[test]
+    fn equal_compares_lengths_and_every_byte() {
+        assert!(equal(b"", b""));
+        assert!(equal(b"abc", b"abc"));
+        for other in [&b"abd"[..], b"bbc", b"ab", b"abcd", b""] {
+            assert!(!equal(b"abc", other));
+        }
+    }
+}

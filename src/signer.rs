@@ -1,0 +1,286 @@
+//! The signer: HMAC-SHA-256 over bytes (RFC 2104, RFC 7518 section 3.2), and the ring of keys.
+//!
+//! It knows nothing of what the bytes mean. A [`SigningKey`] is one secret's bytes, used as they are; a
+//! [`KeyRing`] is all of them, **oldest first, newest last: the newest signs, every one verifies**. That is
+//! how a key is replaced without signing anybody out: a new one goes to the end, and the old ones leave when
+//! the last token they signed has expired.
+
+use crate::encoding;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+/// A MAC: 32 bytes.
+pub type Signature = [u8; 32];
+
+/// One secret, ready to sign. Its bytes are not kept, only the hash states made from them; these are wiped
+/// when it is dropped.
+#[derive(Clone)]
+pub struct SigningKey {
+    mac: Hmac<Sha256>,
+    secret_length: usize,
+}
+
+impl SigningKey {
+    /// A shorter secret is refused: it can be guessed from one token, offline.
+    pub const MIN_BYTES: usize = 16;
+    /// A shorter secret than this is weak: RFC 7518 section 3.2 asks for as many bytes as the hash has.
+    pub const STRONG_BYTES: usize = 32;
+    /// A longer secret is refused: it is not a key but a file that came here by mistake.
+    pub const MAX_BYTES: usize = 1024;
+
+    /// A key of these bytes.
+    ///
+    /// # Errors
+    /// [`KeyLengthError`] below [`SigningKey::MIN_BYTES`] or above [`SigningKey::MAX_BYTES`].
+    pub fn new(secret: &[u8]) -> Result<Self, KeyLengthError> {
+        if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&secret.len()) {
+            return Err(KeyLengthError { bytes: secret.len() });
+        }
+        match Hmac::new_from_slice(secret) {
+            Ok(mac) => Ok(Self { mac, secret_length: secret.len() }),
+            Err(_) => Err(KeyLengthError { bytes: secret.len() }), // HMAC itself takes any length
+        }
+    }
+
+    /// Whether the secret is shorter than [`SigningKey::STRONG_BYTES`].
+    pub fn is_weak(&self) -> bool {
+        self.secret_length < Self::STRONG_BYTES
+    }
+
+    /// The MAC of these bytes.
+    pub fn sign(&self, input: &[u8]) -> Signature {
+        self.mac.clone().chain_update(input).finalize().into_bytes().into()
+    }
+
+    /// Whether this is the MAC of these bytes, compared in constant time.
+    pub fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
+        self.mac.clone().chain_update(input).verify_slice(signature).is_ok()
+    }
+
+    /// A name for the key that gives nothing away: 16 characters of base64url, from a MAC that no token has.
+    pub fn fingerprint(&self) -> String {
+        // No signing input has a space in it, so this is nobody's signature.
+        let signature = self.sign(b"gatekey key fingerprint");
+        encoding::encode_base64url(signature.split_at(12).0)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({} bytes, redacted)", self.secret_length)
+    }
+}
+
+/// The secret is too short to be safe or too long to be a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyLengthError {
+    /// How long it is.
+    pub bytes: usize,
+}
+
+impl fmt::Display for KeyLengthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (min, max) = (SigningKey::MIN_BYTES, SigningKey::MAX_BYTES);
+        write!(f, "the secret has {} bytes, expected {min} to {max}", self.bytes)
+    }
+}
+
+impl core::error::Error for KeyLengthError {}
+
+/// All keys, oldest first; never empty.
+#[derive(Clone, Debug)]
+pub struct KeyRing {
+    older: Vec<SigningKey>,
+    newest: SigningKey,
+}
+
+impl KeyRing {
+    /// A forged signature is compared under every key, so there are at most this many.
+    pub const MAX_KEYS: usize = 16;
+
+    /// A ring of one key.
+    pub fn of(key: SigningKey) -> Self {
+        Self { older: Vec::new(), newest: key }
+    }
+
+    /// Parses the file `signing-keys`: one secret a line, oldest first.
+    ///
+    /// A line's exact bytes, less its line feed, are the secret (a carriage return would be one of them);
+    /// a line that begins with `base64:` holds, in standard base64 with padding, one that is not text.
+    /// There are no comments and no empty lines, so that nothing can be mistaken for a key or a key for it.
+    ///
+    /// # Errors
+    /// [`KeyRingError`], with the number of the line. Never the line itself.
+    pub fn parse(file: &[u8]) -> Result<Self, KeyRingError> {
+        let file = file.strip_suffix(b"\n").unwrap_or(file);
+        if file.is_empty() {
+            return Err(KeyRingError::Empty);
+        }
+        let mut keys = Vec::new();
+        for (line, number) in file.split(|byte| *byte == b'\n').zip(1..) {
+            if number > Self::MAX_KEYS {
+                return Err(KeyRingError::TooMany);
+            }
+            keys.push(parse_line(line, number)?);
+        }
+        let newest = keys.pop().ok_or(KeyRingError::Empty)?;
+        Ok(Self { older: keys, newest })
+    }
+
+    /// Every key, oldest first.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &SigningKey> {
+        self.older.iter().chain([&self.newest])
+    }
+
+    /// The key that signs.
+    pub fn newest(&self) -> &SigningKey {
+        &self.newest
+    }
+
+    /// The MAC of these bytes under the newest key.
+    pub fn sign(&self, input: &[u8]) -> Signature {
+        self.newest.sign(input)
+    }
+
+    /// Whether this is the MAC of these bytes under any key of the ring; the newest is tried first.
+    pub fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
+        self.keys().rev().any(|key| key.verify(input, signature))
+    }
+}
+
+fn parse_line(line: &[u8], number: usize) -> Result<SigningKey, KeyRingError> {
+    let key = match line.strip_prefix(b"base64:") {
+        Some(text) => SigningKey::new(
+            &encoding::decode_base64(text).map_err(|_| KeyRingError::NotBase64 { line: number })?,
+        ),
+        None => SigningKey::new(line),
+    };
+    key.map_err(|error| KeyRingError::Length { line: number, error })
+}
+
+/// Why a file of signing keys can't be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRingError {
+    /// There is no key in it.
+    Empty,
+    /// More than [`KeyRing::MAX_KEYS`].
+    TooMany,
+    /// What follows `base64:` on this line isn't that.
+    NotBase64 {
+        /// Counted from 1.
+        line: usize,
+    },
+    /// The secret on this line is too short or too long.
+    Length {
+        /// Counted from 1.
+        line: usize,
+        /// How long it is.
+        error: KeyLengthError,
+    },
+}
+
+impl fmt::Display for KeyRingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it holds no key, expected one secret a line"),
+            Self::TooMany => write!(f, "it holds more than {} keys", KeyRing::MAX_KEYS),
+            Self::NotBase64 { line } => {
+                write!(f, "line {line}: expected standard base64 with padding after \"base64:\"")
+            }
+            Self::Length { line, error } => write!(f, "line {line}: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for KeyRingError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Length { error, .. } => Some(error),
+            Self::Empty | Self::TooMany | Self::NotBase64 { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    /// RFC 4231 section 4.3 (test case 2) has a key of four bytes, so its case 3 and 7 serve here.
+    #[test]
+    fn signatures_are_hmac_sha_256() {
+        let key = SigningKey::new(&[0xaa; 20]).unwrap();
+        let mac = key.sign(&[0xdd; 50]);
+        assert_eq!(mac.as_slice(), hex("773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"));
+        let key = SigningKey::new(&[0xaa; 131]).unwrap();
+        let mac = key.sign(
+            b"This is a test using a larger than block-size key and a larger than block-size data. The key \
+              needs to be hashed before being used by the HMAC algorithm.",
+        );
+        assert_eq!(mac.as_slice(), hex("9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"));
+    }
+
+    fn hex(text: &str) -> Vec<u8> {
+        text.as_bytes()
+            .chunks(2)
+            .map(|pair| u8::from_str_radix(core::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn the_newest_key_signs_and_every_key_verifies() {
+        let ring = KeyRing::parse(
+            b"the oldest of the keys\nbase64:AAECAwQFBgcICQoLDA0ODw==\nthe newest of the keys\n",
+        );
+        let ring = ring.unwrap();
+        let newest = SigningKey::new(b"the newest of the keys").unwrap();
+        assert_eq!(ring.sign(b"input"), newest.sign(b"input"));
+        for key in ring.keys() {
+            assert!(ring.verify(b"input", &key.sign(b"input")));
+        }
+        assert_eq!(ring.keys().count(), 3);
+        let stranger = SigningKey::new(b"somebody else's key").unwrap();
+        assert!(!ring.verify(b"input", &stranger.sign(b"input")));
+        assert!(!ring.verify(b"input", b""));
+    }
+
+    #[test]
+    fn a_secret_is_its_lines_exact_bytes() {
+        let plain = KeyRing::parse(b"sixteen bytes ok").unwrap();
+        let with_line_feed = KeyRing::parse(b"sixteen bytes ok\n").unwrap();
+        let with_space = KeyRing::parse(b"sixteen bytes ok \n").unwrap();
+        assert_eq!(plain.newest().fingerprint(), with_line_feed.newest().fingerprint());
+        assert_ne!(plain.newest().fingerprint(), with_space.newest().fingerprint());
+        let as_base64 = KeyRing::parse(b"base64:c2l4dGVlbiBieXRlcyBvaw==").unwrap();
+        assert_eq!(plain.newest().fingerprint(), as_base64.newest().fingerprint());
+    }
+
+    #[test]
+    fn a_file_that_is_not_keys_is_an_error_that_names_the_line() {
+        let error = |file: &[u8]| KeyRing::parse(file).unwrap_err().to_string();
+        assert_eq!(error(b""), "it holds no key, expected one secret a line");
+        assert_eq!(error(b"\n"), "it holds no key, expected one secret a line");
+        assert_eq!(
+            error(b"sixteen bytes ok\nfifteen bytes!!\n"),
+            "line 2: the secret has 15 bytes, expected 16 to 1024"
+        );
+        assert_eq!(
+            error(b"sixteen bytes ok\n\nsixteen bytes ok\n"),
+            "line 2: the secret has 0 bytes, expected 16 to 1024"
+        );
+        assert_eq!(error(b"base64:!!"), "line 1: expected standard base64 with padding after \"base64:\"");
+        assert_eq!(error("sixteen bytes ok\n".repeat(17).as_bytes()), "it holds more than 16 keys");
+        assert_eq!(KeyRing::parse("sixteen bytes ok\n".repeat(16).as_bytes()).unwrap().keys().count(), 16);
+    }
+
+    #[test]
+    fn a_key_shows_its_length_and_no_more() {
+        let key = SigningKey::new(b"sixteen bytes ok").unwrap();
+        assert_eq!(alloc::format!("{key:?}"), "SigningKey(16 bytes, redacted)");
+        assert!(key.is_weak());
+        assert!(!SigningKey::new(&[7; 32]).unwrap().is_weak());
+    }
+}

@@ -1,0 +1,308 @@
+//! The token: three parts, each base64url, joined by dots.
+//!
+//! ```text
+//! eyJhbGciOiJIUzI1NiIsImlhdCI6MTc5...  .  eyJpZCI6MSwiZ2VuIjoxLCJpYXQiOjE3OTU0...  .  0mWv3GyyJCJGX...
+//! └ header                                └ payload                                   └ signature
+//!   {"alg":"HS256",                         {"id":1,"gen":1,                            HMAC-SHA-256(key,
+//!    "iat":1795413227,"exp":1795413827}      "iat":1795413227,"exp":1795413827}           header "." payload)
+//! ```
+//!
+//! This is the compact JWS of RFC 7515, as itsdangerous 0.24's `TimedJSONWebSignatureSerializer` made it for
+//! the article, with the times in the header; the same times stand in the payload too, where every JWT library
+//! looks for them (RFC 7519 section 4.1). So the article's tokens verify here, and ours verify there.
+//!
+//! | claim | meaning |
+//! |---|---|
+//! | `id` | the user's id, a positive integer |
+//! | `gen` | the user's token generation; absent (in old Flask tokens) it is 0 |
+//! | `iat` | issued at; absent it is 0 |
+//! | `exp` | expires at; must be there |
+//! | `auth_time` | when the password was last shown; absent it is `iat` |
+//!
+//! **Verify, then decode.** [`open`] looks at form and signature, and nothing in a token is read before the
+//! signature holds. The sender's `alg` chooses nothing: it must be the one word we write, or the token is
+//! refused. [`Opened::claims`] then reads the claims and the time. What a token can't know (whether the user
+//! still exists, is enabled, has this generation) is for the realm to ask.
+//!
+//! Left out on purpose: encryption, other algorithms, key ids (the ring is short, so each key is tried),
+//! audiences and issuers (one realm, one key file).
+
+#![warn(clippy::arithmetic_side_effects)]
+
+use crate::clock::UnixTime;
+use crate::encoding;
+use crate::json::{self, Object, Value};
+use crate::signer::KeyRing;
+use crate::user_id::{Generation, UserId};
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::time::Duration;
+
+/// A longer text is no token of ours: refused before anything is computed.
+pub const MAX_BYTES: usize = 2048;
+
+/// What a token says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Whose token it is.
+    pub id: UserId,
+    /// The user's generation when it was issued.
+    pub generation: Generation,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// The first second at which it is not valid any more.
+    pub expires_at: UnixTime,
+    /// When the user last showed the password: renewal carries it along, so that the chain ends.
+    pub auth_time: UnixTime,
+}
+
+/// Why a token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// It has not the form of a token, or its claims have not the form of ours.
+    Malformed(&'static str),
+    /// No key of the ring made its signature.
+    BadSignature,
+    /// Signed with our key, but it asks for something that we don't do.
+    Unsupported(&'static str),
+    /// It was valid until then.
+    Expired(UnixTime),
+}
+
+impl fmt::Display for TokenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(why) => write!(f, "malformed token: {why}"),
+            Self::BadSignature => f.write_str("no key of the ring made the token's signature"),
+            Self::Unsupported(why) => write!(f, "unsupported token: {why}"),
+            Self::Expired(at) => write!(f, "the token expired at {at}"),
+        }
+    }
+}
+
+impl core::error::Error for TokenError {}
+
+/// Makes a token, signed by the newest key.
+///
+/// ```
+/// use core::time::Duration;
+/// use gatekey::{clock::UnixTime, signer::{KeyRing, SigningKey}, token, user_id::{Generation, UserId}};
+///
+/// let ring = KeyRing::of(SigningKey::new(b"the quick brown fox jumps over the lazy dog")?);
+/// let now = UnixTime::new(1_795_413_227).unwrap();
+/// let claims = token::Claims {
+///     id: UserId::new(1).unwrap(),
+///     generation: Generation::FIRST,
+///     issued_at: now,
+///     expires_at: now.saturating_add(Duration::from_secs(600)),
+///     auth_time: now,
+/// };
+/// let token = token::issue(&claims, &ring);
+/// assert_eq!(token::verify(&token, &ring, now, Duration::from_secs(86_400)), Ok(claims));
+/// # Ok::<(), gatekey::signer::KeyLengthError>(())
+/// ```
+pub fn issue(claims: &Claims, ring: &KeyRing) -> String {
+    let Claims { id, generation, issued_at, expires_at, auth_time } = claims;
+    let (iat, exp) = (issued_at.seconds(), expires_at.seconds());
+    let header = format!(r#"{{"alg":"HS256","iat":{iat},"exp":{exp}}}"#);
+    let payload = if auth_time == issued_at {
+        format!(r#"{{"id":{id},"gen":{generation},"iat":{iat},"exp":{exp}}}"#)
+    } else {
+        let auth_time = auth_time.seconds();
+        format!(r#"{{"id":{id},"gen":{generation},"iat":{iat},"exp":{exp},"auth_time":{auth_time}}}"#)
+    };
+    let mut token = encoding::encode_base64url(header);
+    token.push('.');
+    token.push_str(&encoding::encode_base64url(payload));
+    let signature = ring.sign(token.as_bytes());
+    token.push('.');
+    token.push_str(&encoding::encode_base64url(signature));
+    token
+}
+
+/// Verifies a token in full: form, signature, claims, time. `max_session` bounds how far off `exp` may be.
+///
+/// # Errors
+/// [`TokenError`], each variant for what its name says. All of them must look the same to a stranger.
+pub fn verify(
+    token: &str,
+    ring: &KeyRing,
+    now: UnixTime,
+    max_session: Duration,
+) -> Result<Claims, TokenError> {
+    open(token, ring)?.claims(now, max_session)
+}
+
+/// A token whose signature holds: its two objects, not yet looked into.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The first part.
+    pub header: Object,
+    /// The second part.
+    pub payload: Object,
+}
+
+/// Looks at a token's form and signature; whoever made it had a key of the ring.
+///
+/// # Errors
+/// [`TokenError::Malformed`] and [`TokenError::BadSignature`].
+pub fn open(token: &str, ring: &KeyRing) -> Result<Opened, TokenError> {
+    const MALFORMED: fn(&'static str) -> TokenError = TokenError::Malformed;
+    if token.len() > MAX_BYTES {
+        return Err(MALFORMED("over 2048 bytes long"));
+    }
+    let (signing_input, signature) = token.rsplit_once('.').ok_or(MALFORMED("expected three parts"))?;
+    let (header, payload) = signing_input.split_once('.').ok_or(MALFORMED("expected three parts"))?;
+    if payload.contains('.') {
+        return Err(MALFORMED("expected three parts"));
+    }
+    let decode = |part: &str| encoding::decode_base64url(part);
+    let header = decode(header).map_err(|_| MALFORMED("the header is not base64url"))?;
+    let payload = decode(payload).map_err(|_| MALFORMED("the payload is not base64url"))?;
+    let signature = decode(signature).map_err(|_| MALFORMED("the signature is not base64url"))?;
+    if !ring.verify(signing_input.as_bytes(), &signature) {
+        return Err(TokenError::BadSignature);
+    }
+    Ok(Opened {
+        header: json::parse_object(&header).map_err(|_| MALFORMED("the header is not a JSON object"))?,
+        payload: json::parse_object(&payload).map_err(|_| MALFORMED("the payload is not a JSON object"))?,
+    })
+}
+
+impl Opened {
+    /// Reads the claims, at this time.
+    ///
+    /// # Errors
+    /// [`TokenError::Unsupported`], [`TokenError::Malformed`] and [`TokenError::Expired`].
+    pub fn claims(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
+        self.refuse_what_we_do_not_do()?;
+        let expiry = self.expiry()?;
+        let issued_at = self.issued_at()?;
+        let claims = Claims {
+            id: self.user_id()?,
+            generation: self.generation()?,
+            issued_at,
+            expires_at: expiry.at,
+            auth_time: seconds(&self.payload, "auth_time", "auth_time is not a moment")?.unwrap_or(issued_at),
+        };
+        let not_before =
+            [&self.header, &self.payload].map(|part| seconds(part, "nbf", "nbf is not a moment"));
+        for not_before in not_before {
+            if not_before?.is_some_and(|at| at > now) {
+                return Err(TokenError::Unsupported("nbf lies in the future"));
+            }
+        }
+        if expiry.has_passed(now) {
+            return Err(TokenError::Expired(expiry.at));
+        }
+        if expiry.at.duration_since(now) > max_session {
+            return Err(TokenError::Unsupported("exp is further off than any session may last"));
+        }
+        Ok(claims)
+    }
+
+    /// `alg` and `typ` are ours or nothing is (RFC 8725 section 3.1); a `crit` that we don't know must be refused
+    /// (RFC 7515 section 4.1.11), `b64` changes what was signed (RFC 7797), `enc` is another format (RFC 7516),
+    /// and a token with an audience is for that audience (RFC 7519 section 4.1.3), which we can't be.
+    fn refuse_what_we_do_not_do(&self) -> Result<(), TokenError> {
+        if self.header.get("alg").and_then(Value::as_str) != Some("HS256") {
+            return Err(TokenError::Unsupported("alg is not HS256"));
+        }
+        if self.header.get("typ").is_some_and(|typ| typ != "JWT") {
+            return Err(TokenError::Unsupported("typ is not JWT"));
+        }
+        if ["crit", "b64", "enc"].iter().any(|name| self.header.contains_key(*name)) {
+            return Err(TokenError::Unsupported("the header has crit, b64 or enc"));
+        }
+        if self.payload.contains_key("aud") {
+            return Err(TokenError::Unsupported("the payload has an audience"));
+        }
+        Ok(())
+    }
+
+    /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).
+    fn expiry(&self) -> Result<Expiry, TokenError> {
+        const WHY: &str = "exp is not a moment";
+        let in_header = seconds(&self.header, "exp", WHY)?;
+        let in_payload = match self.payload.get("exp") {
+            // The original's last edition wrote the time with its fraction.
+            Some(Value::Number(number)) if in_header.is_none() && number.is_f64() => {
+                Some(floor(number.as_f64()).ok_or(TokenError::Malformed(WHY))?)
+            }
+            _ => seconds(&self.payload, "exp", WHY)?,
+        };
+        match (in_header, in_payload) {
+            (Some(header), Some(payload)) if header != payload => {
+                Err(TokenError::Malformed("header and payload differ in exp"))
+            }
+            (_, Some(at)) => Ok(Expiry { at, counts_last_second: false }),
+            (Some(at), None) => Ok(Expiry { at, counts_last_second: true }),
+            (None, None) => Err(TokenError::Malformed("exp is missing")),
+        }
+    }
+
+    /// `iat` of header or payload; equal where it stands in both; 0 where it is missing.
+    fn issued_at(&self) -> Result<UnixTime, TokenError> {
+        const WHY: &str = "iat is not a moment";
+        let in_header = seconds(&self.header, "iat", WHY)?;
+        let in_payload = seconds(&self.payload, "iat", WHY)?;
+        match (in_header, in_payload) {
+            (Some(header), Some(payload)) if header != payload => {
+                Err(TokenError::Malformed("header and payload differ in iat"))
+            }
+            (header, payload) => Ok(header.or(payload).unwrap_or(UnixTime::EPOCH)),
+        }
+    }
+
+    /// `id` of the payload. A string, a float or `true` is none, whatever the original took.
+    fn user_id(&self) -> Result<UserId, TokenError> {
+        self.payload
+            .get("id")
+            .and_then(Value::as_i64)
+            .and_then(UserId::new)
+            .ok_or(TokenError::Malformed("id is not a positive integer"))
+    }
+
+    /// `gen` of the payload; a token without it is of generation 0.
+    fn generation(&self) -> Result<Generation, TokenError> {
+        let Some(value) = self.payload.get("gen") else { return Ok(Generation::IMPORTED) };
+        let number = value.as_u64().and_then(Generation::new);
+        number.ok_or(TokenError::Malformed("gen is not a non-negative integer"))
+    }
+}
+
+/// When a token ends, by the rule of whoever wrote it.
+#[derive(Clone, Copy)]
+struct Expiry {
+    at: UnixTime,
+    /// itsdangerous, which reads the header, takes the token during the second `exp`; a JWT, which has `exp`
+    /// in the payload, is refused "on or after" it (RFC 7519 section 4.1.4).
+    counts_last_second: bool,
+}
+
+impl Expiry {
+    fn has_passed(self, now: UnixTime) -> bool {
+        if self.counts_last_second { now > self.at } else { now >= self.at }
+    }
+}
+
+/// An integer member from 0 to 2^53 - 1, if it is there; an error with the text `why` if it is anything else.
+fn seconds(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
+    let Some(value) = part.get(name) else { return Ok(None) };
+    let moment = value.as_u64().and_then(UnixTime::new);
+    moment.map(Some).ok_or(TokenError::Malformed(why))
+}
+
+/// The whole second of a moment with a fraction; the range is checked first.
+fn floor(moment: Option<f64>) -> Option<UnixTime> {
+    #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
+    let range = 0.0..=UnixTime::MAX.seconds() as f64;
+    let moment = moment.filter(|moment| range.contains(moment))?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked above")]
+    UnixTime::new(moment as u64)
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

@@ -1,0 +1,191 @@
+//! The token's tests: published vectors stand in `tests/it/tokens.rs`; here are its rules, one by one.
+
+use super::*;
+use crate::signer::SigningKey;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::new(seconds).unwrap()
+}
+
+fn ring() -> KeyRing {
+    KeyRing::of(SigningKey::new(b"a secret of thirty-two bytes, ok").unwrap())
+}
+
+fn claims() -> Claims {
+    Claims {
+        id: UserId::new(7).unwrap(),
+        generation: Generation::new(3).unwrap(),
+        issued_at: at(1_700_000_000),
+        expires_at: at(1_700_000_600),
+        auth_time: at(1_700_000_000),
+    }
+}
+
+/// A token of any two texts, with a signature that holds.
+fn signed(header: &str, payload: &str) -> String {
+    let input = format!("{}.{}", encoding::encode_base64url(header), encoding::encode_base64url(payload));
+    let signature = encoding::encode_base64url(ring().sign(input.as_bytes()));
+    format!("{input}.{signature}")
+}
+
+fn verdict(header: &str, payload: &str) -> Result<Claims, TokenError> {
+    verify(&signed(header, payload), &ring(), at(1_700_000_100), DAY)
+}
+
+#[test]
+fn a_token_is_the_three_parts_of_its_definition() {
+    let token = issue(&claims(), &ring());
+    let parts: Vec<_> = token.split('.').map(|part| encoding::decode_base64url(part).unwrap()).collect();
+    assert_eq!(parts[0], br#"{"alg":"HS256","iat":1700000000,"exp":1700000600}"#);
+    assert_eq!(parts[1], br#"{"id":7,"gen":3,"iat":1700000000,"exp":1700000600}"#);
+    let (input, _) = token.rsplit_once('.').unwrap();
+    assert_eq!(parts[2], ring().sign(input.as_bytes()));
+}
+
+#[test]
+fn what_is_issued_verifies_to_the_same_claims() {
+    let renewed = Claims { auth_time: at(1_699_999_000), ..claims() };
+    let extreme = Claims {
+        id: UserId::new(i64::MAX).unwrap(),
+        generation: Generation::new((1 << 53) - 1).unwrap(),
+        issued_at: UnixTime::EPOCH,
+        expires_at: UnixTime::MAX,
+        auth_time: UnixTime::MAX,
+    };
+    for (claims, max_session) in [(claims(), DAY), (renewed, DAY), (extreme, Duration::MAX)] {
+        let token = issue(&claims, &ring());
+        assert!(token.len() > 64, "every token is longer than every user name");
+        assert_eq!(verify(&token, &ring(), claims.issued_at, max_session), Ok(claims));
+    }
+}
+
+#[test]
+fn a_token_is_valid_until_the_second_before_it_expires() {
+    let token = issue(&claims(), &ring());
+    assert_eq!(verify(&token, &ring(), at(1_700_000_599), DAY), Ok(claims()));
+    let expired = Err(TokenError::Expired(at(1_700_000_600)));
+    assert_eq!(verify(&token, &ring(), at(1_700_000_600), DAY), expired);
+}
+
+#[test]
+fn every_single_character_change_is_refused() {
+    let token = issue(&claims(), &ring());
+    let refused = |changed: &str| {
+        let verdict = verify(changed, &ring(), at(1_700_000_100), DAY);
+        assert!(
+            matches!(verdict, Err(TokenError::BadSignature | TokenError::Malformed(_))),
+            "{changed} is {verdict:?}"
+        );
+    };
+    for (position, original) in token.char_indices() {
+        let (before, after) = (&token[..position], &token[position + 1..]);
+        refused(before); // cut off here
+        refused(&format!("{before}{after}")); // one character less
+        for replacement in (0..=0x7f).map(char::from).chain(['é', '\u{200b}']) {
+            refused(&format!("{before}{replacement}{original}{after}"));
+            if replacement != original {
+                refused(&format!("{before}{replacement}{after}"));
+            }
+        }
+    }
+    for appended in (0..=0x7f).map(char::from) {
+        refused(&format!("{token}{appended}"));
+    }
+}
+
+#[test]
+fn the_length_ends_at_its_limit_before_anything_is_computed() {
+    let longest = |length: usize| {
+        let empty = signed(r#"{"alg":"HS256","iat":1,"exp":1700000600}"#, "").len();
+        let payload = format!(r#"{{"id":7,"x":"{}"}}"#, "x".repeat(length));
+        let token = signed(r#"{"alg":"HS256","iat":1,"exp":1700000600}"#, &payload);
+        assert!(token.len() > empty);
+        token
+    };
+    let (mut length, mut token) = (1_000, longest(1_000));
+    while longest(length + 1).len() <= MAX_BYTES {
+        length += 1;
+        token = longest(length);
+    }
+    assert!(token.len() > MAX_BYTES - 2);
+    assert!(verify(&token, &ring(), at(1_700_000_100), DAY).is_ok());
+    let too_long = verify(&longest(length + 1), &ring(), at(1_700_000_100), DAY);
+    assert_eq!(too_long, Err(TokenError::Malformed("over 2048 bytes long")));
+}
+
+#[test]
+fn what_asks_for_something_else_is_unsupported() {
+    let payload = r#"{"id":7,"exp":1700000600}"#;
+    for header in [
+        r#"{"alg":"HS512"}"#,
+        r#"{"alg":"none"}"#,
+        r#"{"alg":"hs256"}"#,
+        r#"{"alg":["HS256"]}"#,
+        r"{}",
+        r#"{"alg":"HS256","typ":"at+jwt"}"#,
+        r#"{"alg":"HS256","crit":[]}"#,
+        r#"{"alg":"HS256","b64":true}"#,
+        r#"{"alg":"HS256","enc":"A128GCM"}"#,
+    ] {
+        assert!(matches!(verdict(header, payload), Err(TokenError::Unsupported(_))), "{header}");
+    }
+    let plain = r#"{"alg":"HS256","typ":"JWT"}"#;
+    assert!(verdict(plain, payload).is_ok());
+    for payload in [
+        r#"{"id":7,"exp":1700000600,"aud":"app"}"#,
+        r#"{"id":7,"exp":1700000600,"nbf":1700000101}"#,
+        r#"{"id":7,"exp":1700086501}"#, // a day and a second off
+    ] {
+        assert!(matches!(verdict(plain, payload), Err(TokenError::Unsupported(_))), "{payload}");
+    }
+    assert!(verdict(plain, r#"{"id":7,"exp":1700000600,"nbf":1700000100}"#).is_ok());
+    assert!(verdict(plain, r#"{"id":7,"exp":1700086500}"#).is_ok());
+}
+
+#[test]
+fn claims_of_another_form_are_malformed() {
+    let header = r#"{"alg":"HS256"}"#;
+    for payload in [
+        r#"{"id":7}"#,
+        r#"{"id":"7","exp":1700000600}"#,
+        r#"{"id":7.0,"exp":1700000600}"#,
+        r#"{"id":0,"exp":1700000600}"#,
+        r#"{"exp":1700000600}"#,
+        r#"{"id":7,"gen":-1,"exp":1700000600}"#,
+        r#"{"id":7,"gen":null,"exp":1700000600}"#,
+        r#"{"id":7,"gen":1.0,"exp":1700000600}"#,
+        r#"{"id":7,"exp":9007199254740992}"#, // 2^53
+        r#"{"id":7,"exp":9007199254740992.0}"#,
+        r#"{"id":7,"exp":-0.5}"#,
+        r#"{"id":7,"exp":1700000600,"iat":1700000000.5}"#,
+        r#"{"id":7,"exp":1700000600,"nbf":"now"}"#,
+        r#"{"id":7,"exp":1700000600,"auth_time":-1}"#,
+        r#"{"id":7,"id":7,"exp":1700000600}"#,
+    ] {
+        assert!(matches!(verdict(header, payload), Err(TokenError::Malformed(_))), "{payload}");
+    }
+}
+
+#[test]
+fn times_that_stand_twice_must_be_equal() {
+    let header = r#"{"alg":"HS256","iat":1700000000,"exp":1700000600}"#;
+    assert!(verdict(header, r#"{"id":7,"iat":1700000000,"exp":1700000600}"#).is_ok());
+    let differ = |payload| verdict(header, payload).unwrap_err().to_string();
+    assert_eq!(differ(r#"{"id":7,"exp":1700000601}"#), "malformed token: header and payload differ in exp");
+    assert_eq!(differ(r#"{"id":7,"iat":1700000001}"#), "malformed token: header and payload differ in iat");
+    // A fraction is taken only where the header has no time to compare it with.
+    assert_eq!(differ(r#"{"id":7,"exp":1700000600.0}"#), "malformed token: exp is not a moment");
+}
+
+#[test]
+fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issued() {
+    let claims = verdict(r#"{"alg":"HS256","iat":1700000000,"exp":1700000600}"#, r#"{"id":7}"#).unwrap();
+    assert_eq!(claims.generation, Generation::IMPORTED);
+    assert_eq!(claims.auth_time, at(1_700_000_000));
+    let without_iat = verdict(r#"{"alg":"HS256"}"#, r#"{"id":7,"exp":1700000600}"#).unwrap();
+    assert_eq!(without_iat.issued_at, UnixTime::EPOCH);
+}
