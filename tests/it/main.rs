@@ -1,1 +1,12 @@
-fn main() {}
+//! The integration tests, one crate: each module says in a sentence what it holds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test that fails should stop where it fails"
+)]
+
+mod harness;

@@ -1,0 +1,162 @@
+//! The data directory: one database, one key file, for their owner alone.
+//!
+//! ```text
+//! gatekey-data/                 0700
+//!     gatekey.sqlite3           0600   the users
+//!     signing-keys              0600   the secrets that sign tokens
+//! ```
+//!
+//! Both are made at the first start. After that, each needs the other: a database without its keys would sign
+//! everybody out by a new key that nobody asked for, so it is an error instead.
+
+use crate::keys::{self, KeyFileError, Keys};
+use crate::store::{Store, StoreError};
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+/// The database's name in the data directory.
+pub const DATABASE: &str = "gatekey.sqlite3";
+/// The key file's name in the data directory.
+pub const SIGNING_KEYS: &str = "signing-keys";
+
+/// Where the data lies.
+#[derive(Clone, Debug)]
+pub struct DataDir {
+    directory: PathBuf,
+    key_file: PathBuf,
+}
+
+impl DataDir {
+    /// This directory, with the key file in it.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        let directory = directory.into();
+        Self { key_file: directory.join(SIGNING_KEYS), directory }
+    }
+
+    /// The same directory, with the key file elsewhere: a mounted secret, say.
+    #[must_use]
+    pub fn with_key_file(self, key_file: impl Into<PathBuf>) -> Self {
+        Self { key_file: key_file.into(), ..self }
+    }
+
+    /// The database's path.
+    pub fn database(&self) -> PathBuf {
+        self.directory.join(DATABASE)
+    }
+
+    /// The key file's path.
+    pub fn key_file(&self) -> &Path {
+        &self.key_file
+    }
+
+    /// Opens database and keys, and makes what a first start needs.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
+        if !self.has_database()? {
+            // The keys come first: if this is cut short, the next start finds keys without a database, and
+            // goes on from there.
+            let mut builder = DirBuilder::new();
+            let made = builder.recursive(true).mode(0o700).create(&self.directory);
+            made.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
+            keys::create_if_missing(&self.key_file)?;
+            Store::open_or_create(&self.database())?;
+        }
+        self.open()
+    }
+
+    /// Opens database and keys, which must be there.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn open(&self) -> Result<(Store, Keys), DataDirError> {
+        let store = Store::open(&self.database())?;
+        let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
+            if error.is_missing() {
+                DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }
+            } else {
+                DataDirError::Keys(error)
+            }
+        })?;
+        Ok((store, keys))
+    }
+
+    /// Whether there is a database file.
+    ///
+    /// # Errors
+    /// [`DataDirError::Directory`] where that can't be told.
+    pub fn has_database(&self) -> Result<bool, DataDirError> {
+        let database = self.database();
+        database.try_exists().map_err(|error| DataDirError::Directory(database, error))
+    }
+}
+
+/// Why the data can't be used.
+#[derive(Debug)]
+pub enum DataDirError {
+    /// The directory can't be made or looked into.
+    Directory(PathBuf, io::Error),
+    /// The database can't be used.
+    Store(StoreError),
+    /// The key file can't be used.
+    Keys(KeyFileError),
+    /// There is a database, but no key file.
+    KeysMissing {
+        /// What is there.
+        database: PathBuf,
+        /// What isn't.
+        key_file: PathBuf,
+    },
+}
+
+impl From<StoreError> for DataDirError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<KeyFileError> for DataDirError {
+    fn from(error: KeyFileError) -> Self {
+        Self::Keys(error)
+    }
+}
+
+impl fmt::Display for DataDirError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path, error) => write!(f, "can't use {}: {error}", path.display()),
+            Self::Store(error) => error.fmt(f),
+            Self::Keys(error) => error.fmt(f),
+            Self::KeysMissing { database, key_file } => write!(
+                f,
+                "there is a database ({}) but no key file ({}): put the file back from where you keep it, or name it \
+                 with --key-file; if it is lost, make a new key, which signs everybody out: {}",
+                database.display(),
+                key_file.display(),
+                new_key_command(key_file)
+            ),
+        }
+    }
+}
+
+/// What makes a key file by hand.
+fn new_key_command(key_file: &Path) -> String {
+    alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > '{}')", key_file.display())
+}
+
+impl Error for DataDirError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Directory(_, error) => error.source(),
+            Self::Store(error) => error.source(),
+            Self::Keys(error) => error.source(),
+            Self::KeysMissing { .. } => None,
+        }
+    }
+}

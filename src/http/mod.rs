@@ -1,0 +1,16 @@
+//! HTTP as plain values: a [`Request`] that has arrived, a [`Response`] that has not yet left. No sockets.
+//!
+//! A server loop makes the one and sends the other; a test does both by hand. What stands in the bytes of a
+//! request (RFC 9112) is the loop's matter; what it means (RFC 9110) is [`crate::routes`]'.
+
+mod error;
+mod request;
+mod response;
+
+pub use error::ErrorCode;
+pub use request::{Body, Client, Request};
+pub use response::{About, Persistence, Response};
+
+/// A body may have this many bytes. The longest one that makes sense is a name and a password, every character
+/// of them escaped: about 13 KiB.
+pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -1,0 +1,120 @@
+//! A request that has arrived whole.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::IpAddr;
+
+/// A request, as plain values.
+///
+/// ```
+/// use gatekey::http::Request;
+/// let request = Request::new("GET", "/api/resource?x=1").with_field("Authorization", "Basic YTpi");
+/// assert_eq!(request.path, "/api/resource");
+/// assert_eq!(request.field("authorization"), Some(&b"Basic YTpi"[..]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// As sent; method names are case-sensitive (RFC 9110 section 9.1).
+    pub method: String,
+    /// The target up to its first `?`, nothing decoded.
+    pub path: String,
+    /// What follows that `?`. It may hold secrets: never logged.
+    pub query: Option<String>,
+    /// Who is at the other end of the connection.
+    pub client: Client,
+    /// What follows the head.
+    pub body: Body,
+    fields: Vec<(String, Vec<u8>)>,
+}
+
+/// A request's body, as far as it was read.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Complete(Vec<u8>),
+    /// It has more than [`super::MAX_BODY_BYTES`], and was not read.
+    TooLarge,
+}
+
+/// How long it is; what stands in it may be a password.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Complete(bytes) => write!(f, "Complete({} bytes)", bytes.len()),
+            Self::TooLarge => f.write_str("TooLarge"),
+        }
+    }
+}
+
+/// Who is at the other end of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// Somebody at this address.
+    Ip(IpAddr),
+    /// A process on this machine, or a test.
+    Local,
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Local => f.write_str("local"),
+        }
+    }
+}
+
+impl Request {
+    /// A request for this target (path, perhaps `?` and a query), from a local client, without fields or body.
+    pub fn new(method: &str, target: &str) -> Self {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query.into())),
+            None => (target, None),
+        };
+        Self {
+            method: method.into(),
+            path: path.into(),
+            query,
+            client: Client::Local,
+            body: Body::Complete(Vec::new()),
+            fields: Vec::new(),
+        }
+    }
+
+    /// The same request with one more field.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.fields.push((name.into(), value.as_ref().into()));
+        self
+    }
+
+    /// The same request with this body.
+    #[must_use]
+    pub fn with_body(self, body: Body) -> Self {
+        Self { body, ..self }
+    }
+
+    /// The same request from this client.
+    #[must_use]
+    pub fn from_client(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+
+    /// The values of every field of this name, in the order sent. Names are compared without case.
+    pub fn fields<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields
+            .iter()
+            .filter(|(given, _)| given.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+    }
+
+    /// The value of the field of this name, if there is exactly one.
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.fields(name);
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A response that has not yet left.
+
+use crate::clock::UnixTime;
+use crate::json::Value;
+use crate::user_id::UserId;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+/// A response, as plain values.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code, 200 to 599.
+    pub status: u16,
+    /// The fields that this response has beyond those that every one has.
+    pub fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// The body, complete; a HEAD request gets its length.
+    pub body: Vec<u8>,
+    /// For log and metrics; never sent.
+    pub about: About,
+}
+
+/// What a response doesn't say to the client.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// The route, as in the table of routes: `/api/users/{id}`.
+    pub route: Option<&'static str>,
+    /// Who was authenticated, or who the credentials would have belonged to.
+    pub user: Option<UserId>,
+    /// Why it failed, with every cause.
+    pub cause: Option<String>,
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It stays, as HTTP/1.1 has it unless somebody says otherwise.
+    Stays,
+    /// It stays because an HTTP/1.0 client asked for that, and must be told (RFC 9112 section C.2.2).
+    StaysAsAsked,
+    /// It ends after this response.
+    Closes,
+}
+
+impl Response {
+    /// The fields that every response has, besides `Date` and `Content-Length`.
+    pub const COMMON_FIELDS: [(&'static str, &'static str); 3] =
+        [("Server", "gatekey"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
+
+    /// A response without a body.
+    pub fn empty(status: u16) -> Self {
+        Self { status, fields: Vec::new(), body: Vec::new(), about: About::default() }
+    }
+
+    /// A response with a JSON body.
+    pub fn json(status: u16, value: &Value) -> Self {
+        let response = Self::empty(status).with_field("Content-Type", "application/json");
+        Self { body: value.to_string().into_bytes(), ..response }
+    }
+
+    /// The same response with one more field.
+    #[must_use]
+    pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+
+    /// The same response, known to be for this user.
+    #[must_use]
+    pub fn for_user(mut self, id: UserId) -> Self {
+        self.about.user = Some(id);
+        self
+    }
+
+    /// The bytes to send: status line, fields, body (RFC 9112 section 2.1). A client that asked for the head
+    /// gets that alone.
+    pub fn encode(&self, is_head: bool, date: UnixTime, persistence: Persistence) -> Vec<u8> {
+        let mut head = String::with_capacity(512);
+        let mut line = |name: &str, value: &str| {
+            // A value with a line break would be a field of its own. None of ours has one; what a client sent
+            // is checked before it is put here. This is the second lock on that door.
+            let value = value.replace(['\r', '\n', '\0'], " ");
+            let _ = write!(head, "{name}: {value}\r\n");
+        };
+        line("Date", &date.http_date().to_string());
+        for (name, value) in Self::COMMON_FIELDS {
+            line(name, value);
+        }
+        for (name, value) in &self.fields {
+            line(name, value);
+        }
+        match persistence {
+            Persistence::Stays => {}
+            Persistence::StaysAsAsked => line("Connection", "keep-alive"),
+            Persistence::Closes => line("Connection", "close"),
+        }
+        if self.status != 204 {
+            line("Content-Length", &self.body.len().to_string()); // RFC 9110 section 8.6: not in a 204
+        }
+        let mut bytes =
+            alloc::format!("HTTP/1.1 {} {}\r\n{head}\r\n", self.status, reason(self.status)).into_bytes();
+        if !is_head {
+            bytes.extend_from_slice(&self.body);
+        }
+        bytes
+    }
+}
+
+/// The phrase that people see (RFC 9110 section 15).
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        413 => "Content Too Large",
+        415 => "Unsupported Media Type",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+
+    fn encoded(response: &Response, is_head: bool, persistence: Persistence) -> String {
+        String::from_utf8(response.encode(is_head, UnixTime::EPOCH, persistence)).unwrap()
+    }
+
+    #[test]
+    fn a_response_is_its_head_and_its_body() {
+        let response = Response::json(200, &json!({"data": "Hello, ok!"}));
+        let head = "HTTP/1.1 200 OK\r\n\
+                    Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+                    Server: gatekey\r\n\
+                    Cache-Control: no-store\r\n\
+                    X-Content-Type-Options: nosniff\r\n\
+                    Content-Type: application/json\r\n\
+                    Content-Length: 21\r\n\r\n";
+        assert_eq!(encoded(&response, true, Persistence::Stays), head);
+        let whole = alloc::format!("{head}{{\"data\":\"Hello, ok!\"}}");
+        assert_eq!(encoded(&response, false, Persistence::Stays), whole);
+    }
+
+    #[test]
+    fn a_204_has_no_content_length() {
+        assert!(!encoded(&Response::empty(204), false, Persistence::Stays).contains("Content-Length"));
+    }
+
+    #[test]
+    fn the_connections_end_is_said_where_it_must_be() {
+        let response = Response::empty(200);
+        assert!(!encoded(&response, false, Persistence::Stays).contains("Connection"));
+        assert!(
+            encoded(&response, false, Persistence::StaysAsAsked).contains("\r\nConnection: keep-alive\r\n")
+        );
+        assert!(encoded(&response, false, Persistence::Closes).contains("\r\nConnection: close\r\n"));
+    }
+
+    #[test]
+    fn a_value_can_not_become_a_field() {
+        let response = Response::empty(201).with_field("Location", "/x\r\nSet-Cookie: a=b");
+        assert!(
+            encoded(&response, false, Persistence::Stays).contains("\r\nLocation: /x  Set-Cookie: a=b\r\n")
+        );
+    }
+}

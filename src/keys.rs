@@ -1,0 +1,389 @@
+//! The file `signing-keys`: made once, read safely, looked at again while the server runs.
+//!
+//! What stands in it is [`KeyRing::parse`]'s matter; here is how it gets onto the disk and back.
+//!
+//! - It is written under another name and then linked to its own by link(2), which fails if there is one:
+//!   two first starts at once agree on one key, and no key is ever overwritten.
+//! - It must be a regular file that nobody else can read (mode 0600 or 0400; 0640 or 0440 only where owner or
+//!   group are not simply ours, which is how a service reads a file that root owns).
+//! - While the server runs, the file is looked at again, once a second at most, when a token is issued or a
+//!   signature is unknown. A file that can't be used leaves the old ring in place.
+
+use crate::encoding;
+use crate::os;
+use crate::random::{self, RandomError};
+use crate::secret::SecretBytes;
+use crate::signer::{KeyRing, KeyRingError, SigningKey};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Instant;
+
+/// A ring at its largest: 16 keys of 1 KiB, in base64.
+const MAX_FILE_BYTES: u64 = 32 * 1024;
+/// How often the file is looked at, at most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Why the file can't be used. Its path comes first in every message.
+#[derive(Debug)]
+pub struct KeyFileError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+#[derive(Debug)]
+enum Problem {
+    Io(&'static str, io::Error),
+    NotAFile,
+    Mode { mode: u32 },
+    TooLarge,
+    Ring(KeyRingError),
+    Random(RandomError),
+}
+
+impl KeyFileError {
+    /// Whether the file is not there at all.
+    pub fn is_missing(&self) -> bool {
+        matches!(&self.problem, Problem::Io(_, error) if error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
+impl fmt::Display for KeyFileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "signing keys {}: ", self.path.display())?;
+        match &self.problem {
+            Problem::Io(attempt, error) => write!(f, "can't {attempt}: {error}"),
+            Problem::NotAFile => f.write_str("not a regular file"),
+            Problem::Mode { mode } => write!(
+                f,
+                "others may read it (mode {mode:04o}); expected 0600 or 0400, so: chmod 600 {}",
+                self.path.display()
+            ),
+            Problem::TooLarge => write!(f, "over {MAX_FILE_BYTES} bytes long, so it is no file of keys"),
+            Problem::Ring(error) => error.fmt(f),
+            Problem::Random(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for KeyFileError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.problem {
+            Problem::Io(_, error) => error.source(),
+            Problem::Ring(error) => error.source(),
+            Problem::Random(error) => error.source(),
+            Problem::NotAFile | Problem::Mode { .. } | Problem::TooLarge => None,
+        }
+    }
+}
+
+/// Makes the file with one new key of 32 random bytes, unless there is one.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
+    let failed = |problem| KeyFileError { path: path.into(), problem };
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let secret =
+        random::bytes::<{ SigningKey::STRONG_BYTES }>().map_err(|error| failed(Problem::Random(error)))?;
+    let name = random::bytes::<6>().map_err(|error| failed(Problem::Random(error)))?;
+    let temporary = path.with_extension(format!("new-{}", encoding::encode_base64url(name)));
+    let line = SecretBytes::new(format!("{}\n", encoding::encode_base64url(secret)).into_bytes());
+    let made = write_and_sync(&temporary, &line).and_then(|()| match fs::hard_link(&temporary, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // somebody else's, just now
+        result => result,
+    });
+    let removed = fs::remove_file(&temporary);
+    made.and(removed)
+        .and_then(|()| sync_directory_of(path))
+        .map_err(|error| failed(Problem::Io("make it", error)))
+}
+
+fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A new name in a directory is on the disk when the directory is.
+fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
+        _ => File::open(".")?.sync_all(),
+    }
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// [`KeyFileError`].
+pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
+    load_with_stamp(path).map(|(ring, _)| ring)
+}
+
+fn load_with_stamp(path: &Path) -> Result<(KeyRing, Stamp), KeyFileError> {
+    let failed = |problem| KeyFileError { path: path.into(), problem };
+    let read_failed = |error| failed(Problem::Io("read it", error));
+    let file = File::open(path).map_err(read_failed)?;
+    let metadata = file.metadata().map_err(read_failed)?;
+    if !metadata.is_file() {
+        return Err(failed(Problem::NotAFile));
+    }
+    if !is_private(&metadata, os::effective_ids()) {
+        return Err(failed(Problem::Mode { mode: metadata.mode() & 0o7777 }));
+    }
+    let mut bytes = SecretBytes::default();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(read_failed)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(failed(Problem::TooLarge));
+    }
+    let ring = KeyRing::parse(&bytes).map_err(|error| failed(Problem::Ring(error)))?;
+    Ok((ring, Stamp::of(&metadata)))
+}
+
+/// A file of ours whose group is simply our own was made readable for the group by accident; where root owns it,
+/// or the group is another one, somebody chose so.
+fn is_private(metadata: &Metadata, (uid, gid): (u32, u32)) -> bool {
+    match metadata.mode() & 0o7777 {
+        0o600 | 0o400 => true,
+        0o640 | 0o440 => metadata.uid() != uid || metadata.gid() != gid,
+        _ => false,
+    }
+}
+
+/// What tells a file from the one that stood there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    device_and_inode: (u64, u64),
+    modified: (i64, i64),
+    changed: (i64, i64),
+    bytes: u64,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device_and_inode: (metadata.dev(), metadata.ino()),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            bytes: metadata.len(),
+        }
+    }
+}
+
+/// The ring in use, and the file it came from, if it came from one.
+#[derive(Debug)]
+pub struct Keys {
+    ring: RwLock<Arc<KeyRing>>,
+    file: Option<Watched>,
+}
+
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    last: Mutex<LastLook>,
+}
+
+#[derive(Debug)]
+struct LastLook {
+    stamp: Stamp,
+    at: Option<Instant>,
+    /// What was wrong then, so that it is reported once and not every second.
+    trouble: Option<String>,
+}
+
+/// What a look at the file found.
+#[derive(Debug)]
+pub enum Refresh {
+    /// Nothing new, or nothing that wasn't reported before.
+    Same,
+    /// Another file, and its keys are in use now.
+    Changed,
+    /// The file can't be used; the old keys stay.
+    Failed(KeyFileError),
+}
+
+impl Keys {
+    /// Keys that stay as they are.
+    pub fn fixed(ring: KeyRing) -> Self {
+        Self { ring: RwLock::new(Arc::new(ring)), file: None }
+    }
+
+    /// The keys in this file, and in whatever file stands there later.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
+        let (ring, stamp) = load_with_stamp(&path)?;
+        let last = Mutex::new(LastLook { stamp, at: None, trouble: None });
+        Ok(Self { ring: RwLock::new(Arc::new(ring)), file: Some(Watched { path, last }) })
+    }
+
+    /// The ring in use.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at the file if the last look is a second ago.
+    pub fn refresh(&self, now: Instant) -> Refresh {
+        self.look(now, LOOK_EVERY)
+    }
+
+    /// Looks at the file now.
+    pub fn refresh_now(&self, now: Instant) -> Refresh {
+        self.look(now, Duration::ZERO)
+    }
+
+    fn look(&self, now: Instant, every: Duration) -> Refresh {
+        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.at.is_some_and(|at| now.saturating_duration_since(at) < every) {
+            return Refresh::Same;
+        }
+        last.at = Some(now);
+        let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
+        if is_same && last.trouble.is_none() {
+            return Refresh::Same;
+        }
+        match load_with_stamp(path) {
+            Ok((ring, stamp)) => {
+                *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+                (last.stamp, last.trouble) = (stamp, None);
+                Refresh::Changed
+            }
+            Err(error) => match last.trouble.replace(error.to_string()) {
+                Some(reported) if reported == error.to_string() => Refresh::Same,
+                _ => Refresh::Failed(error),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn directory() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        let _ = fs::remove_file(path);
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_new_file_has_one_strong_key_and_is_its_owners_alone() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        create_if_missing(&path).unwrap();
+        let ring = load(&path).unwrap();
+        assert_eq!(ring.keys().count(), 1);
+        assert!(!ring.newest().is_weak());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "the temporary file is gone");
+    }
+
+    #[test]
+    fn an_existing_file_is_never_overwritten() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        write(&path, "the secret that was here", 0o600);
+        create_if_missing(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "the secret that was here");
+    }
+
+    #[test]
+    fn first_starts_at_once_agree_on_one_key() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        let fingerprints: alloc::collections::BTreeSet<String> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        create_if_missing(&path).unwrap();
+                        load(&path).unwrap().newest().fingerprint()
+                    })
+                })
+                .collect();
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
+        });
+        assert_eq!(fingerprints.len(), 1);
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused_with_the_way_out() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        for (mode, accepted) in
+            [(0o600, true), (0o400, true), (0o640, false), (0o644, false), (0o660, false), (0o604, false)]
+        {
+            write(&path, "a secret of sixteen bytes or more", mode);
+            match load(&path) {
+                Ok(_) => assert!(accepted, "{mode:o}"),
+                Err(error) => {
+                    let path = path.display();
+                    let message = format!(
+                        "signing keys {path}: others may read it (mode {mode:04o}); expected 0600 or 0400, so: chmod 600 {path}"
+                    );
+                    assert_eq!(error.to_string(), message);
+                    assert!(!accepted, "{mode:o}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn group_may_read_where_the_group_was_chosen() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        write(&path, "a secret of sixteen bytes or more", 0o640);
+        let metadata = fs::metadata(&path).unwrap();
+        let (uid, gid) = (metadata.uid(), metadata.gid());
+        assert!(!is_private(&metadata, (uid, gid)));
+        assert!(is_private(&metadata, (uid + 1, gid)), "root's file, our group");
+        assert!(is_private(&metadata, (uid, gid + 1)), "our file, a group chosen for it");
+    }
+
+    #[test]
+    fn another_file_is_seen_within_a_second_and_a_bad_one_changes_nothing() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        write(&path, "the first secret of them", 0o600);
+        let keys = Keys::watched(path.clone()).unwrap();
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let first = keys.ring().newest().fingerprint();
+        assert!(matches!(keys.refresh(start), Refresh::Same));
+
+        write(&path, "the first secret of them\nthe second secret of them", 0o600);
+        assert!(matches!(keys.refresh(after(999)), Refresh::Same), "not before a second has passed");
+        assert!(matches!(keys.refresh(after(1_000)), Refresh::Changed));
+        let second = keys.ring().newest().fingerprint();
+        assert_ne!(first, second);
+
+        write(&path, "", 0o600);
+        let Refresh::Failed(error) = keys.refresh(after(2_000)) else { panic!("an empty file was taken") };
+        assert!(error.to_string().ends_with("it holds no key, expected one secret a line"));
+        assert!(matches!(keys.refresh(after(3_000)), Refresh::Same), "reported once");
+        fs::remove_file(&path).unwrap();
+        let Refresh::Failed(error) = keys.refresh_now(after(3_001)) else { panic!("no file was taken") };
+        assert!(error.is_missing());
+        assert_eq!(keys.ring().newest().fingerprint(), second);
+
+        write(&path, "the third secret of them", 0o600);
+        assert!(matches!(keys.refresh(after(5_000)), Refresh::Changed));
+    }
+}

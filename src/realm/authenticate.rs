@@ -1,0 +1,235 @@
+//! Who is this? From a password, or from a token.
+//!
+//! Whatever is wrong, the answer is [`Refusal`], and to the outside all refusals are one. The reason in it is
+//! for the log. A user who isn't there costs the same hash as one who is, so the time tells nothing either.
+
+use super::{Notice, Realm};
+use crate::clock::{Now, UnixTime};
+use crate::credentials::Credentials;
+use crate::hashing::{HashError, Verdict};
+use crate::password;
+use crate::secret::Secret;
+use crate::store::{StoreError, TokenSubject, User};
+use crate::token::{self, Claims, TokenError};
+use crate::user_id::{Generation, UserId};
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+
+/// An identity that was authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The user's id.
+    pub id: UserId,
+    /// The user's name.
+    pub username: String,
+    /// The generation that stood in the same row as the hash or the token's other facts. A token issued for
+    /// this principal carries it, so that a password changed meanwhile ends that token too.
+    pub generation: Generation,
+    /// When the password was shown: now, or when the chain of tokens began.
+    pub auth_time: UnixTime,
+}
+
+/// Why nobody was authenticated.
+#[derive(Debug)]
+pub enum AuthenticateError {
+    /// The credentials don't hold.
+    Refused(Refusal),
+    /// The store can't tell.
+    Store(StoreError),
+    /// Nothing could be hashed.
+    Hash(HashError),
+}
+
+/// Credentials that don't hold. To a stranger, all of them look the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whose they would have been, if there is such a user.
+    pub user: Option<UserId>,
+    /// What is wrong with them.
+    pub why: Why,
+}
+
+/// What is wrong with refused credentials; for the log alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No user has this name.
+    UnknownUser,
+    /// It is not this user's password.
+    WrongPassword,
+    /// The user's stored hash can't be verified.
+    UnusableHash,
+    /// The user is kept out.
+    Disabled,
+    /// The token itself doesn't hold.
+    Token(TokenError),
+    /// The token's user is gone.
+    UserGone,
+    /// The token is of another generation: its user changed the password, signed out everywhere or was kept out.
+    OtherGeneration,
+    /// The token was issued before the moment since when tokens count.
+    BeforeCutoff,
+    /// A token was shown where a password is asked for.
+    PasswordRequired,
+    /// The password was changed while the request was served.
+    ChangedMeanwhile,
+}
+
+impl Realm {
+    /// Who shows these credentials?
+    ///
+    /// # Errors
+    /// [`AuthenticateError`].
+    pub fn authenticate(&self, credentials: &Credentials, now: Now) -> Result<Principal, AuthenticateError> {
+        match credentials {
+            Credentials::Token(token) => self.authenticate_token(token.expose(), now),
+            Credentials::Password { username, password } => {
+                let user = self.authenticate_password(username, password)?;
+                let User { id, username, generation, .. } = user;
+                Ok(Principal { id, username, generation, auth_time: now.unix })
+            }
+        }
+    }
+
+    /// The user's row, as it was when the hash in it was verified.
+    pub(super) fn authenticate_password(
+        &self,
+        username: &str,
+        password: &Secret,
+    ) -> Result<User, AuthenticateError> {
+        let refused = |user: &User, why| Err(refusal(Some(user.id), why));
+        if !password::LENGTH.contains(&password.expose().len()) {
+            // Nobody has such a password, whatever the name; so this tells nothing about the name.
+            return Err(refusal(None, Why::WrongPassword));
+        }
+        let user = match self.store.find_user_by_name(username)? {
+            Some(user) if !user.disabled => user,
+            Some(disabled) => {
+                self.hasher.verify_nobody(password)?;
+                return refused(&disabled, Why::Disabled);
+            }
+            None => {
+                self.hasher.verify_nobody(password)?;
+                return Err(refusal(None, Why::UnknownUser));
+            }
+        };
+        match self.hasher.verify(password, &user.password_hash) {
+            Ok(Verdict::Wrong) => refused(&user, Why::WrongPassword),
+            Ok(Verdict::Right) => Ok(user),
+            Ok(Verdict::RightButOutdated) => {
+                self.replace_outdated_hash(&user, password);
+                Ok(user)
+            }
+            Err(error @ (HashError::Stored(_) | HashError::TooMuchMemory { .. })) => {
+                (self.observer)(Notice::HashUnusable(user.id, &error));
+                self.hasher.verify_nobody(password)?;
+                refused(&user, Why::UnusableHash)
+            }
+            Err(error @ HashError::Random(_)) => Err(error.into()),
+        }
+    }
+
+    /// Hashes the password again, at today's cost. The login doesn't depend on it: a full disk must not keep
+    /// anybody out.
+    fn replace_outdated_hash(&self, user: &User, password: &Secret) {
+        let replaced = self
+            .hasher
+            .hash(password)
+            .map(|new| self.store.replace_password_hash(user.id, &user.password_hash, &new));
+        match replaced {
+            Ok(Ok(_)) => {} // false: another login was faster, or the password is another by now
+            Ok(Err(error)) => (self.observer)(Notice::HashNotReplaced(user.id, &error)),
+            Err(error) => (self.observer)(Notice::HashNotReplaced(user.id, &error)),
+        }
+    }
+
+    fn authenticate_token(&self, token: &str, now: Now) -> Result<Principal, AuthenticateError> {
+        let claims = self.verify_token(token, now).map_err(|error| refusal(None, Why::Token(error)))?;
+        let subject = self.store.find_token_subject(claims.id)?;
+        let state = token_state(&claims, subject.as_ref());
+        match (state, subject) {
+            (Ok(()), Some(TokenSubject { user: User { id, username, generation, .. }, .. })) => {
+                Ok(Principal { id, username, generation, auth_time: claims.auth_time })
+            }
+            (Err(why), Some(subject)) => Err(refusal(Some(subject.user.id), why)),
+            (_, None) => Err(refusal(None, Why::UserGone)),
+        }
+    }
+
+    /// Verifies under the ring in use; where no key fits, perhaps the file has a newer one.
+    fn verify_token(&self, token: &str, now: Now) -> Result<Claims, TokenError> {
+        let verify = || token::verify(token, &self.keys.ring(), now.unix, self.policy.max_session);
+        match verify() {
+            Err(TokenError::BadSignature) if self.refresh_keys(now) => verify(),
+            verdict => verdict,
+        }
+    }
+}
+
+/// What the store says to a token that holds by itself.
+pub(crate) fn token_state(claims: &Claims, subject: Option<&TokenSubject>) -> Result<(), Why> {
+    let Some(TokenSubject { user, tokens_not_before }) = subject else { return Err(Why::UserGone) };
+    if user.disabled {
+        Err(Why::Disabled)
+    } else if user.generation != claims.generation {
+        Err(Why::OtherGeneration)
+    } else if claims.issued_at < *tokens_not_before {
+        Err(Why::BeforeCutoff)
+    } else {
+        Ok(())
+    }
+}
+
+/// The one error for credentials that don't hold.
+pub(super) fn refusal(user: Option<UserId>, why: Why) -> AuthenticateError {
+    AuthenticateError::Refused(Refusal { user, why })
+}
+
+impl From<StoreError> for AuthenticateError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<HashError> for AuthenticateError {
+    fn from(error: HashError) -> Self {
+        Self::Hash(error)
+    }
+}
+
+impl fmt::Display for AuthenticateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.why.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Hash(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for AuthenticateError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Store(error) => error.source(),
+            Self::Hash(error) => error.source(),
+        }
+    }
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnknownUser => "no user has this name",
+            Self::WrongPassword => "wrong password",
+            Self::UnusableHash => "the stored hash can't be verified",
+            Self::Disabled => "the user is disabled",
+            Self::Token(error) => return error.fmt(f),
+            Self::UserGone => "the token's user does not exist",
+            Self::OtherGeneration => "the token was revoked",
+            Self::BeforeCutoff => "the token was issued before all tokens were revoked",
+            Self::PasswordRequired => "a token was shown where a password is required",
+            Self::ChangedMeanwhile => "the password was changed meanwhile",
+        })
+    }
+}

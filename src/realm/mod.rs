@@ -1,0 +1,207 @@
+//! The realm: the users, the keys, and the rules that hold between them, without a word of HTTP.
+//!
+//! | file | what |
+//! |---|---|
+//! | `policy.rs` | what an operator decides |
+//! | `authenticate.rs` | who is this? from a password, or from a token |
+//! | `users.rs` | register, change the password, delete, keep out |
+//!
+//! A [`Realm`] is shared by reference among threads. It never reads a clock; every operation that depends on
+//! the time is given it.
+
+mod authenticate;
+mod policy;
+mod users;
+
+pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
+pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
+pub use users::{PasswordError, RegisterError, Registered, UserChangeError};
+
+use crate::clock::{Now, UnixTime};
+use crate::hashing::{HashError, Hasher};
+use crate::keys::{KeyFileError, Keys, Refresh};
+use crate::signer::KeyRing;
+use crate::store::{Store, StoreError};
+use crate::token::{self, Claims};
+use crate::user_id::UserId;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+
+/// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
+pub struct Realm {
+    store: Store,
+    keys: Keys,
+    hasher: Hasher,
+    policy: Policy,
+    observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
+}
+
+impl fmt::Debug for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Realm").field("policy", &self.policy).finish_non_exhaustive()
+    }
+}
+
+/// Something that an operator should know and no client may: it goes to the log.
+#[derive(Debug)]
+pub enum Notice<'a> {
+    /// Another key file is in use.
+    KeysChanged(&'a KeyRing),
+    /// The key file can't be used; the old keys stay.
+    KeysUnusable(&'a KeyFileError),
+    /// The use of the keys could not be noted in the store.
+    KeysNotNoted(&'a StoreError),
+    /// This user's stored hash can't be verified, so the user can't log in.
+    HashUnusable(UserId, &'a HashError),
+    /// This user's outdated hash could not be replaced; the login went on.
+    HashNotReplaced(UserId, &'a dyn Error),
+}
+
+impl fmt::Display for Notice<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeysChanged(ring) => {
+                let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
+                write!(f, "signing keys read again: {count}, the newest is {newest}")
+            }
+            Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
+            Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
+            Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
+            Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
+        }
+    }
+}
+
+/// A token just issued.
+#[derive(Clone, Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: String,
+    /// How long it is valid.
+    pub lifetime: Duration,
+}
+
+impl Realm {
+    /// A realm of these parts. Notices go nowhere until [`Realm::with_observer`].
+    pub fn new(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Self {
+        Self { store, keys, hasher, policy, observer: Box::new(|_| ()) }
+    }
+
+    /// The same realm, with somebody to tell what an operator should know.
+    #[must_use]
+    pub fn with_observer(self, observer: impl Fn(Notice<'_>) + Send + Sync + 'static) -> Self {
+        Self { observer: Box::new(observer), ..self }
+    }
+
+    /// What the operator decided.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// How many password hashes were computed since the start.
+    pub fn hashes(&self) -> u64 {
+        self.hasher.hashes()
+    }
+
+    /// Issues a token to somebody who was authenticated.
+    ///
+    /// A principal who showed a token gets a new one for what is left of the session: renewal carries the time
+    /// of the password along, and `max_session` after that it ends.
+    ///
+    /// # Errors
+    /// [`SessionOver`] when nothing is left.
+    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
+        self.refresh_keys(now);
+        let Policy { token_lifetime, max_session, .. } = self.policy;
+        let session_ends = principal.auth_time.saturating_add(max_session);
+        let expires_at = now.unix.saturating_add(token_lifetime).min(session_ends);
+        let lifetime = expires_at.duration_since(now.unix);
+        if lifetime.is_zero() {
+            return Err(SessionOver);
+        }
+        let claims = Claims {
+            id: principal.id,
+            generation: principal.generation,
+            issued_at: now.unix,
+            expires_at,
+            auth_time: principal.auth_time,
+        };
+        Ok(IssuedToken { token: token::issue(&claims, &self.keys.ring()), lifetime })
+    }
+
+    /// Ends every token of this user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke_tokens(&self, id: UserId) -> Result<(), StoreError> {
+        self.store.revoke_tokens(id).map(drop)
+    }
+
+    /// Ends every token that was issued before this moment, whoever it is for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke_all_tokens(&self, issued_before: UnixTime) -> Result<(), StoreError> {
+        self.store.raise_tokens_not_before(issued_before)
+    }
+
+    /// Looks at the key file again, once a second at most.
+    fn refresh_keys(&self, now: Now) -> bool {
+        self.take_up(self.keys.refresh(now.monotonic), now)
+    }
+
+    /// Looks at the key file again now: for a signal that asks for it.
+    pub fn reload_keys(&self, now: Now) {
+        self.take_up(self.keys.refresh_now(now.monotonic), now);
+    }
+
+    /// Whether the keys are others now; whoever watches is told.
+    fn take_up(&self, refresh: Refresh, now: Now) -> bool {
+        match refresh {
+            Refresh::Same => return false,
+            Refresh::Changed => (self.observer)(Notice::KeysChanged(&self.ring())),
+            Refresh::Failed(error) => {
+                (self.observer)(Notice::KeysUnusable(&error));
+                return false;
+            }
+        }
+        self.note_keys(now);
+        true
+    }
+
+    /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
+    /// when serving begins; after that the realm does it itself.
+    pub fn note_keys(&self, now: Now) {
+        let fingerprints: Vec<String> =
+            self.ring().keys().map(crate::signer::SigningKey::fingerprint).collect();
+        let fingerprints = fingerprints.iter().map(String::as_str);
+        if let Err(error) = self.store.note_signing_keys(fingerprints, self.policy.token_lifetime, now.unix) {
+            (self.observer)(Notice::KeysNotNoted(&error));
+        }
+    }
+
+    /// The keys in use.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.keys.ring()
+    }
+}
+
+/// The password was shown too long ago: it must be shown again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOver;
+
+impl fmt::Display for SessionOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the session has lasted as long as one may")
+    }
+}
+
+impl Error for SessionOver {}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,349 @@
+//! Users come, change their passwords, and go; and what an operator may do to them.
+
+use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
+use super::{Realm, Registration};
+use crate::clock::{Now, UnixTime};
+use crate::credentials::Credentials;
+use crate::hashing::HashError;
+use crate::password;
+use crate::secret::Secret;
+use crate::store::{InsertError, StoreError, User};
+use crate::user_id::UserId;
+use crate::username::{Username, UsernameError};
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+
+/// A user just registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The new id.
+    pub id: UserId,
+    /// The name, as given.
+    pub username: Username,
+}
+
+impl Realm {
+    /// Registers a stranger, if the policy lets strangers in.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub fn register(&self, username: &str, password: &Secret, now: Now) -> Result<Registered, RegisterError> {
+        match self.policy.registration {
+            Registration::Open => self.add_user(username, password, now.unix),
+            Registration::Closed => Err(RegisterError::Closed),
+        }
+    }
+
+    /// Adds a user by an operator's word; when this returns, the user is on the disk.
+    ///
+    /// # Errors
+    /// [`RegisterError`], but never [`RegisterError::Closed`].
+    pub fn add_user(
+        &self,
+        username: &str,
+        password: &Secret,
+        at: UnixTime,
+    ) -> Result<Registered, RegisterError> {
+        let username = Username::parse(username)?;
+        self.check_new_password(password)?;
+        check_differs(username.as_str(), password)?;
+        // A look before the work, so that a taken name costs no hash; the database decides all the same.
+        if self.store.is_username_taken(&username)? {
+            return Err(RegisterError::Taken);
+        }
+        let hash = self.hasher.hash(password)?;
+        let id = self.store.insert_user(&username, &hash, at)?;
+        Ok(Registered { id, username })
+    }
+
+    /// Changes the password of the user whose name and old password these are, and ends every token.
+    ///
+    /// # Errors
+    /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for another user's id, existing or not.
+    pub fn change_password(
+        &self,
+        id: UserId,
+        shown: &Credentials,
+        new: &Secret,
+    ) -> Result<(), UserChangeError> {
+        self.check_new_password(new)?;
+        let user = self.prove_own_password(id, shown)?;
+        check_differs(&user.username, new)?;
+        let hash = self.hasher.hash(new)?;
+        let changed = self.store.change_password(&user, &hash)?;
+        still_proved(&user, changed)
+    }
+
+    /// Deletes the user whose name and password these are.
+    ///
+    /// # Errors
+    /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for another user's id, existing or not.
+    pub fn delete_own_user(&self, id: UserId, shown: &Credentials) -> Result<(), UserChangeError> {
+        let user = self.prove_own_password(id, shown)?;
+        let deleted = self.store.delete_proved_user(&user)?;
+        still_proved(&user, deleted)
+    }
+
+    /// The row of the user whose password was shown; a token doesn't do here, so that a stolen one can't take
+    /// an account over.
+    fn prove_own_password(&self, id: UserId, shown: &Credentials) -> Result<User, UserChangeError> {
+        let Credentials::Password { username, password } = shown else {
+            return Err(refusal(None, Why::PasswordRequired).into());
+        };
+        let user = self.authenticate_password(username, password)?;
+        if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
+    }
+
+    /// The name of a user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.store.find_user_by_id(id)
+    }
+
+    /// The user of exactly this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
+        self.store.find_user_by_name(username)
+    }
+
+    /// Up to `limit` users with ids above `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        self.store.list_users(after, limit)
+    }
+
+    /// Sets a password by an operator's word, and ends every token.
+    ///
+    /// # Errors
+    /// [`UserChangeError::Password`], or that the store or the hasher can't.
+    pub fn set_password(&self, user: &User, new: &Secret) -> Result<(), UserChangeError> {
+        self.check_new_password(new)?;
+        check_differs(&user.username, new)?;
+        let hash = self.hasher.hash(new)?;
+        self.store.set_password(user.id, &hash)?;
+        Ok(())
+    }
+
+    /// Keeps a user out, which ends every token, or lets the user in again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<(), StoreError> {
+        self.store.set_disabled(id, disabled).map(drop)
+    }
+
+    /// Deletes a user by an operator's word.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
+        self.store.delete_user(id).map(drop)
+    }
+
+    /// A principal by an operator's word, as if the password had been shown now.
+    pub fn vouch_for(&self, user: &User, now: Now) -> Principal {
+        let User { id, username, generation, .. } = user.clone();
+        Principal { id, username, generation, auth_time: now.unix }
+    }
+
+    /// Whether this may be a new password, as far as that doesn't depend on whose.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
+    pub fn check_new_password(&self, password: &Secret) -> Result<(), PasswordError> {
+        let text = password.expose();
+        let min_chars = self.policy.min_password_chars.max(1);
+        if text.len() > *password::LENGTH.end() {
+            Err(PasswordError::TooLong)
+        } else if text.chars().count() < min_chars {
+            Err(PasswordError::TooShort { min_chars })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn check_differs(username: &str, password: &Secret) -> Result<(), PasswordError> {
+    if username == password.expose() { Err(PasswordError::IsTheName) } else { Ok(()) }
+}
+
+/// What was proved at the beginning must hold at the end.
+fn still_proved(user: &User, done: bool) -> Result<(), UserChangeError> {
+    if done { Ok(()) } else { Err(refusal(Some(user.id), Why::ChangedMeanwhile).into()) }
+}
+
+/// Why a text can't be a new password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordError {
+    /// Fewer characters than the policy asks for.
+    TooShort {
+        /// The least number.
+        min_chars: usize,
+    },
+    /// More than 1024 bytes of UTF-8.
+    TooLong,
+    /// It is the user's name.
+    IsTheName,
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { min_chars: 1 } => {
+                f.write_str("the password is empty, expected at least 1 character")
+            }
+            Self::TooShort { min_chars } => {
+                write!(f, "the password is too short, expected at least {min_chars} characters")
+            }
+            Self::TooLong => write!(f, "the password is over {} bytes of UTF-8 long", password::LENGTH.end()),
+            Self::IsTheName => f.write_str("the password is the user name, expected another one"),
+        }
+    }
+}
+
+impl Error for PasswordError {}
+
+/// Why nobody was registered.
+#[derive(Debug)]
+pub enum RegisterError {
+    /// Strangers may not.
+    Closed,
+    /// The name is not allowed.
+    Username(UsernameError),
+    /// The password is not allowed.
+    Password(PasswordError),
+    /// A user has this name, or one that looks the same.
+    Taken,
+    /// The store can't.
+    Store(StoreError),
+    /// The hasher can't.
+    Hash(HashError),
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("registration is closed"),
+            Self::Username(error) => error.fmt(f),
+            Self::Password(error) => error.fmt(f),
+            Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
+            Self::Store(error) => error.fmt(f),
+            Self::Hash(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RegisterError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken => None,
+            Self::Store(error) => error.source(),
+            Self::Hash(error) => error.source(),
+        }
+    }
+}
+
+impl From<UsernameError> for RegisterError {
+    fn from(error: UsernameError) -> Self {
+        Self::Username(error)
+    }
+}
+
+impl From<PasswordError> for RegisterError {
+    fn from(error: PasswordError) -> Self {
+        Self::Password(error)
+    }
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<InsertError> for RegisterError {
+    fn from(error: InsertError) -> Self {
+        match error {
+            InsertError::Taken => Self::Taken,
+            InsertError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<HashError> for RegisterError {
+    fn from(error: HashError) -> Self {
+        Self::Hash(error)
+    }
+}
+
+/// Why a user was not changed.
+#[derive(Debug)]
+pub enum UserChangeError {
+    /// The credentials don't hold.
+    Refused(Refusal),
+    /// They hold, but for this user, and the id is another one's or nobody's.
+    Forbidden(UserId),
+    /// The new password is not allowed.
+    Password(PasswordError),
+    /// The store can't.
+    Store(StoreError),
+    /// The hasher can't.
+    Hash(HashError),
+}
+
+impl fmt::Display for UserChangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.why.fmt(f),
+            Self::Forbidden(id) => write!(f, "user {id} may change only user {id}"),
+            Self::Password(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+            Self::Hash(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for UserChangeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(_) | Self::Forbidden(_) | Self::Password(_) => None,
+            Self::Store(error) => error.source(),
+            Self::Hash(error) => error.source(),
+        }
+    }
+}
+
+impl From<AuthenticateError> for UserChangeError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Refused(refusal) => Self::Refused(refusal),
+            AuthenticateError::Store(error) => Self::Store(error),
+            AuthenticateError::Hash(error) => Self::Hash(error),
+        }
+    }
+}
+
+impl From<PasswordError> for UserChangeError {
+    fn from(error: PasswordError) -> Self {
+        Self::Password(error)
+    }
+}
+
+impl From<StoreError> for UserChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<HashError> for UserChangeError {
+    fn from(error: HashError) -> Self {
+        Self::Hash(error)
+    }
+}

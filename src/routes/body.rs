@@ -1,0 +1,79 @@
+//! A request's JSON body, and its members.
+
+use super::failure::Failure;
+use crate::http::{Body, ErrorCode, Request};
+use crate::json::{self, Object, Value};
+use crate::secret::Secret;
+use alloc::format;
+use alloc::string::String;
+
+/// The body as a JSON object.
+pub(super) fn object(request: &Request) -> Result<Object, Failure> {
+    if !request.field("Content-Type").is_some_and(is_json) {
+        let message = "Send the body as JSON, with Content-Type: application/json.";
+        return Err(Failure::new(ErrorCode::UnsupportedMediaType, message));
+    }
+    let Body::Complete(text) = &request.body else { return Err(malformed("longer than it may be")) };
+    json::parse_object(text).map_err(malformed)
+}
+
+fn malformed(what: impl core::fmt::Display) -> Failure {
+    let message = format!("The body is {what}; send one JSON object with each member once.");
+    Failure::new(ErrorCode::MalformedJson, message)
+}
+
+/// `application/json` or `application/…+json`, with parameters or without (RFC 9110 section 8.3.1, RFC 6839).
+fn is_json(media_type: &[u8]) -> bool {
+    let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let essence = essence.to_ascii_lowercase();
+    match essence.strip_prefix(b"application/") {
+        Some(subtype) => subtype == b"json" || (subtype.len() > 5 && subtype.ends_with(b"+json")),
+        None => false,
+    }
+}
+
+/// Takes a text out of the body. A member that is `null` counts as missing, as in the original; a number or
+/// `true` is not taken for a text, which in the original it was.
+pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) -> Result<String, Failure> {
+    match body.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        None | Some(Value::Null) => Err(Failure::new(
+            ErrorCode::MissingField,
+            format!("The body lacks \"{name}\"; send it as a string."),
+        )),
+        Some(_) => Err(Failure::new(wrong_type, format!("\"{name}\" is not a string; send it as one."))),
+    }
+}
+
+/// Takes the password out of the body, to be wiped when it was used.
+pub(super) fn take_password(body: &mut Object) -> Result<Secret, Failure> {
+    take_text(body, "password", ErrorCode::InvalidPassword).map(Secret::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn media_types_of_json_are_json() {
+        for yes in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/vnd.api+json",
+            "application/json ;x",
+        ] {
+            assert!(is_json(yes.as_bytes()), "{yes}");
+        }
+        for no in [
+            "",
+            "json",
+            "text/json",
+            "application/jsonp",
+            "application/+json",
+            "application/x-www-form-urlencoded",
+            "text/plain; a=application/json",
+        ] {
+            assert!(!is_json(no.as_bytes()), "{no}");
+        }
+    }
+}

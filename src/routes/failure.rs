@@ -1,0 +1,178 @@
+//! Every error that a client can see: its code, its words, its fields. Here, and only here, an error of the
+//! layers below becomes a status.
+//!
+//! The client gets a fixed text; the log gets the error with all its causes.
+
+use crate::chain;
+use crate::credentials::Scheme;
+use crate::hashing::HashError;
+use crate::http::{About, ErrorCode, Response};
+use crate::json::json;
+use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, UserChangeError};
+use crate::store::StoreError;
+use crate::user_id::UserId;
+use crate::username::UsernameError;
+use alloc::borrow::Cow;
+use alloc::string::{String, ToString as _};
+use core::error::Error;
+
+/// An answer that is an error.
+#[derive(Debug)]
+pub(super) struct Failure {
+    code: ErrorCode,
+    message: Cow<'static, str>,
+    field: Option<(&'static str, &'static str)>,
+    user: Option<UserId>,
+    cause: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, message: message.into(), field: None, user: None, cause: None }
+    }
+
+    fn for_user(self, user: Option<UserId>) -> Self {
+        Self { user, ..self }
+    }
+
+    fn because_of(self, error: &(dyn Error + 'static)) -> Self {
+        Self { cause: Some(chain::describe(error)), ..self }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(ErrorCode::NotFound, "Nothing is at this path.")
+    }
+
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let message = alloc::format!("This path takes {allow}.");
+        Self { field: Some(("Allow", allow)), ..Self::new(ErrorCode::MethodNotAllowed, message) }
+    }
+
+    pub(super) fn registration_closed() -> Self {
+        Self::new(ErrorCode::RegistrationClosed, "Registration is closed; ask the operator for an account.")
+    }
+
+    /// The one answer, per scheme, to everybody who is not authenticated, whatever the reason.
+    pub(super) fn unauthorized(scheme: Scheme) -> Self {
+        let message = "Unauthorized Access. Send a user name and its password, or a valid token.";
+        let field = Some(("WWW-Authenticate", scheme.challenge()));
+        Self { field, ..Self::new(ErrorCode::Unauthorized, message) }
+    }
+
+    fn refused(refusal: &Refusal, scheme: Scheme) -> Self {
+        let cause = Some(refusal.why.to_string());
+        Self { cause, ..Self::unauthorized(scheme).for_user(refusal.user) }
+    }
+
+    /// Authenticated, but it is another one's.
+    pub(super) fn forbidden(user: UserId) -> Self {
+        Self::new(ErrorCode::Forbidden, "A user may see and change only that user.").for_user(Some(user))
+    }
+
+    fn username(error: UsernameError) -> Self {
+        let message = match error {
+            UsernameError::Empty => "The user name is empty; send 1 to 64 characters.",
+            UsernameError::TooLong => "The user name is over 64 characters long; send a shorter one.",
+            UsernameError::Colon => {
+                "The user name has a colon, which HTTP Basic can't carry; send one without."
+            }
+            UsernameError::Invisible => {
+                "The user name has control or invisible characters; send one without."
+            }
+            UsernameError::WhiteSpaceAtEnd => {
+                "The user name begins or ends with white space; send it trimmed."
+            }
+        };
+        Self::new(ErrorCode::InvalidUsername, message)
+    }
+
+    pub(super) fn password(error: PasswordError) -> Self {
+        let message = match error {
+            PasswordError::TooShort { min_chars: 1 } => {
+                "The password is empty; send at least 1 character.".into()
+            }
+            PasswordError::TooShort { min_chars } => {
+                Cow::Owned(alloc::format!("The password is too short; send at least {min_chars} characters."))
+            }
+            PasswordError::TooLong => {
+                "The password is over 1024 bytes of UTF-8 long; send a shorter one.".into()
+            }
+            PasswordError::IsTheName => "The password is the user name; send another one.".into(),
+        };
+        Self::new(ErrorCode::InvalidPassword, message)
+    }
+
+    pub(super) fn authenticate(error: &AuthenticateError, scheme: Scheme) -> Self {
+        match error {
+            AuthenticateError::Refused(refusal) => Self::refused(refusal, scheme),
+            AuthenticateError::Store(error) => Self::store(error),
+            AuthenticateError::Hash(error) => Self::hash(error),
+        }
+    }
+
+    pub(super) fn register(error: &RegisterError) -> Self {
+        match error {
+            RegisterError::Closed => Self::registration_closed(),
+            RegisterError::Username(error) => Self::username(*error),
+            RegisterError::Password(error) => Self::password(*error),
+            RegisterError::Taken => {
+                let message =
+                    "A user with this name, or one that looks the same, exists; choose another one.";
+                Self::new(ErrorCode::UsernameTaken, message)
+            }
+            RegisterError::Store(error) => Self::store(error),
+            RegisterError::Hash(error) => Self::hash(error),
+        }
+    }
+
+    pub(super) fn user_change(error: &UserChangeError, scheme: Scheme) -> Self {
+        match error {
+            UserChangeError::Refused(refusal) => Self::refused(refusal, scheme),
+            UserChangeError::Forbidden(user) => Self::forbidden(*user),
+            UserChangeError::Password(error) => Self::password(*error),
+            UserChangeError::Store(error) => Self::store(error),
+            UserChangeError::Hash(error) => Self::hash(error),
+        }
+    }
+
+    pub(super) fn store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::new(ErrorCode::Unavailable, "The server can't use its database now; try again later.")
+            }
+            StoreError::Missing(_)
+            | StoreError::Newer { .. }
+            | StoreError::Foreign(_)
+            | StoreError::Corrupt(_) => Self::internal(),
+        }
+        .because_of(error)
+    }
+
+    fn hash(error: &HashError) -> Self {
+        match error {
+            HashError::Stored(_) | HashError::TooMuchMemory { .. } | HashError::Random(_) => Self::internal(),
+        }
+        .because_of(error)
+    }
+
+    fn internal() -> Self {
+        Self::new(ErrorCode::Internal, INTERNAL_MESSAGE)
+    }
+}
+
+const INTERNAL_MESSAGE: &str = "The server failed; its log says why.";
+
+/// The answer of a server loop whose handler panicked.
+pub(crate) fn panicked() -> Response {
+    Failure { cause: Some("a panic; its message stands above".into()), ..Failure::internal() }.into()
+}
+
+impl From<Failure> for Response {
+    fn from(failure: Failure) -> Self {
+        let Failure { code, message, field, user, cause } = failure;
+        let mut response = Self::json(code.status(), &json!({"error": code.name(), "message": message}));
+        response.fields.extend(field.map(|(name, value)| (name, value.into())));
+        response.about = About { route: None, user, cause };
+        response
+    }
+}

@@ -1,0 +1,228 @@
+//! The routes: [`dispatch`] takes a request and gives the answer; plain functions on plain values.
+//!
+//! | route | function |
+//! |---|---|
+//! | `POST /api/users` | [`users`]`::register` |
+//! | `GET`, `PUT`, `DELETE /api/users/{id}` | [`users`]`::show`, `change_password`, `delete` |
+//! | `GET`, `DELETE /api/token` | [`tokens`]`::issue`, `revoke_all` |
+//! | `GET /api/resource` | [`resource`] |
+//!
+//! To add a route: a variant of [`Target`], its line in [`Target::at`], [`Target::route`] and
+//! [`Target::allow`], and an arm in [`serve`] that calls a new function.
+//!
+//! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
+//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body),
+//! 401, 403. [`answer`] is that order.
+//!
+//! | file | what |
+//! |---|---|
+//! | `users.rs`, `tokens.rs` | the functions |
+//! | `body.rs` | a JSON body, and its members |
+//! | `site.rs` | whose page sent this, and under which URL are we reached |
+//! | `failure.rs` | every error, with its status and its words |
+
+mod body;
+mod failure;
+mod site;
+mod tokens;
+mod users;
+
+use crate::clock::Now;
+use crate::credentials::{self, Credentials, CredentialsError, Scheme};
+use crate::http::{Body, ErrorCode, Request, Response};
+use crate::json::json;
+use crate::realm::{Principal, Realm, Registration};
+use crate::user_id::UserId;
+use failure::Failure;
+pub(crate) use failure::panicked;
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// All users.
+    Users,
+    /// One user, who may exist or not.
+    User(UserId),
+    /// The principal's token.
+    Token,
+    /// What is guarded.
+    Resource,
+}
+
+impl Target {
+    /// Paths are compared as sent, nothing decoded: there is one spelling of each.
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/api/users" => Some(Self::Users),
+            "/api/token" => Some(Self::Token),
+            "/api/resource" => Some(Self::Resource),
+            _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
+        }
+    }
+
+    /// The route's name, for log and metrics.
+    fn route(self) -> &'static str {
+        match self {
+            Self::Users => "/api/users",
+            Self::User(_) => "/api/users/{id}",
+            Self::Token => "/api/token",
+            Self::Resource => "/api/resource",
+        }
+    }
+
+    /// The methods, as an `Allow` field has them (RFC 9110 section 10.2.1).
+    fn allow(self) -> &'static str {
+        match self {
+            Self::Users => "OPTIONS, POST",
+            Self::User(_) => "DELETE, GET, HEAD, OPTIONS, PUT",
+            Self::Token => "DELETE, GET, HEAD, OPTIONS",
+            Self::Resource => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+/// A request on its way through the checks.
+struct Call<'a> {
+    realm: &'a Realm,
+    request: &'a Request,
+    now: Now,
+    /// By which scheme the client speaks; its challenge goes with a 401.
+    scheme: Scheme,
+    credentials: Result<Credentials, CredentialsError>,
+}
+
+/// Answers a request. Never panics, never blocks but for the store and the hash.
+///
+/// ```
+/// # use gatekey::{clock, data_dir::DataDir, hashing::Hasher, http::{Body, Request}, realm::{Policy, Realm}, routes};
+/// # let directory = tempfile::tempdir()?;
+/// # let (store, keys) = DataDir::new(directory.path()).open_or_create()?;
+/// # let hasher = Hasher::new("ln=4,r=8,p=1".parse()?, Hasher::DEFAULT_MAX_MEMORY_BYTES)?;
+/// let realm = Realm::new(store, keys, hasher, Policy::default());
+/// let request = Request::new("POST", "/api/users")
+///     .with_field("Content-Type", "application/json")
+///     .with_body(Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()));
+/// let response = routes::dispatch(&realm, &request, clock::now());
+/// assert_eq!((response.status, response.body.as_slice()), (201, &br#"{"username":"ok"}"#[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
+    let mut response = answer(realm, request, now).unwrap_or_else(Response::from);
+    response.about.route = Target::at(&request.path).map(Target::route);
+    response
+}
+
+/// The order of the checks.
+fn answer(realm: &Realm, request: &Request, now: Now) -> Result<Response, Failure> {
+    let call = Call::read(realm, request, now)?;
+    let target = Target::at(&request.path).ok_or_else(Failure::not_found)?;
+    if !target.allow().split(", ").any(|method| method == request.method) {
+        return Err(Failure::method_not_allowed(target.allow()));
+    }
+    site::refuse_other_sites(realm, request)?;
+    refuse_closed_registration(realm, target, request)?;
+    refuse_large_body(request)?;
+    serve(&call, target)
+}
+
+/// Each route's function.
+fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
+    match (target, call.request.method.as_str()) {
+        (_, "OPTIONS") => Ok(Response::empty(204).with_field("Allow", target.allow())),
+        (Target::Users, "POST") => users::register(call),
+        (Target::User(id), "GET" | "HEAD") => users::show(call, id),
+        (Target::User(id), "PUT") => users::change_password(call, id),
+        (Target::User(id), "DELETE") => users::delete(call, id),
+        (Target::Token, "GET" | "HEAD") => tokens::issue(call),
+        (Target::Token, "DELETE") => tokens::revoke_all(call),
+        (Target::Resource, "GET" | "HEAD") => resource(call),
+        _ => Err(Failure::method_not_allowed(target.allow())),
+    }
+}
+
+/// `GET /api/resource`: something that only users see, by name.
+fn resource(call: &Call<'_>) -> Result<Response, Failure> {
+    let principal = call.authenticate()?;
+    let data = alloc::format!("Hello, {}!", principal.username);
+    Ok(Response::json(200, &json!({ "data": data })).for_user(principal.id))
+}
+
+fn refuse_closed_registration(realm: &Realm, target: Target, request: &Request) -> Result<(), Failure> {
+    let registers = target == Target::Users && request.method == "POST";
+    if registers && realm.policy().registration == Registration::Closed {
+        return Err(Failure::registration_closed());
+    }
+    Ok(())
+}
+
+fn refuse_large_body(request: &Request) -> Result<(), Failure> {
+    match request.body {
+        Body::Complete(_) => Ok(()),
+        Body::TooLarge => {
+            Err(Failure::new(ErrorCode::PayloadTooLarge, "The body is over 16 KiB long; send a shorter one."))
+        }
+    }
+}
+
+impl<'a> Call<'a> {
+    fn read(realm: &'a Realm, request: &'a Request, now: Now) -> Result<Self, Failure> {
+        let mut fields = request.fields("Authorization");
+        let field = fields.next().unwrap_or_default();
+        if fields.next().is_some() {
+            // A proxy may have judged by the one and we would judge by the other.
+            return Err(Failure::new(
+                ErrorCode::MalformedRequest,
+                "The request has more than one Authorization field; send one.",
+            ));
+        }
+        let (scheme, credentials) = credentials::parse(field);
+        Ok(Self { realm, request, now, scheme, credentials })
+    }
+
+    /// The credentials that were sent, whether they hold or not.
+    fn credentials(&self) -> Result<&Credentials, Failure> {
+        self.credentials.as_ref().map_err(|_| Failure::unauthorized(self.scheme))
+    }
+
+    /// Who sent this.
+    fn authenticate(&self) -> Result<Principal, Failure> {
+        let credentials = self.credentials()?;
+        self.realm
+            .authenticate(credentials, self.now)
+            .map_err(|error| Failure::authenticate(&error, self.scheme))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        let user = |id| UserId::new(id).map(Target::User);
+        for (path, target) in [
+            ("/api/users", Some(Target::Users)),
+            ("/api/users/1", user(1)),
+            ("/api/users/9223372036854775807", user(i64::MAX)),
+            ("/api/token", Some(Target::Token)),
+            ("/api/resource", Some(Target::Resource)),
+            ("/api/users/", None),
+            ("/api/users/0", None),
+            ("/api/users/01", None),
+            ("/api/users/-1", None),
+            ("/api/users/+1", None),
+            ("/api/users/1/", None),
+            ("/api/users/9223372036854775808", None),
+            ("/api/users/%31", None),
+            ("/api//users", None),
+            ("/api/../api/users", None),
+            ("/API/users", None),
+            ("/api/token/", None),
+            ("/", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(Target::at(path), target, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `/api/users` and `/api/users/{id}`.
+
+use super::failure::Failure;
+use super::{Call, body, site};
+use crate::http::{ErrorCode, Response};
+use crate::json::json;
+use crate::realm::UserLookup;
+use crate::user_id::UserId;
+
+/// `POST /api/users`: registers a user.
+pub(super) fn register(call: &Call<'_>) -> Result<Response, Failure> {
+    let mut body = body::object(call.request)?;
+    let username = body::take_text(&mut body, "username", ErrorCode::InvalidUsername)?;
+    let password = body::take_password(&mut body)?;
+    let registered = call.realm.register(&username, &password, call.now);
+    let registered = registered.map_err(|error| Failure::register(&error))?;
+    let location = alloc::format!("{}/api/users/{}", site::base_url(call.realm, call.request), registered.id);
+    Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
+        .with_field("Location", location)
+        .for_user(registered.id))
+}
+
+/// `GET /api/users/{id}`: the user's name; anybody's, or one's own, as the policy says.
+pub(super) fn show(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
+    let asker = match call.realm.policy().user_lookup() {
+        UserLookup::Public => None,
+        UserLookup::Own => Some(call.authenticate()?.id),
+    };
+    if let Some(asker) = asker.filter(|asker| *asker != id) {
+        return Err(Failure::forbidden(asker)); // the same for an id that nobody has
+    }
+    let user =
+        call.realm.find_user(id).map_err(|error| Failure::store(&error))?.ok_or_else(Failure::not_found)?;
+    let mut response = Response::json(200, &json!({"username": user.username}));
+    response.about.user = asker;
+    Ok(response)
+}
+
+/// `PUT /api/users/{id}`: changes the password; every token of the user dies.
+pub(super) fn change_password(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
+    let new = body::take_password(&mut body::object(call.request)?)?;
+    // What is wrong with the body is said before what is wrong with the credentials.
+    call.realm.check_new_password(&new).map_err(Failure::password)?;
+    let changed = call.realm.change_password(id, call.credentials()?, &new);
+    changed.map_err(|error| Failure::user_change(&error, call.scheme))?;
+    Ok(Response::empty(204).for_user(id))
+}
+
+/// `DELETE /api/users/{id}`: deletes the user.
+pub(super) fn delete(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
+    let deleted = call.realm.delete_own_user(id, call.credentials()?);
+    deleted.map_err(|error| Failure::user_change(&error, call.scheme))?;
+    Ok(Response::empty(204).for_user(id))
+}

@@ -1,0 +1,54 @@
+//! Servers: loops that carry bytes to [`crate::routes::dispatch`] and back.
+//!
+//! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
+//! and no realm. [`tiny`] is the one the project was ordered with, and the first to read.
+
+pub mod tiny;
+
+use crate::clock;
+use crate::http::{Request, Response};
+use crate::realm::Realm;
+use crate::routes;
+use core::time::Duration;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+/// What a loop calls for each request, from several threads at once.
+pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
+
+/// Answers with the realm's routes. A panic costs its own request a 500, and nobody else anything.
+///
+/// `log` is told of each answer and how long it took.
+pub fn handle(realm: &Realm, request: &Request, log: &dyn Fn(&Request, &Response, Duration)) -> Response {
+    let started = Instant::now();
+    // A realm stays whole when a thread unwinds: its locks are taken for single steps, and its facts stand in
+    // the store, where a transaction that was cut off never happened.
+    let dispatched = panic::catch_unwind(AssertUnwindSafe(|| routes::dispatch(realm, request, clock::now())));
+    let response = dispatched.unwrap_or_else(|_| routes::panicked());
+    log(request, &response, started.elapsed());
+    response
+}
+
+/// Ends a loop: shared between whoever serves and whoever decides when that is over.
+#[derive(Debug, Default)]
+pub struct Shutdown {
+    requested: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Shutdown {
+    /// Asks for the end. Asking twice is asking once.
+    pub fn request(&self) {
+        *self.requested.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the end is asked for.
+    pub fn wait(&self) {
+        let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*requested {
+            requested = self.changed.wait(requested).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

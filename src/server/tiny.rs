@@ -1,0 +1,138 @@
+//! The tiny_http loop: a few threads, each doing receive, dispatch, respond. The shortest server there is.
+//!
+//! Read this one first, and embed it where the clients are your own. **It is not for an open network.**
+//! tiny_http 0.12 reads heads and bodies without limits or deadlines, and some of it can't be mended from
+//! outside the crate:
+//!
+//! | what a client does | what happens |
+//! |---|---|
+//! | `Content-Length: 40000000000` without a body | the process is aborted when it sets that memory aside |
+//! | `Content-Length` over 2^63 | a thread of this loop panics; it is replaced by none |
+//! | `GET / HTTP/2.0` | a thread and two descriptors are lost, unanswered |
+//! | descriptors run out while accepting | accepting ends for good |
+//! | more than four keep-alive connections at once | four are served, the others wait for one of them to end |
+//!
+//! The server's own strict loop, which is to come, is for that.
+
+use super::{Handler, Shutdown};
+use crate::clock;
+use crate::http::{Body, Client, MAX_BODY_BYTES, Persistence, Request, Response};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::time::Duration;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::mpsc;
+use std::thread;
+
+/// Threads that serve. Each may hold one password hash's memory (16 MiB by default), so they are few.
+pub const WORKERS: usize = 4;
+/// At the end, requests being answered get this long.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
+///
+/// # Errors
+/// Where no thread can be made, or the listener is none.
+pub fn run(
+    listener: TcpListener,
+    handler: &Arc<Handler>,
+    shutdown: &Shutdown,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let server = Arc::new(tiny_http::Server::from_listener(listener, None)?);
+    let (finished, all_finished) = mpsc::channel::<()>();
+    for number in 1..=WORKERS {
+        let (server, handler, finished) = (server.clone(), handler.clone(), finished.clone());
+        thread::Builder::new().name(alloc::format!("worker-{number}")).spawn(move || {
+            work(&server, &*handler);
+            drop(finished);
+        })?;
+    }
+    drop(finished);
+    shutdown.wait();
+    for _ in 1..=WORKERS {
+        server.unblock(); // wakes one worker, or the next that comes back to receive
+    }
+    // Nobody sends: the channel ends when every worker has.
+    let _ = all_finished.recv_timeout(DRAIN);
+    Ok(())
+}
+
+/// Receive, dispatch, respond; until unblocked.
+fn work(server: &tiny_http::Server, handler: &Handler) {
+    while let Ok(mut received) = server.recv() {
+        // A body that can't be read to its end is half a request; it is dropped with its connection.
+        let Ok(request) = read(&mut received) else { continue };
+        let response = handler(&request);
+        let _ = respond(received, &request, &response); // the client left: nobody to tell
+    }
+}
+
+/// The request as a plain value. A body over the limit stays unread.
+fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
+    let mut request = Request::new(received.method().as_str(), received.url());
+    for field in received.headers() {
+        request = request.with_field(field.field.as_str().as_str(), field.value.as_bytes());
+    }
+    if let Some(address) = received.remote_addr() {
+        request = request.from_client(Client::Ip(address.ip().to_canonical()));
+    }
+    let body = read_body(received)?;
+    Ok(request.with_body(body))
+}
+
+fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
+    if received.body_length().is_some_and(|length| length > MAX_BODY_BYTES) {
+        return Ok(Body::TooLarge);
+    }
+    let mut body = Vec::new();
+    // A chunked body has no length beforehand: one byte over the limit is enough to know.
+    received.as_reader().take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body)?;
+    Ok(if body.len() > MAX_BODY_BYTES { Body::TooLarge } else { Body::Complete(body) })
+}
+
+fn respond(received: tiny_http::Request, request: &Request, response: &Response) -> io::Result<()> {
+    if request.body == Body::TooLarge {
+        // tiny_http throws an unread body away when its request is dropped, which waits for the client. Its own
+        // `respond` answers before that.
+        return received.respond(as_tiny_http(response));
+    }
+    // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an encoding.
+    let bytes = response.encode(request.method == "HEAD", clock::now().unix, persistence(&received));
+    let mut writer = received.into_writer();
+    writer.write_all(&bytes)?;
+    writer.flush()
+}
+
+/// What tiny_http will do with the connection, so that the client is told.
+fn persistence(received: &tiny_http::Request) -> Persistence {
+    let connection = received.headers().iter().find(|field| field.field.equiv("Connection"));
+    let options = connection.map(|field| field.value.as_str().to_ascii_lowercase()).unwrap_or_default();
+    let is_http_1_0 = *received.http_version() <= (1, 0);
+    if options.contains("close") || options.contains("upgrade") {
+        Persistence::Closes
+    } else if is_http_1_0 && options.contains("keep-alive") {
+        Persistence::StaysAsAsked
+    } else if is_http_1_0 {
+        Persistence::Closes
+    } else {
+        Persistence::Stays
+    }
+}
+
+fn as_tiny_http(response: &Response) -> tiny_http::Response<&[u8]> {
+    let own = response.fields.iter().map(|(name, value)| (*name, value.as_ref()));
+    let fields = Response::COMMON_FIELDS
+        .into_iter()
+        .chain(own)
+        .filter_map(|(name, value)| tiny_http::Header::from_bytes(name, value).ok());
+    let length = response.body.len();
+    tiny_http::Response::new(
+        response.status.into(),
+        fields.collect(),
+        response.body.as_slice(),
+        Some(length),
+        None,
+    )
+}

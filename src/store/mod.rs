@@ -1,0 +1,100 @@
+//! The store: users, what holds for the realm, what is known of signing keys. All SQL of gatekey stands in
+//! this folder, behind a few operations on plain values in which nothing is SQLite's.
+//!
+//! One file, SQLite in WAL mode with `synchronous=FULL`: an operation that returned is on the disk. One
+//! connection writes, a few read; readers never wait for the writer. **The database decides**: names are unique
+//! because a UNIQUE column says so, and a change that must not overwrite another is one conditional UPDATE,
+//! never a look followed by a write.
+//!
+//! | file | what |
+//! |---|---|
+//! | `schema.sql` (top level) | the newest schema, whole |
+//! | `schema.rs` | opening: is this ours, how old, the steps up to today |
+//! | `sqlite.rs` | connections, and SQLite's errors as ours |
+//! | `users.rs`, `realm.rs` | the operations |
+
+mod realm;
+mod schema;
+mod sqlite;
+mod users;
+
+pub use users::{InsertError, TokenSubject, User};
+
+use alloc::boxed::Box;
+use core::error::Error;
+use core::fmt;
+use std::path::{Path, PathBuf};
+
+/// An open database. Shared by reference among threads.
+#[derive(Debug)]
+pub struct Store {
+    database: sqlite::Database,
+}
+
+impl Store {
+    /// Opens the database in this file, bringing an older one up to date; makes a new one where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`]. A file that is newer, foreign or corrupt is left as it is, to the byte.
+    pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
+        sqlite::create_file(path)?;
+        Self::open(path)
+    }
+
+    /// Opens the database in this file, bringing an older one up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Missing`] where there is no such file.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        schema::inspect(path)?;
+        let database = sqlite::Database::open(path, schema::migrate)?;
+        Ok(Self { database })
+    }
+}
+
+/// Why the store can't do what it was asked.
+#[derive(Debug)]
+pub enum StoreError {
+    /// There is no database file.
+    Missing(PathBuf),
+    /// A newer gatekey made it.
+    Newer {
+        /// Its schema's version.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// It is not a database of gatekey's.
+    Foreign(&'static str),
+    /// It is, but it is damaged.
+    Corrupt(Box<dyn Error + Send + Sync>),
+    /// The file, the disk or a lock stands in the way; later it may work.
+    Unavailable(Box<dyn Error + Send + Sync>),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(path) => write!(f, "there is no database at {}", path.display()),
+            Self::Newer { found, known } => write!(
+                f,
+                "the database has schema version {found}, made by a newer gatekey; this one knows up to {known}"
+            ),
+            Self::Foreign(what) => write!(f, "the database is not gatekey's: it is {what}"),
+            Self::Corrupt(_) => f.write_str("the database is corrupt"),
+            Self::Unavailable(_) => f.write_str("the database can't be used now"),
+        }
+    }
+}
+
+impl Error for StoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Corrupt(source) | Self::Unavailable(source) => Some(&**source),
+            Self::Missing(_) | Self::Newer { .. } | Self::Foreign(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Opening: is this file ours, how old is it, and how does it become today's.
+//!
+//! A new database is `schema.sql`, whole. An older one goes up step by step; each step is one transaction with
+//! the version it ends at, so a power cut leaves a version, never half of one. A released step never changes.
+
+use super::StoreError;
+use super::sqlite;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+/// `schema.sql`, as compiled in.
+pub(super) const NEWEST: &str = include_str!("../../schema.sql");
+/// The version that `schema.sql` makes.
+pub(super) const VERSION: i64 = 1;
+/// What `schema.sql` writes as `application_id`.
+const APPLICATION_ID: i64 = 0x676B_6579;
+
+/// `STEPS[n]` brings a database of version n + 1 to version n + 2. There is none yet: the newest version is 1.
+const STEPS: &[&str] = &[];
+
+/// What a database says of itself.
+struct Identity {
+    application_id: i64,
+    version: i64,
+    /// Whether there is anything in it at all.
+    is_empty: bool,
+}
+
+/// Looks at a file without changing it, and refuses what is not ours.
+pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
+    if !looks_like_sqlite(path)? {
+        return Err(StoreError::Foreign("not an SQLite database"));
+    }
+    let identity = identify(&sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
+    judge(&identity)
+}
+
+/// Whether the file is empty or begins as SQLite's files do.
+fn looks_like_sqlite(path: &Path) -> Result<bool, StoreError> {
+    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+    let mut start = [0; MAGIC.len()];
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(StoreError::Missing(path.into()));
+        }
+        Err(error) => return Err(StoreError::Unavailable(error.into())),
+    };
+    match file.read_exact(&mut start) {
+        Ok(()) => Ok(&start == MAGIC),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(file.metadata().is_ok_and(|metadata| metadata.len() == 0))
+        }
+        Err(error) => Err(StoreError::Unavailable(error.into())),
+    }
+}
+
+fn identify(connection: &Connection) -> Result<Identity, StoreError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let objects: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(Identity {
+        application_id: number("application_id")?,
+        version: number("user_version")?,
+        is_empty: objects == 0,
+    })
+}
+
+fn judge(identity: &Identity) -> Result<(), StoreError> {
+    match *identity {
+        // Made, but the schema never got in: the first start was cut short.
+        Identity { application_id: 0, version: 0, is_empty: true } => Ok(()),
+        Identity { application_id, .. } if application_id != APPLICATION_ID => {
+            Err(StoreError::Foreign("another program's SQLite database"))
+        }
+        Identity { version, .. } if version > VERSION => {
+            Err(StoreError::Newer { found: version, known: VERSION })
+        }
+        Identity { version, .. } if version < 1 => Err(StoreError::Foreign("of no version that ever was")),
+        Identity { .. } => Ok(()),
+    }
+}
+
+/// Makes a new database, or brings an older one to [`VERSION`].
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    // Taken as a writer from the start: of two processes that open it at once, the second finds it done.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let identity = identify(&transaction)?;
+    judge(&identity)?;
+    if identity.is_empty {
+        transaction.execute_batch(NEWEST)?;
+    } else {
+        let done = usize::try_from(identity.version - 1).unwrap_or(0);
+        for (step, version) in STEPS.iter().zip(2_i64..).skip(done) {
+            transaction.execute_batch(step)?;
+            transaction.pragma_update(None, "user_version", version)?;
+        }
+    }
+    check_tables(&transaction)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Asks for every column that the operations use: a database that says it is ours, but isn't, is found now and
+/// not at somebody's login. (Whether every page of it is sound takes as long as reading it all.)
+fn check_tables(connection: &Connection) -> Result<(), StoreError> {
+    const ONE_REALM: &str = "SELECT tokens_not_before FROM realm WHERE only = 1";
+    const COLUMNS: [&str; 2] = [
+        "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
+        "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
+    ];
+    let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());
+    connection.query_row(ONE_REALM, [], |row| row.get::<_, i64>(0)).map_err(damaged)?;
+    for columns in COLUMNS {
+        connection.prepare(columns).map_err(damaged)?;
+    }
+    Ok(())
+}
+
+/// The text of every table and index, to compare two schemas by.
+#[cfg(test)]
+pub(super) fn describe(connection: &Connection) -> String {
+    let sql = "SELECT group_concat(type || ' ' || name || ' ' || ifnull(sql, ''), char(10)) FROM \
+               (SELECT * FROM sqlite_schema ORDER BY type, name)";
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}

@@ -1,0 +1,275 @@
+//! Users: the operations on the table `users`.
+
+use super::sqlite::is_unique_violation;
+use super::{Store, StoreError};
+use crate::clock::UnixTime;
+use crate::user_id::{Generation, UserId};
+use crate::username::Username;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
+
+/// A user's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Never given to anybody else.
+    pub id: UserId,
+    /// As registered.
+    pub username: String,
+    /// As [`crate::password`] writes it.
+    pub password_hash: String,
+    /// Which tokens are alive.
+    pub generation: Generation,
+    /// Whether the user is kept out.
+    pub disabled: bool,
+    /// When the user was registered.
+    pub created_at: UnixTime,
+}
+
+/// All that decides about a token, read in one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenSubject {
+    /// Whose token it is.
+    pub user: User,
+    /// Tokens issued before are dead, everybody's.
+    pub tokens_not_before: UnixTime,
+}
+
+/// Why a user was not inserted.
+#[derive(Debug)]
+pub enum InsertError {
+    /// A user has this name, or one that folds to the same.
+    Taken,
+    /// The store can't.
+    Store(StoreError),
+}
+
+impl From<StoreError> for InsertError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for InsertError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for InsertError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Taken => None,
+            Self::Store(error) => error.source(),
+        }
+    }
+}
+
+/// The columns of a [`User`], in the order in which [`user`] reads them.
+macro_rules! select_user {
+    ($rest:literal) => {
+        concat!("SELECT id, username, password_hash, generation, disabled, created_at", $rest)
+    };
+}
+
+impl Store {
+    /// Inserts a new user of generation 1; when this returns, the user is on the disk.
+    ///
+    /// # Errors
+    /// [`InsertError::Taken`], decided by the database.
+    pub fn insert_user(
+        &self,
+        name: &Username,
+        password_hash: &str,
+        at: UnixTime,
+    ) -> Result<UserId, InsertError> {
+        let sql = "INSERT INTO users (username, folded, password_hash, created_at) VALUES (?1, ?2, ?3, ?4)";
+        self.database.write(|connection| {
+            let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;
+            let id = statement.insert(params![name.as_str(), name.folded(), password_hash, seconds(at)]);
+            let id = id.map_err(|error| {
+                if is_unique_violation(&error) {
+                    InsertError::Taken
+                } else {
+                    InsertError::Store(error.into())
+                }
+            })?;
+            UserId::new(id).ok_or(InsertError::Store(StoreError::Corrupt("an id below 1".into())))
+        })
+    }
+
+    /// Whether a user has this name, or one that folds to the same.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_username_taken(&self, name: &Username) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE folded = ?1)";
+        self.database
+            .read(|connection| connection.prepare_cached(sql)?.query_row([name.folded()], |row| row.get(0)))
+    }
+
+    /// The user of exactly this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let sql = select_user!(" FROM users WHERE username = ?1");
+        self.database.read(|connection| connection.prepare_cached(sql)?.query_row([name], user).optional())
+    }
+
+    /// The user of this id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        let sql = select_user!(" FROM users WHERE id = ?1");
+        self.database
+            .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], user).optional())
+    }
+
+    /// All that decides about a token of this user: the one read of a token check.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_token_subject(&self, id: UserId) -> Result<Option<TokenSubject>, StoreError> {
+        let sql = select_user!(", tokens_not_before FROM users, realm WHERE id = ?1");
+        let subject =
+            |row: &Row<'_>| Ok(TokenSubject { user: user(row)?, tokens_not_before: moment(row, 6)? });
+        self.database
+            .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], subject).optional())
+    }
+
+    /// Up to `limit` users with ids above `after`, in the order of their ids.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let sql = select_user!(" FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
+        let after = after.map_or(0, UserId::number);
+        self.database.read(|connection| {
+            connection.prepare_cached(sql)?.query_map(params![after, limit], user)?.collect()
+        })
+    }
+
+    /// Puts the same password's new hash where the old one stands. False, and nothing changed, if anything
+    /// else stands there by now: a password changed meanwhile must stay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+        self.change(sql, params![id.number(), old, new])
+    }
+
+    /// Sets a new password, and ends every token of the user. False, and nothing changed, if the password that
+    /// `proved` was read with may not be the user's any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn change_password(&self, proved: &User, new_hash: &str) -> Result<bool, StoreError> {
+        let sql = concat!(
+            "UPDATE users SET password_hash = ?4, generation = generation + 1",
+            " WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)"
+        );
+        self.change(
+            sql,
+            params![proved.id.number(), proved.password_hash, integer(proved.generation.number()), new_hash],
+        )
+    }
+
+    /// Deletes a user. False, and nothing changed, if the password that `proved` was read with may not be the
+    /// user's any more.
+    ///
+    /// A changed password changes hash *and* generation. A rehash changes only the one and signing out only the
+    /// other, and neither takes anything from the proof; hence the OR, here and above.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_proved_user(&self, proved: &User) -> Result<bool, StoreError> {
+        let sql =
+            "DELETE FROM users WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)";
+        self.change(
+            sql,
+            params![proved.id.number(), proved.password_hash, integer(proved.generation.number())],
+        )
+    }
+
+    /// Sets a password by an operator's word, and ends every token. False if there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_password(&self, id: UserId, hash: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET password_hash = ?2, generation = generation + 1 WHERE id = ?1";
+        self.change(sql, params![id.number(), hash])
+    }
+
+    /// Keeps a user out, or lets the user in again; keeping out ends every token. False if there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<bool, StoreError> {
+        let sql = "UPDATE users SET disabled = ?2, generation = generation + ?2 WHERE id = ?1";
+        self.change(sql, params![id.number(), disabled])
+    }
+
+    /// Ends every token of a user. False if there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke_tokens(&self, id: UserId) -> Result<bool, StoreError> {
+        self.change("UPDATE users SET generation = generation + 1 WHERE id = ?1", params![id.number()])
+    }
+
+    /// Deletes a user by an operator's word. False if there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+        self.change("DELETE FROM users WHERE id = ?1", params![id.number()])
+    }
+
+    /// Runs a statement that changes one row or none; says whether it was one.
+    fn change(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
+        self.database
+            .write(|connection: &mut Connection| Ok(connection.prepare_cached(sql)?.execute(params)? == 1))
+    }
+}
+
+fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: UserId::new(row.get(0)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, 0))?,
+        username: row.get(1)?,
+        password_hash: row.get(2)?,
+        generation: unsigned(row, 3)?.and_then(Generation::new).ok_or(out_of_range(3))?,
+        disabled: row.get(4)?,
+        created_at: moment(row, 5)?,
+    })
+}
+
+/// A column of Unix seconds.
+pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixTime> {
+    unsigned(row, column)?.and_then(UnixTime::new).ok_or(out_of_range(column))
+}
+
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+    row.get::<_, i64>(column).map(|number| u64::try_from(number).ok())
+}
+
+fn out_of_range(column: usize) -> rusqlite::Error {
+    rusqlite::Error::IntegralValueOutOfRange(column, -1)
+}
+
+/// A moment as SQLite's integer.
+pub(super) fn seconds(at: UnixTime) -> i64 {
+    integer(at.seconds())
+}
+
+/// Times and generations end at 2^53 - 1, so nothing is lost.
+fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
