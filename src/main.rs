@@ -1,3 +1,8 @@
-//! The binary: everything is in the library.
+//! The binary: arguments and environment go in, an exit status comes out; everything between is the library.
 
-fn main() {}
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    gatekey::cli::run(env::args_os().skip(1), &|variable| env::var_os(variable))
+}

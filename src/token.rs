@@ -243,7 +243,10 @@ impl Opened {
     }
 
     /// `iat` of header or payload; equal where it stands in both; 0 where it is missing.
-    fn issued_at(&self) -> Result<UnixTime, TokenError> {
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`].
+    pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
         const WHY: &str = "iat is not a moment";
         let in_header = seconds(&self.header, "iat", WHY)?;
         let in_payload = seconds(&self.payload, "iat", WHY)?;
@@ -256,7 +259,10 @@ impl Opened {
     }
 
     /// `id` of the payload. A string, a float or `true` is none, whatever the original took.
-    fn user_id(&self) -> Result<UserId, TokenError> {
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`].
+    pub fn user_id(&self) -> Result<UserId, TokenError> {
         self.payload
             .get("id")
             .and_then(Value::as_i64)
@@ -265,7 +271,10 @@ impl Opened {
     }
 
     /// `gen` of the payload; a token without it is of generation 0.
-    fn generation(&self) -> Result<Generation, TokenError> {
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`].
+    pub fn generation(&self) -> Result<Generation, TokenError> {
         let Some(value) = self.payload.get("gen") else { return Ok(Generation::IMPORTED) };
         let number = value.as_u64().and_then(Generation::new);
         number.ok_or(TokenError::Malformed("gen is not a non-negative integer"))

@@ -1,1 +1,138 @@
-//! The command line
+//! The command line: arguments as typed, then as meant, then done.
+//!
+//! | file | what |
+//! |---|---|
+//! | `commands.rs` | the table of commands |
+//! | `options.rs` | the table of options: names, defaults, help |
+//! | `parse.rs` | arguments as typed: which command, which options, which operands |
+//! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
+//! | `help.rs` | the tables as text |
+//! | `serve.rs`, `user.rs`, `token.rs` | what the commands do |
+//! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
+//! | `log.rs` | what the server writes on standard error |
+//!
+//! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
+
+mod commands;
+mod help;
+mod log;
+mod options;
+mod parse;
+mod prompt;
+mod serve;
+mod settings;
+mod token;
+mod user;
+
+use crate::chain;
+use crate::os;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::error::Error;
+use core::fmt::Write as _;
+use parse::Asked;
+use settings::Settings;
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// What a command ends with.
+#[derive(Debug)]
+enum Failure {
+    /// The command line can't be understood: exit status 2.
+    Usage(String),
+    /// It was understood, and could not be done: exit status 1.
+    Failed(String),
+    /// Nobody reads what we write any more: no message would arrive either.
+    OutputClosed,
+}
+
+impl Failure {
+    /// What was attempted, and the error with all its causes.
+    fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
+        Self::Failed(format!("{attempted}: {}", chain::describe(error)))
+    }
+}
+
+/// Errors of standard output; whatever else is read or written is reported where it happens.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::failed("can't write to standard output", &error),
+        }
+    }
+}
+
+/// Runs the program: `main` without the process around it.
+///
+/// `arguments` are those behind the program's name; `environment` looks a variable up.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> ExitCode {
+    os::make_new_files_private();
+    match run_asked(arguments, environment) {
+        Ok(code) => code,
+        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(Failure::Failed(message)) => complain(&message, 1),
+        Err(Failure::Usage(message)) => complain(&format!("{message}\nTry: gatekey help"), 2),
+    }
+}
+
+fn run_asked(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<ExitCode, Failure> {
+    match parse::parse(arguments)? {
+        Asked::Version => print(&format!("gatekey {}\n", env!("CARGO_PKG_VERSION"))),
+        Asked::Help(words) => print(&help::help(&words)?),
+        Asked::Run { command, given, operands } => {
+            (command.run)(&Settings::new(command, given, environment), &operands)
+        }
+    }
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where even standard error is closed, the exit status has to do.
+fn complain(message: &str, status: u8) -> ExitCode {
+    let _ = writeln!(io::stderr().lock(), "gatekey: {message}");
+    ExitCode::from(status)
+}
+
+/// The arguments' words that must be there, one for each name in the command's table entry.
+fn operand(operands: &[String]) -> &str {
+    operands.first().map_or("", String::as_str)
+}
+
+/// A table with aligned columns, two spaces between them.
+fn table(rows: &[Vec<String>]) -> String {
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(line, "{cell:width$}  ", width = width(column).unwrap_or(0));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A text as one word: what would break the line or hide itself is escaped.
+fn visible(text: &str) -> String {
+    let escaped = |character: char| match character {
+        '\\' => "\\\\".to_string(),
+        ' ' => "\\x20".to_string(),
+        c if c.is_control() || c.is_whitespace() || !c.is_ascii() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
+}

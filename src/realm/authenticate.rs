@@ -146,7 +146,7 @@ impl Realm {
     fn authenticate_token(&self, token: &str, now: Now) -> Result<Principal, AuthenticateError> {
         let claims = self.verify_token(token, now).map_err(|error| refusal(None, Why::Token(error)))?;
         let subject = self.store.find_token_subject(claims.id)?;
-        let state = token_state(&claims, subject.as_ref());
+        let state = token_state(claims.generation, claims.issued_at, subject.as_ref());
         match (state, subject) {
             (Ok(()), Some(TokenSubject { user: User { id, username, generation, .. }, .. })) => {
                 Ok(Principal { id, username, generation, auth_time: claims.auth_time })
@@ -167,13 +167,17 @@ impl Realm {
 }
 
 /// What the store says to a token that holds by itself.
-pub(crate) fn token_state(claims: &Claims, subject: Option<&TokenSubject>) -> Result<(), Why> {
+pub(crate) fn token_state(
+    generation: Generation,
+    issued_at: UnixTime,
+    subject: Option<&TokenSubject>,
+) -> Result<(), Why> {
     let Some(TokenSubject { user, tokens_not_before }) = subject else { return Err(Why::UserGone) };
     if user.disabled {
         Err(Why::Disabled)
-    } else if user.generation != claims.generation {
+    } else if user.generation != generation {
         Err(Why::OtherGeneration)
-    } else if claims.issued_at < *tokens_not_before {
+    } else if issued_at < *tokens_not_before {
         Err(Why::BeforeCutoff)
     } else {
         Ok(())

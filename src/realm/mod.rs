@@ -13,6 +13,8 @@ mod authenticate;
 mod policy;
 mod users;
 
+#[cfg(feature = "cli")]
+pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use users::{PasswordError, RegisterError, Registered, UserChangeError};

@@ -17,17 +17,20 @@ use std::time::Instant;
 /// What a loop calls for each request, from several threads at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// Answers with the realm's routes. A panic costs its own request a 500, and nobody else anything.
-///
-/// `log` is told of each answer and how long it took.
+/// Answers with the realm's routes, and tells `log` of the answer and how long it took.
 pub fn handle(realm: &Realm, request: &Request, log: &dyn Fn(&Request, &Response, Duration)) -> Response {
     let started = Instant::now();
-    // A realm stays whole when a thread unwinds: its locks are taken for single steps, and its facts stand in
-    // the store, where a transaction that was cut off never happened.
-    let dispatched = panic::catch_unwind(AssertUnwindSafe(|| routes::dispatch(realm, request, clock::now())));
-    let response = dispatched.unwrap_or_else(|_| routes::panicked());
+    // Guarded here too, though every loop does it: the log is to have a line for the request that panicked.
+    let response = guarded(request, &|request| routes::dispatch(realm, request, clock::now()));
     log(request, &response, started.elapsed());
     response
+}
+
+/// Calls a handler. A panic costs its own request a 500, and nobody else anything.
+pub fn guarded(request: &Request, handler: &dyn Fn(&Request) -> Response) -> Response {
+    // A realm stays whole when a thread unwinds: its locks are taken for single steps, and its facts stand in
+    // the store, where a transaction that was cut off never happened.
+    panic::catch_unwind(AssertUnwindSafe(|| handler(request))).unwrap_or_else(|_| routes::panicked())
 }
 
 /// Ends a loop: shared between whoever serves and whoever decides when that is over.

@@ -46,6 +46,7 @@ pub fn run(
         let (server, handler, finished) = (server.clone(), handler.clone(), finished.clone());
         thread::Builder::new().name(alloc::format!("worker-{number}")).spawn(move || {
             work(&server, &*handler);
+            drop(handler); // before the word that this worker is done: what it holds is free then
             drop(finished);
         })?;
     }
@@ -64,7 +65,7 @@ fn work(server: &tiny_http::Server, handler: &Handler) {
     while let Ok(mut received) = server.recv() {
         // A body that can't be read to its end is half a request; it is dropped with its connection.
         let Ok(request) = read(&mut received) else { continue };
-        let response = handler(&request);
+        let response = super::guarded(&request, handler);
         let _ = respond(received, &request, &response); // the client left: nobody to tell
     }
 }

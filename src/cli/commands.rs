@@ -1,0 +1,153 @@
+//! The table of commands.
+
+use super::options::{self, Opt};
+use super::settings::Settings;
+use super::{Failure, serve, token, user};
+use alloc::string::String;
+use std::process::ExitCode;
+
+/// One command: how it is called, what it says of itself, what it does.
+pub(super) struct Command {
+    /// The words that name it.
+    pub(super) words: &'static [&'static str],
+    /// The operands it needs, every one of them.
+    pub(super) operands: &'static [&'static str],
+    /// What it does, in a sentence.
+    pub(super) summary: &'static str,
+    /// What one should know besides.
+    pub(super) details: &'static str,
+    /// One way to use it.
+    pub(super) example: &'static str,
+    /// The options it takes.
+    pub(super) options: &'static [&'static Opt],
+    pub(super) run: fn(&Settings<'_>, &[String]) -> Result<ExitCode, Failure>,
+}
+
+/// What opens the data.
+const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
+
+/// Every command, in the order in which help shows them.
+pub(super) const COMMANDS: &[Command] = &[
+    Command {
+        words: &["serve"],
+        operands: &[],
+        summary: "Serve users, tokens and the guarded resource over HTTP.",
+        details: "The first start makes the data directory with its database and signing key. SIGTERM and SIGINT end \
+                  it when what is being answered is answered; SIGHUP reads the signing keys again.",
+        example: "gatekey serve --listen 127.0.0.1:5000 --data /var/lib/gatekey",
+        options: &[
+            &options::LISTEN,
+            &options::DATA,
+            &options::KEY_FILE,
+            &options::TOKEN_LIFETIME,
+            &options::MAX_SESSION,
+            &options::SCRYPT,
+            &options::MAX_HASH_MEMORY,
+            &options::REGISTRATION,
+            &options::MIN_PASSWORD_LENGTH,
+            &options::PUBLIC_URL,
+            &options::USER_LOOKUP,
+            &options::ALLOW_CLEARTEXT,
+            &options::LOOP,
+            &options::LOG,
+        ],
+        run: serve::serve,
+    },
+    Command {
+        words: &["user", "add"],
+        operands: &["USERNAME"],
+        summary: "Add a user, also while registration is closed.",
+        details: "Asks for the password twice, without echo. Makes the data directory if there is none.",
+        example: "gatekey user add alice",
+        options: &[
+            &options::DATA,
+            &options::KEY_FILE,
+            &options::SCRYPT,
+            &options::MAX_HASH_MEMORY,
+            &options::MIN_PASSWORD_LENGTH,
+            &options::PASSWORD_STDIN,
+        ],
+        run: user::add,
+    },
+    Command {
+        words: &["user", "list"],
+        operands: &[],
+        summary: "List all users.",
+        details: "One line a user: id, state, when added, name.",
+        example: "gatekey user list --data /var/lib/gatekey",
+        options: &DATA,
+        run: user::list,
+    },
+    Command {
+        words: &["user", "passwd"],
+        operands: &["USERNAME"],
+        summary: "Set a user's password; every token of the user dies.",
+        details: "Asks for the new password twice, without echo.",
+        example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
+        options: &[
+            &options::DATA,
+            &options::KEY_FILE,
+            &options::SCRYPT,
+            &options::MAX_HASH_MEMORY,
+            &options::MIN_PASSWORD_LENGTH,
+            &options::PASSWORD_STDIN,
+        ],
+        run: user::passwd,
+    },
+    Command {
+        words: &["user", "disable"],
+        operands: &["USERNAME"],
+        summary: "Keep a user out; every token of the user dies.",
+        details: "The user, the name and the password stay as they are.",
+        example: "gatekey user disable alice",
+        options: &DATA,
+        run: user::disable,
+    },
+    Command {
+        words: &["user", "enable"],
+        operands: &["USERNAME"],
+        summary: "Let a disabled user in again.",
+        details: "Tokens issued before stay dead.",
+        example: "gatekey user enable alice",
+        options: &DATA,
+        run: user::enable,
+    },
+    Command {
+        words: &["user", "revoke"],
+        operands: &["USERNAME"],
+        summary: "Sign a user out everywhere: every token of the user dies.",
+        details: "The password stays as it is.",
+        example: "gatekey user revoke alice",
+        options: &DATA,
+        run: user::revoke,
+    },
+    Command {
+        words: &["user", "delete"],
+        operands: &["USERNAME"],
+        summary: "Delete a user.",
+        details: "The name becomes free; the id is never used again.",
+        example: "gatekey user delete alice",
+        options: &DATA,
+        run: user::delete,
+    },
+    Command {
+        words: &["token", "issue"],
+        operands: &["USERNAME"],
+        summary: "Print a new token for a user.",
+        details: "Whoever may read the signing keys may act as anybody; this is how.",
+        example: "gatekey token issue alice --token-lifetime 1h",
+        options: &[&options::DATA, &options::KEY_FILE, &options::TOKEN_LIFETIME, &options::MAX_SESSION],
+        run: token::issue,
+    },
+    Command {
+        words: &["token", "inspect"],
+        operands: &[],
+        summary: "Say whether a token from standard input is valid, and what it says.",
+        details: "Prints one JSON object. \"verdict\" is ok, expired, bad_signature, malformed or unsupported, by form, \
+                  signature and time alone; \"header\" and \"payload\" are shown when the signature holds; \"user\" \
+                  says what the database knows, if there is one. Needs only the key file. Exit status 0 for ok, else 1.",
+        example: "gatekey token issue alice | gatekey token inspect",
+        options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
+        run: token::inspect,
+    },
+];

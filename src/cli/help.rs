@@ -1,0 +1,81 @@
+//! The tables of commands and options as text.
+
+use super::Failure;
+use super::commands::{COMMANDS, Command};
+use super::options::Opt;
+use super::parse::find_command;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+/// Columns of a terminal that help is written for.
+const WIDTH: usize = 100;
+
+/// Help on the command that these words name, or on those that begin with them, or on all.
+pub(super) fn help(words: &[String]) -> Result<String, Failure> {
+    if let Some(command) = find_command(words) {
+        return Ok(on_command(command));
+    }
+    let begins = |command: &&Command| command.words.iter().zip(words).all(|(own, word)| own == word);
+    let commands: Vec<_> = COMMANDS.iter().filter(begins).collect();
+    if commands.is_empty() {
+        return Err(Failure::Usage(format!("unknown command \"{}\"", words.join(" "))));
+    }
+    Ok(on_all(&commands))
+}
+
+fn on_all(commands: &[&Command]) -> String {
+    let mut text = String::from(
+        "gatekey: accounts, logins and tokens beside your app.\n\nUsage: gatekey COMMAND [OPTIONS]\n\nCommands:\n",
+    );
+    for command in commands {
+        let call = format!("{} {}", command.words.join(" "), command.operands.join(" "));
+        let _ = writeln!(text, "  {:24}{}", call.trim_end(), command.summary);
+    }
+    text.push_str(
+        "  help COMMAND            Say more about one.\n\n\
+         Every option can be given as an environment variable too: --data as GATEKEY_DATA.\n",
+    );
+    text
+}
+
+fn on_command(command: &Command) -> String {
+    let call = [command.words, command.operands].concat().join(" ");
+    let mut text = format!("{}\n\nUsage: gatekey {call} [OPTIONS]\n\n", command.summary);
+    text.push_str(&wrapped(command.details, 0));
+    text.push_str("\nOptions:\n");
+    for option in command.options {
+        text.push_str(&on_option(option));
+    }
+    let _ = writeln!(text, "\nExample:\n  {}", command.example);
+    text
+}
+
+fn on_option(option: &Opt) -> String {
+    let value = option.value.map_or(String::new(), |value| format!(" {value}"));
+    let default = option.default.map_or(String::new(), |default| format!(" [default: {default}]"));
+    let help = format!("{} [{}]{default}", option.help, option.variable());
+    format!("  --{}{value}\n{}", option.name, wrapped(&help, 8))
+}
+
+/// Breaks a text into lines, each indented.
+fn wrapped(text: &str, indent: usize) -> String {
+    let mut lines = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if column == 0 || column + 1 + width > WIDTH {
+            lines.push_str(if column == 0 { "" } else { "\n" });
+            lines.push_str(&" ".repeat(indent));
+            column = indent;
+        } else {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += width;
+    }
+    lines.push('\n');
+    lines
+}

@@ -1,0 +1,162 @@
+//! The table of options: the parser, the help, and whatever else speaks of options reads it here.
+
+use alloc::format;
+use alloc::string::String;
+
+/// One option.
+#[derive(Debug)]
+pub(super) struct Opt {
+    /// The name, without the two dashes.
+    pub(super) name: &'static str,
+    /// What its value is called in help; `None` for a flag.
+    pub(super) value: Option<&'static str>,
+    /// The value where neither argument nor environment gives one.
+    pub(super) default: Option<&'static str>,
+    /// What it does.
+    pub(super) help: &'static str,
+}
+
+impl Opt {
+    /// The environment variable that stands in for it: `--token-lifetime` is `GATEKEY_TOKEN_LIFETIME`.
+    pub(super) fn variable(&self) -> String {
+        format!("GATEKEY_{}", self.name.replace('-', "_").to_ascii_uppercase())
+    }
+}
+
+/// Every option of every command.
+pub(super) const OPTIONS: &[&Opt] = &[
+    &LISTEN,
+    &DATA,
+    &KEY_FILE,
+    &TOKEN_LIFETIME,
+    &MAX_SESSION,
+    &SCRYPT,
+    &MAX_HASH_MEMORY,
+    &REGISTRATION,
+    &MIN_PASSWORD_LENGTH,
+    &PUBLIC_URL,
+    &USER_LOOKUP,
+    &ALLOW_CLEARTEXT,
+    &LOOP,
+    &LOG,
+    &PASSWORD_STDIN,
+    &AT,
+];
+
+pub(super) const LISTEN: Opt = Opt {
+    name: "listen",
+    value: Some("ADDR:PORT"),
+    default: Some("127.0.0.1:5000"),
+    help: "Where to listen; an IP address, not a name. Port 0 takes a free one.",
+};
+pub(super) const DATA: Opt = Opt {
+    name: "data",
+    value: Some("DIR"),
+    default: Some("./gatekey-data"),
+    help: "The data directory, with the database and, unless --key-file says otherwise, the signing keys.",
+};
+pub(super) const KEY_FILE: Opt = Opt {
+    name: "key-file",
+    value: Some("FILE"),
+    default: None,
+    help: "The signing keys, where they are not in the data directory: one secret a line, the newest last.",
+};
+pub(super) const TOKEN_LIFETIME: Opt = Opt {
+    name: "token-lifetime",
+    value: Some("DURATION"),
+    default: Some("10m"),
+    help: "How long a token is valid: 90 (seconds), 10m, 24h, 30d.",
+};
+pub(super) const MAX_SESSION: Opt = Opt {
+    name: "max-session",
+    value: Some("DURATION"),
+    default: Some("30d"),
+    help: "How long tokens may be renewed by tokens before the password must be shown again.",
+};
+pub(super) const SCRYPT: Opt = Opt {
+    name: "scrypt",
+    value: Some("PARAMETERS"),
+    default: Some("ln=14,r=8,p=5"),
+    help: "The cost of password hashes; one takes 128 * r * 2^ln bytes. Hashes of another cost are replaced at login.",
+};
+pub(super) const MAX_HASH_MEMORY: Opt = Opt {
+    name: "max-hash-memory",
+    value: Some("SIZE"),
+    default: Some("64M"),
+    help: "Stored hashes that take more memory than this are not verified: bytes, or with K, M, G.",
+};
+pub(super) const REGISTRATION: Opt = Opt {
+    name: "registration",
+    value: Some("open|closed"),
+    default: Some("open"),
+    help: "Whether strangers may register. When closed, gatekey user add is the only way.",
+};
+pub(super) const MIN_PASSWORD_LENGTH: Opt = Opt {
+    name: "min-password-length",
+    value: Some("CHARACTERS"),
+    default: Some("1"),
+    help: "The least number of characters of a new password, 1 to 256.",
+};
+pub(super) const PUBLIC_URL: Opt = Opt {
+    name: "public-url",
+    value: Some("URL"),
+    default: None,
+    help: "Under which URL clients reach this server; Location fields begin with it.",
+};
+pub(super) const USER_LOOKUP: Opt = Opt {
+    name: "user-lookup",
+    value: Some("public|self"),
+    default: None,
+    help: "Whose name GET /api/users/ID tells: anybody's, or one's own. Default: self when registration is closed, \
+           else public.",
+};
+pub(super) const ALLOW_CLEARTEXT: Opt = Opt {
+    name: "allow-cleartext",
+    value: None,
+    default: None,
+    help: "Listen on other than loopback addresses, where passwords cross the network readable for everybody on it.",
+};
+pub(super) const LOOP: Opt = Opt {
+    name: "loop",
+    value: Some("tiny-http"),
+    default: Some("tiny-http"),
+    help: "Which server loop carries the requests.",
+};
+pub(super) const LOG: Opt = Opt {
+    name: "log",
+    value: Some("text|off"),
+    default: Some("text"),
+    help: "One line a request on standard error, or none.",
+};
+pub(super) const PASSWORD_STDIN: Opt = Opt {
+    name: "password-stdin",
+    value: None,
+    default: None,
+    help: "Read the password from standard input, its first line, instead of asking for it.",
+};
+pub(super) const AT: Opt = Opt {
+    name: "at",
+    value: Some("UNIXTIME"),
+    default: None,
+    help: "Judge the token as if it were this second since 1970. Default: now.",
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::commands::COMMANDS;
+
+    #[test]
+    fn every_option_is_somebodys_and_every_one_of_a_commands_is_in_the_table() {
+        let in_table = |option: &Opt| OPTIONS.iter().any(|known| known.name == option.name);
+        let used =
+            |option: &Opt| COMMANDS.iter().any(|c| c.options.iter().any(|own| own.name == option.name));
+        assert!(COMMANDS.iter().flat_map(|command| command.options).all(|option| in_table(option)));
+        assert!(OPTIONS.iter().all(|option| used(option)));
+    }
+
+    #[test]
+    fn a_variable_is_named_after_its_option() {
+        assert_eq!(MIN_PASSWORD_LENGTH.variable(), "GATEKEY_MIN_PASSWORD_LENGTH");
+    }
+}

@@ -1,0 +1,151 @@
+//! Arguments as typed: which command, which options with which texts, which operands.
+
+use super::Failure;
+use super::commands::{COMMANDS, Command};
+use super::options::{OPTIONS, Opt};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use lexopt::{Arg, Parser, ValueExt};
+use std::ffi::OsString;
+
+/// What the arguments ask for.
+pub(super) enum Asked {
+    /// `--version`.
+    Version,
+    /// `help`, or `--help` anywhere; on the command that these words name, or on all.
+    Help(Vec<String>),
+    /// A command.
+    Run {
+        command: &'static Command,
+        /// The options that were given, with their texts; a flag's is empty.
+        given: Vec<(&'static Opt, String)>,
+        /// What else was given: as many words as the command has operands.
+        operands: Vec<String>,
+    },
+}
+
+/// Reads the arguments behind the program's name.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Failure> {
+    let mut parser = Parser::from_args(arguments);
+    let (mut words, mut given, mut wants_help) = (Vec::new(), Vec::new(), false);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Arg::Value(word) => words.push(word.string()?),
+            Arg::Short('h') | Arg::Long("help") => wants_help = true,
+            Arg::Short('V') | Arg::Long("version") => return Ok(Asked::Version),
+            Arg::Long(name) => {
+                let option = find_option(name)?;
+                let takes_value = option.value.is_some();
+                let text =
+                    if takes_value { parser.value().and_then(ValueExt::string)? } else { String::new() };
+                given.push((option, text));
+            }
+            Arg::Short(letter) => return Err(Failure::Usage(format!("unknown option -{letter}"))),
+        }
+    }
+    match words.first().map(String::as_str) {
+        Some("help") => Ok(Asked::Help(words.split_off(1))),
+        _ if wants_help => Ok(Asked::Help(words)),
+        None => Err(Failure::Usage("no command given".into())),
+        Some(_) => run(words, given),
+    }
+}
+
+fn find_option(name: &str) -> Result<&'static Opt, Failure> {
+    let found = OPTIONS.iter().find(|option| option.name == name);
+    found.copied().ok_or_else(|| Failure::Usage(format!("unknown option --{name}")))
+}
+
+/// What lexopt doesn't understand.
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// The command whose words these begin with.
+pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| {
+        command.words.len() <= words.len() && command.words.iter().zip(words).all(|(own, word)| own == word)
+    })
+}
+
+fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Asked, Failure> {
+    let Some(command) = find_command(&words) else {
+        return Err(Failure::Usage(format!("unknown command \"{}\"", words.join(" "))));
+    };
+    let name = command.words.join(" ");
+    let operands = words.split_off(command.words.len());
+    if operands.len() != command.operands.len() {
+        let expected =
+            if command.operands.is_empty() { "no operand".into() } else { command.operands.join(" ") };
+        return Err(Failure::Usage(format!("gatekey {name} takes {expected}, not {} words", operands.len())));
+    }
+    let takes = |option: &Opt| command.options.iter().any(|own| own.name == option.name);
+    if let Some((stray, _)) = given.iter().find(|(option, _)| !takes(option)) {
+        return Err(Failure::Usage(format!("gatekey {name} does not take --{}", stray.name)));
+    }
+    Ok(Asked::Run { command, given, operands })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Asked, Failure> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[track_caller]
+    fn complaint(line: &str) -> String {
+        match parsed(line) {
+            Err(Failure::Usage(message)) => message,
+            _ => panic!("{line} was understood"),
+        }
+    }
+
+    #[test]
+    fn options_and_operands_come_in_any_order() {
+        for line in [
+            "user add --data /x ok",
+            "--data /x user add ok",
+            "user add ok --data=/x",
+            "user --data /x add -- ok",
+        ] {
+            let Ok(Asked::Run { command, given, operands }) = parsed(line) else { panic!("{line}") };
+            assert_eq!(command.words, ["user", "add"]);
+            assert_eq!(
+                given.iter().map(|(option, text)| (option.name, text.as_str())).collect::<Vec<_>>(),
+                [("data", "/x")]
+            );
+            assert_eq!(operands, ["ok"]);
+        }
+    }
+
+    #[test]
+    fn help_is_given_wherever_it_is_asked_for() {
+        for line in ["help user add", "user add --help", "--help user add", "user add ok -h"] {
+            let Ok(Asked::Help(words)) = parsed(line) else { panic!("{line}") };
+            assert_eq!(words.get(..2).unwrap(), ["user", "add"]);
+        }
+        assert!(matches!(parsed("--version"), Ok(Asked::Version)));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_said() {
+        assert_eq!(complaint(""), "no command given");
+        assert_eq!(complaint("sevre"), "unknown command \"sevre\"");
+        assert_eq!(complaint("user"), "unknown command \"user\"");
+        assert_eq!(complaint("serve --lisen x"), "unknown option --lisen");
+        assert_eq!(complaint("serve -x"), "unknown option -x");
+        assert_eq!(complaint("serve --listen"), "missing argument for option '--listen'");
+        assert_eq!(complaint("serve now"), "gatekey serve takes no operand, not 1 words");
+        assert_eq!(complaint("user add"), "gatekey user add takes USERNAME, not 0 words");
+        assert_eq!(complaint("user list --listen x"), "gatekey user list does not take --listen");
+        assert_eq!(
+            complaint("serve --allow-cleartext=yes"),
+            "unexpected argument for option '--allow-cleartext': \"yes\""
+        );
+    }
+}

@@ -1,0 +1,43 @@
+//! Secrets from a person or a pipe, never from arguments: those stand in every process list.
+
+use super::Failure;
+use super::options;
+use super::settings::Settings;
+use crate::secret::Secret;
+use alloc::string::String;
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+
+/// A longer line on standard input is not read to its end: it is neither a password nor a token.
+const MAX_LINE_BYTES: u64 = 64 * 1024;
+
+/// A new password: asked for twice on the terminal, or the first line of standard input.
+pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, Failure> {
+    if settings.flag(&options::PASSWORD_STDIN)? || !io::stdin().is_terminal() {
+        return first_line("the password");
+    }
+    let first = ask("New password: ")?;
+    let second = ask("The same again: ")?;
+    if first.expose() == second.expose() {
+        Ok(first)
+    } else {
+        Err(Failure::Failed("the two passwords differ; nothing was changed".into()))
+    }
+}
+
+fn ask(question: &str) -> Result<Secret, Failure> {
+    let answer = rpassword::prompt_password(question);
+    answer
+        .map(Secret::new)
+        .map_err(|error| Failure::failed("can't ask for a password on the terminal", &error))
+}
+
+/// The first line of standard input, without its line ending.
+pub(super) fn first_line(what: &str) -> Result<Secret, Failure> {
+    let mut line = String::new();
+    let read = io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line);
+    let line = Secret::new(line);
+    read.map_err(|error| Failure::failed(alloc::format!("can't read {what} from standard input"), &error))?;
+    let text = line.expose();
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).into()))
+}

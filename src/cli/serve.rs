@@ -1,0 +1,132 @@
+//! `gatekey serve`: everything put together.
+
+use super::Failure;
+use super::log::{self, Log};
+use super::options;
+use super::settings::Settings;
+use crate::clock;
+use crate::http::{Request, Response};
+use crate::realm::{Policy, Realm, Registration};
+use crate::server::{self, Handler, Shutdown, tiny};
+use crate::signer::SigningKey;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use std::io::{self, Write as _};
+use std::net::TcpListener;
+use std::process::{self, ExitCode};
+use std::thread::{self, JoinHandle};
+
+/// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
+const ADVISED_PASSWORD_CHARS: usize = 8;
+
+pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
+    settings.required(&options::LOOP, |name| {
+        if name == "tiny-http" { Ok(()) } else { Err("expected tiny-http") }
+    })?;
+    // The address comes before the data: where it is taken, nothing is made.
+    let (listener, address) = listen(settings)?;
+    let opened = settings.data_dir()?.open_or_create();
+    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    let realm = Arc::new(Realm::new(store, keys, hasher, policy).with_observer(|notice| log::notice(notice)));
+    warn_of_weaknesses(&realm);
+    realm.note_keys(clock::now());
+
+    let shutdown = Arc::new(Shutdown::default());
+    let signals = obey_signals(&realm, &shutdown)?;
+    let handler: Arc<Handler> = Arc::new(move |request: &Request| -> Response {
+        server::handle(&realm, request, &|request, response, took| log.request(request, response, took))
+    });
+    announce(address);
+    let served = tiny::run(listener, &handler, &shutdown);
+    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+    // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
+    signals.close();
+    drop(handler);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
+    settings.required(&options::LOG, |text| match text {
+        "text" => Ok(Log::Text),
+        "off" => Ok(Log::Off),
+        _ => Err("expected text or off"),
+    })
+}
+
+/// Listens, on a loopback address unless the operator insists. Returns the address with its real port.
+fn listen(settings: &Settings<'_>) -> Result<(TcpListener, SocketAddr), Failure> {
+    let address: SocketAddr = settings.required(&options::LISTEN, |text| {
+        text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000")
+    })?;
+    if !address.ip().to_canonical().is_loopback() && !settings.flag(&options::ALLOW_CLEARTEXT)? {
+        return Err(Failure::Usage(format!(
+            "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
+             TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
+        )));
+    }
+    let attempted = || format!("can't listen on {address}");
+    let listener = TcpListener::bind(address).map_err(|error| Failure::failed(attempted(), &error))?;
+    let address = listener.local_addr().map_err(|error| Failure::failed(attempted(), &error))?;
+    Ok((listener, address))
+}
+
+fn warn_of_weaknesses(realm: &Realm) {
+    let Policy { registration, min_password_chars, .. } = *realm.policy();
+    if registration == Registration::Open && min_password_chars < ADVISED_PASSWORD_CHARS {
+        log::notice(format!(
+            "anybody may register, with a password of {min_password_chars} or more characters; \
+             --min-password-length {ADVISED_PASSWORD_CHARS} is advised"
+        ));
+    }
+    for key in realm.ring().keys().filter(|key| key.is_weak()) {
+        let (fingerprint, strong) = (key.fingerprint(), SigningKey::STRONG_BYTES);
+        log::notice(format!("signing key {fingerprint} has under {strong} bytes (RFC 7518 section 3.2)"));
+    }
+}
+
+/// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again.
+fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalThread, Failure> {
+    let failed = |error: io::Error| Failure::failed("can't listen for signals", &error);
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+    let handle = signals.handle();
+    let (realm, shutdown) = (realm.clone(), shutdown.clone());
+    let obey = move || {
+        let mut is_ending = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGHUP => realm.reload_keys(clock::now()),
+                _ if is_ending => process::exit(1),
+                _ => {
+                    is_ending = true;
+                    shutdown.request();
+                }
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("signals".into()).spawn(obey).map_err(failed)?;
+    Ok(SignalThread { handle, thread })
+}
+
+/// The thread that waits for signals.
+struct SignalThread {
+    handle: Handle,
+    thread: JoinHandle<()>,
+}
+
+impl SignalThread {
+    fn close(self) {
+        self.handle.close();
+        let _ = self.thread.join(); // it can't panic; if it did, there is nobody to tell
+    }
+}
+
+/// The one line on standard output: whoever started us may go on. If nobody reads it, nobody waits for it.
+fn announce(address: SocketAddr) {
+    let mut out = io::stdout().lock();
+    let _ = writeln!(out, "gatekey: listening on http://{address}").and_then(|()| out.flush());
+}

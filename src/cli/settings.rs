@@ -1,0 +1,182 @@
+//! Options as meant: the argument, else the environment variable, else the default, read as the type it has.
+
+use super::Failure;
+use super::commands::Command;
+use super::options::{self, Opt};
+use crate::data_dir::DataDir;
+use crate::hashing::{HashError, Hasher};
+use crate::password::Cost;
+use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt::Display;
+use core::time::Duration;
+use std::ffi::OsString;
+
+/// The options of one run of a command.
+pub(super) struct Settings<'a> {
+    command: &'static Command,
+    given: Vec<(&'static Opt, String)>,
+    environment: &'a dyn Fn(&str) -> Option<OsString>,
+}
+
+impl<'a> Settings<'a> {
+    pub(super) fn new(
+        command: &'static Command,
+        given: Vec<(&'static Opt, String)>,
+        environment: &'a dyn Fn(&str) -> Option<OsString>,
+    ) -> Self {
+        Self { command, given, environment }
+    }
+
+    /// The option's text and where it comes from; of an option given twice, the last. An empty variable counts
+    /// as none, and so does one of an option that the command doesn't take.
+    fn find(&self, option: &Opt) -> Result<Option<(String, String)>, Failure> {
+        if !self.command.options.iter().any(|own| own.name == option.name) {
+            return Ok(option.default.map(|default| (default.into(), "the default".into())));
+        }
+        if let Some((_, text)) = self.given.iter().rev().find(|(given, _)| given.name == option.name) {
+            return Ok(Some((text.clone(), format!("--{}", option.name))));
+        }
+        let variable = option.variable();
+        match (self.environment)(&variable).map(OsString::into_string) {
+            Some(Ok(text)) if !text.is_empty() => Ok(Some((text, variable))),
+            Some(Err(_)) => Err(Failure::Usage(format!("{variable} is not UTF-8"))),
+            _ => Ok(option.default.map(|default| (default.into(), "the default".into()))),
+        }
+    }
+
+    /// The option, read by `read`; `None` where nobody gave it and it has no default.
+    pub(super) fn read<T, E: Display>(
+        &self,
+        option: &Opt,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, Failure> {
+        let Some((text, source)) = self.find(option)? else { return Ok(None) };
+        let invalid = |error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}"));
+        read(&text).map(Some).map_err(invalid)
+    }
+
+    /// An option that has a default.
+    pub(super) fn required<T, E: Display>(
+        &self,
+        option: &Opt,
+        read: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, Failure> {
+        self.read(option, read)?.ok_or_else(|| Failure::Usage(format!("--{} is missing", option.name)))
+    }
+
+    /// Whether a flag is set: as an argument, or as a variable that says so.
+    pub(super) fn flag(&self, option: &Opt) -> Result<bool, Failure> {
+        let is_set = self.read(option, |text| match text {
+            "" | "1" | "true" | "yes" => Ok(true),
+            "0" | "false" | "no" => Ok(false),
+            _ => Err("expected 1 or 0"),
+        });
+        Ok(is_set?.unwrap_or(false))
+    }
+
+    pub(super) fn data_dir(&self) -> Result<DataDir, Failure> {
+        let directory = DataDir::new(self.required(&options::DATA, text)?);
+        let key_file = self.read(&options::KEY_FILE, text)?;
+        Ok(match key_file {
+            Some(file) => directory.with_key_file(file),
+            None => directory,
+        })
+    }
+
+    pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
+        let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
+        let hasher = |parameters: &str| match parameters.parse::<Cost>() {
+            Ok(cost) => Hasher::new(cost, max_memory).map_err(|error: HashError| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        self.required(&options::SCRYPT, hasher)
+    }
+
+    pub(super) fn max_session(&self) -> Result<Duration, Failure> {
+        self.required(&options::MAX_SESSION, parse_duration)
+    }
+
+    pub(super) fn policy(&self) -> Result<Policy, Failure> {
+        let policy = Policy {
+            token_lifetime: self.required(&options::TOKEN_LIFETIME, parse_duration)?,
+            max_session: self.max_session()?,
+            registration: self.required(&options::REGISTRATION, |text| match text {
+                "open" => Ok(Registration::Open),
+                "closed" => Ok(Registration::Closed),
+                _ => Err("expected open or closed"),
+            })?,
+            user_lookup: self.read(&options::USER_LOOKUP, |text| match text {
+                "public" => Ok(UserLookup::Public),
+                "self" => Ok(UserLookup::Own),
+                _ => Err("expected public or self"),
+            })?,
+            min_password_chars: self.required(&options::MIN_PASSWORD_LENGTH, |text| match text.parse() {
+                Ok(chars @ 1..=256) => Ok(chars), // 256 characters fit into 1024 bytes, whatever they are
+                _ => Err("expected a number from 1 to 256"),
+            })?,
+            public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
+        };
+        if policy.token_lifetime > policy.max_session {
+            return Err(Failure::Usage("--token-lifetime must not be longer than --max-session".into()));
+        }
+        Ok(policy)
+    }
+}
+
+fn text(text: &str) -> Result<String, &'static str> {
+    if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
+}
+
+/// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    const TEN_YEARS: u64 = 10 * 366 * 86_400;
+    let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("", 1)];
+    let seconds = parse_with_unit(text, &units).filter(|seconds| (1..=TEN_YEARS).contains(seconds));
+    seconds
+        .map(Duration::from_secs)
+        .ok_or("expected a duration such as 90 (seconds), 10m, 24h, 30d, up to 10 years")
+}
+
+/// `1048576`, `1024K`, `64M`, `1G`: in bytes.
+fn parse_size(text: &str) -> Result<u64, &'static str> {
+    let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
+    parse_with_unit(text, &units).ok_or("expected a number of bytes, or one with K, M or G")
+}
+
+fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (digits, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { digits.parse::<u64>().ok()?.checked_mul(*factor) } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        for (text, seconds) in
+            [("90", 90), ("90s", 90), ("10m", 600), ("24h", 86_400), ("30d", 2_592_000), ("1", 1)]
+        {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "0", "m", "-1", "+1", "1.5h", "1w", "1 h", "10M", "99999d", "18446744073709551615d"]
+        {
+            assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [("1048576", 1 << 20), ("1024K", 1 << 20), ("64M", 64 << 20), ("1G", 1 << 30)] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "M", "64MB", "-1", "1.5G", "18446744073709551615K"] {
+            assert!(parse_size(text).is_err(), "{text:?}");
+        }
+    }
+}

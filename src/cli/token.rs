@@ -1,0 +1,96 @@
+//! `gatekey token …`: issue one by an operator's word; say what one is worth.
+
+use super::options;
+use super::settings::Settings;
+use super::{Failure, log, operand, prompt, user};
+use crate::chain;
+use crate::clock::{self, UnixTime};
+use crate::data_dir::DataDir;
+use crate::json::{Value, json};
+use crate::keys;
+use crate::realm::{self, Why};
+use crate::store::{Store, StoreError};
+use crate::token::{self, Opened, TokenError};
+use alloc::format;
+use alloc::string::String;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+pub(super) fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let username = operand(operands);
+    let (realm, user) = user::open_for(settings, username)?;
+    if user.disabled {
+        return Err(Failure::Failed(format!(
+            "{username:?} is disabled; first: gatekey user enable {username}"
+        )));
+    }
+    let now = clock::now();
+    realm.note_keys(now); // with this lifetime, so that the key is kept as long as the token lives
+    let issued = realm.issue_token(&realm.vouch_for(&user, now), now);
+    let issued = issued.map_err(|error| Failure::failed("can't issue a token", &error))?;
+    writeln!(io::stdout().lock(), "{}", issued.token)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let at = settings.read(&options::AT, |text| {
+        text.parse().ok().and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
+    })?;
+    let (max_session, data_dir) = (settings.max_session()?, settings.data_dir()?);
+    let ring = keys::load(data_dir.key_file());
+    let ring = ring.map_err(|error| Failure::failed("can't verify without the keys", &error))?;
+    let token = prompt::first_line("the token")?;
+    let opened = token::open(token.expose().trim(), &ring);
+    let now = at.unwrap_or_else(|| clock::now().unix);
+    let (report, is_ok) = match &opened {
+        Err(error) => (report(verdict(Some(*error)), Value::Null, Value::Null, Value::Null), false),
+        Ok(opened) => {
+            let error = opened.claims(now, max_session).err();
+            let Opened { header, payload } = opened.clone();
+            let user = user_of(&data_dir, opened);
+            (report(verdict(error), Value::Object(header), Value::Object(payload), user), error.is_none())
+        }
+    };
+    writeln!(io::stdout().lock(), "{report}")?;
+    Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn report(verdict: &str, header: Value, payload: Value, user: Value) -> Value {
+    let members = [("verdict", verdict.into()), ("header", header), ("payload", payload), ("user", user)];
+    Value::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+}
+
+/// What form, signature and time say.
+fn verdict(error: Option<TokenError>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(TokenError::Malformed(_)) => "malformed",
+        Some(TokenError::BadSignature) => "bad_signature",
+        Some(TokenError::Unsupported(_)) => "unsupported",
+        Some(TokenError::Expired(_)) => "expired",
+    }
+}
+
+/// What the database says of the token's user; `null` where there is no database, or no user in the token.
+fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
+    let (Ok(id), Ok(generation), Ok(issued_at)) = (opened.user_id(), opened.generation(), opened.issued_at())
+    else {
+        return Value::Null;
+    };
+    let subject = match Store::open(&data_dir.database()).and_then(|store| store.find_token_subject(id)) {
+        Ok(subject) => subject,
+        Err(StoreError::Missing(_)) => return Value::Null,
+        Err(error) => {
+            log::notice(format!("the token's user is not looked up: {}", chain::describe(&error)));
+            return Value::Null;
+        }
+    };
+    let state = match realm::token_state(generation, issued_at, subject.as_ref()) {
+        Ok(()) => "active",
+        Err(Why::Disabled) => "disabled",
+        Err(Why::UserGone) => "unknown",
+        Err(_) => "revoked",
+    };
+    let username = subject.map(|subject| subject.user.username);
+    json!({"id": id.number(), "username": username, "state": state})
+}

@@ -1,0 +1,120 @@
+//! `gatekey user …`: what an operator does to users.
+
+use super::settings::Settings;
+use super::{Failure, operand, prompt, table};
+use crate::clock;
+use crate::hashing::Hasher;
+use crate::realm::{Policy, Realm};
+use crate::store::{StoreError, User};
+use crate::user_id::UserId;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// Users that `list` reads at a time: a million users must not stand in memory at once.
+const PAGE: u32 = 1_000;
+
+pub(super) fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let username = operand(operands);
+    let (policy, hasher) = (settings.policy()?, settings.hasher()?);
+    let password = prompt::new_password(settings)?;
+    let opened = settings.data_dir()?.open_or_create();
+    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    let realm = Realm::new(store, keys, hasher, policy);
+    let added = realm.add_user(username, &password, clock::now().unix);
+    let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
+    say(&format!("added {username:?} with id {}", added.id))
+}
+
+pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let realm = open(settings)?;
+    let mut out = io::stdout().lock();
+    let mut last: Option<UserId> = None;
+    loop {
+        let users =
+            realm.list_users(last, PAGE).map_err(|error| Failure::failed("can't list users", &error))?;
+        let header = last.is_none().then(|| ["ID", "STATE", "ADDED", "NAME"].map(String::from).to_vec());
+        let rows: Vec<_> = header.into_iter().chain(users.iter().map(row)).collect();
+        out.write_all(table(&rows).as_bytes())?;
+        match users.last() {
+            Some(user) => last = Some(user.id),
+            None => return Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Names hold nothing that would break the line: that is what a user name is.
+fn row(user: &User) -> Vec<String> {
+    let state = if user.disabled { "disabled" } else { "active" };
+    vec![user.id.to_string(), state.into(), user.created_at.to_string(), user.username.clone()]
+}
+
+pub(super) fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let username = operand(operands);
+    let (realm, user) = open_for(settings, username)?;
+    let password = prompt::new_password(settings)?;
+    let changed = realm.set_password(&user, &password);
+    changed.map_err(|error| Failure::failed(format!("can't set the password of {username:?}"), &error))?;
+    say(&format!("changed the password of {username:?}; every token of the user is dead"))
+}
+
+pub(super) fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let done = "disabled {}; every token of the user is dead";
+    change(settings, operand(operands), done, |realm, id| realm.set_disabled(id, true))
+}
+
+pub(super) fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    change(settings, operand(operands), "enabled {}", |realm, id| realm.set_disabled(id, false))
+}
+
+pub(super) fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    change(settings, operand(operands), "signed {} out everywhere", Realm::revoke_tokens)
+}
+
+pub(super) fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    change(settings, operand(operands), "deleted {}", Realm::delete_user)
+}
+
+/// Changes one user, and says so.
+fn change(
+    settings: &Settings<'_>,
+    username: &str,
+    done: &str,
+    change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
+) -> Result<ExitCode, Failure> {
+    let (realm, user) = open_for(settings, username)?;
+    let changed = change(&realm, user.id);
+    changed.map_err(|error| Failure::failed(format!("can't change {username:?}"), &error))?;
+    say(&done.replace("{}", &format!("{username:?}")))
+}
+
+/// The realm in the data directory, which must be there.
+pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+    open_with(settings, settings.policy()?)
+}
+
+pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, Failure> {
+    let hasher: Hasher = settings.hasher()?;
+    let opened = settings.data_dir()?.open();
+    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    Ok(Realm::new(store, keys, hasher, policy))
+}
+
+/// The realm, and the user of this name in it, who must be there.
+pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm, User), Failure> {
+    let realm = open(settings)?;
+    let user = realm.find_user_by_name(username);
+    let user = user.map_err(|error| Failure::failed(format!("can't look {username:?} up"), &error))?;
+    match user {
+        Some(user) => Ok((realm, user)),
+        None => Err(Failure::Failed(format!("there is no user {username:?}; see: gatekey user list"))),
+    }
+}
+
+fn say(text: &str) -> Result<ExitCode, Failure> {
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
+}
