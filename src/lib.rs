@@ -10,7 +10,53 @@
         reason = "a test that fails should stop where it fails"
     )
 )]
-//! gatekey
+//! gatekey: accounts, logins and tokens beside your app, and nothing else.
+//!
+//! It is the server of Miguel Grinberg's article "RESTful Authentication with Flask" (2013), rebuilt to be run
+//! for real: register users, log in with HTTP Basic, get a signed token that expires, guard a resource with
+//! either. This crate is that server as a library; the binary is ten lines around [`cli::run`].
+//!
+//! # One request, from the socket to the answer
+//!
+//! ```text
+//!  GET /api/token                         server      bytes to a Request, in one of a few threads
+//!  Authorization: Basic bWlndWVs...          |
+//!                                            v
+//!                                         routes      which function? is the request sound, in a fixed order
+//!                                            |
+//!             "miguel", "python"             +------> credentials   what the Authorization field holds
+//!                                            v
+//!                                         realm       the rules, without HTTP
+//!                                            |
+//!        id 1, generation 1, hash            +------> store         one row, one read
+//!                   yes, or no               +------> hashing       one scrypt, also for a name nobody has
+//!              header.payload.sig            +------> token         signed with the newest key of the ring
+//!                                            v
+//!  200 {"token":"...","duration":600}     http        a Response, back to bytes
+//! ```
+//!
+//! The next request shows the token instead: no hash, one signature, one row.
+//!
+//! # The modules, in reading order
+//!
+//! The order of the `pub mod` lines below is the order to read them in, and the layering: **a module uses only
+//! those declared above it**, and each dependency has one owner. A test keeps both true. The features cut the
+//! list into tiers; each holds the one before.
+//!
+//! | feature | modules | what an embedder gets |
+//! |---|---|---|
+//! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
+//! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
+//! | `store` | [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
+//! | `tiny-http` | [`server`] | and a server |
+//! | `cli` (default) | [`cli`] | and the command line |
+//!
+//! `std` stands between the first two and adds the reading of clocks.
+//!
+//! # What is deliberately not here
+//!
+//! OpenID Connect, LDAP, passkeys, e-mail, TLS (a reverse proxy's), roles and permissions (the app's).
 
 extern crate alloc;
 #[cfg(all(test, not(feature = "std")))]

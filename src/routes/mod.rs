@@ -2,17 +2,17 @@
 //!
 //! | route | function |
 //! |---|---|
-//! | `POST /api/users` | [`users`]`::register` |
-//! | `GET`, `PUT`, `DELETE /api/users/{id}` | [`users`]`::show`, `change_password`, `delete` |
-//! | `GET`, `DELETE /api/token` | [`tokens`]`::issue`, `revoke_all` |
-//! | `GET /api/resource` | [`resource`] |
+//! | `POST /api/users` | `users::register` |
+//! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
+//! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke_all` |
+//! | `GET /api/resource` | `resource` |
 //!
-//! To add a route: a variant of [`Target`], its line in [`Target::at`], [`Target::route`] and
-//! [`Target::allow`], and an arm in [`serve`] that calls a new function.
+//! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
+//! `Target::allow`, and an arm in `serve` that calls a new function.
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
 //! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body),
-//! 401, 403. [`answer`] is that order.
+//! 401, 403. `answer` is that order.
 //!
 //! | file | what |
 //! |---|---|
