@@ -66,12 +66,31 @@ pub mod chain;
 pub mod clock;
 pub mod encoding;
 pub mod json;
+pub mod user_id;
 pub mod signer;
 pub mod token;
 
 #[cfg(feature = "password")]
+pub mod random;
+#[cfg(feature = "password")]
+pub mod secret;
+#[cfg(feature = "password")]
+pub mod password;
+#[cfg(feature = "password")]
 pub mod credentials;
 
+#[cfg(feature = "store")]
+pub mod username;
+#[cfg(feature = "store")]
+pub mod os;
+#[cfg(feature = "store")]
+pub mod store;
+#[cfg(feature = "store")]
+pub mod keys;
+#[cfg(feature = "store")]
+pub mod hashing;
+#[cfg(feature = "store")]
+pub mod realm;
 #[cfg(feature = "store")]
 pub mod data_dir;
 
@@ -85,22 +104,3 @@ pub mod server;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(feature = "store")]
-pub mod hashing;
-#[cfg(feature = "store")]
-pub mod keys;
-#[cfg(feature = "store")]
-pub mod os;
-#[cfg(feature = "password")]
-pub mod password;
-#[cfg(feature = "password")]
-pub mod random;
-#[cfg(feature = "store")]
-pub mod realm;
-#[cfg(feature = "password")]
-pub mod secret;
-#[cfg(feature = "store")]
-pub mod store;
-pub mod user_id;
-#[cfg(feature = "store")]
-pub mod username;

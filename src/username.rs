@@ -8,7 +8,8 @@
 //! NFKC (Unicode Standard Annex 15) and lower case, and must not fold to what an existing one does: `Admin`
 //! and `ａｄｍｉｎ` are not to stand beside `admin`, since the apps behind us may fold names themselves.
 //!
-//! Left out on purpose: confusables of different scripts (Unicode Technical Standard 39); `аdmin` with a
+//! Left out on purpose: letters and marks that show nothing though their category is neither (variation selectors,
+//! Hangul fillers): emoji need the former; and confusables of different scripts (Unicode Technical Standard 39); `аdmin` with a
 //! Cyrillic `а` is another name.
 
 use crate::credentials::MAX_USERNAME_CHARS;

@@ -78,13 +78,15 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Ask
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
     if operands.len() != command.operands.len() {
-        let expected =
-            if command.operands.is_empty() { "no operand".into() } else { command.operands.join(" ") };
-        return Err(Failure::Usage(format!("gatekey {name} takes {expected}, not {} words", operands.len())));
+        let expected = command.operands.first().unwrap_or(&"no operand");
+        return Err(Failure::Usage(format!(
+            "{name}: expected {expected}, {} words were given",
+            operands.len()
+        )));
     }
     let takes = |option: &Opt| command.options.iter().any(|own| own.name == option.name);
     if let Some((stray, _)) = given.iter().find(|(option, _)| !takes(option)) {
-        return Err(Failure::Usage(format!("gatekey {name} does not take --{}", stray.name)));
+        return Err(Failure::Usage(format!("{name} does not take --{}", stray.name)));
     }
     Ok(Asked::Run { command, given, operands })
 }
@@ -140,9 +142,9 @@ mod tests {
         assert_eq!(complaint("serve --lisen x"), "unknown option --lisen");
         assert_eq!(complaint("serve -x"), "unknown option -x");
         assert_eq!(complaint("serve --listen"), "missing argument for option '--listen'");
-        assert_eq!(complaint("serve now"), "gatekey serve takes no operand, not 1 words");
-        assert_eq!(complaint("user add"), "gatekey user add takes USERNAME, not 0 words");
-        assert_eq!(complaint("user list --listen x"), "gatekey user list does not take --listen");
+        assert_eq!(complaint("serve now"), "serve: expected no operand, 1 words were given");
+        assert_eq!(complaint("user add"), "user add: expected USERNAME, 0 words were given");
+        assert_eq!(complaint("user list --listen x"), "user list does not take --listen");
         assert_eq!(
             complaint("serve --allow-cleartext=yes"),
             "unexpected argument for option '--allow-cleartext': \"yes\""

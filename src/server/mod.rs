@@ -12,17 +12,16 @@ use crate::routes;
 use core::time::Duration;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Instant;
 
 /// What a loop calls for each request, from several threads at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
 /// Answers with the realm's routes, and tells `log` of the answer and how long it took.
 pub fn handle(realm: &Realm, request: &Request, log: &dyn Fn(&Request, &Response, Duration)) -> Response {
-    let started = Instant::now();
+    let now = clock::now();
     // Guarded here too, though every loop does it: the log is to have a line for the request that panicked.
-    let response = guarded(request, &|request| routes::dispatch(realm, request, clock::now()));
-    log(request, &response, started.elapsed());
+    let response = guarded(request, &|request| routes::dispatch(realm, request, now));
+    log(request, &response, clock::now().monotonic.saturating_duration_since(now.monotonic));
     response
 }
 

@@ -9,4 +9,10 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod commands;
 mod harness;
+mod process;
+mod readme;
+mod serve;
+mod tidy;
+mod wire;

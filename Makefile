@@ -1,0 +1,56 @@
+# make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
+# make test       everything that CI runs
+# make footprint  binary size, idle memory, start-up time
+# make doc        the library's documentation, as a book
+
+CARGO = cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: run build test fmt lint doc features examples units python tests footprint clean
+
+run: build
+	target/release/gatekey serve $(ARGS)
+
+build:
+	$(CARGO) build --locked --release
+
+# In the order of how soon each tells that something is wrong.
+test: fmt lint features doc python tests examples
+	@tests/skipped.sh
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# Each step of the chain and each feature alone; the token tier's own tests too, since it is no_std.
+FEATURES = std password store routes tiny-http cli
+features:
+	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --target-dir target/features
+	for feature in $(FEATURES); do \
+	  RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --bins --no-default-features --features $$feature \
+	    --target-dir target/features || exit 1; \
+	done
+	$(CARGO) test --locked --quiet --lib --no-default-features --target-dir target/features
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+
+# What the tests need besides Rust: curl, and Python packages in virtual environments under target/.
+python:
+	-@tests/python-env.sh
+
+tests:
+	@rm -f target/skipped-tests.txt
+	$(CARGO) test --locked
+
+examples:
+	$(CARGO) run --locked --quiet --example token --no-default-features --target-dir target/features
+	$(CARGO) run --locked --quiet --example embed
+
+footprint: build
+	@bench/footprint.sh target/release/gatekey
+
+clean:
+	$(CARGO) clean

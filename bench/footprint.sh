@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# What a server costs while nobody asks it anything: bytes on disk, memory, time to be ready.
+#
+#   bench/footprint.sh target/release/gatekey
+set -eu
+binary=$1
+directory=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$directory"' EXIT
+
+# Starts a server and waits for its ready line; sets server, and prints nothing.
+start() {
+    rm -f "$directory/ready"
+    mkfifo "$directory/ready"
+    "$binary" serve --listen 127.0.0.1:0 --data "$directory/data" --log off >"$directory/ready" 2>/dev/null &
+    server=$!
+    read -r _ <"$directory/ready"
+}
+
+stop() {
+    kill "$server"
+    wait "$server"
+    server=
+}
+
+start && stop # makes the data directory
+
+printf 'binary               %9d bytes\n' "$(stat -c %s "$binary")"
+
+times=()
+for _ in 1 2 3 4 5 6 7 8 9; do
+    before=$(date +%s%N)
+    start
+    after=$(date +%s%N)
+    times+=($(((after - before) / 1000)))
+    [ "${#times[@]}" = 9 ] || stop
+done
+median=$(printf '%s\n' "${times[@]}" | sort -n | sed -n 5p)
+printf 'start to ready       %9d microseconds (median of 9, process start included)\n' "$median"
+
+printf 'resident, idle       %9d KiB\n' "$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")"
+printf 'of that, anonymous   %9d KiB\n' "$(awk '/^RssAnon/ {print $2}' "/proc/$server/status")"
+stop

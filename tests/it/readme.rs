@@ -1,0 +1,73 @@
+//! The README's transcript, run line by line with the real curl against the real binary.
+
+use crate::process::Server;
+use crate::skip;
+use std::process::Command;
+
+/// One command of the transcript and what it printed.
+struct Exchange {
+    command: String,
+    expected: String,
+}
+
+/// The commands of every `console` block, each with the lines that follow it.
+fn transcript() -> Vec<Exchange> {
+    let readme = include_str!("../../README.md");
+    let mut exchanges: Vec<Exchange> = Vec::new();
+    for block in readme.split("```console\n").skip(1) {
+        for line in block.split("```").next().unwrap().lines() {
+            match (line.strip_prefix("$ "), exchanges.last_mut()) {
+                (Some(command), _) => {
+                    exchanges.push(Exchange { command: command.into(), expected: String::new() })
+                }
+                (None, Some(last)) => last.expected.push_str(&format!("{line}\n")),
+                (None, None) => panic!("a block begins with {line:?}"),
+            }
+        }
+    }
+    exchanges
+}
+
+/// The first token in a text: letters, digits, `-`, `_` and dots that begin as a header does.
+fn token_in(text: &str) -> Option<&str> {
+    let rest = &text[text.find("eyJ")?..];
+    let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).unwrap_or(rest.len());
+    Some(&rest[..end])
+}
+
+/// What two runs can't have in common, made equal: dates and tokens.
+fn comparable(text: &str) -> String {
+    let without_token = match token_in(text) {
+        Some(token) => text.replace(token, "TOKEN"),
+        None => text.into(),
+    };
+    let line = |line: &str| if line.starts_with("Date: ") { "Date: then".into() } else { line.to_owned() };
+    without_token.lines().map(line).collect::<Vec<_>>().join("\n").trim_end().to_owned()
+}
+
+#[test]
+fn the_readmes_transcript_is_what_happens() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip::skip(
+            "the_readmes_transcript_is_what_happens",
+            "there is no curl; install it: apt-get install curl",
+        );
+    }
+    let server = Server::start(&[]);
+    let address = server.address.to_string();
+    let mut token = None;
+    let exchanges = transcript();
+    assert!(exchanges.len() >= 10, "only {} commands were found", exchanges.len());
+    for Exchange { command, expected } in exchanges {
+        let mut command = command.replace("127.0.0.1:5000", &address);
+        if let (Some(printed), Some(real)) = (token_in(&command).map(String::from), &token) {
+            command = command.replace(&printed, real);
+        }
+        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap().replace('\r', "");
+        token = token_in(&printed).map(String::from).or(token);
+        let printed = printed.replace(&address, "127.0.0.1:5000");
+        assert_eq!(comparable(&printed), comparable(&expected), "{command}");
+    }
+    assert!(token.is_some(), "no exchange had a token");
+}

@@ -1,0 +1,250 @@
+//! `gatekey serve` as an operator sees it: first start, signals, errors, the log.
+
+use crate::harness::{CHEAP, basic};
+use crate::process::{Server, gatekey, run, status, written};
+use std::fs;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// Starts a server that must not start; its exit status and what it said.
+fn refused(data: &Path, options: &[&str]) -> (Option<i32>, String) {
+    let mut command = gatekey();
+    command.args(["serve", "--data"]).arg(data).args(options);
+    let (code, out, message) = written(&run(&mut command, ""));
+    assert_eq!(out, "", "nothing is ready");
+    (code, message)
+}
+
+#[test]
+fn the_first_start_makes_what_it_needs_for_its_owner_alone() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    assert_eq!(mode(&server.data), 0o700);
+    for name in ["gatekey.sqlite3", "gatekey.sqlite3-wal", "gatekey.sqlite3-shm", "signing-keys"] {
+        assert_eq!(mode(&server.data.join(name)), 0o600, "{name}");
+    }
+}
+
+#[test]
+fn both_signals_end_it_well_and_what_was_registered_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    assert_eq!(status(&first.register("ok", "python")), 201);
+    let (code, _) = first.stop();
+    assert_eq!(code, Some(0));
+    let left: Vec<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "database and keys, and no log of SQLite's: {left:?}");
+
+    let second = Server::start_in(data, &["--scrypt", CHEAP]);
+    assert_eq!(second.login("ok", "python"), 200);
+    second.signal("INT");
+    let (code, _) = second.stop();
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn a_token_outlives_the_process_that_issued_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    first.register("ok", "python");
+    let (code, token, _) = written(&first.command(&["token", "issue", "ok"], ""));
+    assert_eq!(code, Some(0));
+    drop(first);
+    let second = Server::start_in(data, &[]);
+    let bearer = format!("Authorization: Bearer {}", token.trim());
+    assert_eq!(status(&second.request("GET /api/resource", &[&bearer], "")), 200);
+}
+
+#[test]
+fn a_hangup_reads_the_keys_again() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    let keys = server.data.join("signing-keys");
+    let old = fs::read_to_string(&keys).unwrap();
+    fs::write(&keys, format!("{old}a second secret, of 32 bytes or so\n")).unwrap();
+    server.signal("HUP");
+    // The command signs with the newest key of the file; the server must know it.
+    let (_, token, _) = written(&server.command(&["token", "issue", "ok"], ""));
+    let bearer = format!("Authorization: Bearer {}", token.trim());
+    assert_eq!(status(&server.request("GET /api/resource", &[&bearer], "")), 200);
+    let (_, log) = server.stop();
+    assert!(log.contains("gatekey: signing keys read again: 2, the newest is "), "{log}");
+}
+
+#[test]
+fn a_database_without_its_keys_is_an_error_that_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    drop(Server::start_in(data.clone(), &[]));
+    fs::remove_file(data.join("signing-keys")).unwrap();
+    let (code, message) = refused(&data, &["--listen", "127.0.0.1:0"]);
+    assert_eq!(code, Some(1));
+    assert!(message.contains("but no key file"), "{message}");
+    assert!(message.contains("put the file back from where you keep it"), "{message}");
+    assert!(!data.join("signing-keys").exists(), "a new key would sign everybody out");
+
+    // The way out that the message ends with is one that works.
+    let way_out = message.trim_end().rsplit_once("signs everybody out: ").unwrap().1;
+    let made = std::process::Command::new("sh").args(["-c", way_out]).status().unwrap();
+    assert!(made.success());
+    drop(Server::start_in(data, &[]));
+}
+
+#[test]
+fn an_address_in_use_is_an_error_and_nothing_is_made() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (code, message) = refused(&data, &["--listen", &address]);
+    assert_eq!(code, Some(1));
+    assert!(
+        message.starts_with(&format!("gatekey: can't listen on {address}: Address already in use")),
+        "{message}"
+    );
+    assert!(!data.exists());
+}
+
+#[test]
+fn passwords_do_not_cross_a_network_in_cleartext_by_accident() {
+    let directory = tempfile::tempdir().unwrap();
+    for address in ["0.0.0.0:0", "192.0.2.1:5000", "[::]:0", "[::ffff:192.0.2.1]:5000"] {
+        let (code, message) = refused(directory.path(), &["--listen", address]);
+        assert_eq!(code, Some(2), "{address}");
+        assert!(message.contains("is not a loopback address"), "{message}");
+    }
+    drop(Server::start(&["--allow-cleartext"]));
+}
+
+#[test]
+fn values_that_can_not_be_are_refused_with_what_was_expected() {
+    let directory = tempfile::tempdir().unwrap();
+    for (option, value, expected) in [
+        (
+            "--listen",
+            "localhost:5000",
+            "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000",
+        ),
+        (
+            "--token-lifetime",
+            "10x",
+            "expected a duration such as 90 (seconds), 10m, 24h, 30d, up to 10 years",
+        ),
+        ("--token-lifetime", "31d", "--token-lifetime must not be longer than --max-session"),
+        ("--scrypt", "ln=63,r=8,p=1", "expected scrypt parameters as ln=14,r=8,p=5 with ln 1 to 20"),
+        ("--scrypt", "ln=20,r=8,p=1", "takes 1073741824 bytes, more than the 67108864 allowed"),
+        ("--registration", "ajar", "expected open or closed"),
+        ("--min-password-length", "0", "expected a number from 1 to 256"),
+        ("--public-url", "example.org", "expected a URL such as https://auth.example.org"),
+        ("--user-lookup", "all", "expected public or self"),
+        ("--loop", "strict", "expected tiny-http"),
+        ("--log", "loud", "expected text or off"),
+    ] {
+        let (code, message) = refused(directory.path(), &[option, value]);
+        assert_eq!(code, Some(2), "{option} {value}: {message}");
+        assert!(message.contains(expected), "{option} {value}: {message}");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn the_environment_stands_in_for_options_and_options_win() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_variable = directory.path().join("variable");
+    let mut command = gatekey();
+    command.args(["user", "add", "ok"]).env("GATEKEY_DATA", &in_variable).env("GATEKEY_SCRYPT", CHEAP);
+    assert_eq!(written(&run(&mut command, "python\n")).1, "added \"ok\" with id 1\n");
+    assert!(in_variable.join("gatekey.sqlite3").exists());
+
+    let mut command = gatekey();
+    command.args(["user", "list", "--data", "/nowhere"]).env("GATEKEY_DATA", &in_variable);
+    let (code, _, message) = written(&run(&mut command, ""));
+    let expected =
+        "gatekey: can't open the data directory: there is no database at /nowhere/gatekey.sqlite3\n";
+    assert_eq!((code, message.as_str()), (Some(1), expected));
+
+    let mut command = gatekey();
+    command.args(["user", "list", "--data"]).arg(&in_variable).env("GATEKEY_MAX_SESSION", "for ever");
+    assert_eq!(run(&mut command, "").status.code(), Some(0), "an option that the command doesn't take");
+}
+
+#[test]
+fn the_log_has_a_line_a_request_and_no_secret_in_any() {
+    let server = Server::start(&[]);
+    server.register("ok", "python-password");
+    server.login("ok", "python-password");
+    server.login("ok", "mistyped-password");
+    server.login("typed-into-the-name", "x");
+    let (_, token, _) = written(&server.command(&["token", "issue", "ok"], ""));
+    let token = token.trim();
+    let in_basic = format!("Authorization: {}", basic(token, "unused"));
+    server.request("GET /api/token?access_token=a-query-secret", &[&in_basic], "");
+    let (_, log) = server.stop();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(" 127.0.0.1 ")).collect();
+    let expected = [
+        "POST /api/users 201 user=1",
+        "GET /api/resource 200 user=1",
+        "GET /api/resource 401 user=1 cause=\"wrong password\"",
+        "GET /api/resource 401 user=- cause=\"no user has this name\"",
+        "GET /api/token 200 user=1",
+    ];
+    let without_time = |line: &str| {
+        let words: Vec<_> = line.split(' ').collect();
+        assert!(words[5].ends_with("ms"), "{line}");
+        [&words[2..5], &words[6..]].concat().join(" ")
+    };
+    assert_eq!(lines.iter().map(|line| without_time(line)).collect::<Vec<_>>(), expected);
+    for secret in ["python-password", "mistyped", "typed-into", "a-query-secret", token] {
+        assert!(!log.contains(secret), "{secret} stands in the log");
+    }
+}
+
+#[test]
+fn the_log_can_be_off_and_standard_error_closed() {
+    let quiet = Server::start(&["--log", "off", "--min-password-length", "8"]);
+    quiet.register("ok", "python-password");
+    assert_eq!(quiet.stop().1, "");
+
+    let directory = tempfile::tempdir().unwrap();
+    let script = format!(
+        "exec {} serve --listen 127.0.0.1:0 --scrypt {CHEAP} --data {} 2>&-",
+        env!("CARGO_BIN_EXE_gatekey"),
+        directory.path().join("data").display()
+    );
+    let mut child = std::process::Command::new("sh");
+    let mut child = child.args(["-c", &script]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut ready = String::new();
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut ready).unwrap();
+    let url = format!("{}/api/users/1", ready.trim().strip_prefix("gatekey: listening on http://").unwrap());
+    let (address, path) = url.split_once('/').unwrap();
+    for _ in 0..3 {
+        let mut connection = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut connection, format!("GET /{path} HTTP/1.0\r\n\r\n").as_bytes())
+            .unwrap();
+        let mut answer = String::new();
+        std::io::Read::read_to_string(&mut connection, &mut answer).unwrap();
+        assert_eq!(status(&answer), 404);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn weak_settings_are_warned_of_at_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    fs::write(data.join("signing-keys"), "a secret of 20 bytes").unwrap();
+    fs::set_permissions(data.join("signing-keys"), fs::Permissions::from_mode(0o600)).unwrap();
+    let (_, log) = Server::start_in(data, &[]).stop();
+    assert!(log.contains("anybody may register, with a password of 1 or more characters"), "{log}");
+    assert!(log.contains("has under 32 bytes (RFC 7518 section 3.2)"), "{log}");
+}

@@ -1,0 +1,244 @@
+//! The repository itself: the layering, who owns which dependency, and how long things may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who alone may name each dependency: a top-level module with its submodules.
+const OWNERS: [(&str, &str); 16] = [
+    ("base64", "encoding"),
+    ("ctutils", "secret"),
+    ("getrandom", "random"),
+    ("hmac", "signer"),
+    ("lexopt", "cli"),
+    ("rpassword", "cli"),
+    ("rusqlite", "store"),
+    ("rustix", "os"),
+    ("scrypt", "password"),
+    ("serde_json", "json"),
+    ("sha2", "signer"),
+    ("signal-hook", "cli"),
+    ("tiny_http", "server"),
+    ("unicode-normalization", "username"),
+    ("zeroize", "secret"),
+    ("tempfile", "(tests)"),
+];
+
+/// Longer files hold two ideas, longer functions too.
+const MAX_FILE_LINES: usize = 400;
+const MAX_FUNCTION_LINES: usize = 60;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(root().join(&path))
+        .unwrap_or_else(|error| panic!("{}: {error}", path.as_ref().display()))
+}
+
+/// Every file below a folder with this ending, by its path from the root.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(root().join(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The library's source files without their tests: path, top-level module, text.
+fn sources() -> Vec<(String, String, String)> {
+    let sources = files("src", ".rs").into_iter().filter(|path| !is_test(path) && path != "src/lib.rs");
+    sources
+        .map(|path| {
+            let module = path.trim_start_matches("src/").split(['/', '.']).next().unwrap().to_owned();
+            let text = read(&path);
+            let without_tests = text.split("\n#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+            (path, module, without_tests)
+        })
+        .collect()
+}
+
+fn is_test(path: &str) -> bool {
+    path.ends_with("tests.rs") || path.contains("/tests/")
+}
+
+/// A line without its comment; strings with `//` in them are cut too, which no check minds.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap()
+}
+
+/// The names that follow `prefix` in the code of a text.
+fn names_after(text: &str, prefix: &str) -> Vec<String> {
+    let code: String = text.lines().map(|line| format!("{}\n", code(line))).collect();
+    code.match_indices(prefix)
+        .map(|(at, _)| {
+            let rest = &code[at + prefix.len()..];
+            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+        })
+        .collect()
+}
+
+fn modules_in_order() -> Vec<String> {
+    names_after(&read("src/lib.rs"), "pub mod ")
+}
+
+#[test]
+fn a_module_uses_only_those_declared_above_it() {
+    let order = modules_in_order();
+    let position = |module: &str| order.iter().position(|declared| declared == module);
+    let mut checked = 0;
+    for (path, module, text) in sources() {
+        if module == "main" {
+            continue;
+        }
+        let own = position(&module).unwrap_or_else(|| panic!("{path} is not in lib.rs"));
+        assert!(!text.contains("use crate::{"), "{path}: one line a module, so that this test can read it");
+        for used in names_after(&text, "crate::") {
+            let used_position =
+                position(&used).unwrap_or_else(|| panic!("{path} uses crate::{used}, not a module"));
+            assert!(used_position <= own, "{path} uses {used}, which stands below {module}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "only {checked} uses were seen");
+}
+
+#[test]
+fn each_dependency_has_one_owner_and_a_reason() {
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap();
+    let section = section.split("\n[[bin]]").next().unwrap();
+    let lines: Vec<_> = section.lines().filter(|line| line.contains(" = ")).collect();
+    assert_eq!(lines.len(), OWNERS.len());
+    for line in lines {
+        let name = line.split(" = ").next().unwrap();
+        let owner = OWNERS
+            .iter()
+            .find(|(dependency, _)| *dependency == name)
+            .unwrap_or_else(|| panic!("{name} has no owner"))
+            .1;
+        let reason = line.rsplit_once("# ").map_or("", |(_, reason)| reason);
+        assert!(reason.len() > 10, "{name} has no reason beside it");
+        let in_code = name.replace('-', "_");
+        let users: Vec<_> = sources()
+            .into_iter()
+            .filter(|(_, _, text)| text.lines().any(|line| names_crate(code(line), &in_code)))
+            .map(|(_, module, _)| module)
+            .collect();
+        assert!(users.iter().all(|module| module == owner), "{name} is {owner}'s, but used in {users:?}");
+        assert!(!users.is_empty() || owner == "(tests)", "nobody uses {name}");
+    }
+}
+
+/// Whether a line of code has `name::` in it, at the beginning of a path.
+fn names_crate(line: &str, name: &str) -> bool {
+    let path = format!("{name}::");
+    line.match_indices(&path).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        before.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
+    })
+}
+
+#[test]
+fn the_token_alone_needs_four_crates() {
+    let manifest = read("Cargo.toml");
+    let dependencies =
+        manifest.split("\n[dependencies]\n").nth(1).unwrap().split("\n[dev-dependencies]").next().unwrap();
+    let always: Vec<_> = dependencies
+        .lines()
+        .filter(|line| line.contains(" = ") && !line.contains("optional = true"))
+        .map(|line| line.split(" = ").next().unwrap())
+        .collect();
+    assert_eq!(always, ["base64", "hmac", "serde_json", "sha2"]);
+}
+
+#[test]
+fn only_the_clock_reads_the_clock() {
+    for (path, module, text) in sources() {
+        for reading in ["SystemTime::now", "Instant::now", "UNIX_EPOCH"] {
+            let reads = text.lines().any(|line| code(line).contains(reading));
+            assert!(!reads || module == "clock", "{path} reads the clock");
+        }
+    }
+}
+
+#[test]
+fn files_and_functions_hold_one_idea() {
+    for (path, _, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= MAX_FILE_LINES, "{path} has {lines} lines");
+        for (name, lines) in functions(&text) {
+            assert!(lines <= MAX_FUNCTION_LINES, "{name} in {path} has {lines} lines");
+        }
+    }
+    for path in files("tests", ".rs").into_iter().chain(files("examples", ".rs")) {
+        for (name, lines) in functions(&read(&path)) {
+            assert!(lines <= MAX_FUNCTION_LINES, "{name} in {path} has {lines} lines");
+        }
+    }
+}
+
+/// Each function's name and how many lines it has, from `fn` to the brace in the same column.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<_> = text.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let trimmed = line.trim_start();
+        let indent = line.len() - trimmed.len();
+        let is_function =
+            ["fn ", "pub fn ", "pub(super) fn ", "pub(crate) fn ", "const fn ", "pub const fn "];
+        if is_function.iter().any(|start| trimmed.starts_with(start)) {
+            let end = format!("{}}}", " ".repeat(indent));
+            let length = lines[start..].iter().position(|line| **line == end).unwrap_or(0) + 1;
+            found.push((trimmed.split('(').next().unwrap().to_owned(), length));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_says_first_what_it_is() {
+    for path in ["src", "tests", "examples"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+        let text = read(&path);
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") || path == "src/lib.rs", "{path} begins with {first:?}");
+    }
+}
+
+#[test]
+fn the_readmes_tour_visits_every_module_in_order() {
+    let readme = read("README.md");
+    let mut rest = readme.split("## A tour of the code").nth(1).expect("a tour");
+    for module in modules_in_order() {
+        let path = ["", "/"].map(|end| format!("`src/{module}{}`", if end.is_empty() { ".rs" } else { end }));
+        let visit = path.iter().find_map(|path| rest.find(path.as_str()));
+        rest = &rest[visit.unwrap_or_else(|| panic!("the tour misses {module}, or visits it too early"))..];
+    }
+}
+
+#[test]
+fn no_file_names_a_registrys_host() {
+    let hosts = [
+        ["crates", ".io"],
+        ["pypi", ".org"],
+        ["npmjs", ".org"],
+        ["debian", ".org"],
+        ["pythonhosted", ".org"],
+    ];
+    let endings = [".rs", ".toml", ".md", ".sql", ".sh", ".txt"];
+    let folders = ["src", "tests", "examples", ".cargo", ".ci", "bench"];
+    let below = folders.into_iter().flat_map(|folder| endings.map(|ending| files(folder, ending)).concat());
+    let top = ["Cargo.toml", "Makefile", "README.md", "CHANGELOG.md", "schema.sql"].map(String::from);
+    for path in below.chain(top).chain([".ci/run".into()]) {
+        for host in &hosts {
+            assert!(!read(&path).contains(&host.concat()), "{path} names {}", host.concat());
+        }
+    }
+}

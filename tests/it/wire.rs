@@ -1,0 +1,148 @@
+//! The tiny_http loop, by the bytes on the wire.
+
+use crate::harness::basic;
+use crate::process::{Server, body, field, status};
+use gatekey::http::{Request, Response};
+use gatekey::server::{Handler, Shutdown, tiny};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+#[test]
+fn an_answer_is_exactly_these_lines() {
+    let server = Server::start(&[]);
+    let answer = server.register("ok", "python");
+    let expected = format!(
+        "HTTP/1.1 201 Created\r\n\
+         Date: {}\r\n\
+         Server: gatekey\r\n\
+         Cache-Control: no-store\r\n\
+         X-Content-Type-Options: nosniff\r\n\
+         Content-Type: application/json\r\n\
+         Location: {}\r\n\
+         Connection: close\r\n\
+         Content-Length: 17\r\n\r\n\
+         {{\"username\":\"ok\"}}",
+        field(&answer, "Date").unwrap(),
+        server.url("/api/users/1"),
+    );
+    assert_eq!(answer, expected);
+}
+
+#[test]
+fn a_head_answer_has_the_length_and_no_body_and_a_204_neither() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    let head = server.request("HEAD /api/users/1", &[], "");
+    assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
+    let options = server.request("OPTIONS /api/users/1", &[], "");
+    assert_eq!((status(&options), field(&options, "Content-Length"), body(&options)), (204, None, ""));
+    assert_eq!(field(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
+    let refused = server.request("HEAD /api/resource", &[], "");
+    assert_eq!((status(&refused), body(&refused)), (401, ""));
+}
+
+#[test]
+fn a_connection_is_kept_for_the_next_request() {
+    let server = Server::start(&[]);
+    let answers = server.exchange(
+        b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n\
+          GET /api/users/2 HTTP/1.1\r\nHost: a\r\n\r\n\
+          GET /api/users/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 3);
+    assert_eq!(answers.matches("Connection: close\r\n").count(), 1);
+}
+
+#[test]
+fn an_http_1_0_client_is_told_what_becomes_of_the_connection() {
+    let server = Server::start(&[]);
+    let closed = server.exchange(b"GET /api/users/1 HTTP/1.0\r\n\r\n");
+    assert_eq!(field(&closed, "Connection"), Some("close"));
+    let kept = server.exchange(b"GET /api/users/1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    assert_eq!(field(&kept, "Connection"), Some("keep-alive"));
+}
+
+#[test]
+fn a_body_over_the_limit_is_refused_before_it_is_sent() {
+    let server = Server::start(&[]);
+    let mut connection = server.connect();
+    let head = "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16385\r\n\r\n";
+    connection.write_all(head.as_bytes()).unwrap();
+    // Not a byte of the body: the answer must come all the same.
+    let mut start = [0; 12];
+    connection.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 413");
+}
+
+#[test]
+fn a_body_at_the_limit_is_taken_however_it_is_framed() {
+    let server = Server::start(&[]);
+    let padded = |length: usize| {
+        let start = r#"{"username":"ok","password":"python","x":""#;
+        format!("{start}{}\"}}", "x".repeat(length - start.len() - 2))
+    };
+    let sized = |text: &str| format!("Content-Length: {}\r\n\r\n{text}", text.len());
+    let chunked =
+        |text: &str| format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
+    let send = |rest: String| {
+        let head =
+            "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
+        status(&server.exchange(format!("{head}{rest}").as_bytes()))
+    };
+    assert_eq!(send(chunked(&padded(16 * 1024 + 1))), 413);
+    assert_eq!(send(sized(&padded(16 * 1024 + 1))), 413);
+    assert_eq!(send(chunked(&padded(16 * 1024))), 201);
+    assert_eq!(send(sized(&padded(16 * 1024))), 400, "by now the name is taken");
+}
+
+#[test]
+fn a_name_and_a_password_of_any_bytes_go_through() {
+    let server = Server::start(&[]);
+    for (name, password) in [("josé", "p:a:s:s"), ("\"quoted\"", "🔑"), ("o'brien", " \\ "), ("東京", "ü")]
+    {
+        assert_eq!(status(&server.register(name, password)), 201, "{name}");
+        assert_eq!(server.login(name, password), 200, "{name}");
+        assert_eq!(server.login(name, "ruby"), 401, "{name}");
+    }
+}
+
+#[test]
+fn two_authorization_fields_are_refused() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    let authorization = format!("Authorization: {}", basic("ok", "python"));
+    assert_eq!(status(&server.request("GET /api/resource", &[&authorization], "")), 200);
+    assert_eq!(status(&server.request("GET /api/resource", &[&authorization, &authorization], "")), 400);
+}
+
+#[test]
+fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let shutdown = Arc::new(Shutdown::default());
+    let handler: Arc<Handler> = Arc::new(|request: &Request| match request.path.as_str() {
+        "/panic" => panic!("as the test wants it"),
+        _ => Response::empty(204),
+    });
+    let get = |path: &str| {
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let ending = shutdown.clone();
+    let serving =
+        thread::spawn(move || tiny::run(listener, &handler, &ending).map_err(|error| error.to_string()));
+    for _ in 0..2 * tiny::WORKERS {
+        let answer = get("/panic");
+        assert_eq!(body(&answer), r#"{"error":"internal","message":"The server failed; its log says why."}"#);
+        assert_eq!(status(&answer), 500);
+    }
+    assert_eq!(status(&get("/")), 204);
+    shutdown.request();
+    assert_eq!(serving.join().unwrap(), Ok(()));
+    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
+}
