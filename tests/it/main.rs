@@ -10,3 +10,7 @@
 )]
 
 mod harness;
+mod interop;
+mod python;
+mod skip;
+mod vectors;
