@@ -35,7 +35,7 @@ pub fn run(venv: Venv, test: &str, script: &str, input: &str) -> Option<String> 
     if !python.exists() || !directory.join("stamp").exists() {
         let name = venv.name();
         let reason =
-            format!("there is no target/{name}; python3 with venv, then tests/python-env.sh make it");
+            format!("there is no target/{name}; install python3 and python3-venv, run tests/python-env.sh");
         skip::skip(test, &reason);
         return None;
     }

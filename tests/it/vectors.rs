@@ -62,11 +62,15 @@ fn every_verdict_stands_among_the_token_vectors() {
     }
 }
 
-/// The one that the article prints as the answer to its `curl` (`http://blog.miguelgrinberg.com`, 2013), signed with
+/// The one that the article (2013) prints as the answer to its `curl` of `/api/token`, signed with
 /// the article's own secret.
 #[test]
 fn the_articles_own_printed_token_verifies_until_its_last_second() {
-    const ARTICLE: &str = "eyJhbGciOiJIUzI1NiIsImV4cCI6MTM4NTY2OTY1NSwiaWF0IjoxMzg1NjY5MDU1fQ.eyJpZCI6MX0.XbOEFJkhjHJ5uRINh2JA1BPzXjSohKYDRT472wGOvjc";
+    const ARTICLE: &str = concat!(
+        "eyJhbGciOiJIUzI1NiIsImV4cCI6MTM4NTY2OTY1NSwiaWF0IjoxMzg1NjY5MDU1fQ",
+        ".eyJpZCI6MX0",
+        ".XbOEFJkhjHJ5uRINh2JA1BPzXjSohKYDRT472wGOvjc"
+    );
     let ring = KeyRing::of(SigningKey::new(b"the quick brown fox jumps over the lazy dog").unwrap());
     let (issued, expires) = (UnixTime::new(1_385_669_055).unwrap(), UnixTime::new(1_385_669_655).unwrap());
     let late = UnixTime::new(1_385_669_656).unwrap();
