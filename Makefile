@@ -6,7 +6,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples units python tests footprint clean
+.PHONY: run build test fmt lint doc features examples tools tests footprint clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -15,7 +15,7 @@ build:
 	$(CARGO) build --locked --release
 
 # In the order of how soon each tells that something is wrong.
-test: fmt lint features doc python tests examples
+test: fmt lint features doc tools tests examples
 	@tests/skipped.sh
 
 fmt:
@@ -38,8 +38,8 @@ doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
 # What the tests need besides Rust: curl, and Python packages in virtual environments under target/.
-python:
-	-@tests/python-env.sh
+tools:
+	-@tests/tools.sh
 
 tests:
 	@rm -f target/skipped-tests.txt

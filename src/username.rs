@@ -2,15 +2,15 @@
 //!
 //! A name is 1 to 64 characters (Unicode scalar values). It has no colon (Basic ends it there), no control,
 //! format or line-separator character (zero-width, bidirectional, U+2028), and no white space at either end:
-//! nothing that a person can't see, or that a log or terminal would act on.
+//! nothing that hides between letters, turns a line round, or that a log or terminal would act on.
 //!
 //! Names are compared exactly when somebody logs in. When somebody registers, the name is also *folded*, by
 //! NFKC (Unicode Standard Annex 15) and lower case, and must not fold to what an existing one does: `Admin`
 //! and `ａｄｍｉｎ` are not to stand beside `admin`, since the apps behind us may fold names themselves.
 //!
-//! Left out on purpose: letters and marks that show nothing though their category is neither (variation selectors,
-//! Hangul fillers): emoji need the former; and confusables of different scripts (Unicode Technical Standard 39); `аdmin` with a
-//! Cyrillic `а` is another name.
+//! Left out on purpose: characters that show nothing but are letters or marks by category (variation
+//! selectors, which emoji need, and Hangul fillers); and confusables of different scripts (Unicode Technical
+//! Standard 39): `аdmin` with a Cyrillic `а` is another name.
 
 use crate::credentials::MAX_USERNAME_CHARS;
 use alloc::string::String;

@@ -11,8 +11,12 @@
 
 mod commands;
 mod harness;
+mod interop;
 mod process;
+mod python;
 mod readme;
 mod serve;
+mod skip;
 mod tidy;
+mod vectors;
 mod wire;

@@ -1,0 +1,62 @@
+//! Python scripts, run in the environments that `tests/python-env.sh` makes.
+
+use crate::skip;
+use std::io::{ErrorKind, Write as _};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+/// An environment with pinned packages; `tests/data/requirements-*.txt` lists them.
+#[derive(Clone, Copy)]
+pub enum Venv {
+    /// itsdangerous 0.24, as the article had it.
+    Original,
+    /// What is used today: itsdangerous 1.1.0, passlib, PyJWT, requests.
+    Current,
+}
+
+impl Venv {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Original => "venv-original",
+            Self::Current => "venv-current",
+        }
+    }
+}
+
+/// Runs a script with this text as its standard input, and gives its standard output; `None` if there is no such
+/// environment, and then the test is [skipped](skip::skip).
+///
+/// # Panics
+/// If the script fails, with what it wrote on standard error.
+pub fn run(venv: Venv, test: &str, script: &str, input: &str) -> Option<String> {
+    let directory = skip::target().join(venv.name());
+    let python = directory.join("bin/python");
+    // The stamp is written last: an environment without it is half made.
+    if !python.exists() || !directory.join("stamp").exists() {
+        let name = venv.name();
+        let reason =
+            format!("there is no target/{name}; install python3 and python3-venv, run tests/python-env.sh");
+        skip::skip(test, &reason);
+        return None;
+    }
+    // -I: nothing of the user's own Python comes in. utf8: nor does the locale.
+    let output = feed(Command::new(python).args(["-I", "-X", "utf8", "-c", script]), input);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{test}: the script failed, {}:\n{errors}", output.status);
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// Writes and reads at the same time: a program that answers before it has read everything would wait for ever.
+fn feed(command: &mut Command, input: &str) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || match stdin.write_all(input.as_bytes()) {
+            // It stopped reading; its exit status and output say whether that was right.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            written => written.unwrap(),
+        });
+        child.wait_with_output().unwrap()
+    })
+}
