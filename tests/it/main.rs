@@ -9,6 +9,7 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod clients;
 mod commands;
 mod harness;
 mod interop;

@@ -55,7 +55,7 @@ fn the_readmes_transcript_is_what_happens() {
     }
     let server = Server::start(&[]);
     let address = server.address.to_string();
-    let mut token = None;
+    let mut token: Option<String> = None;
     let exchanges = transcript();
     assert!(exchanges.len() >= 10, "only {} commands were found", exchanges.len());
     for Exchange { command, expected } in exchanges {
