@@ -24,15 +24,14 @@ fmt:
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
-# Each step of the chain and each feature alone; the token tier's own tests too, since it is no_std.
-FEATURES = std password store routes tiny-http cli
+# Each step of the chain, which is each feature alone, since each holds the one before; and the token tier's own
+# tests, since it is no_std.
+FEATURES = "" std password store routes tiny-http cli
 features:
-	RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --no-default-features --target-dir target/features
 	for feature in $(FEATURES); do \
-	  RUSTFLAGS="-D warnings" $(CARGO) check --locked --lib --bins --no-default-features --features $$feature \
-	    --target-dir target/features || exit 1; \
+	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$feature" -- -D warnings || exit 1; \
 	done
-	$(CARGO) test --locked --quiet --lib --no-default-features --target-dir target/features
+	$(CARGO) test --locked --quiet --lib --no-default-features
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
@@ -46,7 +45,7 @@ tests:
 	$(CARGO) test --locked
 
 examples:
-	$(CARGO) run --locked --quiet --example token --no-default-features --target-dir target/features
+	$(CARGO) run --locked --quiet --example token --no-default-features
 	$(CARGO) run --locked --quiet --example embed
 
 footprint: build

@@ -26,6 +26,16 @@ pub(super) struct Command {
 /// What opens the data.
 const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
 
+/// What opens the data and makes a new password.
+const NEW_PASSWORD: [&Opt; 6] = [
+    &options::DATA,
+    &options::KEY_FILE,
+    &options::SCRYPT,
+    &options::MAX_HASH_MEMORY,
+    &options::MIN_PASSWORD_LENGTH,
+    &options::PASSWORD_STDIN,
+];
+
 /// Every command, in the order in which help shows them.
 pub(super) const COMMANDS: &[Command] = &[
     Command {
@@ -59,14 +69,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Add a user, also while registration is closed.",
         details: "Asks for the password twice, without echo. Makes the data directory if there is none.",
         example: "gatekey user add alice",
-        options: &[
-            &options::DATA,
-            &options::KEY_FILE,
-            &options::SCRYPT,
-            &options::MAX_HASH_MEMORY,
-            &options::MIN_PASSWORD_LENGTH,
-            &options::PASSWORD_STDIN,
-        ],
+        options: &NEW_PASSWORD,
         run: user::add,
     },
     Command {
@@ -84,14 +87,7 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "Set a user's password; every token of the user dies.",
         details: "Asks for the new password twice, without echo.",
         example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
-        options: &[
-            &options::DATA,
-            &options::KEY_FILE,
-            &options::SCRYPT,
-            &options::MAX_HASH_MEMORY,
-            &options::MIN_PASSWORD_LENGTH,
-            &options::PASSWORD_STDIN,
-        ],
+        options: &NEW_PASSWORD,
         run: user::passwd,
     },
     Command {

@@ -162,8 +162,8 @@ impl Failure {
 
 const INTERNAL_MESSAGE: &str = "The server failed; its log says why.";
 
-/// The answer of a server loop whose handler panicked.
-pub(crate) fn panicked() -> Response {
+/// The answer that a server loop gives when its handler panicked: a 500 like any other.
+pub fn panicked() -> Response {
     Failure { cause: Some("a panic; its message stands above".into()), ..Failure::internal() }.into()
 }
 

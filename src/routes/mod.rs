@@ -34,7 +34,7 @@ use crate::json::json;
 use crate::realm::{Principal, Realm, Registration};
 use crate::user_id::UserId;
 use failure::Failure;
-pub(crate) use failure::panicked;
+pub use failure::panicked;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
