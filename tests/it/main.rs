@@ -9,4 +9,5 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod api;
 mod harness;
