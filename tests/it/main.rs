@@ -10,4 +10,5 @@
 )]
 
 mod api;
+mod guessing;
 mod harness;
