@@ -12,3 +12,4 @@
 mod api;
 mod guessing;
 mod harness;
+mod sessions;
