@@ -12,4 +12,5 @@
 mod api;
 mod guessing;
 mod harness;
+mod original;
 mod sessions;
