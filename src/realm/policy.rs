@@ -84,8 +84,11 @@ impl PublicUrl {
         if authority.is_empty() || !is_plain {
             return Err(PublicUrlError);
         }
-        let path_bytes = after_scheme.len() - authority.len();
-        Ok(Self { url: url.into(), origin_bytes: url.len() - path_bytes })
+        // A browser leaves out of `Origin` the port that its scheme implies.
+        let default_port = if scheme == Some("https://") { ":443" } else { ":80" };
+        let host_and_port = authority.strip_suffix(default_port).unwrap_or(authority);
+        let after_origin = after_scheme.len() - host_and_port.len();
+        Ok(Self { url: url.into(), origin_bytes: url.len() - after_origin })
     }
 
     /// The URL.
@@ -122,6 +125,9 @@ mod tests {
             ("https://a.example/", "https://a.example", "https://a.example"),
             ("http://a.example:8080/auth/", "http://a.example:8080/auth", "http://a.example:8080"),
             ("http://[::1]:5000", "http://[::1]:5000", "http://[::1]:5000"),
+            ("https://a.example:443/auth", "https://a.example:443/auth", "https://a.example"),
+            ("http://[::1]:80", "http://[::1]:80", "http://[::1]"),
+            ("https://a.example:80", "https://a.example:80", "https://a.example:80"),
         ] {
             let parsed = PublicUrl::parse(text).unwrap();
             assert_eq!((parsed.as_str(), parsed.origin()), (url, origin));

@@ -9,14 +9,18 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod api;
 mod clients;
 mod commands;
+mod guessing;
 mod harness;
 mod interop;
+mod original;
 mod process;
 mod python;
 mod readme;
 mod serve;
+mod sessions;
 mod skip;
 mod tidy;
 mod vectors;

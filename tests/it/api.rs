@@ -1,0 +1,380 @@
+//! The contract of HTTP, route by route: paths, methods, credentials, the order of checks; registering, users
+//! and sites have a file each.
+
+mod register;
+mod sites;
+mod users;
+
+use crate::harness::{TestRealm, basic, error, field, json_request, object, text};
+use gatekey::clock::UnixTime;
+use gatekey::http::{Body, Persistence, Request, Response};
+use gatekey::realm::{Policy, Registration, UserLookup};
+
+/// Every path that a method can be sent to; of users, one who exists and one who doesn't.
+const PATHS: [(&str, &str); 5] = [
+    ("/api/users", "OPTIONS, POST"),
+    ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ("/api/token", "DELETE, GET, HEAD, OPTIONS"),
+    ("/api/resource", "GET, HEAD, OPTIONS"),
+];
+
+/// Methods of RFC 9110 and RFC 5789, one in the wrong case, one that nobody knows.
+const METHODS: [&str; 11] =
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "BREW"];
+
+/// Every request that is authenticated, with a body where one is wanted.
+fn guarded_requests(user: &str) -> Vec<Request> {
+    let password = r#"{"password":"another"}"#;
+    let mut requests = vec![json_request("PUT", user, password), Request::new("DELETE", user)];
+    for (method, path) in [
+        ("GET", "/api/token"),
+        ("HEAD", "/api/token"),
+        ("DELETE", "/api/token"),
+        ("GET", "/api/resource"),
+        ("HEAD", "/api/resource"),
+        ("GET", user),
+        ("HEAD", user),
+    ] {
+        requests.push(Request::new(method, path));
+    }
+    requests
+}
+
+/// A realm in which one's own name, and no other, may be looked up, so that every route but one asks who is there.
+fn realm_that_guards_names() -> TestRealm {
+    TestRealm::with_policy(Policy { user_lookup: Some(UserLookup::Own), ..Policy::default() })
+}
+
+fn fields(response: &Response) -> Vec<(&str, &str)> {
+    response.fields.iter().map(|(name, value)| (*name, &**value)).collect()
+}
+
+#[test]
+fn the_articles_exchanges_answer_to_the_letter() {
+    let realm = TestRealm::new();
+    let registered = realm.register("ok", "python");
+    assert_eq!((registered.status, text(&registered)), (201, r#"{"username":"ok"}"#));
+    let resource = realm.basic("GET", "/api/resource", "ok", "python");
+    assert_eq!((resource.status, text(&resource)), (200, r#"{"data":"Hello, ok!"}"#));
+    let token = realm.token("ok", "python");
+    let resource = realm.basic("GET", "/api/resource", &token, "unused");
+    assert_eq!((resource.status, text(&resource)), (200, r#"{"data":"Hello, ok!"}"#));
+    let refused = realm.basic("GET", "/api/resource", "miguel", "ruby");
+    let challenge = r#"Basic realm="Authentication Required""#;
+    assert_eq!((refused.status, field(&refused, "WWW-Authenticate")), (401, Some(challenge)));
+}
+
+#[test]
+fn a_token_comes_with_its_duration_and_nothing_else() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    let response = realm.basic("GET", "/api/token", "ok", "python");
+    let body = object(&response);
+    assert_eq!(response.status, 200);
+    assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+    assert_eq!(body["duration"], 600);
+    assert_eq!(body["token"].as_str().unwrap().split('.').count(), 3);
+    assert_eq!(body.len(), 2);
+}
+
+#[test]
+fn the_resource_takes_a_password_a_token_for_a_name_and_a_bearer_token() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    let token = realm.token("ok", "python");
+    let user_pass = "b2s6cHl0aG9u"; // ok:python
+    for authorization in [
+        basic("ok", "python"),
+        basic(&token, "unused"),
+        basic(&token, ""),
+        basic(&token, "python:ruby"),
+        format!("Bearer {token}"),
+        format!("bEARER   {token}"),
+        format!("basic {user_pass}"),
+        format!("BASIC   {user_pass}"),
+    ] {
+        let request = Request::new("GET", "/api/resource").with_field("Authorization", &authorization);
+        let response = realm.send(&request);
+        assert_eq!((response.status, text(&response)), (200, r#"{"data":"Hello, ok!"}"#), "{authorization}");
+        assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+    }
+}
+
+#[test]
+fn every_401_has_its_schemes_challenge_and_one_body() {
+    let realm = realm_that_guards_names();
+    let user = realm.add_user("ok", "python");
+    let basic_challenge = r#"Basic realm="Authentication Required""#;
+    let bearer_challenge = r#"Bearer realm="Authentication Required", error="invalid_token""#;
+    let body = r#"{"error":"unauthorized","message":"Unauthorized Access. Send a user name and its password, or a valid token."}"#;
+    for (authorization, challenge) in [
+        (None, basic_challenge),
+        (Some(""), basic_challenge),
+        (Some("Basic"), basic_challenge),
+        (Some("Basic Og=="), basic_challenge),
+        (Some("Basic b2s6cnVieQ=="), basic_challenge), // ok:ruby
+        (Some("Basic b2s"), basic_challenge),
+        (Some("basic !"), basic_challenge),
+        (Some("Digest username=\"ok\""), basic_challenge),
+        (Some("Token x"), basic_challenge),
+        (Some("Bearertoken x"), basic_challenge),
+        (Some("Bearer"), bearer_challenge),
+        (Some("bearer x"), bearer_challenge),
+        (Some("BEARER ok"), bearer_challenge),
+    ] {
+        for mut request in guarded_requests(&user) {
+            if let Some(authorization) = authorization {
+                request = request.with_field("Authorization", authorization);
+            }
+            let response = realm.send(&request);
+            let context = format!("{} {} {authorization:?}", request.method, request.path);
+            assert_eq!((response.status, text(&response)), (401, body), "{context}");
+            let expected = [("Content-Type", "application/json"), ("WWW-Authenticate", challenge)];
+            assert_eq!(fields(&response), expected, "{context}");
+        }
+    }
+}
+
+#[test]
+fn a_name_is_never_tried_as_a_token_nor_a_token_as_a_name() {
+    let realm = TestRealm::new();
+    let longest = "n".repeat(64);
+    realm.add_user(&longest, "python");
+    assert_eq!(realm.basic("GET", "/api/resource", &longest, "python").status, 200);
+    assert_eq!(realm.bearer("GET", "/api/resource", &longest).status, 401);
+
+    let hashes = realm.realm.hashes();
+    let longer = "n".repeat(65);
+    assert_eq!(realm.basic("GET", "/api/resource", &longer, "python").status, 401);
+    assert_eq!(realm.realm.hashes(), hashes, "65 characters are a token, and a token costs no hash");
+    let wide = "é".repeat(64);
+    assert_eq!(realm.basic("GET", "/api/resource", &wide, "python").status, 401);
+    assert_eq!(realm.realm.hashes(), hashes + 1, "64 characters are a name, however many bytes they take");
+}
+
+#[test]
+fn credentials_that_are_not_utf_8_are_read_as_iso_8859_1() {
+    let realm = TestRealm::new();
+    realm.add_user("josé", "contraseña");
+    for user_pass in [&b"jos\xe9:contrase\xf1a"[..], "josé:contraseña".as_bytes()] {
+        let authorization = format!("Basic {}", gatekey::encoding::encode_base64(user_pass));
+        let request = Request::new("GET", "/api/resource").with_field("Authorization", authorization);
+        let response = realm.send(&request);
+        assert_eq!((response.status, text(&response)), (200, r#"{"data":"Hello, josé!"}"#));
+    }
+}
+
+#[test]
+fn two_authorization_fields_are_400_wherever_they_are_sent() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    for (path, _) in PATHS.into_iter().chain([("/", ""), ("/api/nothing", "")]) {
+        for method in METHODS {
+            let request = Request::new(method, path)
+                .with_field("Authorization", basic("ok", "python"))
+                .with_field("authorization", basic("ok", "python"));
+            let answer = error(&realm.send(&request));
+            assert_eq!(answer, (400, "malformed_request".into()), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn allow_tells_the_truth_about_every_path_and_method() {
+    for (path, allow) in PATHS {
+        for method in METHODS {
+            let realm = TestRealm::new(); // a new one each: some of these delete the user
+            realm.add_user("ok", "python");
+            let response = realm.basic(method, path, "ok", "python");
+            if allow.split(", ").any(|allowed| allowed == method) {
+                assert_ne!(response.status, 405, "{method} {path}");
+            } else {
+                assert_eq!(error(&response), (405, "method_not_allowed".into()), "{method} {path}");
+                assert_eq!(field(&response, "Allow"), Some(allow), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn options_is_204_with_allow_and_asks_for_no_credentials() {
+    let realm = realm_that_guards_names();
+    for (path, allow) in PATHS {
+        let response = realm.send(&Request::new("OPTIONS", path));
+        assert_eq!((response.status, text(&response)), (204, ""), "{path}");
+        assert_eq!(fields(&response), [("Allow", allow)], "{path}");
+    }
+}
+
+#[test]
+fn head_is_get_without_its_body() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    for (path, username) in [
+        (user.as_str(), "ok"),
+        ("/api/users/999", "ok"),
+        ("/api/token", "ok"),
+        ("/api/token", "nobody"),
+        ("/api/resource", "ok"),
+        ("/api/resource", "nobody"),
+    ] {
+        let sent = |method| {
+            let response = realm.basic(method, path, username, "python");
+            let bytes = response.encode(method == "HEAD", UnixTime::EPOCH, Persistence::Stays);
+            String::from_utf8(bytes).unwrap()
+        };
+        let (head, get) = (sent("HEAD"), sent("GET"));
+        let (get_head, get_body) = get.split_once("\r\n\r\n").unwrap();
+        assert_eq!(head, format!("{get_head}\r\n\r\n"), "{path}");
+        assert_ne!(get_body, "", "{path}");
+    }
+}
+
+#[test]
+fn what_is_nowhere_is_404_whatever_is_sent_there() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    for path in [
+        "/",
+        "",
+        "*",
+        "/api",
+        "/api/",
+        "/api/users/",
+        "/api/users/0",
+        "/api/users/01",
+        "/api/users/+1",
+        "/api/users/-1",
+        "/api/users/1.0",
+        "/api/users/abc",
+        "/api/users/%31",
+        "/api/users/1/",
+        "/api/users/1/token",
+        "/api/users/9223372036854775808",
+        "/api//users",
+        "/api/./users",
+        "/API/users",
+        "/api/token/",
+        "/api/resource/",
+        "/api/resource%3Fx",
+    ] {
+        for method in METHODS {
+            let response = realm.basic(method, path, "ok", "python");
+            let body = r#"{"error":"not_found","message":"Nothing is at this path."}"#;
+            assert_eq!((response.status, text(&response)), (404, body), "{method} {path}");
+            assert_eq!(fields(&response), [("Content-Type", "application/json")], "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn the_query_takes_no_part_in_the_path() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    assert_eq!(realm.basic("GET", "/api/resource?x=/1", "ok", "python").status, 200);
+    assert_eq!(realm.basic("GET", "/api/users/1?", "ok", "python").status, 200);
+    assert_eq!(error(&realm.send(&Request::new("GET", "/api/nothing?/api/users/1"))).0, 404);
+}
+
+/// A request to register with every fault that the order of checks looks for; the first so many are mended.
+fn faulty_registration(mended: usize) -> Response {
+    let has_fault = |number| number >= mended;
+    let registration = if has_fault(4) { Registration::Closed } else { Registration::Open };
+    let realm = TestRealm::with_policy(Policy { registration, ..Policy::default() });
+    let method = if has_fault(2) { "PATCH" } else { "POST" };
+    let path = if has_fault(1) { "/api/nothing" } else { "/api/users" };
+    let mut request = Request::new(method, path).with_field("Authorization", "Basic a");
+    if has_fault(0) {
+        request = request.with_field("Authorization", "Basic b");
+    }
+    if has_fault(3) {
+        request = request.with_field("Sec-Fetch-Site", "cross-site");
+    }
+    request =
+        request.with_field("Content-Type", if has_fault(6) { "text/plain" } else { "application/json" });
+    realm.send(&request.with_body(match mended {
+        0..=5 => Body::TooLarge,
+        6 | 7 => Body::Complete(b"{".to_vec()),
+        8 => Body::Complete(b"{}".to_vec()),
+        9 => Body::Complete(br#"{"username":"a:b","password":""}"#.to_vec()),
+        10 => Body::Complete(br#"{"username":"ok","password":""}"#.to_vec()),
+        _ => Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()),
+    }))
+}
+
+#[test]
+fn the_checks_of_a_registration_come_in_their_order() {
+    for (mended, answer) in [
+        (400, "malformed_request"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (403, "cross_site"),
+        (403, "registration_closed"),
+        (413, "payload_too_large"),
+        (415, "unsupported_media_type"),
+        (400, "malformed_json"),
+        (400, "missing_field"),
+        (400, "invalid_username"),
+        (400, "invalid_password"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(error(&faulty_registration(mended)), (answer.0, answer.1.into()), "{mended} mended");
+    }
+    assert_eq!(faulty_registration(11).status, 201);
+}
+
+/// A request to change a password, with every fault that the order of checks looks for; the first so many are
+/// mended.
+fn faulty_password_change(realm: &TestRealm, mended: usize) -> Response {
+    let has_fault = |number| number >= mended;
+    let method = if has_fault(2) { "POST" } else { "PUT" };
+    let path = match mended {
+        0 | 1 => "/api/users/01",
+        2..=9 => "/api/users/2",
+        _ => "/api/users/1",
+    };
+    let password = if has_fault(8) { "ruby" } else { "python" };
+    let mut request = Request::new(method, path).with_field("Authorization", basic("ok", password));
+    if has_fault(0) {
+        request = request.with_field("Authorization", basic("ok", password));
+    }
+    if has_fault(3) {
+        request = request.with_field("Origin", "null");
+    }
+    request =
+        request.with_field("Content-Type", if has_fault(5) { "text/plain" } else { "application/json" });
+    realm.send(&request.with_body(match mended {
+        0..=4 => Body::TooLarge,
+        5 | 6 => Body::Complete(b"[]".to_vec()),
+        7 => Body::Complete(br#"{"password":""}"#.to_vec()),
+        _ => Body::Complete(br#"{"password":"another"}"#.to_vec()),
+    }))
+}
+
+#[test]
+fn the_checks_of_a_password_change_come_in_their_order() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    for (mended, answer) in [
+        (400, "malformed_request"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (403, "cross_site"),
+        (413, "payload_too_large"),
+        (415, "unsupported_media_type"),
+        (400, "malformed_json"),
+        (400, "invalid_password"),
+        (401, "unauthorized"),
+        (403, "forbidden"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let response = faulty_password_change(&realm, mended);
+        assert_eq!(error(&response), (answer.0, answer.1.into()), "{mended} mended");
+    }
+    assert_eq!(faulty_password_change(&realm, 10).status, 204);
+}

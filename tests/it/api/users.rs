@@ -1,0 +1,220 @@
+//! `/api/users/{id}` and `DELETE /api/token`: looking a user up, changing the password, leaving, signing out.
+
+use super::{fields, realm_that_guards_names};
+use crate::harness::{TestRealm, basic, error, field, json_request, text};
+use gatekey::http::{Request, Response};
+use gatekey::realm::{Policy, Registration};
+use gatekey::secret::Secret;
+
+const FORBIDDEN: &str = r#"{"error":"forbidden","message":"A user may see and change only that user."}"#;
+
+fn change(realm: &TestRealm, path: &str, authorization: &str, new: &str) -> Response {
+    let body = gatekey::json::json!({"password": new}).to_string();
+    realm.send(&json_request("PUT", path, &body).with_field("Authorization", authorization))
+}
+
+#[track_caller]
+fn assert_no_content(response: &Response) {
+    assert_eq!((response.status, text(response), fields(response)), (204, "", vec![]));
+}
+
+#[test]
+fn anybody_may_look_a_name_up_while_that_is_public() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let lookups = [
+        realm.send(&Request::new("GET", &user)),
+        realm.basic("GET", &user, "ok", "ruby"), // credentials aren't asked for, so they aren't judged
+        realm.bearer("GET", &user, "garbage"),
+    ];
+    for response in lookups {
+        assert_eq!((response.status, text(&response)), (200, r#"{"username":"ok"}"#));
+        assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+    }
+    for nobody in ["/api/users/2", "/api/users/9223372036854775807"] {
+        assert_eq!(error(&realm.send(&Request::new("GET", nobody))), (404, "not_found".into()));
+    }
+}
+
+#[test]
+fn only_ones_own_name_may_be_looked_up_where_that_is_the_policy() {
+    let realm = realm_that_guards_names();
+    let user = realm.add_user("ok", "python");
+    let other = realm.add_user("other", "python");
+    let token = realm.token("ok", "python");
+    let own = [
+        realm.basic("GET", &user, "ok", "python"),
+        realm.basic("GET", &user, &token, ""),
+        realm.bearer("GET", &user, &token),
+    ];
+    for response in own {
+        assert_eq!((response.status, text(&response)), (200, r#"{"username":"ok"}"#));
+    }
+    for path in [other.as_str(), "/api/users/3", "/api/users/9223372036854775807"] {
+        let with_password = realm.basic("GET", path, "ok", "python");
+        assert_eq!((with_password.status, text(&with_password)), (403, FORBIDDEN), "{path}");
+        let with_token = realm.bearer("GET", path, &token);
+        assert_eq!((with_token.status, text(&with_token)), (403, FORBIDDEN), "{path}");
+        assert_eq!(error(&realm.send(&Request::new("GET", path))), (401, "unauthorized".into()), "{path}");
+    }
+    assert_eq!(error(&realm.basic("GET", "/api/users/0", "ok", "python")), (404, "not_found".into()));
+}
+
+#[test]
+fn names_are_ones_own_where_registration_is_closed() {
+    let realm = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
+    realm.realm.add_user("ok", &Secret::new("python".into()), realm.unix()).unwrap();
+    assert_eq!(realm.send(&Request::new("GET", "/api/users/1")).status, 401);
+    assert_eq!(realm.basic("GET", "/api/users/1", "ok", "python").status, 200);
+}
+
+#[test]
+fn changing_the_password_is_204_and_ends_the_old_one_and_every_token() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    realm.add_user("other", "python");
+    let tokens = [realm.token("ok", "python"), realm.token("ok", "python")];
+    let others = realm.token("other", "python");
+    assert_no_content(&change(&realm, &user, &basic("ok", "python"), "ruby"));
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 401);
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "ruby").status, 200);
+    for token in &tokens {
+        assert_eq!(realm.bearer("GET", "/api/resource", token).status, 401);
+    }
+    assert_eq!(realm.bearer("GET", "/api/resource", &others).status, 200, "that is another user's");
+    let new = realm.token("ok", "ruby");
+    assert_eq!(realm.bearer("GET", "/api/resource", &new).status, 200);
+}
+
+#[test]
+fn a_password_may_be_changed_to_itself_to_end_every_token() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let token = realm.token("ok", "python");
+    assert_no_content(&change(&realm, &user, &basic("ok", "python"), "python"));
+    assert_eq!(realm.bearer("GET", "/api/resource", &token).status, 401);
+}
+
+#[test]
+fn a_stolen_token_changes_and_deletes_nobody() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let token = realm.token("ok", "python");
+    for authorization in [basic(&token, ""), basic(&token, "python"), format!("Bearer {token}")] {
+        let changed = change(&realm, &user, &authorization, "ruby");
+        assert_eq!(error(&changed), (401, "unauthorized".into()), "{authorization}");
+        let deleted = realm.send(&Request::new("DELETE", &user).with_field("Authorization", &authorization));
+        assert_eq!(error(&deleted), (401, "unauthorized".into()), "{authorization}");
+    }
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
+    assert_eq!(realm.bearer("GET", "/api/resource", &token).status, 200);
+}
+
+#[test]
+fn another_id_is_403_with_the_same_bytes_whether_it_exists_or_not() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    let other = realm.add_user("other", "python");
+    for path in [other.as_str(), "/api/users/3", "/api/users/9223372036854775807"] {
+        for response in [
+            change(&realm, path, &basic("ok", "python"), "ruby"),
+            realm.basic("DELETE", path, "ok", "python"),
+        ] {
+            assert_eq!((response.status, text(&response)), (403, FORBIDDEN), "{path}");
+            assert_eq!(fields(&response), [("Content-Type", "application/json")], "{path}");
+        }
+        assert_eq!(change(&realm, path, &basic("ok", "ruby"), "perl").status, 401, "{path}");
+    }
+    assert_eq!(realm.basic("GET", "/api/resource", "other", "python").status, 200);
+}
+
+#[test]
+fn what_is_wrong_with_the_new_password_is_said_before_the_credentials_are_judged() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let hashes = realm.realm.hashes();
+    let too_long = format!(r#"{{"password":"{}"}}"#, "p".repeat(1025));
+    for (body, code) in [
+        ("", "malformed_json"),
+        ("[]", "malformed_json"),
+        (r#"{"password":"a","password":"a"}"#, "malformed_json"),
+        ("{}", "missing_field"),
+        (r#"{"password":null}"#, "missing_field"),
+        (r#"{"password":5}"#, "invalid_password"),
+        (r#"{"password":""}"#, "invalid_password"),
+        (&too_long, "invalid_password"),
+    ] {
+        let request = json_request("PUT", &user, body);
+        assert_eq!(error(&realm.send(&request)), (400, code.into()), "{body}");
+        let request = request.with_field("Authorization", basic("ok", "python"));
+        assert_eq!(error(&realm.send(&request)), (400, code.into()), "{body}");
+    }
+    let unsaid = Request::new("PUT", &user).with_field("Authorization", basic("ok", "python"));
+    assert_eq!(error(&realm.send(&unsaid)), (415, "unsupported_media_type".into()));
+    assert_eq!(realm.realm.hashes(), hashes);
+}
+
+#[test]
+fn a_new_password_that_is_the_name_is_400_but_only_to_who_proved_to_have_that_name() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    assert_eq!(change(&realm, &user, &basic("ok", "ruby"), "ok").status, 401);
+    let response = change(&realm, &user, &basic("ok", "python"), "ok");
+    assert_eq!(error(&response), (400, "invalid_password".into()));
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
+}
+
+#[test]
+fn a_new_password_may_be_as_long_as_a_first_one() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let longest = "p".repeat(1024);
+    assert_no_content(&change(&realm, &user, &basic("ok", "python"), &longest));
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", &longest).status, 200);
+}
+
+#[test]
+fn a_deleted_user_is_gone_with_every_token() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    let token = realm.token("ok", "python");
+    assert_no_content(&realm.basic("DELETE", &user, "ok", "python"));
+    assert_eq!(error(&realm.send(&Request::new("GET", &user))), (404, "not_found".into()));
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 401);
+    assert_eq!(realm.bearer("GET", "/api/resource", &token).status, 401);
+    assert_eq!(realm.basic("DELETE", &user, "ok", "python").status, 401);
+}
+
+#[test]
+fn an_id_is_never_given_twice() {
+    let realm = TestRealm::new();
+    let first = realm.add_user("ok", "python");
+    let token = realm.token("ok", "python");
+    assert_eq!(realm.basic("DELETE", &first, "ok", "python").status, 204);
+    let second = realm.register("ok", "python"); // the name is free again
+    assert_eq!((second.status, field(&second, "Location")), (201, Some("/api/users/2")));
+    assert_eq!(realm.bearer("GET", "/api/resource", &token).status, 401, "the name's next user is another");
+    assert_eq!(realm.send(&Request::new("GET", &first)).status, 404);
+}
+
+#[test]
+fn signing_out_by_password_or_by_token_ends_every_token() {
+    let realm = TestRealm::new();
+    realm.add_user("ok", "python");
+    realm.add_user("other", "python");
+    let others = realm.token("other", "python");
+    let by_password = |_: &str| basic("ok", "python");
+    let by_token_for_a_name = |token: &str| basic(token, "unused");
+    let by_bearer = |token: &str| format!("Bearer {token}");
+    let ways: [&dyn Fn(&str) -> String; 3] = [&by_password, &by_token_for_a_name, &by_bearer];
+    for way in ways {
+        let tokens = [realm.token("ok", "python"), realm.token("ok", "python")];
+        let request = Request::new("DELETE", "/api/token").with_field("Authorization", way(&tokens[0]));
+        assert_no_content(&realm.send(&request));
+        for token in &tokens {
+            assert_eq!(realm.bearer("GET", "/api/resource", token).status, 401);
+        }
+        assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
+    }
+    assert_eq!(realm.bearer("GET", "/api/resource", &others).status, 200, "that is another user's");
+}
