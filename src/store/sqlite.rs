@@ -22,9 +22,11 @@ const CACHE_KIB: i64 = 256;
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
+    /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
+    /// in the `-wal` file into the database and removes it, and one that only reads can't.
+    writer: Mutex<Connection>,
 }
 
 /// Readers are opened when they are first needed: a command needs one, or none.
