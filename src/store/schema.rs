@@ -5,7 +5,7 @@
 
 use super::StoreError;
 use super::sqlite;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -33,8 +33,11 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     if !looks_like_sqlite(path)? {
         return Err(StoreError::Foreign("not an SQLite database"));
     }
-    let identity = identify(&sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
-    judge(&identity)
+    let connection = sqlite::connect_to_look(path)?;
+    let identity = identify(&connection)?;
+    judge(&identity)?;
+    // An older one gets its tables from the steps; they are looked at after those.
+    if identity.version == VERSION { check_tables(&connection) } else { Ok(()) }
 }
 
 /// Whether the file is empty or begins as SQLite's files do.
