@@ -45,8 +45,8 @@ impl Database {
         migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // WAL: readers go on while one writes. FULL: a commit is on the disk before it is reported.
-        writer.pragma_update(None, "journal_mode", "WAL")?;
+        use_wal(&writer)?;
+        // FULL: a commit is on the disk before it is reported.
         writer.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut writer)?;
         Ok(Self {
@@ -116,6 +116,25 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// WAL: readers go on while one writes. The file remembers it.
+///
+/// For this, SQLite does not wait its turn as for other locks: of those who switch a new database at once, it
+/// tells some at once that it is locked. So they try again here, for as long as they would wait for a lock.
+fn use_wal(connection: &Connection) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let is_locked = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    connection.busy_timeout(Duration::ZERO)?;
+    let mut result = connection.pragma_update(None, "journal_mode", "WAL");
+    let mut waited = Duration::ZERO;
+    while result.as_ref().is_err_and(is_locked) && waited < BUSY_TIMEOUT {
+        std::thread::sleep(PAUSE);
+        waited += PAUSE;
+        result = connection.pragma_update(None, "journal_mode", "WAL");
+    }
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(result?)
 }
 
 /// Opens a connection that leaves the file as it is, and nothing beside it.
