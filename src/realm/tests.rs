@@ -1,1 +1,123 @@
+//! The realm: its rules, and what holds of them when much happens at once.
 
+mod hashes;
+mod meanwhile;
+mod races;
+mod registering;
+
+use super::*;
+use crate::clock;
+use crate::credentials::Credentials;
+use crate::data_dir::DataDir;
+use crate::password::StoredHash;
+use crate::secret::Secret;
+use crate::store::User;
+use std::sync::Mutex;
+use tempfile::TempDir;
+
+/// Two costs that a hash can have: the cheapest, and one that differs.
+const OLD_COST: &str = "ln=1,r=1,p=1";
+const NEW_COST: &str = "ln=2,r=1,p=1";
+
+/// A realm in a directory of its own, that remembers what the operator was told.
+struct TestRealm {
+    realm: Realm,
+    notices: Arc<Mutex<Vec<String>>>,
+    directory: Arc<TempDir>,
+    now: Now,
+}
+
+impl TestRealm {
+    fn new() -> Self {
+        Self::with_policy(Policy::default())
+    }
+
+    fn with_policy(policy: Policy) -> Self {
+        Self::in_directory(Arc::new(tempfile::tempdir().unwrap()), OLD_COST, policy)
+    }
+
+    /// Another realm with the same data, whose new hashes have another cost: what stands there is outdated to it.
+    fn with_new_cost(&self) -> Self {
+        Self::in_directory(self.directory.clone(), NEW_COST, self.realm.policy.clone())
+    }
+
+    fn in_directory(directory: Arc<TempDir>, cost: &str, policy: Policy) -> Self {
+        let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
+        let hasher = Hasher::new(cost.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let notices = Arc::new(Mutex::new(Vec::new()));
+        let told = notices.clone();
+        let realm = Realm::new(store, keys, hasher, policy)
+            .with_observer(move |notice| told.lock().unwrap().push(notice.to_string()));
+        Self { realm, notices, directory, now: clock::now() }
+    }
+
+    /// A connection that is not the store's.
+    fn raw(&self) -> rusqlite::Connection {
+        rusqlite::Connection::open(DataDir::new(self.directory.path()).database()).unwrap()
+    }
+
+    fn add_user(&self, username: &str, password: &str) -> UserId {
+        self.realm.add_user(username, &secret(password), self.now.unix).unwrap().id
+    }
+
+    fn user(&self, id: UserId) -> User {
+        self.realm.find_user(id).unwrap().unwrap()
+    }
+
+    fn log_in(&self, username: &str, password: &str) -> Result<Principal, Refusal> {
+        self.authenticate(&shown(username, password))
+    }
+
+    fn show_token(&self, token: &str) -> Result<Principal, Refusal> {
+        self.authenticate(&Credentials::Token(secret(token)))
+    }
+
+    /// Who shows this; everything but a refusal fails the test.
+    fn authenticate(&self, credentials: &Credentials) -> Result<Principal, Refusal> {
+        self.realm.authenticate(credentials, self.now).map_err(|error| match error {
+            AuthenticateError::Refused(refusal) => refusal,
+            error => panic!("{error:?}"),
+        })
+    }
+
+    /// A change by the user; everything but a refusal fails the test.
+    fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refusal> {
+        self.realm.change_password(id, credentials, &secret(new)).map_err(|error| match error {
+            UserChangeError::Refused(refusal) => refusal,
+            error => panic!("{error:?}"),
+        })
+    }
+
+    fn issue_token(&self, principal: &Principal) -> String {
+        self.realm.issue_token(principal, self.now).unwrap().token
+    }
+
+    /// What the operator was told since this was last asked.
+    fn take_notices(&self) -> Vec<String> {
+        std::mem::take(&mut self.notices.lock().unwrap())
+    }
+
+    /// How many hashes this work cost.
+    fn hashes_for<T>(&self, work: impl FnOnce() -> T) -> (T, u64) {
+        let before = self.realm.hashes();
+        let result = work();
+        (result, self.realm.hashes() - before)
+    }
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.into())
+}
+
+fn shown(username: &str, password: &str) -> Credentials {
+    Credentials::Password { username: username.into(), password: secret(password) }
+}
+
+fn refused(user: UserId, why: Why) -> Refusal {
+    Refusal { user: Some(user), why }
+}
+
+/// The cost that a stored hash says it has.
+fn cost_of(user: &User) -> String {
+    user.password_hash.parse::<StoredHash>().unwrap().cost().to_string()
+}

@@ -5,7 +5,8 @@
 
 use super::StoreError;
 use super::sqlite;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use alloc::vec::Vec;
+use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -15,10 +16,13 @@ pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
 pub(super) const VERSION: i64 = 1;
 /// What `schema.sql` writes as `application_id`.
-const APPLICATION_ID: i64 = 0x676B_6579;
+pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
 /// `STEPS[n]` brings a database of version n + 1 to version n + 2. There is none yet: the newest version is 1.
 const STEPS: &[&str] = &[];
+
+/// What every SQLite database begins with.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// What a database says of itself.
 struct Identity {
@@ -29,32 +33,43 @@ struct Identity {
 }
 
 /// Looks at a file without changing it, and refuses what is not ours.
+///
+/// SQLite looks, nobody else: were the file opened and closed here, this process would lose every lock that
+/// another store in it has on the same file (POSIX wants it so).
 pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
-    if !looks_like_sqlite(path)? {
-        return Err(StoreError::Foreign("not an SQLite database"));
+    let not_sqlite = Err(StoreError::Foreign("not an SQLite database"));
+    let metadata = path.metadata().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => StoreError::Missing(path.into()),
+        _ => StoreError::Unavailable(error.into()),
+    })?;
+    if !metadata.is_file() {
+        return Err(StoreError::Foreign("not a regular file"));
     }
-    let identity = identify(&sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
-    judge(&identity)
+    // SQLite takes a file of one byte for an empty one.
+    if (1..MAGIC.len() as u64).contains(&metadata.len()) {
+        return not_sqlite;
+    }
+    match look(path) {
+        // No store can be open on what SQLite can't read, so here are no locks to lose.
+        Err(StoreError::Corrupt(_)) if !begins_as_sqlite(path)? => not_sqlite,
+        verdict => verdict,
+    }
 }
 
-/// Whether the file is empty or begins as SQLite's files do.
-fn looks_like_sqlite(path: &Path) -> Result<bool, StoreError> {
-    const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-    let mut start = [0; MAGIC.len()];
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(StoreError::Missing(path.into()));
-        }
-        Err(error) => return Err(StoreError::Unavailable(error.into())),
-    };
-    match file.read_exact(&mut start) {
-        Ok(()) => Ok(&start == MAGIC),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Ok(file.metadata().is_ok_and(|metadata| metadata.len() == 0))
-        }
-        Err(error) => Err(StoreError::Unavailable(error.into())),
-    }
+fn look(path: &Path) -> Result<(), StoreError> {
+    let connection = sqlite::connect_to_look(path)?;
+    let identity = identify(&connection)?;
+    judge(&identity)?;
+    // An older one gets its tables from the steps; they are looked at after those.
+    if identity.version == VERSION { check_tables(&connection) } else { Ok(()) }
+}
+
+/// Whether the file begins as SQLite's files do.
+fn begins_as_sqlite(path: &Path) -> Result<bool, StoreError> {
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
+    read.map_err(|error| StoreError::Unavailable(error.into()))?;
+    Ok(start == MAGIC)
 }
 
 fn identify(connection: &Connection) -> Result<Identity, StoreError> {

@@ -4,8 +4,10 @@ use super::StoreError;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,9 +24,11 @@ const CACHE_KIB: i64 = 256;
 #[derive(Debug)]
 pub(super) struct Database {
     path: PathBuf,
-    writer: Mutex<Connection>,
     readers: Mutex<Readers>,
     reader_came_back: Condvar,
+    /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
+    /// in the `-wal` file into the database and removes it, and one that only reads can't.
+    writer: Mutex<Connection>,
 }
 
 /// Readers are opened when they are first needed: a command needs one, or none.
@@ -41,8 +45,8 @@ impl Database {
         migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // WAL: readers go on while one writes. FULL: a commit is on the disk before it is reported.
-        writer.pragma_update(None, "journal_mode", "WAL")?;
+        use_wal(&writer)?;
+        // FULL: a commit is on the disk before it is reported.
         writer.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut writer)?;
         Ok(Self {
@@ -112,6 +116,65 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
+}
+
+/// WAL: readers go on while one writes. The file remembers it.
+///
+/// For this, SQLite does not wait its turn as for other locks: of those who switch a new database at once, it
+/// tells some at once that it is locked. So they try again here, for as long as they would wait for a lock.
+fn use_wal(connection: &Connection) -> Result<(), StoreError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let is_locked = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+    connection.busy_timeout(Duration::ZERO)?;
+    let mut result = connection.pragma_update(None, "journal_mode", "WAL");
+    let mut waited = Duration::ZERO;
+    while result.as_ref().is_err_and(is_locked) && waited < BUSY_TIMEOUT {
+        std::thread::sleep(PAUSE);
+        waited += PAUSE;
+        result = connection.pragma_update(None, "journal_mode", "WAL");
+    }
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(result?)
+}
+
+/// Opens a connection that leaves the file as it is, and nothing beside it.
+///
+/// One that only reads a database in WAL mode makes a `-wal` and a `-shm` file and can't remove them. But where
+/// there is no `-wal` file, all that was committed stands in the database itself, and SQLite may take it for a
+/// file that can't change. A `-journal` file may be what a power cut left of a transaction: SQLite has to undo
+/// that first, whoever's it was, and needs to write for it.
+pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
+    let exists = |suffix| beside(path, suffix).exists();
+    if exists("-wal") {
+        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    } else if exists("-journal") {
+        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    } else {
+        connect(&immutable(path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+    }
+}
+
+/// The file that SQLite puts beside a database under this suffix.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// The path as an SQLite URI that says: nobody changes this file.
+fn immutable(path: &Path) -> PathBuf {
+    // Before an absolute path stands an empty authority, so that none is read out of the path.
+    let mut uri = if path.is_absolute() { b"file://".to_vec() } else { b"file:".to_vec() };
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'%' => uri.extend(b"%25"),
+            b'?' => uri.extend(b"%3f"),
+            b'#' => uri.extend(b"%23"),
+            byte => uri.push(*byte),
+        }
+    }
+    uri.extend(b"?immutable=1");
+    OsString::from_vec(uri).into()
 }
 
 /// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts

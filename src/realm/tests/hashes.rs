@@ -1,0 +1,181 @@
+//! Stored hashes: outdated ones are made anew, hostile ones harm nobody, and each login costs one.
+
+use super::*;
+
+#[test]
+fn an_outdated_hash_is_made_anew_at_a_login() {
+    let old = TestRealm::new();
+    let id = old.add_user("ok", "python");
+    let token = old.issue_token(&old.log_in("ok", "python").unwrap());
+    let before = old.user(id);
+    assert_eq!(cost_of(&before), OLD_COST);
+
+    let new = old.with_new_cost();
+    let (principal, hashes) = new.hashes_for(|| new.log_in("ok", "python").unwrap());
+    assert_eq!(hashes, 2, "one that verifies, one that replaces");
+    let after = new.user(id);
+    assert_eq!(cost_of(&after), NEW_COST);
+    assert_eq!(after, User { password_hash: after.password_hash.clone(), ..before });
+    assert_eq!(principal.generation, after.generation);
+    assert_eq!(new.show_token(&token).unwrap().id, id, "a rehash ends no token");
+
+    assert_eq!(new.hashes_for(|| new.log_in("ok", "python").unwrap()).1, 1, "it is made anew once");
+    assert_eq!(new.user(id), after);
+    assert_eq!(new.log_in("ok", "ruby"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(new.take_notices(), [""; 0]);
+}
+
+#[test]
+fn a_wrong_password_leaves_an_outdated_hash() {
+    let old = TestRealm::new();
+    let id = old.add_user("ok", "python");
+    let new = old.with_new_cost();
+    let (refusal, hashes) = new.hashes_for(|| new.log_in("ok", "ruby"));
+    assert_eq!((refusal, hashes), (Err(refused(id, Why::WrongPassword)), 1));
+    assert_eq!(new.user(id), old.user(id));
+    assert_eq!(cost_of(&new.user(id)), OLD_COST);
+}
+
+#[test]
+fn a_password_is_changed_and_a_user_deleted_by_an_outdated_hash() {
+    let old = TestRealm::new();
+    let (first, second) = (old.add_user("first", "python"), old.add_user("second", "python"));
+    let new = old.with_new_cost();
+    assert_eq!(new.change_password(first, &shown("first", "python"), "ruby"), Ok(()));
+    assert_eq!(cost_of(&new.user(first)), NEW_COST);
+    assert_eq!(new.user(first).generation.number(), 2);
+    assert_eq!(new.log_in("first", "ruby").unwrap().id, first);
+    new.realm.delete_own_user(second, &shown("second", "python")).unwrap();
+    assert_eq!(new.realm.find_user(second).unwrap(), None);
+}
+
+#[test]
+fn a_login_goes_on_where_the_outdated_hash_can_not_be_replaced() {
+    let old = TestRealm::new();
+    let id = old.add_user("ok", "python");
+    let before = old.user(id);
+    // The database refuses every change, as a full disk does.
+    let refuse =
+        "CREATE TRIGGER full BEFORE UPDATE ON users BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    old.raw().execute_batch(refuse).unwrap();
+    let new = old.with_new_cost();
+    assert_eq!(new.log_in("ok", "python").unwrap().id, id);
+    assert_eq!(new.user(id), before);
+    let notice = format!("the outdated hash of user {id} stays: the database can't be used now");
+    assert_eq!(new.take_notices(), [notice]);
+}
+
+#[test]
+fn a_hash_that_can_not_be_verified_lets_nobody_in_and_costs_what_others_cost() {
+    let test = TestRealm::new();
+    let id = test.add_user("ok", "python");
+    let good = test.user(id).password_hash;
+    let salt_and_hash = good.strip_prefix("$scrypt$ln=1,r=1,p=1").unwrap();
+    let with_cost = |cost: &str| format!("$scrypt${cost}{salt_and_hash}");
+    let megabyte = good.replace("p=1$", &format!("p=1${}", "c2Fs".repeat(1 << 18)));
+    let out_of_range = "the stored hash has scrypt parameters out of range";
+    let unknown = "the stored hash does not begin with $scrypt$";
+    for (hash, what) in [
+        (with_cost("ln=63,r=8,p=1"), out_of_range),
+        (with_cost("ln=0,r=8,p=1"), out_of_range),
+        (with_cost("ln=14,r=0,p=1"), out_of_range),
+        (with_cost("ln=14,r=8,p=4294967295"), out_of_range),
+        (with_cost("ln=14,r=4294967295,p=4294967295"), out_of_range),
+        (
+            with_cost("ln=16,r=9,p=1"),
+            "a hash of ln=16,r=9,p=1 takes 75497472 bytes, more than the 67108864 allowed",
+        ),
+        (
+            with_cost("ln=20,r=32,p=16"),
+            "a hash of ln=20,r=32,p=16 takes 4294967296 bytes, more than the 67108864 allowed",
+        ),
+        (megabyte, "the stored hash has more than 256 bytes"),
+        (
+            format!("{good}\0"),
+            "the stored hash is not $scrypt$ln=…,r=…,p=…$salt$hash in base64 without padding",
+        ),
+        (
+            "$scrypt$ln=1,r=1,p=1$c2FsdA$aGFzaA".into(),
+            "the stored hash has a salt not of 8 to 64 bytes or a hash not of 16 to 64",
+        ),
+        (String::new(), unknown),
+        ("python".into(), unknown),
+        ("$6$rounds=5001$salt$hash".into(), unknown),
+    ] {
+        test.raw().execute("UPDATE users SET password_hash = ?1", [&hash]).unwrap();
+        for password in ["python", "ruby", "", "\0"] {
+            let (refusal, hashes) = test.hashes_for(|| test.log_in("ok", password));
+            if password.is_empty() {
+                assert_eq!(refusal, Err(Refusal { user: None, why: Why::WrongPassword }));
+                continue;
+            }
+            assert_eq!(refusal, Err(refused(id, Why::UnusableHash)), "{what}");
+            assert_eq!(hashes, 1, "{what}");
+            assert_eq!(test.take_notices(), [format!("user {id} can't log in: {what}")]);
+        }
+        let changed = test.change_password(id, &shown("ok", "python"), "ruby");
+        assert_eq!(changed, Err(refused(id, Why::UnusableHash)));
+        assert_eq!(test.user(id).password_hash, hash, "it is left as it is");
+        test.take_notices();
+    }
+
+    // The way out: an operator sets a password.
+    test.realm.set_password(&test.user(id), &secret("ruby")).unwrap();
+    assert_eq!(test.log_in("ok", "ruby").unwrap().id, id);
+}
+
+#[test]
+fn the_largest_block_allowed_is_verified() {
+    let test = TestRealm::new();
+    let id = test.add_user("ok", "python");
+    let hash = test.user(id).password_hash.replace("ln=1,r=1,p=1", "ln=16,r=8,p=1"); // 64 MiB
+    test.raw().execute("UPDATE users SET password_hash = ?1", [&hash]).unwrap();
+    assert_eq!(test.log_in("ok", "python"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(test.take_notices(), [""; 0]);
+}
+
+#[test]
+fn whoever_fails_to_log_in_costs_one_hash() {
+    let test = TestRealm::new();
+    let (id, disabled) = (test.add_user("ok", "python"), test.add_user("disabled", "python"));
+    test.realm.set_disabled(disabled, true).unwrap();
+    let longest = "p".repeat(1024);
+    for (username, password, refusal) in [
+        ("ok", "ruby", refused(id, Why::WrongPassword)),
+        ("ok", &longest, refused(id, Why::WrongPassword)),
+        ("disabled", "python", refused(disabled, Why::Disabled)),
+        ("disabled", "ruby", refused(disabled, Why::Disabled)),
+        ("nobody", "python", Refusal { user: None, why: Why::UnknownUser }),
+        ("nobody", &longest, Refusal { user: None, why: Why::UnknownUser }),
+        ("", "python", Refusal { user: None, why: Why::UnknownUser }),
+        ("OK", "python", Refusal { user: None, why: Why::UnknownUser }),
+    ] {
+        let (result, hashes) = test.hashes_for(|| test.log_in(username, password));
+        assert_eq!((result, hashes), (Err(refusal), 1), "{username}");
+    }
+    assert_eq!(test.hashes_for(|| test.log_in("ok", "python").unwrap()).1, 1);
+}
+
+#[test]
+fn a_password_that_nobody_can_have_costs_no_hash_whoever_is_named() {
+    let test = TestRealm::new();
+    test.add_user("ok", "python");
+    for username in ["ok", "nobody"] {
+        for password in ["", &"p".repeat(1025), &"é".repeat(513)] {
+            let (result, hashes) = test.hashes_for(|| test.log_in(username, password));
+            assert_eq!((result, hashes), (Err(Refusal { user: None, why: Why::WrongPassword }), 0));
+        }
+    }
+}
+
+#[test]
+fn a_token_costs_no_hash() {
+    let test = TestRealm::new();
+    let id = test.add_user("ok", "python");
+    let token = test.issue_token(&test.log_in("ok", "python").unwrap());
+    let (principal, hashes) = test.hashes_for(|| test.show_token(&token).unwrap());
+    assert_eq!((principal.id, hashes), (id, 0));
+    let (changed, hashes) =
+        test.hashes_for(|| test.change_password(id, &Credentials::Token(secret(&token)), "ruby"));
+    assert_eq!((changed, hashes), (Err(Refusal { user: None, why: Why::PasswordRequired }), 0));
+}

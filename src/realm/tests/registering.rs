@@ -1,0 +1,170 @@
+//! Registering: who may, and with which password.
+
+use super::*;
+use crate::username::UsernameError;
+
+fn min_chars(min_password_chars: usize) -> TestRealm {
+    TestRealm::with_policy(Policy { min_password_chars, ..Policy::default() })
+}
+
+/// What is wrong with a new user's password, if anything is; each asked for a new user.
+fn password_error(test: &TestRealm, username: &str, password: &str) -> Option<PasswordError> {
+    match test.realm.add_user(username, &secret(password), test.now.unix) {
+        Ok(registered) => {
+            test.realm.delete_user(registered.id).unwrap();
+            None
+        }
+        Err(RegisterError::Password(error)) => Some(error),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+#[test]
+fn who_registers_is_a_user_of_the_first_generation() {
+    let test = TestRealm::new();
+    let registered = test.realm.register("José", &secret("python"), test.now).unwrap();
+    assert_eq!(registered.username.as_str(), "José");
+    let user = test.user(registered.id);
+    assert_eq!((user.username.as_str(), user.generation.number(), user.disabled), ("José", 1, false));
+    assert_eq!(user.created_at, test.now.unix);
+    let principal = test.log_in("José", "python").unwrap();
+    assert_eq!(principal.auth_time, test.now.unix);
+}
+
+#[test]
+fn nobody_registers_when_registration_is_closed_but_an_operator_adds_users() {
+    let test = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
+    // Whatever name and password are: it is closed before they are looked at.
+    for (username, password) in [("ok", "python"), ("", "python"), ("ok", ""), ("a:b", "a:b")] {
+        let (registered, hashes) =
+            test.hashes_for(|| test.realm.register(username, &secret(password), test.now));
+        assert!(matches!(registered, Err(RegisterError::Closed)), "{registered:?}");
+        assert_eq!(hashes, 0);
+    }
+    let id = test.add_user("ok", "python");
+    assert_eq!(test.log_in("ok", "python").unwrap().id, id);
+    let registered = test.realm.register("ok", &secret("python"), test.now);
+    assert!(matches!(registered, Err(RegisterError::Closed)), "a taken name is not told");
+}
+
+#[test]
+fn a_taken_name_costs_no_hash() {
+    let test = TestRealm::new();
+    test.add_user("ok", "python");
+    for username in ["ok", "OK", "ｏｋ"] {
+        let (registered, hashes) =
+            test.hashes_for(|| test.realm.register(username, &secret("ruby"), test.now));
+        assert!(matches!(registered, Err(RegisterError::Taken)), "{registered:?}");
+        assert_eq!(hashes, 0);
+    }
+    assert_eq!(test.log_in("ok", "ruby").unwrap_err().why, Why::WrongPassword);
+}
+
+#[test]
+fn a_bad_name_is_named_and_costs_no_hash() {
+    let test = TestRealm::new();
+    for (username, expected) in [("", UsernameError::Empty), ("a:b", UsernameError::Colon)] {
+        let (registered, hashes) =
+            test.hashes_for(|| test.realm.register(username, &secret("python"), test.now));
+        let Err(RegisterError::Username(error)) = registered else { panic!("{registered:?}") };
+        assert_eq!((error, hashes), (expected, 0));
+    }
+}
+
+#[test]
+fn a_password_has_up_to_1024_bytes() {
+    let test = TestRealm::new();
+    for longest in ["p".repeat(1024), "é".repeat(512), "🔑".repeat(256)] {
+        assert_eq!(longest.len(), 1024);
+        let id = test.add_user("ok", &longest);
+        assert_eq!(test.log_in("ok", &longest).unwrap().id, id);
+        test.realm.delete_user(id).unwrap();
+        assert_eq!(password_error(&test, "ok", &format!("{longest}p")), Some(PasswordError::TooLong));
+    }
+}
+
+#[test]
+fn every_byte_of_the_longest_password_counts() {
+    let test = TestRealm::new();
+    test.add_user("ok", &"p".repeat(1024));
+    assert_eq!(test.log_in("ok", &"p".repeat(1023)).unwrap_err().why, Why::WrongPassword);
+    let other = format!("{}q", "p".repeat(1023));
+    assert_eq!(test.log_in("ok", &other).unwrap_err().why, Why::WrongPassword);
+}
+
+#[test]
+fn the_least_length_counts_characters_and_not_bytes() {
+    let test = min_chars(8);
+    let too_short = Some(PasswordError::TooShort { min_chars: 8 });
+    for (password, error) in [
+        ("", too_short),
+        ("1234567", too_short),
+        ("12345678", None),
+        ("éééé", too_short),           // 8 bytes
+        ("🔑🔑🔑🔑🔑🔑🔑", too_short), // 28 bytes
+        ("🔑🔑🔑🔑🔑🔑🔑🔑", None),
+        ("        ", None), // a password is its bytes, whatever they are
+    ] {
+        assert_eq!(password_error(&test, "ok", password), error, "{password:?}");
+    }
+}
+
+#[test]
+fn an_empty_password_is_too_short_even_where_nothing_is_asked_for() {
+    let too_short = Some(PasswordError::TooShort { min_chars: 1 });
+    for min in [0, 1] {
+        let test = min_chars(min);
+        assert_eq!(password_error(&test, "ok", ""), too_short);
+        assert_eq!(password_error(&test, "ok", "p"), None);
+    }
+}
+
+#[test]
+fn a_password_is_not_the_name() {
+    let test = TestRealm::new();
+    assert_eq!(password_error(&test, "python", "python"), Some(PasswordError::IsTheName));
+    assert_eq!(password_error(&test, "python", "Python"), None); // compared exactly
+    let id = test.add_user("ok", "python");
+    let changed = test.realm.change_password(id, &shown("ok", "python"), &secret("ok"));
+    assert!(matches!(changed, Err(UserChangeError::Password(PasswordError::IsTheName))), "{changed:?}");
+    let set = test.realm.set_password(&test.user(id), &secret("ok"));
+    assert!(matches!(set, Err(UserChangeError::Password(PasswordError::IsTheName))), "{set:?}");
+    assert_eq!(test.log_in("ok", "python").unwrap().generation.number(), 1);
+}
+
+#[test]
+fn whose_password_is_the_name_is_not_told_to_strangers() {
+    let test = TestRealm::new();
+    let id = test.add_user("ok", "python");
+    // The rule about the name is looked at after the proof: before, its answer would depend on the name alone.
+    let changed = test.change_password(id, &shown("ok", "ruby"), "ok");
+    assert_eq!(changed, Err(refused(id, Why::WrongPassword)));
+}
+
+#[test]
+fn a_change_follows_the_same_rules() {
+    let test = min_chars(8);
+    let id = test.add_user("ok", "python is it");
+    for (password, expected) in
+        [("1234567", PasswordError::TooShort { min_chars: 8 }), (&"p".repeat(1025), PasswordError::TooLong)]
+    {
+        let (changed, hashes) = test
+            .hashes_for(|| test.realm.change_password(id, &shown("ok", "python is it"), &secret(password)));
+        let Err(UserChangeError::Password(error)) = changed else { panic!("{changed:?}") };
+        assert_eq!((error, hashes), (expected, 0));
+    }
+    assert_eq!(test.change_password(id, &shown("ok", "python is it"), &"p".repeat(1024)), Ok(()));
+}
+
+#[test]
+fn another_users_id_is_forbidden_whether_anybody_has_it_or_not() {
+    let test = TestRealm::new();
+    let (id, other) = (test.add_user("ok", "python"), test.add_user("other", "python"));
+    for stranger in [other, UserId::new(i64::MAX).unwrap()] {
+        let changed = test.realm.change_password(stranger, &shown("ok", "python"), &secret("ruby"));
+        assert!(matches!(changed, Err(UserChangeError::Forbidden(user)) if user == id), "{changed:?}");
+        let deleted = test.realm.delete_own_user(stranger, &shown("ok", "python"));
+        assert!(matches!(deleted, Err(UserChangeError::Forbidden(user)) if user == id), "{deleted:?}");
+    }
+    assert_eq!(test.log_in("other", "python").unwrap().id, other);
+}

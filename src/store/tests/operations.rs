@@ -1,0 +1,223 @@
+//! The operations, one at a time.
+
+use super::*;
+use core::time::Duration;
+use rusqlite::params;
+
+#[test]
+fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
+    let test = TestStore::new();
+    let id = test.store.insert_user(&name("José"), "the hash", at(1_234)).unwrap();
+    let test = test.reopen();
+    let user = User {
+        id,
+        username: "José".into(),
+        password_hash: "the hash".into(),
+        generation: Generation::FIRST,
+        disabled: false,
+        created_at: at(1_234),
+    };
+    assert_eq!(test.store.find_user_by_name("José").unwrap(), Some(user.clone()));
+    assert_eq!(test.store.find_user_by_id(id).unwrap(), Some(user.clone()));
+    let subject = TokenSubject { user, tokens_not_before: UnixTime::EPOCH };
+    assert_eq!(test.store.find_token_subject(id).unwrap(), Some(subject));
+}
+
+#[test]
+fn a_name_is_found_exactly_as_it_was_registered() {
+    let test = TestStore::new();
+    test.insert("Ok");
+    for other in ["ok", "OK", "Ok ", "Оk", "", "Ok\0", "O_", "%", "' OR 1=1 --"] {
+        assert_eq!(test.store.find_user_by_name(other).unwrap(), None, "{other:?}");
+    }
+}
+
+#[test]
+fn nobody_is_found_in_an_empty_database() {
+    let TestStore { store, directory: _directory } = TestStore::new();
+    let id = UserId::new(1).unwrap();
+    assert_eq!(store.find_user_by_name("ok").unwrap(), None);
+    assert_eq!(store.find_user_by_id(id).unwrap(), None);
+    assert_eq!(store.find_token_subject(id).unwrap(), None);
+    assert_eq!(store.list_users(None, 10).unwrap(), []);
+    assert!(!store.is_username_taken(&name("ok")).unwrap());
+}
+
+#[test]
+fn what_changes_a_user_says_that_there_is_none() {
+    let TestStore { store, directory: _directory } = TestStore::new();
+    let id = UserId::new(1).unwrap();
+    assert!(!store.replace_password_hash(id, "the hash", "another").unwrap());
+    assert!(!store.set_password(id, "another").unwrap());
+    assert!(!store.set_disabled(id, true).unwrap());
+    assert!(!store.revoke_tokens(id).unwrap());
+    assert!(!store.delete_user(id).unwrap());
+}
+
+#[test]
+fn users_are_listed_page_by_page_in_the_order_of_their_ids() {
+    let test = TestStore::new();
+    let mut ids: Vec<UserId> =
+        ["d", "b", "e", "a", "c", "f"].into_iter().map(|name| test.insert(name)).collect();
+    assert!(test.store.delete_user(ids.remove(2)).unwrap());
+    let page = |after, limit| -> Vec<UserId> {
+        test.store.list_users(after, limit).unwrap().iter().map(|user| user.id).collect()
+    };
+    assert_eq!(page(None, 2), ids[..2]);
+    assert_eq!(page(Some(ids[1]), 2), ids[2..4]);
+    assert_eq!(page(Some(ids[3]), 2), ids[4..]);
+    assert_eq!(page(Some(ids[4]), 2), []);
+    assert_eq!(page(None, 5), ids);
+    assert_eq!(page(None, u32::MAX), ids);
+    assert_eq!(page(None, 0), []);
+    assert_eq!(page(UserId::new(i64::MAX), 2), []);
+}
+
+#[test]
+fn a_name_that_exists_or_folds_the_same_is_taken() {
+    let test = TestStore::new();
+    let first = test.insert("Admin");
+    for taken in ["Admin", "admin", "ADMIN", "ａｄｍｉｎ", "Ⓐdmin"] {
+        assert!(test.store.is_username_taken(&name(taken)).unwrap(), "{taken}");
+        let error = test.store.insert_user(&name(taken), "another hash", at(2_000)).unwrap_err();
+        assert!(matches!(error, InsertError::Taken), "{taken}: {error:?}");
+    }
+    assert!(!test.store.is_username_taken(&name("admin2")).unwrap());
+    let all: Vec<UserId> = test.store.list_users(None, 10).unwrap().iter().map(|user| user.id).collect();
+    assert_eq!(all, [first]);
+    assert_eq!(test.user(first).password_hash, "the hash");
+}
+
+#[test]
+fn a_name_is_free_again_when_its_user_was_deleted() {
+    let test = TestStore::new();
+    let first = test.insert("ok");
+    assert!(test.store.delete_user(first).unwrap());
+    assert!(!test.store.is_username_taken(&name("ok")).unwrap());
+    assert!(test.insert("ok") > first);
+}
+
+#[test]
+fn an_id_is_never_used_again() {
+    let test = TestStore::new();
+    let (_, newest) = (test.insert("a"), test.insert("b"));
+    assert!(test.store.delete_user(newest).unwrap());
+    let test = test.reopen();
+    let next = test.insert("c");
+    assert!(next > newest, "{next} after {newest}");
+
+    // Nor when nobody is left.
+    for user in test.store.list_users(None, 10).unwrap() {
+        assert!(test.store.delete_user(user.id).unwrap());
+    }
+    let test = test.reopen();
+    assert!(test.insert("a") > next);
+}
+
+#[test]
+fn keeping_out_ends_every_token_and_letting_in_ends_none() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    let state = || {
+        let user = test.user(id);
+        (user.disabled, user.generation.number())
+    };
+    assert_eq!(state(), (false, 1));
+    assert!(test.store.set_disabled(id, true).unwrap());
+    assert_eq!(state(), (true, 2));
+    assert!(test.store.set_disabled(id, false).unwrap());
+    assert_eq!(state(), (false, 2));
+}
+
+#[test]
+fn what_an_operator_does_to_one_user_leaves_the_others() {
+    let test = TestStore::new();
+    let (other, id) = (test.insert("other"), test.insert("ok"));
+    let untouched = test.user(other);
+    assert!(test.store.set_password(id, "another hash").unwrap());
+    let user = test.user(id);
+    assert_eq!((user.password_hash.as_str(), user.generation.number()), ("another hash", 2));
+    assert!(test.store.revoke_tokens(id).unwrap());
+    assert_eq!(test.user(id), User { generation: Generation::new(3).unwrap(), ..user });
+    assert!(test.store.set_disabled(id, true).unwrap());
+    assert!(test.store.delete_user(id).unwrap());
+    assert_eq!(test.store.list_users(None, 10).unwrap(), [untouched]);
+}
+
+#[test]
+fn the_moment_since_when_tokens_count_never_goes_back() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    assert_eq!(test.store.tokens_not_before().unwrap(), UnixTime::EPOCH);
+    for (raise, then) in [(2_000, 2_000), (1_000, 2_000), (2_001, 2_001)] {
+        test.store.raise_tokens_not_before(at(raise)).unwrap();
+        assert_eq!(test.store.tokens_not_before().unwrap(), at(then));
+        assert_eq!(test.store.find_token_subject(id).unwrap().unwrap().tokens_not_before, at(then));
+    }
+    assert_eq!(test.reopen().store.tokens_not_before().unwrap(), at(2_001));
+}
+
+/// What is known of each key: fingerprint, first seen, retired, longest lifetime.
+fn keys(test: &TestStore) -> Vec<(String, i64, Option<i64>, i64)> {
+    let connection = raw(&test.path());
+    let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys ORDER BY fingerprint";
+    let mut statement = connection.prepare(sql).unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    statement.query_map([], row).unwrap().map(|key| key.unwrap()).collect()
+}
+
+#[test]
+fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
+    let test = TestStore::new();
+    let note = |fingerprints: &[&str], lifetime, now| {
+        let lifetime = Duration::from_secs(lifetime);
+        test.store.note_signing_keys(fingerprints.iter().copied(), lifetime, at(now)).unwrap();
+    };
+    let key = |name: &str, seen, retired, lifetime| (name.to_owned(), seen, retired, lifetime);
+    for (fingerprints, lifetime, now, known) in [
+        (&["a"][..], 600, 10, vec![key("a", 10, None, 600)]),
+        (&["a"], 3_600, 20, vec![key("a", 10, None, 3_600)]),
+        (&["a"], 60, 30, vec![key("a", 10, None, 3_600)]),
+        (&["a", "b"], 600, 40, vec![key("a", 10, Some(40), 3_600), key("b", 40, None, 600)]),
+        (&["a", "b"], 7_200, 50, vec![key("a", 10, Some(40), 3_600), key("b", 40, None, 7_200)]),
+        // The newest was taken back: the old one signs again.
+        (&["a"], 600, 60, vec![key("a", 10, None, 3_600), key("b", 40, None, 7_200)]),
+        (&["b", "a"], 600, 70, vec![key("a", 10, None, 3_600), key("b", 40, Some(70), 7_200)]),
+        // A key that comes in as an old one never signed here.
+        (
+            &["c", "b", "a"],
+            600,
+            80,
+            vec![key("a", 10, None, 3_600), key("b", 40, Some(70), 7_200), key("c", 80, Some(80), 0)],
+        ),
+    ] {
+        note(fingerprints, lifetime, now);
+        assert_eq!(keys(&test), known, "at {now}");
+    }
+}
+
+#[test]
+fn a_lifetime_that_no_number_holds_is_the_longest() {
+    let test = TestStore::new();
+    test.store.note_signing_keys(["a"].into_iter(), Duration::MAX, UnixTime::MAX).unwrap();
+    let seen = i64::try_from(UnixTime::MAX.seconds()).unwrap();
+    assert_eq!(keys(&test), [("a".to_owned(), seen, None, i64::MAX)]);
+}
+
+#[test]
+fn a_row_that_can_not_be_is_an_error_and_nobody() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    let too_large = 1_i64 << 53;
+    for (column, value) in [("generation", too_large), ("created_at", too_large), ("created_at", -1)] {
+        let good = test.user(id);
+        let connection = raw(&test.path());
+        connection.execute(&format!("UPDATE users SET {column} = ?1"), params![value]).unwrap();
+        assert!(matches!(test.store.find_user_by_name("ok"), Err(StoreError::Corrupt(_))), "{column}");
+        assert!(matches!(test.store.find_token_subject(id), Err(StoreError::Corrupt(_))), "{column}");
+        connection.execute("UPDATE users SET generation = 1, created_at = 1000", []).unwrap();
+        assert_eq!(test.user(id), good);
+    }
+    raw(&test.path()).execute("UPDATE users SET password_hash = CAST(x'ff' AS TEXT)", []).unwrap();
+    assert!(matches!(test.store.find_user_by_id(id), Err(StoreError::Corrupt(_))));
+}
