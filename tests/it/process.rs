@@ -28,7 +28,8 @@ pub struct Server {
     pub data: PathBuf,
     child: Child,
     log: Option<thread::JoinHandle<String>>,
-    _directory: Option<TempDir>,
+    /// Removed with the server, where the server made it.
+    directory: Option<TempDir>,
 }
 
 impl Server {
@@ -37,7 +38,7 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let data = directory.path().join("data");
         let mut server = Self::start_in(data, &[&["--scrypt", crate::harness::CHEAP], options].concat());
-        server._directory = Some(directory);
+        server.directory = Some(directory);
         server
     }
 
@@ -57,7 +58,7 @@ impl Server {
         let Some(address) = ready.strip_prefix("gatekey: listening on http://") else {
             panic!("not ready: {ready:?}, {:?}", log.join());
         };
-        Self { address: address.trim_end().parse().unwrap(), data, child, log: Some(log), _directory: None }
+        Self { address: address.trim_end().parse().unwrap(), data, child, log: Some(log), directory: None }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -80,17 +81,15 @@ impl Server {
         connection
     }
 
-    /// One request with these further lines, without the ends of lines, and this body.
+    /// One request with these further fields and this body, which is JSON if there is one.
     pub fn request(&self, line: &str, fields: &[&str], body: &str) -> String {
-        let mut text = format!("{line} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
-        for field in fields {
-            text.push_str(field);
-            text.push_str("\r\n");
-        }
-        if !body.is_empty() {
-            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
-        }
-        self.exchange(format!("{text}\r\n{body}").as_bytes())
+        let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let content = if body.is_empty() { "" } else { &content };
+        let fields: String = fields.iter().flat_map(|field| [*field, "\r\n"]).collect();
+        let host = self.address;
+        let request =
+            format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}{content}\r\n{body}");
+        self.exchange(request.as_bytes())
     }
 
     /// `POST /api/users`.

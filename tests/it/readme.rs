@@ -18,9 +18,9 @@ fn transcript() -> Vec<Exchange> {
         for line in block.split("```").next().unwrap().lines() {
             match (line.strip_prefix("$ "), exchanges.last_mut()) {
                 (Some(command), _) => {
-                    exchanges.push(Exchange { command: command.into(), expected: String::new() })
+                    exchanges.push(Exchange { command: command.into(), expected: String::new() });
                 }
-                (None, Some(last)) => last.expected.push_str(&format!("{line}\n")),
+                (None, Some(last)) => last.expected.extend([line, "\n"]),
                 (None, None) => panic!("a block begins with {line:?}"),
             }
         }

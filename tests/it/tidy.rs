@@ -76,7 +76,7 @@ fn code(line: &str) -> &str {
 
 /// The names that follow `prefix` in the code of a text.
 fn names_after(text: &str, prefix: &str) -> Vec<String> {
-    let code: String = text.lines().map(|line| format!("{}\n", code(line))).collect();
+    let code: String = text.lines().flat_map(|line| [code(line), "\n"]).collect();
     code.match_indices(prefix)
         .map(|(at, _)| {
             let rest = &code[at + prefix.len()..];
