@@ -103,7 +103,8 @@ fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
     }
     let end = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
     let (name, rest) = field.split_at(end);
-    (name, rest.trim_ascii_start())
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    (name, rest.split_at(spaces).1)
 }
 
 fn parse_bearer(token: &[u8]) -> Result<Credentials, CredentialsError> {
@@ -201,6 +202,7 @@ mod tests {
             (b"Basic YTpi YTpi", Scheme::Basic),
             (b"Basic !!!!", Scheme::Basic),
             (b"BasicYTpi", Scheme::Basic),
+            (b"Basic \tYTpi", Scheme::Basic),
             (b"Digest username=\"a\"", Scheme::Basic),
             (b"Token YTpi", Scheme::Basic),
             (b"Bearer", Scheme::Bearer),

@@ -184,7 +184,7 @@ impl Opened {
             generation: self.generation()?,
             issued_at,
             expires_at: expiry.at,
-            auth_time: seconds(&self.payload, "auth_time", "auth_time is not a moment")?.unwrap_or(issued_at),
+            auth_time: self.auth_time()?,
         };
         let not_before =
             [&self.header, &self.payload].map(|part| seconds(part, "nbf", "nbf is not a moment"));
@@ -256,6 +256,17 @@ impl Opened {
             }
             (header, payload) => Ok(header.or(payload).unwrap_or(UnixTime::EPOCH)),
         }
+    }
+
+    /// `auth_time` of the payload, or `iat` where it is missing; never later than `iat`, since no password was shown
+    /// after the token was made.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`].
+    pub fn auth_time(&self) -> Result<UnixTime, TokenError> {
+        let issued_at = self.issued_at()?;
+        let auth_time = seconds(&self.payload, "auth_time", "auth_time is not a moment")?;
+        Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
     }
 
     /// `id` of the payload. A string, a float or `true` is none, whatever the original took.

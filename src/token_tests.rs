@@ -52,9 +52,9 @@ fn what_is_issued_verifies_to_the_same_claims() {
     let extreme = Claims {
         id: UserId::new(i64::MAX).unwrap(),
         generation: Generation::new((1 << 53) - 1).unwrap(),
-        issued_at: UnixTime::EPOCH,
+        issued_at: at(1),
         expires_at: UnixTime::MAX,
-        auth_time: UnixTime::MAX,
+        auth_time: UnixTime::EPOCH,
     };
     for (claims, max_session) in [(claims(), DAY), (renewed, DAY), (extreme, Duration::MAX)] {
         let token = issue(&claims, &ring());
@@ -179,6 +179,13 @@ fn times_that_stand_twice_must_be_equal() {
     assert_eq!(differ(r#"{"id":7,"iat":1700000001}"#), "malformed token: header and payload differ in iat");
     // A fraction is taken only where the header has no time to compare it with.
     assert_eq!(differ(r#"{"id":7,"exp":1700000600.0}"#), "malformed token: exp is not a moment");
+}
+
+#[test]
+fn a_password_was_not_shown_after_its_token_was_made() {
+    let claims =
+        verdict(r#"{"alg":"HS256"}"#, r#"{"id":7,"iat":1700000000,"exp":1700000600,"auth_time":1700000001}"#);
+    assert_eq!(claims.unwrap().auth_time, at(1_700_000_000));
 }
 
 #[test]

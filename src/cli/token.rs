@@ -73,7 +73,7 @@ fn verdict(error: Option<TokenError>) -> &'static str {
 
 /// What the database says of the token's user; `null` where there is no database, or no user in the token.
 fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
-    let (Ok(id), Ok(generation), Ok(issued_at)) = (opened.user_id(), opened.generation(), opened.issued_at())
+    let (Ok(id), Ok(generation), Ok(auth_time)) = (opened.user_id(), opened.generation(), opened.auth_time())
     else {
         return Value::Null;
     };
@@ -85,7 +85,7 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
             return Value::Null;
         }
     };
-    let state = match realm::token_state(generation, issued_at, subject.as_ref()) {
+    let state = match realm::token_state(generation, auth_time, subject.as_ref()) {
         Ok(()) => "active",
         Err(Why::Disabled) => "disabled",
         Err(Why::UserGone) => "unknown",

@@ -146,7 +146,7 @@ impl Realm {
     fn authenticate_token(&self, token: &str, now: Now) -> Result<Principal, AuthenticateError> {
         let claims = self.verify_token(token, now).map_err(|error| refusal(None, Why::Token(error)))?;
         let subject = self.store.find_token_subject(claims.id)?;
-        let state = token_state(claims.generation, claims.issued_at, subject.as_ref());
+        let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
             (Ok(()), Some(TokenSubject { user: User { id, username, generation, .. }, .. })) => {
                 Ok(Principal { id, username, generation, auth_time: claims.auth_time })
@@ -169,7 +169,7 @@ impl Realm {
 /// What the store says to a token that holds by itself.
 pub(crate) fn token_state(
     generation: Generation,
-    issued_at: UnixTime,
+    auth_time: UnixTime,
     subject: Option<&TokenSubject>,
 ) -> Result<(), Why> {
     let Some(TokenSubject { user, tokens_not_before }) = subject else { return Err(Why::UserGone) };
@@ -177,7 +177,9 @@ pub(crate) fn token_state(
         Err(Why::Disabled)
     } else if user.generation != generation {
         Err(Why::OtherGeneration)
-    } else if issued_at < *tokens_not_before {
+    } else if auth_time < *tokens_not_before {
+        // Not only `iat`: of a renewal that was under way when all tokens were revoked, `iat` is later. `auth_time`
+        // never is later than `iat`, so what `iat` would refuse is refused too.
         Err(Why::BeforeCutoff)
     } else {
         Ok(())

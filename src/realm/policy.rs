@@ -81,7 +81,7 @@ impl PublicUrl {
         let after_scheme = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(PublicUrlError)?;
         let authority = after_scheme.split('/').next().unwrap_or_default();
         let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#@".contains(&byte));
-        if authority.is_empty() || !is_plain {
+        if authority.is_empty() || authority.starts_with(':') || !is_plain {
             return Err(PublicUrlError);
         }
         // A browser leaves out of `Origin` the port that its scheme implies.
@@ -138,6 +138,7 @@ mod tests {
             "a.example",
             "ftp://a.example",
             "https:///x",
+            "https://:443",
             "https://a b",
             "https://u@a",
             "https://a?q",

@@ -57,7 +57,9 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
 }
 
 fn look(path: &Path) -> Result<(), StoreError> {
-    let connection = sqlite::connect_to_look(path)?;
+    let mut connection = sqlite::connect_to_look(path)?;
+    // One transaction, so one state of the file: somebody else's first start may be at work on it.
+    let connection = connection.transaction()?;
     let identity = identify(&connection)?;
     judge(&identity)?;
     // An older one gets its tables from the steps; they are looked at after those.

@@ -3,11 +3,10 @@
 use super::StoreError;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -139,42 +138,16 @@ fn use_wal(connection: &Connection) -> Result<(), StoreError> {
 
 /// Opens a connection that leaves the file as it is, and nothing beside it.
 ///
-/// One that only reads a database in WAL mode makes a `-wal` and a `-shm` file and can't remove them. But where
-/// there is no `-wal` file, all that was committed stands in the database itself, and SQLite may take it for a
-/// file that can't change. A `-journal` file may be what a power cut left of a transaction: SQLite has to undo
-/// that first, whoever's it was, and needs to write for it.
+/// Not one that only reads: of a database in WAL mode, that makes a `-wal` and a `-shm` file and can't remove
+/// them. One that could write removes them when it is the last to close. Where there is a `-wal` file already,
+/// that would move what stands in it into the database first; so then it is told to leave both alone.
 pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
-    let exists = |suffix| beside(path, suffix).exists();
-    if exists("-wal") {
-        connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-    } else if exists("-journal") {
-        connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
-    } else {
-        connect(&immutable(path), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
-    }
-}
-
-/// The file that SQLite puts beside a database under this suffix.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
-}
-
-/// The path as an SQLite URI that says: nobody changes this file.
-fn immutable(path: &Path) -> PathBuf {
-    // Before an absolute path stands an empty authority, so that none is read out of the path.
-    let mut uri = if path.is_absolute() { b"file://".to_vec() } else { b"file:".to_vec() };
-    for byte in path.as_os_str().as_bytes() {
-        match byte {
-            b'%' => uri.extend(b"%25"),
-            b'?' => uri.extend(b"%3f"),
-            b'#' => uri.extend(b"%23"),
-            byte => uri.push(*byte),
-        }
-    }
-    uri.extend(b"?immutable=1");
-    OsString::from_vec(uri).into()
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    let has_wal = Path::new(&wal).exists();
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    Ok(connection)
 }
 
 /// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts

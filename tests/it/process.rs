@@ -115,8 +115,13 @@ impl Server {
     }
 
     /// Ends it as an operator does; what it ended with, and what it wrote on standard error.
-    pub fn stop(mut self) -> (Option<i32>, String) {
-        self.signal("TERM");
+    pub fn stop(self) -> (Option<i32>, String) {
+        self.stop_by("TERM")
+    }
+
+    /// Ends it by this signal.
+    pub fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let status = self.child.wait().unwrap();
         (status.code(), self.log.take().unwrap().join().unwrap())
     }

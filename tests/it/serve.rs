@@ -43,8 +43,7 @@ fn both_signals_end_it_well_and_what_was_registered_stays() {
 
     let second = Server::start_in(data, &["--scrypt", CHEAP]);
     assert_eq!(second.login("ok", "python"), 200);
-    second.signal("INT");
-    let (code, _) = second.stop();
+    let (code, _) = second.stop_by("INT");
     assert_eq!(code, Some(0));
 }
 

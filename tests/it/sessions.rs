@@ -2,7 +2,7 @@
 
 use crate::harness::{TestRealm, error, json_request, object};
 use gatekey::clock::UnixTime;
-use gatekey::credentials;
+use gatekey::credentials::{self, Credentials};
 use gatekey::data_dir::SIGNING_KEYS;
 use gatekey::http::Response;
 use gatekey::realm::{Policy, SessionOver};
@@ -248,6 +248,17 @@ fn revoking_all_tokens_ends_those_issued_before_the_moment_and_no_other() {
     assert!(!is_good(&test, &before[0]), "the moment never goes back");
     test.advance(SECOND);
     assert!(is_good(&test, &test.token("other", "python")));
+}
+
+#[test]
+fn a_renewal_under_way_when_all_tokens_were_revoked_dies_with_them() {
+    let test = realm(600, 86_400);
+    let token = Credentials::Token(Secret::new(test.token("ok", "python")));
+    test.advance(SECOND);
+    let principal = test.realm.authenticate(&token, test.now()).unwrap();
+    test.realm.revoke_all_tokens(test.unix()).unwrap();
+    let renewed = test.realm.issue_token(&principal, test.now()).unwrap().token;
+    assert!(!is_good(&test, &renewed), "its iat is new enough, its auth_time is not");
 }
 
 /// Puts another key file in place of the old one, in one step, as an operator should.

@@ -144,5 +144,4 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
     assert_eq!(status(&get("/")), 204);
     shutdown.request();
     assert_eq!(serving.join().unwrap(), Ok(()));
-    assert!(TcpStream::connect(address).is_err(), "nobody listens any more");
 }
