@@ -15,6 +15,7 @@ mod commands;
 mod guessing;
 mod harness;
 mod interop;
+mod load;
 mod original;
 mod process;
 mod python;

@@ -3,7 +3,7 @@
 //! `tests/data/schema-N.sql` is `schema.sql` as it was when its version was N. To change the schema: a step in
 //! `schema.rs`, a new version in `schema.sql`, and a copy of that as one more fixture. The older fixtures stay.
 
-use super::schema::{APPLICATION_ID, NEWEST, VERSION, describe};
+use super::schema::{APPLICATION_ID, NEWEST, VERSION, describe, migrate};
 use super::*;
 use std::fs;
 
@@ -92,4 +92,16 @@ fn commits_are_on_the_disk_before_they_are_reported() {
         })
         .unwrap();
     assert_eq!((mode.as_str(), synchronous), ("wal", 2)); // 2 is FULL
+}
+
+#[test]
+fn a_database_that_became_newer_after_the_look_is_refused_all_the_same() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    connection.execute_batch(NEWEST).unwrap();
+    connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+    let error = migrate(&mut connection).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Newer { found, known: VERSION } if found == VERSION + 1),
+        "{error:?}"
+    );
 }
