@@ -99,7 +99,7 @@ pub mod http;
 #[cfg(feature = "routes")]
 pub mod routes;
 
-#[cfg(feature = "tiny-http")]
+#[cfg(any(feature = "tiny-http", feature = "strict"))]
 pub mod server;
 
 #[cfg(feature = "cli")]

@@ -1,7 +1,11 @@
-//! The two things of the operating system that the standard library doesn't offer.
+//! What the operating system has and the standard library doesn't offer.
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
+use rustix::io::Errno;
 use rustix::process;
+use std::io;
+use std::os::fd::AsFd;
 
 /// From here on, files and directories that this process makes are for its user alone.
 pub fn make_new_files_private() {
@@ -11,4 +15,28 @@ pub fn make_new_files_private() {
 /// The user and group that this process acts as: (uid, gid).
 pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
+}
+
+/// Which of two descriptors has something to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Readable {
+    /// The first.
+    pub first: bool,
+    /// The second.
+    pub second: bool,
+}
+
+/// Waits until one of them, or both, can be read without waiting.
+///
+/// # Errors
+/// What poll(2) says.
+pub fn is_either_readable(first: &impl AsFd, second: &impl AsFd) -> io::Result<Readable> {
+    let mut descriptors = [PollFd::new(first, PollFlags::IN), PollFd::new(second, PollFlags::IN)];
+    while let Err(error) = poll(&mut descriptors, None) {
+        if error != Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    let [first, second] = descriptors.map(|descriptor| !descriptor.revents().is_empty());
+    Ok(Readable { first, second })
 }

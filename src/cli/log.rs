@@ -11,7 +11,7 @@
 
 use super::visible;
 use crate::clock;
-use crate::http::{Request, Response};
+use crate::http::{Client, Request, Response};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt::Display;
@@ -33,6 +33,13 @@ impl Log {
     pub(super) fn request(self, request: &Request, response: &Response, took: Duration) {
         if self == Self::Text {
             write(&line(request, response, took));
+        }
+    }
+
+    /// An answer to what was no request: it has neither method nor path.
+    pub(super) fn refused(self, client: Client, response: &Response) {
+        if self == Self::Text {
+            write(&format!("{client} - - {} 0.0ms user=-", response.status));
         }
     }
 }

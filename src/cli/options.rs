@@ -118,9 +118,9 @@ pub(super) const ALLOW_CLEARTEXT: Opt = Opt {
 };
 pub(super) const LOOP: Opt = Opt {
     name: "loop",
-    value: Some("tiny-http"),
-    default: Some("tiny-http"),
-    help: "Which server loop carries the requests.",
+    value: Some("strict|tiny-http"),
+    default: Some("strict"),
+    help: "Which server loop carries the requests; tiny-http is for reading and embedding, not for an open network.",
 };
 pub(super) const LOG: Opt = Opt {
     name: "log",

@@ -7,8 +7,10 @@ use super::settings::Settings;
 use crate::clock;
 use crate::http::{Request, Response};
 use crate::realm::{Policy, Realm, Registration};
+use crate::server::strict::{self, Limits};
 use crate::server::{self, Handler, Shutdown, tiny};
 use crate::signer::SigningKey;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -25,8 +27,10 @@ const ADVISED_PASSWORD_CHARS: usize = 8;
 
 pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
-    settings.required(&options::LOOP, |name| {
-        if name == "tiny-http" { Ok(()) } else { Err("expected tiny-http") }
+    let is_strict = settings.required(&options::LOOP, |name| match name {
+        "strict" => Ok(true),
+        "tiny-http" => Ok(false),
+        _ => Err("expected strict or tiny-http"),
     })?;
     // The address comes before the data: where it is taken, nothing is made.
     let (listener, address) = listen(settings)?;
@@ -38,15 +42,26 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
 
     let shutdown = Arc::new(Shutdown::default());
     let signals = obey_signals(&realm, &shutdown)?;
-    let handler: Arc<Handler> = Arc::new(move |request: &Request| -> Response {
-        server::handle(&realm, request, &|request, response, took| log.request(request, response, took))
-    });
+    let served_realm = realm.clone();
+    let handler = move |request: &Request| -> Response {
+        server::handle(&served_realm, request, &|request, response, took| {
+            log.request(request, response, took);
+        })
+    };
     announce(address);
-    let served = tiny::run(listener, &handler, &shutdown);
-    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+    if is_strict {
+        let refused = move |client, response: &Response| log.refused(client, response);
+        let served =
+            strict::run(&listener, Limits::default(), Box::new(handler), Box::new(refused), &shutdown);
+        served.map_err(|error| Failure::failed("can't serve", &error))?;
+    } else {
+        let handler: Arc<Handler> = Arc::new(handler);
+        let served = tiny::run(listener, &handler, &shutdown);
+        served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+    }
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
-    drop(handler);
+    drop(realm);
     Ok(ExitCode::SUCCESS)
 }
 

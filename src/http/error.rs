@@ -27,10 +27,24 @@ pub enum ErrorCode {
     NotFound,
     /// Something is, but this can't be done with it.
     MethodNotAllowed,
+    /// The request did not arrive in time.
+    RequestTimeout,
     /// The body is too long.
     PayloadTooLarge,
     /// The body is not said to be JSON.
     UnsupportedMediaType,
+    /// The request line is too long.
+    UriTooLong,
+    /// Something other than `100-continue` is expected.
+    ExpectationFailed,
+    /// The head is too long, or has too many fields.
+    HeadTooLarge,
+    /// A transfer coding or a method that this server has not.
+    NotImplemented,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    VersionNotSupported,
+    /// Too much to do; trying again in a moment will help.
+    Busy,
     /// Our fault; trying again won't help.
     Internal,
     /// The store can't be used now; trying again may help.
@@ -62,9 +76,16 @@ impl ErrorCode {
             Self::Forbidden => ("forbidden", 403),
             Self::NotFound => ("not_found", 404),
             Self::MethodNotAllowed => ("method_not_allowed", 405),
+            Self::RequestTimeout => ("request_timeout", 408),
             Self::PayloadTooLarge => ("payload_too_large", 413),
+            Self::UriTooLong => ("uri_too_long", 414),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415),
+            Self::ExpectationFailed => ("expectation_failed", 417),
+            Self::HeadTooLarge => ("head_too_large", 431),
             Self::Internal => ("internal", 500),
+            Self::NotImplemented => ("not_implemented", 501),
+            Self::Busy => ("busy", 503),
+            Self::VersionNotSupported => ("version_not_supported", 505),
             Self::Unavailable => ("unavailable", 503),
         }
     }

@@ -4,10 +4,12 @@
 //! request (RFC 9112) is the loop's matter; what it means (RFC 9110) is [`crate::routes`]'.
 
 mod error;
+mod host;
 mod request;
 mod response;
 
 pub use error::ErrorCode;
+pub use host::is_valid_host;
 pub use request::{Body, Client, Request};
 pub use response::{About, Persistence, Response};
 

@@ -1,7 +1,8 @@
 //! A response that has not yet left.
 
+use super::ErrorCode;
 use crate::clock::UnixTime;
-use crate::json::Value;
+use crate::json::{Value, json};
 use crate::user_id::UserId;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
@@ -57,6 +58,11 @@ impl Response {
     pub fn json(status: u16, value: &Value) -> Self {
         let response = Self::empty(status).with_field("Content-Type", "application/json");
         Self { body: value.to_string().into_bytes(), ..response }
+    }
+
+    /// An error, with the body that every error has.
+    pub fn error(code: ErrorCode, message: &str) -> Self {
+        Self::json(code.status(), &json!({"error": code.name(), "message": message}))
     }
 
     /// The same response with one more field.
@@ -118,10 +124,16 @@ fn reason(status: u16) -> &'static str {
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
+        408 => "Request Timeout",
         413 => "Content Too Large",
+        414 => "URI Too Long",
         415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
+        501 => "Not Implemented",
         503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
         _ => "",
     }
 }
@@ -129,7 +141,6 @@ fn reason(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::json;
 
     fn encoded(response: &Response, is_head: bool, persistence: Persistence) -> String {
         String::from_utf8(response.encode(is_head, UnixTime::EPOCH, persistence)).unwrap()

@@ -7,7 +7,6 @@ use crate::chain;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{About, ErrorCode, Response};
-use crate::json::json;
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, UserChangeError};
 use crate::store::StoreError;
 use crate::user_id::UserId;
@@ -170,7 +169,7 @@ pub fn panicked() -> Response {
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
         let Failure { code, message, field, user, cause } = failure;
-        let mut response = Self::json(code.status(), &json!({"error": code.name(), "message": message}));
+        let mut response = Self::error(code, &message);
         response.fields.extend(field.map(|(name, value)| (name, value.into())));
         response.about = About { route: None, user, cause };
         response

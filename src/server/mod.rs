@@ -3,6 +3,9 @@
 //! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
 //! and no realm. [`tiny`] is the one the project was ordered with, and the first to read.
 
+#[cfg(feature = "strict")]
+pub mod strict;
+#[cfg(feature = "tiny-http")]
 pub mod tiny;
 
 use crate::clock;

@@ -143,7 +143,7 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--min-password-length", "0", "expected a number from 1 to 256"),
         ("--public-url", "example.org", "expected a URL such as https://auth.example.org"),
         ("--user-lookup", "all", "expected public or self"),
-        ("--loop", "strict", "expected tiny-http"),
+        ("--loop", "loose", "expected strict or tiny-http"),
         ("--log", "loud", "expected text or off"),
     ] {
         let (code, message) = refused(directory.path(), &[option, value]);

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who alone may name each dependency: a top-level module with its submodules.
-const OWNERS: [(&str, &str); 16] = [
+const OWNERS: [(&str, &str); 17] = [
     ("base64", "encoding"),
     ("ctutils", "secret"),
     ("getrandom", "random"),
     ("hmac", "signer"),
+    ("httparse", "server"),
     ("lexopt", "cli"),
     ("rpassword", "cli"),
     ("rusqlite", "store"),

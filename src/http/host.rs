@@ -1,0 +1,67 @@
+//! What a `Host` field may hold (RFC 9110 section 7.2).
+
+/// Whether this is a name or an address, and perhaps a port: nothing that would turn a URL built from it into another.
+///
+/// `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`.
+pub fn is_valid_host(host: &str) -> bool {
+    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port))
+            if is_made_of(address, |byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)) =>
+        {
+            (address, port)
+        }
+        Some(_) => return false,
+        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    };
+    let is_name = is_made_of(name, |byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
+    let is_port = match port.strip_prefix(':') {
+        Some(digits) => digits.len() <= 5 && is_made_of(digits, |byte| byte.is_ascii_digit()),
+        None => port.is_empty(),
+    };
+    is_name && name.len() <= 255 && is_port
+}
+
+fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+        for yes in [
+            "a",
+            "localhost:5000",
+            "auth.example.org",
+            "under_score",
+            "127.0.0.1:5000",
+            "[::1]",
+            "[::1]:5000",
+            "xn--bcher-kva.example",
+        ] {
+            assert!(is_valid_host(yes), "{yes}");
+        }
+        for no in [
+            "",
+            ":5000",
+            "a:",
+            "a:b",
+            "a:123456",
+            "a b",
+            "a/b",
+            "a@b",
+            "a\r\nb",
+            "[::1",
+            "[]",
+            "[x]",
+            "[::1]5000",
+            "a?b",
+            "é",
+            "a:1:2",
+        ] {
+            assert!(!is_valid_host(no), "{no:?}");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Every number that a client meets, with its reason.
+
+use crate::http::MAX_BODY_BYTES;
+use core::time::Duration;
+
+/// The limits that an operator may turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once. Each costs a thread, a descriptor and some 30 KiB.
+    pub max_connections: usize,
+    /// Connections at once from one address (of IPv6, from one /64), loopback excepted: a page with its assets opens six,
+    /// an office behind one address a few dozen.
+    pub max_connections_per_address: usize,
+    /// An idle connection is kept this long: longer than most proxies keep theirs, so that it is the proxy who
+    /// closes and no request crosses our closing.
+    pub idle_timeout: Duration,
+    /// From the first byte of a head to its last; then the same for a body; then the same for the answer. A
+    /// person on a bad line needs less, and no slow client holds a thread longer.
+    pub request_timeout: Duration,
+    /// Bytes of a head. Browsers send 1 to 2 KiB; cookies of a shared domain can make 16.
+    pub max_head: usize,
+    /// Bytes of a body.
+    pub max_body: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 256,
+            max_connections_per_address: 64,
+            idle_timeout: Duration::from_secs(75),
+            request_timeout: Duration::from_secs(10),
+            max_head: 32 * 1024,
+            max_body: MAX_BODY_BYTES,
+        }
+    }
+}
+
+/// Fields of a head.
+pub(super) const MAX_FIELDS: usize = 100;
+/// Bytes of a chunk's size and its extensions, which are ignored.
+pub(super) const MAX_CHUNK_LINE: usize = 256;
+/// Bytes of all trailers, which are dropped.
+pub(super) const MAX_TRAILERS: usize = 4 * 1024;
+/// Bytes taken from a socket at once: a request with its body is usually less.
+pub(super) const READ_BYTES: usize = 4 * 1024;
+/// A buffer that grew beyond this is given back while the connection is idle.
+pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
+/// Stack of a connection's thread. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
+/// build; pages that are not touched cost nothing.
+pub(super) const STACK_BYTES: usize = 512 * 1024;
+/// After a closing answer, unread input is thrown away for so long, or a reset would take the answer along.
+pub(super) const LINGER: Duration = Duration::from_secs(1);
+/// And so many bytes of it.
+pub(super) const LINGER_BYTES: usize = 64 * 1024;
+/// At the end, what is being answered and idle connections' next requests get this long.
+pub(super) const DRAIN: Duration = Duration::from_secs(10);

@@ -1,0 +1,147 @@
+//! The strict loop: our own accept loop, one thread a connection, every wait under a deadline, every number under
+//! a limit. What `gatekey serve --loop strict` uses.
+//!
+//! | file | what |
+//! |---|---|
+//! | `limits.rs` | every number, with its reason |
+//! | `head.rs` | a request's head: what it says, or why it is refused |
+//! | `chunked.rs` | the chunked coding |
+//! | `parser.rs` | bytes to requests, without a socket |
+//! | `connection.rs` | one connection, from its first byte to its close |
+//! | `registry.rs` | who is connected, and who makes room |
+//!
+//! Why threads and not an event loop: the work behind a request is a hash or a read of the database, both of which
+//! block; with 256 connections at most, 256 small stacks cost a few MiB, and each connection's life can be read
+//! from top to bottom in one function.
+
+mod chunked;
+mod connection;
+mod head;
+mod limits;
+mod parser;
+mod registry;
+
+pub use limits::Limits;
+
+use super::{Handler, Shutdown};
+use crate::clock;
+use crate::http::{Client, ErrorCode, Persistence, Response};
+use crate::os;
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
+use core::net::IpAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use limits::{DRAIN, STACK_BYTES};
+use registry::{Entry, Registry};
+use std::io::{self, ErrorKind, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+/// After an error of accepting that will not go away by itself at once (no descriptors, no memory).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// A refusal at the door is one small write into an empty buffer; it does not wait.
+const DOOR_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// A request that is refused before it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Refusal {
+    code: ErrorCode,
+    message: &'static str,
+}
+
+/// What all connections share.
+struct Service {
+    limits: Limits,
+    handler: Box<Handler>,
+    refused: Box<Refused>,
+    stopping: AtomicBool,
+}
+
+/// What is told of each answer that no handler gave: the request was none.
+pub type Refused = dyn Fn(Client, &Response) + Send + Sync;
+
+/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
+///
+/// # Errors
+/// Where the listener is none, or no thread can be made.
+pub fn run(
+    listener: &TcpListener,
+    limits: Limits,
+    handler: Box<Handler>,
+    refused: Box<Refused>,
+    shutdown: &Arc<Shutdown>,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?; // so that accepting never waits for one who has gone
+    let wake = wake_on(shutdown)?;
+    let service = Arc::new(Service { limits, handler, refused, stopping: AtomicBool::new(false) });
+    let registry = Arc::new(Registry::new(limits, clock::now().monotonic));
+    while !os::is_either_readable(&wake, listener)?.first {
+        match listener.accept() {
+            Ok((stream, peer)) => open(&service, &registry, stream, peer.ip()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Out of descriptors or memory: that passes, when somebody leaves.
+            Err(_) => thread::sleep(ACCEPT_PAUSE),
+        }
+    }
+    service.stopping.store(true, Ordering::Release);
+    registry.drain(DRAIN);
+    Ok(())
+}
+
+/// A descriptor that becomes readable when the shutdown is requested.
+fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<UnixStream> {
+    let (wake, mut waker) = UnixStream::pair()?;
+    let shutdown = shutdown.clone();
+    let wait = move || {
+        shutdown.wait();
+        let _ = waker.write_all(b"!"); // closing it wakes as well
+    };
+    thread::Builder::new().name("shutdown".into()).spawn(wait)?;
+    Ok(wake)
+}
+
+/// Finds a place and a thread for a new connection, or turns it away.
+fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: TcpStream, address: IpAddr) {
+    let entry = match registry.admit(stream, address, clock::now().monotonic) {
+        Ok(entry) => entry,
+        Err(stream) => return turn_away(service, &stream, address),
+    };
+    let (thread_service, thread_registry, thread_entry) = (service.clone(), registry.clone(), entry.clone());
+    let serve = move || {
+        let leaving = Leaving { registry: &thread_registry, entry: &thread_entry };
+        connection::serve(&thread_service, &thread_registry, &thread_entry, address);
+        drop(thread_service); // before the word that this connection is gone: what it holds is free then
+        drop(leaving);
+    };
+    let name = format!("{address}");
+    if thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve).is_err() {
+        turn_away(service, &entry.stream, address);
+        registry.remove(&entry);
+    }
+}
+
+/// Leaves the registry however the thread ends.
+struct Leaving<'a> {
+    registry: &'a Registry,
+    entry: &'a Arc<Entry>,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.registry.remove(self.entry);
+    }
+}
+
+/// All places are taken by requests being answered.
+fn turn_away(service: &Service, stream: &TcpStream, address: IpAddr) {
+    let response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
+        .with_field("Retry-After", "1");
+    (service.refused)(Client::Ip(address.to_canonical()), &response);
+    let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
+    // Where this fails, the client sees the close alone.
+    let _ = stream.set_write_timeout(Some(DOOR_TIMEOUT)).and_then(|()| (&*stream).write_all(&bytes));
+}

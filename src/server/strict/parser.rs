@@ -1,0 +1,174 @@
+//! From bytes to requests: a state machine without a socket.
+//!
+//! Bytes go in by [`Parser::feed`], in whatever pieces they arrive; [`Parser::step`] says what can be done with
+//! them. The sequence of requests depends on the bytes alone, not on the pieces, and never more is held than the
+//! limits allow.
+
+#![warn(clippy::arithmetic_side_effects)]
+
+use super::Refusal;
+use super::chunked::{Chunked, Progress};
+use super::head::{self, Framing, Head};
+use super::limits::{IDLE_BUFFER_BYTES, Limits};
+use crate::http::{Body, ErrorCode};
+use alloc::vec::Vec;
+
+/// What is to be done next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Wait for more bytes.
+    Read(Missing),
+    /// A request is here whole, but for a body that is too large.
+    Request(Head),
+    /// Say so, and close.
+    Refuse(Refusal),
+}
+
+/// What is being waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The first byte of a request.
+    Request,
+    /// The rest of a head.
+    Head,
+    /// A body, or the rest of one; whether the client waits for a 100 first.
+    Body { expects_continue: bool },
+}
+
+/// Bytes of one connection, on their way to be requests.
+#[derive(Debug)]
+pub(super) struct Parser {
+    limits: Limits,
+    buffer: Vec<u8>,
+    /// Bytes at the beginning of the buffer in which the head's end was looked for.
+    scanned: usize,
+    /// Whether the one empty line that may precede a request was there.
+    skipped_line: bool,
+    body: Option<Reading>,
+}
+
+#[derive(Debug)]
+struct Reading {
+    head: Head,
+    bytes: Vec<u8>,
+    rest: Rest,
+}
+
+#[derive(Debug)]
+enum Rest {
+    Bytes(usize),
+    Chunked(Chunked),
+}
+
+impl Parser {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, buffer: Vec::new(), scanned: 0, skipped_line: false, body: None }
+    }
+
+    /// Takes bytes in, as they arrived.
+    pub(super) fn feed(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What can be done with the bytes that are here. After a refusal, and after a body that was too large, there is
+    /// no next step: nobody knows where the next request would begin.
+    pub(super) fn step(&mut self) -> Step {
+        let read = match self.body.take() {
+            Some(reading) => self.read_body(reading),
+            None => self.read_head(),
+        };
+        read.unwrap_or_else(Step::Refuse)
+    }
+
+    /// Gives memory back that a large request took.
+    pub(super) fn rest(&mut self) {
+        if self.buffer.is_empty() && self.buffer.capacity() > IDLE_BUFFER_BYTES {
+            self.buffer = Vec::new();
+        }
+    }
+
+    fn read_head(&mut self) -> Result<Step, Refusal> {
+        // RFC 9112 section 2.2: at least one empty line before a request is to be ignored. One it is.
+        if !self.skipped_line && self.buffer.starts_with(b"\r\n") {
+            self.buffer.drain(..2);
+            self.skipped_line = true;
+        }
+        let Some(end) = head::find_end(&self.buffer, self.scanned)? else { return self.await_head() };
+        if end > self.limits.max_head {
+            return Err(self.too_long());
+        }
+        let head = head::parse(self.buffer.get(..end).unwrap_or_default())?;
+        self.buffer.drain(..end);
+        (self.scanned, self.skipped_line) = (0, false);
+        let rest = match head.framing {
+            Framing::Length(0) => return Ok(Step::Request(head)),
+            Framing::Length(length) => {
+                match usize::try_from(length).ok().filter(|length| *length <= self.limits.max_body) {
+                    Some(length) => Rest::Bytes(length),
+                    None => return Ok(too_large(head)),
+                }
+            }
+            Framing::Chunked => Rest::Chunked(Chunked::new()),
+        };
+        self.read_body(Reading { head, bytes: Vec::new(), rest })
+    }
+
+    fn await_head(&mut self) -> Result<Step, Refusal> {
+        self.scanned = self.buffer.len();
+        if self.buffer.len() > self.limits.max_head {
+            return Err(self.too_long());
+        }
+        let nothing_yet = self.buffer.is_empty() && !self.skipped_line;
+        Ok(Step::Read(if nothing_yet { Missing::Request } else { Missing::Head }))
+    }
+
+    /// The request line alone is too long, or all of it.
+    fn too_long(&self) -> Refusal {
+        let line = self.buffer.iter().position(|byte| *byte == b'\r').unwrap_or(self.buffer.len());
+        if line >= self.limits.max_head {
+            Refusal { code: ErrorCode::UriTooLong, message: "The request line is too long." }
+        } else {
+            Refusal { code: ErrorCode::HeadTooLarge, message: "The head is too long." }
+        }
+    }
+
+    fn read_body(&mut self, mut reading: Reading) -> Result<Step, Refusal> {
+        let progress = match &mut reading.rest {
+            Rest::Bytes(left) => {
+                let take = (*left).min(self.buffer.len());
+                reading.bytes.extend(self.buffer.drain(..take));
+                *left = left.saturating_sub(take);
+                if *left == 0 { Progress::Finished } else { Progress::Unfinished }
+            }
+            Rest::Chunked(chunked) => {
+                chunked.read(&mut self.buffer, &mut reading.bytes, self.limits.max_body)?
+            }
+        };
+        match progress {
+            Progress::Finished => {
+                let Reading { mut head, bytes, .. } = reading;
+                head.request = head.request.with_body(Body::Complete(bytes));
+                Ok(Step::Request(head))
+            }
+            Progress::TooLarge => Ok(too_large(reading.head)),
+            Progress::Unfinished => {
+                // Whoever has begun to send the body waits for no 100.
+                let expects_continue = reading.head.expects_continue && reading.bytes.is_empty();
+                reading.head.expects_continue = false;
+                self.body = Some(reading);
+                Ok(Step::Read(Missing::Body { expects_continue }))
+            }
+        }
+    }
+}
+
+/// The routes answer it, since a wrong path counts for more; the connection ends, since the body is not read.
+fn too_large(mut head: Head) -> Step {
+    head.request = head.request.with_body(Body::TooLarge);
+    head.keeps_alive = false;
+    Step::Request(head)
+}
+
+#[cfg(test)]
+#[path = "parser_tests.rs"]
+mod tests;

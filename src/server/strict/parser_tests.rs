@@ -1,0 +1,1 @@
+//! The parser's tests: whatever bytes arrive, in whatever pieces, the requests are the same.

@@ -1,0 +1,168 @@
+//! Who is connected, and who makes room when a newcomer finds no place.
+//!
+//! Each connection has an [`Entry`], which its own thread keeps up to date by single atomic steps: no lock on the
+//! way of a request. The accepting thread looks through all of them only when it has to.
+
+use super::limits::Limits;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use core::time::Duration;
+use std::net::{Shutdown, TcpStream};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// What a connection's thread is doing, in the order in which connections make room for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Activity {
+    /// Part of a head has arrived.
+    PartialHead = 0,
+    /// Nothing has arrived since it was accepted.
+    Silent = 1,
+    /// It waits for its next request.
+    Idle = 2,
+    /// A request is being read to its end, answered or written: never cut.
+    Working = 3,
+    /// It was told to make room.
+    Evicted = 4,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) stream: TcpStream,
+    /// An address, or of IPv6 a /64: what one household or host has.
+    prefix: IpAddr,
+    is_exempt: bool,
+    activity: AtomicU8,
+    /// Since when, in milliseconds of the registry's life.
+    since: AtomicU64,
+}
+
+impl Entry {
+    /// Goes from one activity to another; false if the connection was told to make room meanwhile.
+    pub(super) fn turn(&self, from: Activity, to: Activity, now: Millis) -> bool {
+        self.since.store(now.0, Ordering::Relaxed);
+        self.activity.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn activity(&self) -> u8 {
+        self.activity.load(Ordering::Acquire)
+    }
+
+    /// Ends the connection if it still does that; its thread wakes from its read and goes.
+    fn evict(&self, from: u8) -> bool {
+        let evicted = Activity::Evicted as u8;
+        let is_evicted =
+            self.activity.compare_exchange(from, evicted, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_evicted {
+            let _ = self.stream.shutdown(Shutdown::Both); // it may be closed already
+        }
+        is_evicted
+    }
+}
+
+/// A moment of the registry's life.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Millis(u64);
+
+/// All connections.
+#[derive(Debug)]
+pub(super) struct Registry {
+    limits: Limits,
+    started: Instant,
+    entries: Mutex<Vec<Arc<Entry>>>,
+    changed: Condvar,
+}
+
+impl Registry {
+    pub(super) fn new(limits: Limits, started: Instant) -> Self {
+        Self { limits, started, entries: Mutex::default(), changed: Condvar::new() }
+    }
+
+    pub(super) fn millis(&self, now: Instant) -> Millis {
+        let millis = now.saturating_duration_since(self.started).as_millis();
+        Millis(u64::try_from(millis).unwrap_or(u64::MAX))
+    }
+
+    /// A place for a newcomer, made by another's leaving if need be; the stream back where there is none.
+    pub(super) fn admit(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        now: Instant,
+    ) -> Result<Arc<Entry>, TcpStream> {
+        let prefix = prefix(address);
+        let is_exempt = address.is_loopback();
+        let mut entries = self.lock();
+        let own = || entries.iter().filter(|entry| entry.prefix == prefix);
+        let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
+        if over_own && !evict_one(&own().cloned().collect::<Vec<_>>()) {
+            return Err(stream);
+        }
+        // Whoever was told to make room still stands in the list until its thread is gone.
+        let here = entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8).count();
+        if here >= self.limits.max_connections && !evict_one(&entries) {
+            return Err(stream);
+        }
+        let activity = AtomicU8::new(Activity::Silent as u8);
+        let since = AtomicU64::new(self.millis(now).0);
+        let entry = Arc::new(Entry { stream, prefix, is_exempt, activity, since });
+        entries.push(entry.clone());
+        Ok(entry)
+    }
+
+    /// A connection has ended.
+    pub(super) fn remove(&self, entry: &Arc<Entry>) {
+        self.lock().retain(|other| !Arc::ptr_eq(other, entry));
+        self.changed.notify_all();
+    }
+
+    /// Waits until nobody is connected, so long at most; then ends what is left.
+    pub(super) fn drain(&self, at_most: Duration) {
+        let entries = self.lock();
+        let everybody = |entries: &mut Vec<Arc<Entry>>| !entries.is_empty();
+        let waited = self.changed.wait_timeout_while(entries, at_most, everybody);
+        let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for entry in entries.iter() {
+            let _ = entry.stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the connection that can best be spared: by what it does, then of the address with the most, then the one
+/// that has waited longest.
+fn evict_one(candidates: &[Arc<Entry>]) -> bool {
+    for activity in [Activity::PartialHead, Activity::Silent, Activity::Idle] {
+        let waiting = candidates.iter().filter(|entry| entry.activity() == activity as u8);
+        let first_rank = waiting.clone().map(|entry| rank(candidates, entry)).max();
+        let mut of_rank: Vec<_> =
+            waiting.filter(|entry| Some(rank(candidates, entry)) == first_rank).collect();
+        of_rank.sort_by_key(|entry| entry.since.load(Ordering::Relaxed));
+        // One that has just begun to work is passed over.
+        if of_rank.into_iter().any(|entry| entry.evict(activity as u8)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// How many of the candidates share the entry's address: the crowd gives way first. Loopback is last: it is the
+/// proxy, through which everybody else comes.
+fn rank(candidates: &[Arc<Entry>], entry: &Arc<Entry>) -> usize {
+    if entry.is_exempt { 0 } else { candidates.iter().filter(|other| other.prefix == entry.prefix).count() }
+}
+
+/// IPv4 as it is; of IPv6 the /64.
+fn prefix(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
