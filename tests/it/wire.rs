@@ -1,4 +1,4 @@
-//! The tiny_http loop, by the bytes on the wire.
+//! Both loops, by the bytes on the wire: what a client sees must not depend on which one serves it.
 
 use crate::harness::basic;
 use crate::process::{Server, body, field, status};
@@ -9,112 +9,125 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
+/// A server of each loop, one after the other.
+fn each_loop() -> impl Iterator<Item = Server> {
+    ["strict", "tiny-http"].into_iter().map(|name| Server::start(&["--loop", name]))
+}
+
 #[test]
 fn an_answer_is_exactly_these_lines() {
-    let server = Server::start(&[]);
-    let answer = server.register("ok", "python");
-    let expected = format!(
-        "HTTP/1.1 201 Created\r\n\
-         Date: {}\r\n\
-         Server: gatekey\r\n\
-         Cache-Control: no-store\r\n\
-         X-Content-Type-Options: nosniff\r\n\
-         Content-Type: application/json\r\n\
-         Location: {}\r\n\
-         Connection: close\r\n\
-         Content-Length: 17\r\n\r\n\
-         {{\"username\":\"ok\"}}",
-        field(&answer, "Date").unwrap(),
-        server.url("/api/users/1"),
-    );
-    assert_eq!(answer, expected);
+    for server in each_loop() {
+        let answer = server.register("ok", "python");
+        let expected = format!(
+            "HTTP/1.1 201 Created\r\n\
+             Date: {}\r\n\
+             Server: gatekey\r\n\
+             Cache-Control: no-store\r\n\
+             X-Content-Type-Options: nosniff\r\n\
+             Content-Type: application/json\r\n\
+             Location: {}\r\n\
+             Connection: close\r\n\
+             Content-Length: 17\r\n\r\n\
+             {{\"username\":\"ok\"}}",
+            field(&answer, "Date").unwrap(),
+            server.url("/api/users/1"),
+        );
+        assert_eq!(answer, expected);
+    }
 }
 
 #[test]
 fn a_head_answer_has_the_length_and_no_body_and_a_204_neither() {
-    let server = Server::start(&[]);
-    server.register("ok", "python");
-    let head = server.request("HEAD /api/users/1", &[], "");
-    assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
-    let options = server.request("OPTIONS /api/users/1", &[], "");
-    assert_eq!((status(&options), field(&options, "Content-Length"), body(&options)), (204, None, ""));
-    assert_eq!(field(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
-    let refused = server.request("HEAD /api/resource", &[], "");
-    assert_eq!((status(&refused), body(&refused)), (401, ""));
+    for server in each_loop() {
+        server.register("ok", "python");
+        let head = server.request("HEAD /api/users/1", &[], "");
+        assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
+        let options = server.request("OPTIONS /api/users/1", &[], "");
+        assert_eq!((status(&options), field(&options, "Content-Length"), body(&options)), (204, None, ""));
+        assert_eq!(field(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
+        let refused = server.request("HEAD /api/resource", &[], "");
+        assert_eq!((status(&refused), body(&refused)), (401, ""));
+    }
 }
 
 #[test]
 fn a_connection_is_kept_for_the_next_request() {
-    let server = Server::start(&[]);
-    let answers = server.exchange(
-        b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n\
-          GET /api/users/2 HTTP/1.1\r\nHost: a\r\n\r\n\
-          GET /api/users/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    );
-    assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 3);
-    assert_eq!(answers.matches("Connection: close\r\n").count(), 1);
+    for server in each_loop() {
+        let answers = server.exchange(
+            b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n\
+              GET /api/users/2 HTTP/1.1\r\nHost: a\r\n\r\n\
+              GET /api/users/3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+        );
+        assert_eq!(answers.matches("HTTP/1.1 404 Not Found\r\n").count(), 3);
+        assert_eq!(answers.matches("Connection: close\r\n").count(), 1);
+    }
 }
 
 #[test]
 fn an_http_1_0_client_is_told_what_becomes_of_the_connection() {
-    let server = Server::start(&[]);
-    let closed = server.exchange(b"GET /api/users/1 HTTP/1.0\r\n\r\n");
-    assert_eq!(field(&closed, "Connection"), Some("close"));
-    let kept = server.exchange(b"GET /api/users/1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
-    assert_eq!(field(&kept, "Connection"), Some("keep-alive"));
+    for server in each_loop() {
+        let closed = server.exchange(b"GET /api/users/1 HTTP/1.0\r\n\r\n");
+        assert_eq!(field(&closed, "Connection"), Some("close"));
+        let kept = server.exchange(b"GET /api/users/1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+        assert_eq!(field(&kept, "Connection"), Some("keep-alive"));
+    }
 }
 
 #[test]
 fn a_body_over_the_limit_is_refused_before_it_is_sent() {
-    let server = Server::start(&[]);
-    let mut connection = server.connect();
-    let head = "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16385\r\n\r\n";
-    connection.write_all(head.as_bytes()).unwrap();
-    // Not a byte of the body: the answer must come all the same.
-    let mut start = [0; 12];
-    connection.read_exact(&mut start).unwrap();
-    assert_eq!(&start, b"HTTP/1.1 413");
+    for server in each_loop() {
+        let mut connection = server.connect();
+        let head = "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16385\r\n\r\n";
+        connection.write_all(head.as_bytes()).unwrap();
+        // Not a byte of the body: the answer must come all the same.
+        let mut start = [0; 12];
+        connection.read_exact(&mut start).unwrap();
+        assert_eq!(&start, b"HTTP/1.1 413");
+    }
 }
 
 #[test]
 fn a_body_at_the_limit_is_taken_however_it_is_framed() {
-    let server = Server::start(&[]);
-    let padded = |length: usize| {
-        let start = r#"{"username":"ok","password":"python","x":""#;
-        format!("{start}{}\"}}", "x".repeat(length - start.len() - 2))
-    };
-    let sized = |text: &str| format!("Content-Length: {}\r\n\r\n{text}", text.len());
-    let chunked =
-        |text: &str| format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
-    let send = |rest: String| {
-        let head =
-            "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
-        status(&server.exchange(format!("{head}{rest}").as_bytes()))
-    };
-    assert_eq!(send(chunked(&padded(16 * 1024 + 1))), 413);
-    assert_eq!(send(sized(&padded(16 * 1024 + 1))), 413);
-    assert_eq!(send(chunked(&padded(16 * 1024))), 201);
-    assert_eq!(send(sized(&padded(16 * 1024))), 400, "by now the name is taken");
+    for server in each_loop() {
+        let padded = |length: usize| {
+            let start = r#"{"username":"ok","password":"python","x":""#;
+            format!("{start}{}\"}}", "x".repeat(length - start.len() - 2))
+        };
+        let sized = |text: &str| format!("Content-Length: {}\r\n\r\n{text}", text.len());
+        let chunked =
+            |text: &str| format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{text}\r\n0\r\n\r\n", text.len());
+        let send = |rest: String| {
+            let head = "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n";
+            status(&server.exchange(format!("{head}{rest}").as_bytes()))
+        };
+        assert_eq!(send(chunked(&padded(16 * 1024 + 1))), 413);
+        assert_eq!(send(sized(&padded(16 * 1024 + 1))), 413);
+        assert_eq!(send(chunked(&padded(16 * 1024))), 201);
+        assert_eq!(send(sized(&padded(16 * 1024))), 400, "by now the name is taken");
+    }
 }
 
 #[test]
 fn a_name_and_a_password_of_any_bytes_go_through() {
-    let server = Server::start(&[]);
-    for (name, password) in [("josé", "p:a:s:s"), ("\"quoted\"", "🔑"), ("o'brien", " \\ "), ("東京", "ü")]
-    {
-        assert_eq!(status(&server.register(name, password)), 201, "{name}");
-        assert_eq!(server.login(name, password), 200, "{name}");
-        assert_eq!(server.login(name, "ruby"), 401, "{name}");
+    for server in each_loop() {
+        for (name, password) in
+            [("josé", "p:a:s:s"), ("\"quoted\"", "🔑"), ("o'brien", " \\ "), ("東京", "ü")]
+        {
+            assert_eq!(status(&server.register(name, password)), 201, "{name}");
+            assert_eq!(server.login(name, password), 200, "{name}");
+            assert_eq!(server.login(name, "ruby"), 401, "{name}");
+        }
     }
 }
 
 #[test]
 fn two_authorization_fields_are_refused() {
-    let server = Server::start(&[]);
-    server.register("ok", "python");
-    let authorization = format!("Authorization: {}", basic("ok", "python"));
-    assert_eq!(status(&server.request("GET /api/resource", &[&authorization], "")), 200);
-    assert_eq!(status(&server.request("GET /api/resource", &[&authorization, &authorization], "")), 400);
+    for server in each_loop() {
+        server.register("ok", "python");
+        let authorization = format!("Authorization: {}", basic("ok", "python"));
+        assert_eq!(status(&server.request("GET /api/resource", &[&authorization], "")), 200);
+        assert_eq!(status(&server.request("GET /api/resource", &[&authorization, &authorization], "")), 400);
+    }
 }
 
 #[test]
