@@ -53,6 +53,8 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::MAX_SESSION,
             &options::SCRYPT,
             &options::MAX_HASH_MEMORY,
+            &options::HASH_SLOTS,
+            &options::HASH_QUEUE,
             &options::REGISTRATION,
             &options::MIN_PASSWORD_LENGTH,
             &options::PUBLIC_URL,

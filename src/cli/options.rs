@@ -32,6 +32,8 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &MAX_SESSION,
     &SCRYPT,
     &MAX_HASH_MEMORY,
+    &HASH_SLOTS,
+    &HASH_QUEUE,
     &REGISTRATION,
     &MIN_PASSWORD_LENGTH,
     &PUBLIC_URL,
@@ -84,6 +86,19 @@ pub(super) const MAX_HASH_MEMORY: Opt = Opt {
     value: Some("SIZE"),
     default: Some("64M"),
     help: "Stored hashes that take more memory than this are not verified: bytes, or with K, M, G.",
+};
+pub(super) const HASH_SLOTS: Opt = Opt {
+    name: "hash-slots",
+    value: Some("NUMBER"),
+    default: None,
+    help: "How many passwords are hashed at once, 1 to 64; each takes the memory of one hash. Default: the number of \
+           cores.",
+};
+pub(super) const HASH_QUEUE: Opt = Opt {
+    name: "hash-queue",
+    value: Some("NUMBER"),
+    default: Some("64"),
+    help: "How many may wait to have a password hashed, up to 1024; more are answered 503.",
 };
 pub(super) const REGISTRATION: Opt = Opt {
     name: "registration",

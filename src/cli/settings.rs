@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt::Display;
+use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::ffi::OsString;
 
@@ -92,7 +93,10 @@ impl<'a> Settings<'a> {
             Ok(cost) => Hasher::new(cost, max_memory).map_err(|error: HashError| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
-        self.required(&options::SCRYPT, hasher)
+        let hasher = self.required(&options::SCRYPT, hasher)?;
+        let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
+        let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
+        Ok(hasher.with_slots(slots, queue))
     }
 
     pub(super) fn max_session(&self) -> Result<Duration, Failure> {
@@ -113,10 +117,9 @@ impl<'a> Settings<'a> {
                 "self" => Ok(UserLookup::Own),
                 _ => Err("expected public or self"),
             })?,
-            min_password_chars: self.required(&options::MIN_PASSWORD_LENGTH, |text| match text.parse() {
-                Ok(chars @ 1..=256) => Ok(chars), // 256 characters fit into 1024 bytes, whatever they are
-                _ => Err("expected a number from 1 to 256"),
-            })?,
+            // 256 characters fit into 1024 bytes, whatever they are.
+            min_password_chars: self
+                .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
         };
         if policy.token_lifetime > policy.max_session {
@@ -124,6 +127,13 @@ impl<'a> Settings<'a> {
         }
         Ok(policy)
     }
+}
+
+fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
+    let number = parse_with_unit(text, &[("", 1)]).and_then(|number| usize::try_from(number).ok());
+    number
+        .filter(|number| range.contains(number))
+        .ok_or_else(|| format!("expected a number from {} to {}", range.start(), range.end()))
 }
 
 fn text(text: &str) -> Result<String, &'static str> {

@@ -125,7 +125,7 @@ impl Realm {
                 self.hasher.verify_nobody(password)?;
                 refused(&user, Why::UnusableHash)
             }
-            Err(error @ HashError::Random(_)) => Err(error.into()),
+            Err(error @ (HashError::Busy | HashError::Random(_))) => Err(error.into()),
         }
     }
 

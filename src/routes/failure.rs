@@ -149,6 +149,13 @@ impl Failure {
 
     fn hash(error: &HashError) -> Self {
         match error {
+            HashError::Busy => Self {
+                field: Some(("Retry-After", "1")),
+                ..Self::new(
+                    ErrorCode::Busy,
+                    "Too many passwords are being checked at once; try again in a moment.",
+                )
+            },
             HashError::Stored(_) | HashError::TooMuchMemory { .. } | HashError::Random(_) => Self::internal(),
         }
         .because_of(error)

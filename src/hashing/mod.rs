@@ -1,16 +1,21 @@
 //! Who hashes, and how much of it: the realm never calls scrypt itself, it asks the [`Hasher`].
 //!
-//! The hasher holds the cost of new hashes and the limit on memory, and counts what it does, so that a test
-//! can say "this cost exactly one hash" without a clock. It is also the place where hashing will be queued
-//! and bounded in number; today each caller hashes in its own thread, and memory is bounded by the number of
-//! threads that serve requests times the largest block admitted.
+//! The hasher holds the cost of new hashes, the limit on memory, and the slots: a fixed number of threads that do all
+//! hashing, with a bounded queue before them. So memory is bounded by the number of slots times the largest block
+//! admitted (128 × r × 2^ln), however many clients log in. It counts what it does, so that a test can say "this
+//! cost exactly one hash" without a clock.
+
+mod slots;
 
 use crate::password::{self, Cost, StoredHash, StoredHashError};
 use crate::random::RandomError;
 use crate::secret::Secret;
 use alloc::string::{String, ToString as _};
 use core::fmt;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
+use slots::{NoSlot, Slots};
+use std::thread;
 
 /// Hashes and verifies passwords within its limits.
 #[derive(Debug)]
@@ -18,40 +23,55 @@ pub struct Hasher {
     cost: Cost,
     max_memory_bytes: u64,
     hashes: AtomicU64,
+    slots: Slots,
 }
 
 impl Hasher {
     /// A stored hash that takes more memory than this is not verified (64 MiB).
     pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 64 << 20;
 
-    /// A hasher that makes new hashes at this cost, and verifies none that takes more than that memory.
+    /// How many may wait for a slot (64): at the default cost and two slots, about what is done in the 5 s that anybody
+    /// waits.
+    pub const DEFAULT_MAX_QUEUE: usize = 64;
+
+    /// A hasher that makes new hashes at this cost, and verifies none that takes more than that memory; with as many
+    /// slots as there are cores.
     ///
     /// # Errors
     /// [`HashError::TooMuchMemory`] if the cost itself is over the limit.
     pub fn new(cost: Cost, max_memory_bytes: u64) -> Result<Self, HashError> {
-        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0) };
+        let slots = Slots::new(cores(), Self::DEFAULT_MAX_QUEUE);
+        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots };
         hasher.admit(cost)?;
         Ok(hasher)
+    }
+
+    /// The same hasher with so many slots (`None`: as many as there are cores), and so many that may wait for one.
+    #[must_use]
+    pub fn with_slots(self, slots: Option<usize>, max_queue: usize) -> Self {
+        Self { slots: Slots::new(slots.unwrap_or_else(cores), max_queue), ..self }
     }
 
     /// Hashes a new password, as it will be stored.
     ///
     /// # Errors
-    /// [`HashError::Random`].
+    /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn hash(&self, password: &Secret) -> Result<String, HashError> {
+        let (password, cost) = (password.clone(), self.cost);
+        let hashed = self.slots.run(move || password::hash(&password, cost))?;
         self.count();
-        Ok(password::hash(password, self.cost)?.to_string())
+        Ok(hashed?.to_string())
     }
 
     /// Whether this is the password of that stored hash, and whether the hash should be made anew.
     ///
     /// # Errors
-    /// [`HashError::Stored`] and [`HashError::TooMuchMemory`]; nothing was hashed then.
+    /// [`HashError::Stored`], [`HashError::TooMuchMemory`] and [`HashError::Busy`]; nothing was hashed then.
     pub fn verify(&self, password: &Secret, stored: &str) -> Result<Verdict, HashError> {
         let stored: StoredHash = stored.parse()?;
         self.admit(stored.cost())?;
-        self.count();
-        Ok(match (password::verify(password, &stored), stored.cost() == self.cost) {
+        let is_current = stored.cost() == self.cost;
+        Ok(match (self.verify_in_slot(password, stored)?, is_current) {
             (false, _) => Verdict::Wrong,
             (true, true) => Verdict::Right,
             (true, false) => Verdict::RightButOutdated,
@@ -61,13 +81,19 @@ impl Hasher {
     /// Does the work of [`Hasher::verify`] for a user who isn't there, so that time doesn't tell.
     ///
     /// # Errors
-    /// [`HashError::Random`].
+    /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn verify_nobody(&self, password: &Secret) -> Result<(), HashError> {
         let dummy = password::dummy(self.cost)?;
-        self.count();
         // The verdict is always "wrong"; black_box keeps the compiler from leaving the work out.
-        core::hint::black_box(password::verify(password, &dummy));
+        core::hint::black_box(self.verify_in_slot(password, dummy)?);
         Ok(())
+    }
+
+    fn verify_in_slot(&self, password: &Secret, stored: StoredHash) -> Result<bool, HashError> {
+        let password = password.clone();
+        let is_right = self.slots.run(move || password::verify(&password, &stored))?;
+        self.count();
+        Ok(is_right)
     }
 
     /// How many hashes were computed since the start.
@@ -86,6 +112,10 @@ impl Hasher {
             Err(HashError::TooMuchMemory { cost, max_bytes: self.max_memory_bytes })
         }
     }
+}
+
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 /// What a verification found.
@@ -111,8 +141,16 @@ pub enum HashError {
         /// The limit, in bytes.
         max_bytes: u64,
     },
+    /// All slots are taken, and so are the places in the queue; later there will be one.
+    Busy,
     /// There were no random bytes for a salt.
     Random(RandomError),
+}
+
+impl From<NoSlot> for HashError {
+    fn from(_: NoSlot) -> Self {
+        Self::Busy
+    }
 }
 
 impl From<StoredHashError> for HashError {
@@ -138,6 +176,7 @@ impl fmt::Display for HashError {
                     cost.memory_bytes()
                 )
             }
+            Self::Busy => f.write_str("too many passwords are being checked at once"),
             Self::Random(error) => error.fmt(f),
         }
     }
@@ -147,7 +186,7 @@ impl core::error::Error for HashError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Stored(error) => error.source(),
-            Self::TooMuchMemory { .. } => None,
+            Self::TooMuchMemory { .. } | Self::Busy => None,
             Self::Random(error) => error.source(),
         }
     }

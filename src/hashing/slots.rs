@@ -1,0 +1,241 @@
+//! Slots: a few threads that do all the hashing, and a bounded queue before them.
+//!
+//! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. Whoever
+//! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
+//! others need. The threads have a low priority: a storm of logins must not slow down those who show tokens.
+
+use crate::os;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// Whoever has waited so long for a slot goes without: by then most people have.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How nice the threads are (sched(7)): beside others, they get about a tenth of a core, and alone all of it.
+const NICENESS: i32 = 10;
+/// Hashing needs little stack; its block is on the heap.
+const STACK_BYTES: usize = 256 * 1024;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads and their queue. Threads are made when they are first needed: a command hashes once, or never.
+#[derive(Debug)]
+pub(super) struct Slots {
+    count: usize,
+    max_queue: usize,
+    shared: Arc<Shared>,
+}
+
+/// There is no slot to be had, or not in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoSlot;
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<(u64, Job)>,
+    next_number: u64,
+    threads: usize,
+    idle_threads: usize,
+    is_closed: bool,
+}
+
+impl core::fmt::Debug for Queue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Queue({} jobs, {} threads)", self.jobs.len(), self.threads)
+    }
+}
+
+impl Slots {
+    /// So many threads, and so many waiting for one of them.
+    pub(super) fn new(count: usize, max_queue: usize) -> Self {
+        Self { count: count.max(1), max_queue, shared: Arc::default() }
+    }
+
+    /// Runs a task in a slot, and waits for it.
+    pub(super) fn run<T: Send + 'static>(
+        &self,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoSlot> {
+        self.run_within(PATIENCE, task)
+    }
+
+    fn run_within<T: Send + 'static>(
+        &self,
+        patience: Duration,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, NoSlot> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let number = self.enqueue(Box::new(move || {
+            let _ = sender.send(task()); // whoever asked always waits
+        }))?;
+        match receiver.recv_timeout(patience) {
+            Ok(result) => Ok(result),
+            Err(RecvTimeoutError::Timeout) if self.withdraw(number) => Err(NoSlot),
+            Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot), // it is under way
+            Err(RecvTimeoutError::Disconnected) => Err(NoSlot),                    // the task panicked
+        }
+    }
+
+    fn enqueue(&self, job: Job) -> Result<u64, NoSlot> {
+        let mut queue = self.shared.lock();
+        if queue.jobs.len() >= queue.idle_threads && queue.threads < self.count {
+            self.spawn(&mut queue);
+        }
+        // Those who will be taken at once don't count as waiting.
+        if queue.threads == 0 || queue.jobs.len() >= queue.idle_threads + self.max_queue {
+            return Err(NoSlot);
+        }
+        let number = queue.next_number;
+        queue.next_number = number.wrapping_add(1);
+        queue.jobs.push_back((number, job));
+        drop(queue);
+        self.shared.arrived.notify_one();
+        Ok(number)
+    }
+
+    /// Where no thread can be made, those that are there must do.
+    fn spawn(&self, queue: &mut Queue) {
+        let shared = self.shared.clone();
+        let builder = thread::Builder::new().name("hash".into()).stack_size(STACK_BYTES);
+        if builder.spawn(move || work(&shared)).is_ok() {
+            queue.threads += 1;
+            queue.idle_threads += 1;
+        }
+    }
+
+    /// Takes a job back, if nobody has begun with it.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut queue = self.shared.lock();
+        let position = queue.jobs.iter().position(|(other, _)| *other == number);
+        position.and_then(|position| queue.jobs.remove(position)).is_some()
+    }
+}
+
+impl Drop for Slots {
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.arrived.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One thread: takes jobs, the oldest first, until nobody can send any more. It counts as idle while it looks for one.
+fn work(shared: &Shared) {
+    let _ = os::lower_priority_of_this_thread(NICENESS); // hashing goes on without
+    loop {
+        let mut queue = shared.lock();
+        let job = loop {
+            match queue.jobs.pop_front() {
+                Some((_, job)) => break job,
+                None if queue.is_closed => return,
+                None => queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        queue.idle_threads -= 1;
+        drop(queue);
+        // The one who waits learns of a panic by the channel's end; the thread lives on for the others.
+        let _ = panic::catch_unwind(AssertUnwindSafe(job));
+        shared.lock().idle_threads += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Barrier;
+
+    /// Occupies every slot until it is told to stop.
+    fn occupy(slots: &Arc<Slots>, gate: &Arc<Barrier>) -> Vec<thread::JoinHandle<Result<(), NoSlot>>> {
+        let started = Arc::new(Barrier::new(slots.count + 1));
+        let hold = |_| {
+            let (slots, gate, started) = (slots.clone(), gate.clone(), started.clone());
+            thread::spawn(move || {
+                slots.run(move || {
+                    started.wait();
+                    gate.wait();
+                })
+            })
+        };
+        let holders = (0..slots.count).map(hold).collect();
+        started.wait();
+        holders
+    }
+
+    #[test]
+    fn never_more_run_at_once_than_there_are_slots() {
+        let slots = Arc::new(Slots::new(3, 100));
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        thread::scope(|scope| {
+            for _ in 0..32 {
+                let (slots, running, most) = (slots.clone(), running.clone(), most.clone());
+                scope.spawn(move || {
+                    let done = slots.run(move || {
+                        most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        thread::yield_now();
+                        running.fetch_sub(1, Ordering::SeqCst);
+                        7
+                    });
+                    assert_eq!(done, Ok(7));
+                });
+            }
+        });
+        assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once_and_serves_again_later() {
+        let slots = Arc::new(Slots::new(2, 0));
+        let gate = Arc::new(Barrier::new(3));
+        let holders = occupy(&slots, &gate);
+        assert_eq!(slots.run(|| ()), Err(NoSlot), "two at work, and none may wait");
+        gate.wait();
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), Ok(()));
+        }
+        while slots.run(|| 7) != Ok(7) {
+            thread::yield_now(); // a thread is idle a moment after its result has arrived
+        }
+    }
+
+    #[test]
+    fn who_waits_too_long_goes_without_and_the_task_is_not_done() {
+        let slots = Arc::new(Slots::new(1, 10));
+        let gate = Arc::new(Barrier::new(2));
+        let holders = occupy(&slots, &gate);
+        let done = Arc::new(AtomicUsize::new(0));
+        let count = done.clone();
+        let waited = slots.run_within(Duration::from_millis(1), move || count.fetch_add(1, Ordering::SeqCst));
+        assert_eq!(waited, Err(NoSlot));
+        gate.wait();
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), Ok(()), "what is under way is waited for");
+        }
+        assert_eq!(done.load(Ordering::SeqCst), 0);
+    }
+
+    #[test]
+    fn a_panic_costs_its_own_task_and_no_slot() {
+        let slots = Slots::new(1, 10);
+        let failed: Result<(), NoSlot> = slots.run(|| panic!("as the test wants it"));
+        assert_eq!(failed, Err(NoSlot));
+        assert_eq!(slots.run(|| 7), Ok(7));
+    }
+}
