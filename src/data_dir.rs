@@ -66,7 +66,8 @@ impl DataDir {
             let made = builder.recursive(true).mode(0o700).create(&self.directory);
             made.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
             keys::create_if_missing(&self.key_file)?;
-            Store::open_or_create(&self.database())?;
+            let database = self.database();
+            Store::open_or_create(&database).map_err(|error| DataDirError::Store(database, error))?;
         }
         self.open()
     }
@@ -76,7 +77,8 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open(&self) -> Result<(Store, Keys), DataDirError> {
-        let store = Store::open(&self.database())?;
+        let database = self.database();
+        let store = Store::open(&database).map_err(|error| DataDirError::Store(database, error))?;
         let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
             if error.is_missing() {
                 DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }
@@ -103,7 +105,7 @@ pub enum DataDirError {
     /// The directory can't be made or looked into.
     Directory(PathBuf, io::Error),
     /// The database can't be used.
-    Store(StoreError),
+    Store(PathBuf, StoreError),
     /// The key file can't be used.
     Keys(KeyFileError),
     /// There is a database, but no key file.
@@ -113,12 +115,6 @@ pub enum DataDirError {
         /// What isn't.
         key_file: PathBuf,
     },
-}
-
-impl From<StoreError> for DataDirError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 impl From<KeyFileError> for DataDirError {
@@ -131,7 +127,7 @@ impl fmt::Display for DataDirError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path, error) => write!(f, "can't use {}: {error}", path.display()),
-            Self::Store(error) => error.fmt(f),
+            Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Keys(error) => error.fmt(f),
             Self::KeysMissing { database, key_file } => write!(
                 f,
@@ -154,7 +150,7 @@ impl Error for DataDirError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Directory(_, error) => error.source(),
-            Self::Store(error) => error.source(),
+            Self::Store(_, error) => error.source(),
             Self::Keys(error) => error.source(),
             Self::KeysMissing { .. } => None,
         }

@@ -6,8 +6,9 @@
 //!   two first starts at once agree on one key, and no key is ever overwritten.
 //! - It must be a regular file that nobody else can read (mode 0600 or 0400; 0640 or 0440 only where owner or
 //!   group are not simply ours, which is how a service reads a file that root owns).
-//! - While the server runs, the file is looked at again, once a second at most, when a token is issued or a
-//!   signature is unknown. A file that can't be used leaves the old ring in place.
+//! - While the server runs, the file is looked at again, once a second at most, when a token is issued or verified:
+//!   so a key that was taken out verifies nothing a second later. A file that can't be used leaves the old ring
+//!   in place.
 
 use crate::encoding;
 use crate::os;
@@ -134,11 +135,12 @@ pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
 fn load_with_stamp(path: &Path) -> Result<(KeyRing, Stamp), KeyFileError> {
     let failed = |problem| KeyFileError { path: path.into(), problem };
     let read_failed = |error| failed(Problem::Io("read it", error));
-    let file = File::open(path).map_err(read_failed)?;
-    let metadata = file.metadata().map_err(read_failed)?;
-    if !metadata.is_file() {
+    // Before it is opened, which would wait for ever on a pipe; and what was opened is looked at again.
+    if !fs::metadata(path).map_err(read_failed)?.is_file() {
         return Err(failed(Problem::NotAFile));
     }
+    let file = File::open(path).map_err(read_failed)?;
+    let metadata = file.metadata().map_err(read_failed)?;
     if !is_private(&metadata, os::effective_ids()) {
         return Err(failed(Problem::Mode { mode: metadata.mode() & 0o7777 }));
     }
@@ -234,22 +236,23 @@ impl Keys {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Looks at the file if the last look is a second ago.
+    /// Looks at the file if the last look is a second ago, and nobody else is looking.
     pub fn refresh(&self, now: Instant) -> Refresh {
-        self.look(now, LOOK_EVERY)
+        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        let Ok(mut last) = last.try_lock() else { return Refresh::Same };
+        if last.at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
+            return Refresh::Same;
+        }
+        self.look(path, &mut last, now)
     }
 
     /// Looks at the file now.
     pub fn refresh_now(&self, now: Instant) -> Refresh {
-        self.look(now, Duration::ZERO)
+        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        self.look(path, &mut last.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
-    fn look(&self, now: Instant, every: Duration) -> Refresh {
-        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
-        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-        if last.at.is_some_and(|at| now.saturating_duration_since(at) < every) {
-            return Refresh::Same;
-        }
+    fn look(&self, path: &Path, last: &mut LastLook, now: Instant) -> Refresh {
         last.at = Some(now);
         let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
         if is_same && last.trouble.is_none() {

@@ -195,14 +195,7 @@ impl fmt::Display for KeyRingError {
     }
 }
 
-impl core::error::Error for KeyRingError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Length { error, .. } => Some(error),
-            Self::Empty | Self::TooMany | Self::NotBase64 { .. } => None,
-        }
-    }
-}
+impl core::error::Error for KeyRingError {}
 
 #[cfg(test)]
 mod tests {

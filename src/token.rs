@@ -74,7 +74,7 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(why) => write!(f, "malformed token: {why}"),
-            Self::BadSignature => f.write_str("no key of the ring made the token's signature"),
+            Self::BadSignature => f.write_str("no signing key matches the token's signature"),
             Self::Unsupported(why) => write!(f, "unsupported token: {why}"),
             Self::Expired(at) => write!(f, "the token expired at {at}"),
         }
@@ -186,8 +186,8 @@ impl Opened {
             expires_at: expiry.at,
             auth_time: self.auth_time()?,
         };
-        let not_before =
-            [&self.header, &self.payload].map(|part| seconds(part, "nbf", "nbf is not a moment"));
+        let not_before = [&self.header, &self.payload]
+            .map(|part| seconds(part, "nbf", "nbf is not a whole number of seconds since 1970"));
         for not_before in not_before {
             if not_before?.is_some_and(|at| at > now) {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
@@ -223,7 +223,7 @@ impl Opened {
 
     /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).
     fn expiry(&self) -> Result<Expiry, TokenError> {
-        const WHY: &str = "exp is not a moment";
+        const WHY: &str = "exp is not a whole number of seconds since 1970";
         let in_header = seconds(&self.header, "exp", WHY)?;
         let in_payload = match self.payload.get("exp") {
             // The original's last edition wrote the time with its fraction.
@@ -247,7 +247,7 @@ impl Opened {
     /// # Errors
     /// [`TokenError::Malformed`].
     pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
-        const WHY: &str = "iat is not a moment";
+        const WHY: &str = "iat is not a whole number of seconds since 1970";
         let in_header = seconds(&self.header, "iat", WHY)?;
         let in_payload = seconds(&self.payload, "iat", WHY)?;
         match (in_header, in_payload) {
@@ -265,7 +265,8 @@ impl Opened {
     /// [`TokenError::Malformed`].
     pub fn auth_time(&self) -> Result<UnixTime, TokenError> {
         let issued_at = self.issued_at()?;
-        let auth_time = seconds(&self.payload, "auth_time", "auth_time is not a moment")?;
+        let auth_time =
+            seconds(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")?;
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
     }
 

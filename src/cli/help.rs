@@ -20,7 +20,7 @@ pub(super) fn help(words: &[String]) -> Result<String, Failure> {
     let begins = |command: &&Command| command.words.iter().zip(words).all(|(own, word)| own == word);
     let commands: Vec<_> = COMMANDS.iter().filter(begins).collect();
     if commands.is_empty() {
-        return Err(Failure::Usage(format!("unknown command \"{}\"", words.join(" "))));
+        return Err(Failure::Usage(format!("unknown command \"{}\"; see: gatekey help", words.join(" "))));
     }
     Ok(on_all(&commands))
 }

@@ -77,7 +77,7 @@ pub fn run(
         Ok(code) => code,
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Err(Failure::Failed(message)) => complain(&message, 1),
-        Err(Failure::Usage(message)) => complain(&format!("{message}\nTry: gatekey help"), 2),
+        Err(Failure::Usage(message)) => complain(&message, 2),
     }
 }
 

@@ -41,20 +41,22 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
                     if takes_value { parser.value().and_then(ValueExt::string)? } else { String::new() };
                 given.push((option, text));
             }
-            Arg::Short(letter) => return Err(Failure::Usage(format!("unknown option -{letter}"))),
+            Arg::Short(letter) => {
+                return Err(Failure::Usage(format!("unknown option -{letter}; see: gatekey help")));
+            }
         }
     }
     match words.first().map(String::as_str) {
         Some("help") => Ok(Asked::Help(words.split_off(1))),
         _ if wants_help => Ok(Asked::Help(words)),
-        None => Err(Failure::Usage("no command given".into())),
+        None => Err(Failure::Usage("no command given; see: gatekey help".into())),
         Some(_) => run(words, given),
     }
 }
 
 fn find_option(name: &str) -> Result<&'static Opt, Failure> {
     let found = OPTIONS.iter().find(|option| option.name == name);
-    found.copied().ok_or_else(|| Failure::Usage(format!("unknown option --{name}")))
+    found.copied().ok_or_else(|| Failure::Usage(format!("unknown option --{name}; see: gatekey help")))
 }
 
 /// What lexopt doesn't understand.
@@ -73,20 +75,22 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
 
 fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Asked, Failure> {
     let Some(command) = find_command(&words) else {
-        return Err(Failure::Usage(format!("unknown command \"{}\"", words.join(" "))));
+        return Err(Failure::Usage(format!("unknown command \"{}\"; see: gatekey help", words.join(" "))));
     };
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
     if operands.len() != command.operands.len() {
-        let expected = command.operands.first().unwrap_or(&"no operand");
+        let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
         return Err(Failure::Usage(format!(
-            "{name}: expected {expected}, {} words were given",
-            operands.len()
+            "{name}: expected {expected}, {given} given; see: gatekey help {name}"
         )));
     }
     let takes = |option: &Opt| command.options.iter().any(|own| own.name == option.name);
     if let Some((stray, _)) = given.iter().find(|(option, _)| !takes(option)) {
-        return Err(Failure::Usage(format!("{name} does not take --{}", stray.name)));
+        return Err(Failure::Usage(format!(
+            "{name} does not take --{}; see: gatekey help {name}",
+            stray.name
+        )));
     }
     Ok(Asked::Run { command, given, operands })
 }
@@ -136,15 +140,18 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_said() {
-        assert_eq!(complaint(""), "no command given");
-        assert_eq!(complaint("sevre"), "unknown command \"sevre\"");
-        assert_eq!(complaint("user"), "unknown command \"user\"");
-        assert_eq!(complaint("serve --lisen x"), "unknown option --lisen");
-        assert_eq!(complaint("serve -x"), "unknown option -x");
+        assert_eq!(complaint(""), "no command given; see: gatekey help");
+        assert_eq!(complaint("sevre"), "unknown command \"sevre\"; see: gatekey help");
+        assert_eq!(complaint("user"), "unknown command \"user\"; see: gatekey help");
+        assert_eq!(complaint("serve --lisen x"), "unknown option --lisen; see: gatekey help");
+        assert_eq!(complaint("serve -x"), "unknown option -x; see: gatekey help");
         assert_eq!(complaint("serve --listen"), "missing argument for option '--listen'");
-        assert_eq!(complaint("serve now"), "serve: expected no operand, 1 words were given");
-        assert_eq!(complaint("user add"), "user add: expected USERNAME, 0 words were given");
-        assert_eq!(complaint("user list --listen x"), "user list does not take --listen");
+        assert_eq!(complaint("serve now"), "serve: expected nothing more, 1 given; see: gatekey help serve");
+        assert_eq!(complaint("user add"), "user add: expected USERNAME, 0 given; see: gatekey help user add");
+        assert_eq!(
+            complaint("user list --listen x"),
+            "user list does not take --listen; see: gatekey help user list"
+        );
         assert_eq!(
             complaint("serve --allow-cleartext=yes"),
             "unexpected argument for option '--allow-cleartext': \"yes\""

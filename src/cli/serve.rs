@@ -5,6 +5,7 @@ use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
 use crate::clock;
+use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::strict::{self, Limits};
@@ -17,15 +18,36 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
+use std::env;
 use std::io::{self, Write as _};
 use std::net::TcpListener;
-use std::process::{self, ExitCode};
+use std::os::unix::process::CommandExt as _;
+use std::process::{self, Command, ExitCode};
 use std::thread::{self, JoinHandle};
 
 /// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
 const ADVISED_PASSWORD_CHARS: usize = 8;
 
+/// glibc's threshold in bytes: a larger block is memory of its own, given back when it is freed.
+const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
+
+/// Starts this program once more, with an allocator that gives memory back.
+///
+/// glibc takes the first freed block as a sign that more of its size will come, and keeps those from then on: twice
+/// the memory of all hash slots, for ever. The variable ends that, and is read only when a process begins. Process
+/// id and descriptors stay. Where it can't be done, or another C library is in use, serving goes on without.
+fn restart_with_returning_memory() {
+    let (variable, bytes) = MMAP_THRESHOLD;
+    if env::var_os(variable).is_none() {
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_default();
+        // Returns only where it failed.
+        let _ = Command::new("/proc/self/exe").arg0(name).args(arguments).env(variable, bytes).exec();
+    }
+}
+
 pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    restart_with_returning_memory();
     let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
     let is_strict = settings.required(&options::LOOP, |name| match name {
         "strict" => Ok(true),
@@ -34,7 +56,9 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     })?;
     // The address comes before the data: where it is taken, nothing is made.
     let (listener, address) = listen(settings)?;
-    let opened = settings.data_dir()?.open_or_create();
+    let data_dir = settings.data_dir()?;
+    say_what_is_new(&data_dir);
+    let opened = data_dir.open_or_create();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
     let realm = Arc::new(Realm::new(store, keys, hasher, policy).with_observer(|notice| log::notice(notice)));
     warn_of_weaknesses(&realm);
@@ -63,6 +87,21 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     signals.close();
     drop(realm);
     Ok(ExitCode::SUCCESS)
+}
+
+/// So that a mistyped directory is not taken for an empty one.
+fn say_what_is_new(data_dir: &DataDir) {
+    if data_dir.has_database().unwrap_or(true) {
+        return; // or it will be said in a moment why that can't be told
+    }
+    log::notice(format!("making a new database, {}", data_dir.database().display()));
+    if data_dir.key_file().exists() {
+        log::notice(format!(
+            "its signing keys are there already, {}; if they were another database's, old tokens may fit new users: \
+             put that database back, or make new keys",
+            data_dir.key_file().display()
+        ));
+    }
 }
 
 fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {

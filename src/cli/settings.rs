@@ -73,7 +73,7 @@ impl<'a> Settings<'a> {
         let is_set = self.read(option, |text| match text {
             "" | "1" | "true" | "yes" => Ok(true),
             "0" | "false" | "no" => Ok(false),
-            _ => Err("expected 1 or 0"),
+            _ => Err("expected 1, true, yes, 0, false or no"),
         });
         Ok(is_set?.unwrap_or(false))
     }
@@ -123,7 +123,10 @@ impl<'a> Settings<'a> {
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
         };
         if policy.token_lifetime > policy.max_session {
-            return Err(Failure::Usage("--token-lifetime must not be longer than --max-session".into()));
+            let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
+            return Err(Failure::Usage(format!(
+                "--token-lifetime ({lifetime} s) is longer than --max-session ({session} s): raise the latter too"
+            )));
         }
         Ok(policy)
     }

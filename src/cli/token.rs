@@ -79,7 +79,7 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
     };
     let subject = match Store::open(&data_dir.database()).and_then(|store| store.find_token_subject(id)) {
         Ok(subject) => subject,
-        Err(StoreError::Missing(_)) => return Value::Null,
+        Err(StoreError::Missing) => return Value::Null,
         Err(error) => {
             log::notice(format!("the token's user is not looked up: {}", chain::describe(&error)));
             return Value::Null;

@@ -55,6 +55,8 @@ pub struct Refusal {
 pub enum Why {
     /// No user has this name.
     UnknownUser,
+    /// What was shown is empty, or longer than a password may be.
+    NoPassword,
     /// It is not this user's password.
     WrongPassword,
     /// The user's stored hash can't be verified.
@@ -100,7 +102,7 @@ impl Realm {
         let refused = |user: &User, why| Err(refusal(Some(user.id), why));
         if !password::LENGTH.contains(&password.expose().len()) {
             // Nobody has such a password, whatever the name; so this tells nothing about the name.
-            return Err(refusal(None, Why::WrongPassword));
+            return Err(refusal(None, Why::NoPassword));
         }
         let user = match self.store.find_user_by_name(username)? {
             Some(user) if !user.disabled => user,
@@ -156,13 +158,11 @@ impl Realm {
         }
     }
 
-    /// Verifies under the ring in use; where no key fits, perhaps the file has a newer one.
+    /// Verifies under the ring of this second: a key that was taken out of the file verifies nothing any more, and one
+    /// that was put in does.
     fn verify_token(&self, token: &str, now: Now) -> Result<Claims, TokenError> {
-        let verify = || token::verify(token, &self.keys.ring(), now.unix, self.policy.max_session);
-        match verify() {
-            Err(TokenError::BadSignature) if self.refresh_keys(now) => verify(),
-            verdict => verdict,
-        }
+        self.refresh_keys(now);
+        token::verify(token, &self.keys.ring(), now.unix, self.policy.max_session)
     }
 }
 
@@ -227,6 +227,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownUser => "no user has this name",
+            Self::NoPassword => "the password is empty or too long",
             Self::WrongPassword => "wrong password",
             Self::UnusableHash => "the stored hash can't be verified",
             Self::Disabled => "the user is disabled",

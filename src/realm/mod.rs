@@ -69,7 +69,7 @@ impl fmt::Display for Notice<'_> {
         match self {
             Self::KeysChanged(ring) => {
                 let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
-                write!(f, "signing keys read again: {count}, the newest is {newest}")
+                write!(f, "signing keys read again: {count}, the newest has the fingerprint {newest}")
             }
             Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
@@ -153,8 +153,8 @@ impl Realm {
     }
 
     /// Looks at the key file again, once a second at most.
-    fn refresh_keys(&self, now: Now) -> bool {
-        self.take_up(self.keys.refresh(now.monotonic), now)
+    fn refresh_keys(&self, now: Now) {
+        self.take_up(self.keys.refresh(now.monotonic), now);
     }
 
     /// Looks at the key file again now: for a signal that asks for it.
@@ -162,18 +162,16 @@ impl Realm {
         self.take_up(self.keys.refresh_now(now.monotonic), now);
     }
 
-    /// Whether the keys are others now; whoever watches is told.
-    fn take_up(&self, refresh: Refresh, now: Now) -> bool {
+    /// Tells whoever watches, and notes new keys in the store.
+    fn take_up(&self, refresh: Refresh, now: Now) {
         match refresh {
-            Refresh::Same => return false,
-            Refresh::Changed => (self.observer)(Notice::KeysChanged(&self.ring())),
-            Refresh::Failed(error) => {
-                (self.observer)(Notice::KeysUnusable(&error));
-                return false;
+            Refresh::Same => {}
+            Refresh::Changed => {
+                (self.observer)(Notice::KeysChanged(&self.ring()));
+                self.note_keys(now);
             }
+            Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
         }
-        self.note_keys(now);
-        true
     }
 
     /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once

@@ -18,7 +18,7 @@ pub(super) fn object(request: &Request) -> Result<Object, Failure> {
 }
 
 fn malformed(what: impl core::fmt::Display) -> Failure {
-    let message = format!("The body is {what}; send one JSON object with each member once.");
+    let message = format!("The body is {what}; send one JSON object, each member once.");
     Failure::new(ErrorCode::MalformedJson, message)
 }
 
@@ -39,7 +39,7 @@ pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) ->
         Some(Value::String(text)) => Ok(text),
         None | Some(Value::Null) => Err(Failure::new(
             ErrorCode::MissingField,
-            format!("The body lacks \"{name}\"; send it as a string."),
+            format!("\"{name}\" is missing or null; send it as a string."),
         )),
         Some(_) => Err(Failure::new(wrong_type, format!("\"{name}\" is not a string; send it as one."))),
     }

@@ -65,7 +65,7 @@ impl Failure {
 
     /// Authenticated, but it is another one's.
     pub(super) fn forbidden(user: UserId) -> Self {
-        Self::new(ErrorCode::Forbidden, "A user may see and change only that user.").for_user(Some(user))
+        Self::new(ErrorCode::Forbidden, "You may see and change only your own account.").for_user(Some(user))
     }
 
     fn username(error: UsernameError) -> Self {
@@ -139,7 +139,7 @@ impl Failure {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::Unavailable, "The server can't use its database now; try again later.")
             }
-            StoreError::Missing(_)
+            StoreError::Missing
             | StoreError::Newer { .. }
             | StoreError::Foreign(_)
             | StoreError::Corrupt(_) => Self::internal(),
@@ -178,7 +178,7 @@ impl From<Failure> for Response {
         let Failure { code, message, field, user, cause } = failure;
         let mut response = Self::error(code, &message);
         response.fields.extend(field.map(|(name, value)| (name, value.into())));
-        response.about = About { route: None, user, cause };
+        response.about = About { route: None, user, cause: cause.or_else(|| Some(code.name().into())) };
         response
     }
 }

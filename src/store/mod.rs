@@ -23,7 +23,7 @@ pub use users::{InsertError, TokenSubject, User};
 use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An open database. Shared by reference among threads.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl Store {
 #[derive(Debug)]
 pub enum StoreError {
     /// There is no database file.
-    Missing(PathBuf),
+    Missing,
     /// A newer gatekey made it.
     Newer {
         /// Its schema's version.
@@ -75,10 +75,10 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(path) => write!(f, "there is no database at {}", path.display()),
+            Self::Missing => f.write_str("there is no database; see --data, or make one: gatekey serve"),
             Self::Newer { found, known } => write!(
                 f,
-                "the database has schema version {found}, made by a newer gatekey; this one knows up to {known}"
+                "the database has schema version {found}, made by a newer gatekey; this one knows up to {known}. Use the newer one"
             ),
             Self::Foreign(what) => write!(f, "the database is not gatekey's: it is {what}"),
             Self::Corrupt(_) => f.write_str("the database is corrupt"),
@@ -91,7 +91,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Corrupt(source) | Self::Unavailable(source) => Some(&**source),
-            Self::Missing(_) | Self::Newer { .. } | Self::Foreign(_) => None,
+            Self::Missing | Self::Newer { .. } | Self::Foreign(_) => None,
         }
     }
 }

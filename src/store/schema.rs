@@ -39,7 +39,7 @@ struct Identity {
 pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     let not_sqlite = Err(StoreError::Foreign("not an SQLite database"));
     let metadata = path.metadata().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => StoreError::Missing(path.into()),
+        io::ErrorKind::NotFound => StoreError::Missing,
         _ => StoreError::Unavailable(error.into()),
     })?;
     if !metadata.is_file() {

@@ -12,6 +12,7 @@ use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
 use rusqlite::Connection;
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A directory with a database in it, and the store that is open on it.

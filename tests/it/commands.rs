@@ -218,10 +218,10 @@ fn every_command_has_help_with_an_example_that_names_it() {
 #[test]
 fn what_is_not_understood_ends_with_2_and_a_hint() {
     for (words, message) in [
-        (&["sevre"][..], "gatekey: unknown command \"sevre\"\nTry: gatekey help\n"),
-        (&[], "gatekey: no command given\nTry: gatekey help\n"),
-        (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate\nTry: gatekey help\n"),
-        (&["user", "add"], "gatekey: user add: expected USERNAME, 0 words were given\nTry: gatekey help\n"),
+        (&["sevre"][..], "gatekey: unknown command \"sevre\"; see: gatekey help\n"),
+        (&[], "gatekey: no command given; see: gatekey help\n"),
+        (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help\n"),
+        (&["user", "add"], "gatekey: user add: expected USERNAME, 0 given; see: gatekey help user add\n"),
     ] {
         let (code, out, said) = written(&run(gatekey().args(words), ""));
         assert_eq!((code, out.as_str(), said.as_str()), (Some(2), "", message));

@@ -299,9 +299,13 @@ fn a_key_that_left_the_file_verifies_no_more() {
     let old = test.token("ok", "python");
     replace_key_file(&test, b"the second secret, of 32 bytes..\n");
     test.advance(SECOND);
-    let new = test.token("ok", "python");
-    assert!(is_good(&test, &new));
+    assert_eq!(
+        test.bearer("GET", "/api/token", &old).status,
+        401,
+        "nor can it be traded for a token of the new key"
+    );
     assert!(!is_good(&test, &old));
+    assert!(is_good(&test, &test.token("ok", "python")));
 }
 
 #[test]
@@ -351,7 +355,7 @@ fn a_bad_key_file_keeps_the_old_keys_and_is_reported_once() {
     test.advance(SECOND);
     assert!(is_good(&test, &test.token("ok", "python")));
     let fingerprint = test.realm.ring().newest().fingerprint();
-    let notice = format!("signing keys read again: 1, the newest is {fingerprint}");
+    let notice = format!("signing keys read again: 1, the newest has the fingerprint {fingerprint}");
     assert_eq!(notices.lock().unwrap().split_off(0), [notice]);
 }
 

@@ -79,7 +79,7 @@ fn a_field_that_is_missing_or_null_is_missing() {
         (r#"{"username":"ok"}"#, "password"),
         (r#"{"username":"ok","password":null}"#, "password"),
     ] {
-        let expected = json!({"error":"missing_field","message":format!("The body lacks \"{missing}\"; send it as a string.")});
+        let expected = json!({"error":"missing_field","message":format!("\"{missing}\" is missing or null; send it as a string.")});
         let response = post(&realm, body);
         assert_eq!((response.status, text(&response)), (400, expected.to_string().as_str()), "{body}");
     }

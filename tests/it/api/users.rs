@@ -6,7 +6,7 @@ use gatekey::http::{Request, Response};
 use gatekey::realm::{Policy, Registration};
 use gatekey::secret::Secret;
 
-const FORBIDDEN: &str = r#"{"error":"forbidden","message":"A user may see and change only that user."}"#;
+const FORBIDDEN: &str = r#"{"error":"forbidden","message":"You may see and change only your own account."}"#;
 
 fn change(realm: &TestRealm, path: &str, authorization: &str, new: &str) -> Response {
     let body = gatekey::json::json!({"password": new}).to_string();
