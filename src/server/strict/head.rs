@@ -179,7 +179,8 @@ fn check_host(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<(), 
 /// RFC 9112 section 6.3, with every ambiguity refused.
 fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusal> {
     const LENGTH: Refusal = malformed("Content-Length is not one number.");
-    let codings: String = joined(request, "Transfer-Encoding");
+    let is_chunked =
+        || request.field("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
     let mut lengths = request.fields("Content-Length");
     match (request.fields("Transfer-Encoding").next(), lengths.next()) {
         (None, None) => Ok(Framing::Length(0)),
@@ -193,7 +194,7 @@ fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusa
         }
         (Some(_), Some(_)) => Err(malformed("The request has both Content-Length and Transfer-Encoding.")),
         (Some(_), None) if is_http_1_0 => Err(malformed("HTTP/1.0 has no Transfer-Encoding.")),
-        (Some(_), None) if codings.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+        (Some(_), None) if is_chunked() => Ok(Framing::Chunked),
         (Some(_), None) => {
             Err(refuse(ErrorCode::NotImplemented, "The only transfer coding here is chunked."))
         }
