@@ -77,6 +77,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let (method, target, is_http_1_0) = parse_request_line(line)?;
     let (path, authority) = parse_target(method, target)?;
     let mut request = Request::new(method, path);
+    if request.path.is_empty() {
+        request.path.push('/'); // RFC 9110 section 4.2.3: `http://a` and `http://a?b` mean the root
+    }
     let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
     for field in parse_fields(fields, &mut storage)? {
         // In absolute-form the target's own authority counts (RFC 9112 section 3.2.2).
@@ -146,7 +149,7 @@ fn parse_target<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'
     if !is_valid_host(authority) {
         return Err(TARGET);
     }
-    Ok((if path.is_empty() { "/" } else { path }, Some(authority)))
+    Ok((path, Some(authority)))
 }
 
 /// Field lines, by httparse: it refuses white space before the colon, folded lines and control characters.
