@@ -133,6 +133,7 @@ impl Parser {
     }
 
     fn read_body(&mut self, mut reading: Reading) -> Result<Step, Refusal> {
+        let has_begun = !self.buffer.is_empty();
         let progress = match &mut reading.rest {
             Rest::Bytes(left) => {
                 let take = (*left).min(self.buffer.len());
@@ -153,7 +154,7 @@ impl Parser {
             Progress::TooLarge => Ok(too_large(reading.head)),
             Progress::Unfinished => {
                 // Whoever has begun to send the body waits for no 100.
-                let expects_continue = reading.head.expects_continue && reading.bytes.is_empty();
+                let expects_continue = reading.head.expects_continue && !has_begun;
                 reading.head.expects_continue = false;
                 self.body = Some(reading);
                 Ok(Step::Read(Missing::Body { expects_continue }))
