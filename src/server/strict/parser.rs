@@ -93,10 +93,9 @@ impl Parser {
             self.buffer.drain(..2);
             self.skipped_line = true;
         }
-        let Some(end) = head::find_end(&self.buffer, self.scanned)? else { return self.await_head() };
-        if end > self.limits.max_head {
-            return Err(self.too_long());
-        }
+        // Nothing is looked for beyond the limit: what is said would depend on how much has arrived.
+        let within = self.buffer.get(..self.limits.max_head).unwrap_or(&self.buffer);
+        let Some(end) = head::find_end(within, self.scanned)? else { return self.await_head() };
         let head = head::parse(self.buffer.get(..end).unwrap_or_default())?;
         self.buffer.drain(..end);
         (self.scanned, self.skipped_line) = (0, false);
