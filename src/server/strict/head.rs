@@ -234,3 +234,7 @@ fn parse_expect(request: &Request, is_http_1_0: bool) -> Result<bool, Refusal> {
         Err(refuse(ErrorCode::ExpectationFailed, "The only expectation met here is 100-continue."))
     }
 }
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;

@@ -87,6 +87,12 @@ impl Parser {
         }
     }
 
+    /// Bytes held: those not yet read, and those of a body on its way.
+    #[cfg(test)]
+    fn held(&self) -> usize {
+        self.buffer.len().saturating_add(self.body.as_ref().map_or(0, |reading| reading.bytes.len()))
+    }
+
     fn read_head(&mut self) -> Result<Step, Refusal> {
         // RFC 9112 section 2.2: at least one empty line before a request is to be ignored. One it is.
         if !self.skipped_line && self.buffer.starts_with(b"\r\n") {
