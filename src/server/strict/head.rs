@@ -77,6 +77,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let (method, target, is_http_1_0) = parse_request_line(line)?;
     let (path, authority) = parse_target(method, target)?;
     let mut request = Request::new(method, path);
+    if request.path.is_empty() {
+        request.path.push('/'); // RFC 9110 section 4.2.3: `http://a` and `http://a?b` mean the root
+    }
     let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
     for field in parse_fields(fields, &mut storage)? {
         // In absolute-form the target's own authority counts (RFC 9112 section 3.2.2).
@@ -146,7 +149,7 @@ fn parse_target<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'
     if !is_valid_host(authority) {
         return Err(TARGET);
     }
-    Ok((if path.is_empty() { "/" } else { path }, Some(authority)))
+    Ok((path, Some(authority)))
 }
 
 /// Field lines, by httparse: it refuses white space before the colon, folded lines and control characters.
@@ -179,7 +182,8 @@ fn check_host(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<(), 
 /// RFC 9112 section 6.3, with every ambiguity refused.
 fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusal> {
     const LENGTH: Refusal = malformed("Content-Length is not one number.");
-    let codings: String = joined(request, "Transfer-Encoding");
+    let is_chunked =
+        || request.field("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
     let mut lengths = request.fields("Content-Length");
     match (request.fields("Transfer-Encoding").next(), lengths.next()) {
         (None, None) => Ok(Framing::Length(0)),
@@ -193,7 +197,7 @@ fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusa
         }
         (Some(_), Some(_)) => Err(malformed("The request has both Content-Length and Transfer-Encoding.")),
         (Some(_), None) if is_http_1_0 => Err(malformed("HTTP/1.0 has no Transfer-Encoding.")),
-        (Some(_), None) if codings.eq_ignore_ascii_case("chunked") => Ok(Framing::Chunked),
+        (Some(_), None) if is_chunked() => Ok(Framing::Chunked),
         (Some(_), None) => {
             Err(refuse(ErrorCode::NotImplemented, "The only transfer coding here is chunked."))
         }
@@ -230,3 +234,7 @@ fn parse_expect(request: &Request, is_http_1_0: bool) -> Result<bool, Refusal> {
         Err(refuse(ErrorCode::ExpectationFailed, "The only expectation met here is 100-continue."))
     }
 }
+
+#[cfg(test)]
+#[path = "head_tests.rs"]
+mod tests;
