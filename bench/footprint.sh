@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
-# What a server costs while nobody asks it anything: bytes on disk, memory, time to be ready.
+# What a server costs while nobody asks it anything: bytes on disk, memory, time to be ready; and what a
+# crowd of logins adds to that.
 #
 #   bench/footprint.sh target/release/gatekey
 set -eu
 binary=$1
 directory=$(mktemp -d)
 server=
+url=
+clients=()
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$directory"' EXIT
 
-# Starts a server and waits for its ready line; sets server, and prints nothing.
+# Starts a server with these further options and waits for its ready line; sets server and url.
 start() {
     rm -f "$directory/ready"
     mkfifo "$directory/ready"
-    "$binary" serve --listen 127.0.0.1:0 --data "$directory/data" --log off >"$directory/ready" 2>/dev/null &
+    "$binary" serve --listen 127.0.0.1:0 --data "$directory/data" --log off "$@" >"$directory/ready" 2>/dev/null &
     server=$!
-    read -r _ <"$directory/ready"
+    read -r _ _ _ url <"$directory/ready"
 }
 
 stop() {
@@ -40,4 +43,16 @@ printf 'start to ready       %9d microseconds (median of 9, process start includ
 
 printf 'resident, idle       %9d KiB\n' "$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")"
 printf 'of that, anonymous   %9d KiB\n' "$(awk '/^RssAnon/ {print $2}' "/proc/$server/status")"
+
+# A crowd: 64 logins at once, at the default cost, with two slots; some of them are told to come again (503).
+stop
+start --hash-slots 2
+"$binary" user add crowd --data "$directory/data" <<<'correct horse' >/dev/null
+for _ in {1..64}; do
+    curl --silent --output /dev/null --user 'crowd:correct horse' "$url/api/resource" &
+    clients+=($!)
+done
+wait "${clients[@]}"
+printf 'peak, 64 logins      %9d KiB (two slots of 16 MiB)\n' "$(awk '/^VmHWM/ {print $2}' "/proc/$server/status")"
+printf 'resident, after that %9d KiB\n' "$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")"
 stop

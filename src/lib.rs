@@ -49,7 +49,7 @@
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
 //! | `store` | [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
-//! | `tiny-http` | [`server`] | and a server |
+//! | `tiny-http`, `strict` | [`server`] | and a server: either loop |
 //! | `cli` (default) | [`cli`] | and the command line |
 //!
 //! `std` stands between the first two and adds the reading of clocks.

@@ -1,7 +1,8 @@
 //! Servers: loops that carry bytes to [`crate::routes::dispatch`] and back.
 //!
 //! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
-//! and no realm. [`tiny`] is the one the project was ordered with, and the first to read.
+//! and no realm. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
+//! open network.
 
 #[cfg(feature = "strict")]
 pub mod strict;

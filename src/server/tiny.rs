@@ -10,9 +10,9 @@
 //! | `Content-Length` over 2^63 | a thread of this loop panics; it is replaced by none |
 //! | `GET / HTTP/2.0` | a thread and two descriptors are lost, unanswered |
 //! | descriptors run out while accepting | accepting ends for good |
-//! | more than four keep-alive connections at once | four are served, the others wait for one of them to end |
+//! | several connections opened at once, some of them silent | a request behind a silent one may wait for it to end |
 //!
-//! The server's own strict loop, which is to come, is for that.
+//! The strict loop is for that.
 
 use super::{Handler, Shutdown};
 use crate::clock;
