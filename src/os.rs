@@ -3,7 +3,7 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process;
+use rustix::process::{self, Resource};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -15,6 +15,11 @@ pub fn make_new_files_private() {
 /// The user and group that this process acts as: (uid, gid).
 pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
+}
+
+/// How many descriptors this process may have open at once; `None` for no limit.
+pub fn max_descriptors() -> Option<u64> {
+    process::getrlimit(Resource::Nofile).current
 }
 
 /// Which of two descriptors has something to read.

@@ -95,7 +95,7 @@ impl Registry {
         now: Instant,
     ) -> Result<Arc<Entry>, TcpStream> {
         let prefix = prefix(address);
-        let is_exempt = address.is_loopback();
+        let is_exempt = self.limits.exempts_loopback && address.to_canonical().is_loopback();
         let mut entries = self.lock();
         let own = || entries.iter().filter(|entry| entry.prefix == prefix);
         let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
