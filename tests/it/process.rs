@@ -61,6 +61,10 @@ impl Server {
         Self { address: address.trim_end().parse().unwrap(), data, child, log: Some(log), directory: None }
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
