@@ -116,7 +116,9 @@ fn warm_up(server: &Server) {
     assert!([201, 400].contains(&status(&server.register("ok", "python"))));
     let mut connections: Vec<_> = (0..4).map(|_| server.connect()).collect();
     for _ in 0..10 {
-        connections.iter_mut().for_each(|connection| assert_eq!(ask(connection), Ok(200)));
+        for connection in &mut connections {
+            assert_eq!(ask(connection), Ok(200));
+        }
     }
 }
 
