@@ -3,7 +3,7 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
-use rustix::process;
+use rustix::process::{self, Resource};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -17,13 +17,18 @@ pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
 }
 
-/// Lets this thread, and no other of the process, take back behind others: from nice 0 to 19. Needs no privilege.
+/// Lets this thread, and no other of the process, step back behind others: from nice 0 to 19. Needs no privilege.
 ///
 /// # Errors
 /// What setpriority(2) says.
 pub fn lower_priority_of_this_thread(niceness: i32) -> io::Result<()> {
     // On Linux priorities are the threads', and a thread's id does for a process's.
     Ok(process::setpriority_process(Some(rustix::thread::gettid()), niceness)?)
+}
+
+/// How many descriptors this process may have open at once; `None` for no limit.
+pub fn max_descriptors() -> Option<u64> {
+    process::getrlimit(Resource::Nofile).current
 }
 
 /// Which of two descriptors has something to read.

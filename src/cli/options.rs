@@ -40,6 +40,10 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &USER_LOOKUP,
     &ALLOW_CLEARTEXT,
     &LOOP,
+    &MAX_CONNECTIONS,
+    &MAX_CONNECTIONS_PER_ADDRESS,
+    &REQUEST_TIMEOUT,
+    &IDLE_TIMEOUT,
     &LOG,
     &PASSWORD_STDIN,
     &AT,
@@ -136,6 +140,32 @@ pub(super) const LOOP: Opt = Opt {
     value: Some("strict|tiny-http"),
     default: Some("strict"),
     help: "Which server loop carries the requests; tiny-http is for reading and embedding, not for an open network.",
+};
+pub(super) const MAX_CONNECTIONS: Opt = Opt {
+    name: "max-connections",
+    value: Some("NUMBER"),
+    default: Some("256"),
+    help: "Connections at once in the strict loop; a newcomer beyond that takes the place of one that waits. Fewer \
+           where the process may not open so many descriptors.",
+};
+pub(super) const MAX_CONNECTIONS_PER_ADDRESS: Opt = Opt {
+    name: "max-connections-per-address",
+    value: Some("NUMBER"),
+    default: None,
+    help: "The same from one address, of IPv6 from one /64. Default: 64, and any number from a loopback address, \
+           where a proxy may stand; a number given here counts for loopback too.",
+};
+pub(super) const REQUEST_TIMEOUT: Opt = Opt {
+    name: "request-timeout",
+    value: Some("DURATION"),
+    default: Some("10"),
+    help: "How long a request's head may take in the strict loop, from its first byte; then its body; then the answer.",
+};
+pub(super) const IDLE_TIMEOUT: Opt = Opt {
+    name: "idle-timeout",
+    value: Some("DURATION"),
+    default: Some("75"),
+    help: "How long the strict loop keeps a connection that sends nothing.",
 };
 pub(super) const LOG: Opt = Opt {
     name: "log",

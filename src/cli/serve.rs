@@ -7,6 +7,7 @@ use super::settings::Settings;
 use crate::clock;
 use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
+use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::strict::{self, Limits};
 use crate::server::{self, Handler, Shutdown, tiny};
@@ -46,9 +47,14 @@ fn restart_with_returning_memory() {
     }
 }
 
+/// Descriptors that are no connections: the database's threads have a few each, then the listener, the standard
+/// streams, and what a connection that gives way holds until its thread is gone.
+const RESERVED_DESCRIPTORS: u64 = 32;
+
 pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
+    let limits = settings.limits()?;
     let is_strict = settings.required(&options::LOOP, |name| match name {
         "strict" => Ok(true),
         "tiny-http" => Ok(false),
@@ -75,8 +81,8 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     announce(address);
     if is_strict {
         let refused = move |client, response: &Response| log.refused(client, response);
-        let served =
-            strict::run(&listener, Limits::default(), Box::new(handler), Box::new(refused), &shutdown);
+        let limits = within_descriptors(limits);
+        let served = strict::run(&listener, limits, Box::new(handler), Box::new(refused), &shutdown);
         served.map_err(|error| Failure::failed("can't serve", &error))?;
     } else {
         let handler: Arc<Handler> = Arc::new(handler);
@@ -110,6 +116,21 @@ fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
         "off" => Ok(Log::Off),
         _ => Err("expected text or off"),
     })
+}
+
+/// No more connections than there are descriptors for them: a server that can't accept is down for everybody.
+fn within_descriptors(limits: Limits) -> Limits {
+    let Some(descriptors) = os::max_descriptors() else { return limits };
+    let spare =
+        usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
+    if spare < limits.max_connections {
+        log::notice(format!(
+            "serving {spare} connections at once, not {}: this process may open {descriptors} descriptors \
+             (ulimit -n), and {RESERVED_DESCRIPTORS} are reserved",
+            limits.max_connections
+        ));
+    }
+    Limits { max_connections: limits.max_connections.min(spare), ..limits }
 }
 
 /// Listens, on a loopback address unless the operator insists. Returns the address with its real port.

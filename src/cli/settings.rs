@@ -7,6 +7,7 @@ use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
 use crate::password::Cost;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
+use crate::server::strict::Limits;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -130,6 +131,20 @@ impl<'a> Settings<'a> {
         }
         Ok(policy)
     }
+
+    /// The strict loop's limits.
+    pub(super) fn limits(&self) -> Result<Limits, Failure> {
+        let default = Limits::default();
+        let per_address = self.read(&options::MAX_CONNECTIONS_PER_ADDRESS, parse_connections)?;
+        Ok(Limits {
+            max_connections: self.required(&options::MAX_CONNECTIONS, parse_connections)?,
+            max_connections_per_address: per_address.unwrap_or(default.max_connections_per_address),
+            exempts_loopback: per_address.is_none(),
+            request_timeout: self.required(&options::REQUEST_TIMEOUT, parse_duration)?,
+            idle_timeout: self.required(&options::IDLE_TIMEOUT, parse_duration)?,
+            ..default
+        })
+    }
 }
 
 fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
@@ -141,6 +156,14 @@ fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, Strin
 
 fn text(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
+}
+
+/// More would be more threads than one process should have.
+const MOST_CONNECTIONS: usize = 4096;
+
+fn parse_connections(text: &str) -> Result<usize, &'static str> {
+    let number = text.parse().ok().filter(|number| (1..=MOST_CONNECTIONS).contains(number));
+    number.ok_or("expected a number from 1 to 4096")
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
@@ -169,6 +192,7 @@ fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::commands::COMMANDS;
 
     #[test]
     fn durations_have_units() {
@@ -181,6 +205,18 @@ mod tests {
         {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_of_the_loop() {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let limits = Settings::new(serve, Vec::new(), &|_| None).limits().unwrap();
+        assert_eq!(limits, Limits::default());
+        assert!(
+            options::MAX_CONNECTIONS_PER_ADDRESS
+                .help
+                .contains(&format!("Default: {},", limits.max_connections_per_address))
+        );
     }
 
     #[test]

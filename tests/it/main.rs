@@ -14,6 +14,7 @@ mod clients;
 mod commands;
 mod guessing;
 mod harness;
+mod hazards;
 mod interop;
 mod load;
 mod original;

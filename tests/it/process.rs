@@ -13,7 +13,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary, with nothing of our own environment that could change what it does.
 pub fn gatekey() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gatekey"));
+    without_settings(Command::new(env!("CARGO_BIN_EXE_gatekey")))
+}
+
+/// The binary, in a process that may have so many descriptors open.
+pub fn gatekey_with_descriptors(limit: u32) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_gatekey")]);
+    without_settings(shell)
+}
+
+fn without_settings(mut command: Command) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GATEKEY_") {
             command.env_remove(name);
@@ -44,7 +54,11 @@ impl Server {
 
     /// In this data directory, with these options and no others.
     pub fn start_in(data: PathBuf, options: &[&str]) -> Self {
-        let mut command = gatekey();
+        Self::start_as(gatekey(), data, options)
+    }
+
+    /// The same, by a command other than [`gatekey`].
+    pub fn start_as(mut command: Command, data: PathBuf, options: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(options);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = child.stderr.take().unwrap();
@@ -59,6 +73,10 @@ impl Server {
             panic!("not ready: {ready:?}, {:?}", log.join());
         };
         Self { address: address.trim_end().parse().unwrap(), data, child, log: Some(log), directory: None }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn url(&self, path: &str) -> String {

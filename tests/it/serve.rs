@@ -148,6 +148,10 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--public-url", "example.org", "expected a URL such as https://auth.example.org"),
         ("--user-lookup", "all", "expected public or self"),
         ("--loop", "loose", "expected strict or tiny-http"),
+        ("--max-connections", "0", "expected a number from 1 to 4096"),
+        ("--max-connections-per-address", "4097", "expected a number from 1 to 4096"),
+        ("--request-timeout", "0", "expected a duration such as 90 (seconds)"),
+        ("--idle-timeout", "soon", "expected a duration such as 90 (seconds)"),
         ("--log", "loud", "expected text or off"),
     ] {
         let (code, message) = refused(directory.path(), &[option, value]);

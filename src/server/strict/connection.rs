@@ -87,11 +87,12 @@ impl Connection<'_> {
                 Step::Refuse(refusal) => return self.refuse(refusal),
                 Step::Read(missing) => {
                     let deadline = self.deadline(missing, &mut began);
-                    if let Missing::Body { expects_continue: true } = missing {
-                        (&self.entry.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
-                    }
                     if !self.turn(activity_of(missing, self.activity)) {
                         return Ok(());
+                    }
+                    // After the turn: whoever is told to go on is not cut any more.
+                    if let Missing::Body { expects_continue: true } = missing {
+                        (&self.entry.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
                     }
                     match self.read(deadline, missing)? {
                         Ok(()) => {}

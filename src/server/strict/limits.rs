@@ -4,13 +4,15 @@ use crate::http::MAX_BODY_BYTES;
 use core::time::Duration;
 
 /// The limits that an operator may turn.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Connections at once. Each costs a thread, a descriptor and some 30 KiB.
     pub max_connections: usize,
-    /// Connections at once from one address (of IPv6, from one /64), loopback excepted: a page with its assets opens six,
-    /// an office behind one address a few dozen.
+    /// Connections at once from one address (of IPv6, from one /64): a page with its assets opens six, an office
+    /// behind one address a few dozen.
     pub max_connections_per_address: usize,
+    /// Whether loopback addresses may have more than that: there stands the proxy, through which everybody comes.
+    pub exempts_loopback: bool,
     /// An idle connection is kept this long: longer than most proxies keep theirs, so that it is the proxy who
     /// closes and no request crosses our closing.
     pub idle_timeout: Duration,
@@ -28,6 +30,7 @@ impl Default for Limits {
         Self {
             max_connections: 256,
             max_connections_per_address: 64,
+            exempts_loopback: true,
             idle_timeout: Duration::from_secs(75),
             request_timeout: Duration::from_secs(10),
             max_head: 32 * 1024,

@@ -33,17 +33,15 @@ use alloc::sync::Arc;
 use core::net::IpAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use limits::{DRAIN, STACK_BYTES};
+use limits::{DRAIN, READ_BYTES, STACK_BYTES};
 use registry::{Entry, Registry};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
 /// After an error of accepting that will not go away by itself at once (no descriptors, no memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// A refusal at the door is one small write into an empty buffer; it does not wait.
-const DOOR_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// A request that is refused before it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,6 +140,11 @@ fn turn_away(service: &Service, stream: &TcpStream, address: IpAddr) {
         .with_field("Retry-After", "1");
     (service.refused)(Client::Ip(address.to_canonical()), &response);
     let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
-    // Where this fails, the client sees the close alone.
-    let _ = stream.set_write_timeout(Some(DOOR_TIMEOUT)).and_then(|()| (&*stream).write_all(&bytes));
+    // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
+    // client sees the close alone. A request that has arrived by now is taken off first, since closing over it would
+    // send a reset, which takes the answer along.
+    if stream.set_nonblocking(true).is_ok() {
+        let _ = (&*stream).read(&mut [0; READ_BYTES]);
+        let _ = (&*stream).write_all(&bytes);
+    }
 }

@@ -95,16 +95,16 @@ impl Registry {
         now: Instant,
     ) -> Result<Arc<Entry>, TcpStream> {
         let prefix = prefix(address);
-        let is_exempt = address.is_loopback();
+        let is_exempt = self.limits.exempts_loopback && address.to_canonical().is_loopback();
         let mut entries = self.lock();
-        let own = || entries.iter().filter(|entry| entry.prefix == prefix);
+        // Whoever was told to make room still stands in the list until its thread is gone.
+        let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
+        let own = || here().filter(|entry| entry.prefix == prefix);
         let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
         if over_own && !evict_one(&own().cloned().collect::<Vec<_>>()) {
             return Err(stream);
         }
-        // Whoever was told to make room still stands in the list until its thread is gone.
-        let here = entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8).count();
-        if here >= self.limits.max_connections && !evict_one(&entries) {
+        if here().count() >= self.limits.max_connections && !evict_one(&entries) {
             return Err(stream);
         }
         let activity = AtomicU8::new(Activity::Silent as u8);

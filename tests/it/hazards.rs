@@ -1,0 +1,29 @@
+//! What a hostile or unlucky client does, sent over real sockets: the client is told, everybody else is served
+//! meanwhile, and afterwards the server has no thread, no descriptor and no memory more than before.
+//!
+//! Each test ends in the number of its hazard:
+//!
+//! | | | | |
+//! |---|---|---|---|
+//! | H1, H2 | absurd lengths | H13 | folded lines, space before the colon |
+//! | H3 | HTTP/2 | H14 | broken chunks, bodies cut short |
+//! | H4 | no descriptors left | H15 | bare CR and LF, NUL |
+//! | H5 | many connections at once | H16 | `TE` weights that are no numbers |
+//! | H6 | bodies that never come, `Expect`, `Upgrade` | H17 | resets |
+//! | H7 | answers that nobody reads | H18, H19, H20 | odd targets, hosts, methods |
+//! | H8 | floods of pipelined requests | H21 | crowds |
+//! | H9 | endless heads | H22 | one byte a packet |
+//! | H10 | silence, and trickling | H23 | long answers |
+//! | H11, H12 | other codings, ambiguous lengths | | |
+//!
+//! The strict loop withstands them all; where the tiny_http loop does too, the test runs over both, and where it
+//! doesn't, a comment says why.
+
+mod crowds;
+mod ending;
+mod flood;
+mod framing;
+mod heads;
+mod lines;
+mod slow;
+mod watch;

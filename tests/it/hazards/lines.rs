@@ -1,0 +1,124 @@
+//! What a head is made of: H9, H13, H15.
+
+use super::watch::{assert_is_refusal, assert_refused, read_all, send, withstands};
+use crate::process::{Server, status};
+use std::io::Write as _;
+
+// Of this file's hazards the tiny_http loop withstands none: it takes heads of any size (H9), makes a folded line a
+// field of its own (H13), and passes bare CR, bare LF and NUL on (H15).
+
+/// Sends a request line and then this again and again, 64 MiB at most; what the server says, and what it took.
+fn endless(server: &Server, start: &str, unit: &str) -> (String, usize) {
+    const BLOCK: usize = 64 * 1024;
+    const MOST: usize = 64 << 20;
+    let block = unit.repeat(BLOCK / unit.len());
+    let mut connection = server.connect();
+    let _ = connection.write_all(start.as_bytes());
+    let mut sent = 0;
+    while sent < MOST && connection.write_all(block.as_bytes()).is_ok() {
+        sent += block.len();
+    }
+    (read_all(&mut connection), sent)
+}
+
+#[test]
+fn an_endless_head_is_refused_h9() {
+    withstands(&Server::start(&[]), |server| {
+        let line = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\n";
+        for (start, unit, expected) in [
+            (format!("{line}Cookie: "), "x", 431),
+            (line.to_owned(), "a:b\r\n", 431),
+            (format!("{line}Cookie: "), "\t", 431),
+            ("GET /".to_owned(), "x", 414),
+            (String::new(), "x", 414),
+        ] {
+            let (answer, sent) = endless(server, &start, unit);
+            assert_is_refusal(&answer, expected, start.as_bytes());
+            assert!(sent < 16 << 20, "the server took {sent} bytes of {start:?}");
+        }
+        // An empty line may precede a request, but not two.
+        let (answer, _) = endless(server, "", "\r\n");
+        assert_is_refusal(&answer, 400, b"empty lines");
+    });
+}
+
+#[test]
+fn a_head_may_have_a_hundred_fields_and_32_kib_h9() {
+    withstands(&Server::start(&[]), |server| {
+        let start = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
+        let with_fields = |count: usize| format!("{start}{}\r\n", "a:b\r\n".repeat(count - 2));
+        assert_eq!(status(&send(server, with_fields(100).as_bytes())), 200);
+        assert_refused(server, with_fields(101).as_bytes(), 431);
+        let of_bytes = |total: usize| {
+            let padding = total - start.len() - "Cookie: \r\n\r\n".len();
+            format!("{start}Cookie: {}\r\n\r\n", "x".repeat(padding))
+        };
+        assert_eq!(status(&send(server, of_bytes(32 * 1024).as_bytes())), 200);
+        assert_refused(server, of_bytes(32 * 1024 + 1).as_bytes(), 431);
+    });
+}
+
+#[test]
+fn white_space_where_a_line_begins_or_a_name_ends_is_refused_h13() {
+    withstands(&Server::start(&[]), |server| {
+        for fields in [
+            "Host: a\r\n Folded: yes\r\n",
+            "Host: a\r\n\tfolded\r\n",
+            "Host: a\r\n \r\n",
+            " Host: a\r\n",
+            "\tHost: a\r\n",
+            "Host : a\r\n",
+            "Host\t: a\r\n",
+            "Host: a\r\nContent-Length : 5\r\n",
+            "Host: a\r\nX Y: z\r\n",
+            "Host: a\r\n: empty name\r\n",
+            "Host: a\r\nno colon\r\n",
+            "Host: a\r\nN\u{e9}: latin\r\n",
+        ] {
+            let request = format!("GET /api/users/1 HTTP/1.1\r\n{fields}\r\n");
+            assert_refused(server, request.as_bytes(), 400);
+        }
+        for line in [
+            " GET /api/users/1 HTTP/1.1",
+            "GET  /api/users/1 HTTP/1.1",
+            "GET /api/users/1  HTTP/1.1",
+            "GET /api/users/1 HTTP/1.1 ",
+            "GET\t/api/users/1\tHTTP/1.1",
+        ] {
+            assert_refused(server, format!("{line}\r\nHost: a\r\n\r\n").as_bytes(), 400);
+        }
+        // White space around a value is no part of it.
+        let padded = b"GET /api/users/1 HTTP/1.1\r\nHost: \t a \t\r\nConnection:\tclose \r\n\r\n";
+        assert_eq!(status(&send(server, padded)), 200);
+    });
+}
+
+#[test]
+fn bare_line_ends_and_nul_are_refused_h15() {
+    withstands(&Server::start(&[]), |server| {
+        for bytes in ["\r", "\n", "\0"] {
+            for request in [
+                format!("GET /api/{bytes}users/1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+                format!("GET{bytes} /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+                format!("GET /api/users/1 HTTP/1.1{bytes}Host: a\r\n\r\n"),
+                format!("GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX: y{bytes}z\r\n\r\n"),
+                format!("GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX{bytes}: y\r\n\r\n"),
+                format!("GET /api/users/1 HTTP/1.1\r\nHost: a{bytes}Evil: y\r\n\r\n"),
+                format!("{bytes}GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n"),
+                format!("GET /api/users/1 HTTP/1.1\r\nHost: a\r\n{bytes}\r\n"),
+            ] {
+                assert_refused(server, request.as_bytes(), 400);
+            }
+        }
+        assert_refused(server, b"GET /api/users/1 HTTP/1.1\nHost: a\n\n", 400);
+        // They need not wait for the head's end.
+        assert_refused(server, b"GET /api\n", 400);
+        for control in ["\u{1}", "\u{8}", "\u{1b}", "\u{7f}"] {
+            let request = format!("GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX: y{control}z\r\n\r\n");
+            assert_refused(server, request.as_bytes(), 400);
+        }
+        // Bytes over 127 in a value are nobody's business.
+        let latin = b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX: \xe9\xff\r\nConnection: close\r\n\r\n";
+        assert_eq!(status(&send(server, latin)), 200);
+    });
+}
