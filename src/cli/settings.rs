@@ -4,12 +4,12 @@ use super::Failure;
 use super::commands::Command;
 use super::options::{self, Opt};
 use crate::data_dir::DataDir;
-use crate::hashing::{HashError, Hasher};
+use crate::hashing::Hasher;
 use crate::password::Cost;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
 use core::ops::RangeInclusive;
@@ -90,11 +90,10 @@ impl<'a> Settings<'a> {
 
     pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
         let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
-        let hasher = |parameters: &str| match parameters.parse::<Cost>() {
-            Ok(cost) => Hasher::new(cost, max_memory).map_err(|error: HashError| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        let hasher = self.required(&options::SCRYPT, hasher)?;
+        let cost: Cost = self.required(&options::SCRYPT, str::parse)?;
+        let hasher = Hasher::new(cost, max_memory).map_err(|error| {
+            Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
+        })?;
         let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
         Ok(hasher.with_slots(slots, queue))

@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -133,7 +134,14 @@ fn use_wal(connection: &Connection) -> Result<(), StoreError> {
         result = connection.pragma_update(None, "journal_mode", "WAL");
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    Ok(result?)
+    result?;
+    // Where the file system can't do it, SQLite stays as it was and calls that no error.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode == "wal" {
+        Ok(())
+    } else {
+        Err(StoreError::Unavailable("the file system does not allow WAL mode".into()))
+    }
 }
 
 /// Opens a connection that leaves the file as it is, and nothing beside it.

@@ -17,6 +17,7 @@ mod harness;
 mod hazards;
 mod interop;
 mod load;
+mod memory;
 mod original;
 mod process;
 mod python;

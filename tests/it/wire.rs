@@ -3,9 +3,10 @@
 use crate::harness::basic;
 use crate::process::{Server, body, field, status};
 use gatekey::http::{Request, Response};
+use gatekey::server::strict::{self, Limits};
 use gatekey::server::{Handler, Shutdown, tiny};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
@@ -130,15 +131,16 @@ fn two_authorization_fields_are_refused() {
     }
 }
 
-#[test]
-fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let shutdown = Arc::new(Shutdown::default());
-    let handler: Arc<Handler> = Arc::new(|request: &Request| match request.path.as_str() {
+/// A handler that panics where the path asks for it.
+fn panicking(request: &Request) -> Response {
+    match request.path.as_str() {
         "/panic" => panic!("as the test wants it"),
         _ => Response::empty(204),
-    });
+    }
+}
+
+/// Asks the loop at this address to panic, more often than it has threads of its own, and then not to.
+fn assert_survives_panics(address: SocketAddr) {
     let get = |path: &str| {
         let mut connection = TcpStream::connect(address).unwrap();
         write!(connection, "GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
@@ -146,15 +148,38 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
         connection.read_to_string(&mut answer).unwrap();
         answer
     };
-    let ending = shutdown.clone();
-    let serving =
-        thread::spawn(move || tiny::run(listener, &handler, &ending).map_err(|error| error.to_string()));
     for _ in 0..2 * tiny::WORKERS {
         let answer = get("/panic");
         assert_eq!(body(&answer), r#"{"error":"internal","message":"The server failed; its log says why."}"#);
         assert_eq!(status(&answer), 500);
     }
     assert_eq!(status(&get("/")), 204);
+}
+
+#[test]
+fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
+    let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let shutdown = Arc::new(Shutdown::default());
+    let (tiny_listener, strict_listener) = (listener(), listener());
+    let addresses = [&tiny_listener, &strict_listener].map(|listener| listener.local_addr().unwrap());
+    let ending = shutdown.clone();
+    let serving_tiny = thread::spawn(move || {
+        let handler: Arc<Handler> = Arc::new(panicking);
+        tiny::run(tiny_listener, &handler, &ending).map_err(|error| error.to_string())
+    });
+    let ending = shutdown.clone();
+    let serving_strict = thread::spawn(move || {
+        let run = strict::run(
+            &strict_listener,
+            Limits::default(),
+            Box::new(panicking),
+            Box::new(|_, _| ()),
+            &ending,
+        );
+        run.map_err(|error| error.to_string())
+    });
+    addresses.into_iter().for_each(assert_survives_panics);
     shutdown.request();
-    assert_eq!(serving.join().unwrap(), Ok(()));
+    assert_eq!(serving_tiny.join().unwrap(), Ok(()));
+    assert_eq!(serving_strict.join().unwrap(), Ok(()));
 }

@@ -1,0 +1,57 @@
+//! Memory: what a crowd of logins and a crowd of idle connections may cost, and no more.
+
+use crate::process::{Server, body};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+
+/// A line of the process's status, in KiB.
+fn kib(server: &Server, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn sixty_four_logins_at_once_take_two_slots_memory_and_give_it_back() {
+    const LOGINS: usize = 64;
+    const SLOTS_KIB: u64 = 2 * 16 * 1024;
+    /// Threads and buffers of 64 connections, in a debug build.
+    const ALLOWANCE_KIB: u64 = 8 * 1024;
+    let directory = tempfile::tempdir().unwrap();
+    let options = ["--hash-slots", "2", "--hash-queue", "64", "--scrypt", "ln=14,r=8,p=1", "--log", "off"];
+    let server = Server::start_in(directory.path().join("data"), &options);
+    server.register("ok", "python");
+    let before = kib(&server, "VmRSS");
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let logins: Vec<_> = (0..LOGINS).map(|_| scope.spawn(|| server.login("ok", "python"))).collect();
+        logins.into_iter().map(|login| login.join().unwrap()).collect()
+    });
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
+    assert!(statuses.iter().filter(|status| **status == 200).count() > 2, "more than the slots in the end");
+    let peak = kib(&server, "VmHWM");
+    assert!(peak <= before + SLOTS_KIB + ALLOWANCE_KIB, "peak {peak} KiB, {before} KiB before");
+    let after = kib(&server, "VmRSS");
+    assert!(after <= before + ALLOWANCE_KIB, "{after} KiB after, {before} KiB before");
+}
+
+#[test]
+fn an_idle_connection_costs_a_few_pages() {
+    const CONNECTIONS: u64 = 200;
+    const KIB_EACH: u64 = 32;
+    let server = Server::start(&["--log", "off"]);
+    server.register("ok", "python");
+    let before = kib(&server, "VmRSS");
+    let mut connections: Vec<TcpStream> = (0..CONNECTIONS).map(|_| server.connect()).collect();
+    // Each has served a request, so each has touched its stack, and waits for the next one.
+    for connection in &mut connections {
+        connection.write_all(b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut answer = vec![0; 1024];
+        let read = connection.read(&mut answer).unwrap();
+        answer.truncate(read);
+        assert_eq!(body(std::str::from_utf8(&answer).unwrap()), "{\"username\":\"ok\"}");
+    }
+    let grown = kib(&server, "VmRSS").saturating_sub(before);
+    assert!(grown <= CONNECTIONS * KIB_EACH, "{grown} KiB for {CONNECTIONS} connections");
+}
