@@ -12,6 +12,7 @@
 mod api;
 mod clients;
 mod commands;
+mod faults;
 mod guessing;
 mod harness;
 mod hazards;
