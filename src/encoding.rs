@@ -9,6 +9,8 @@
 //! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last
 //! character are errors. What is signed must have one spelling, or a token could be changed and still verify.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;

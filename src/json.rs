@@ -9,6 +9,8 @@
 //! has exactly one `:` outside strings, so an object with a member twice has more of them than the parsed
 //! value has members.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 use alloc::string::String;
 use core::fmt;
 
@@ -69,11 +71,7 @@ impl core::error::Error for JsonError {
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     let written_members = scan(text)?;
     match serde_json::from_slice(text).map_err(JsonError::Syntax)? {
-        Value::Object(object)
-            if object.values().map(members).sum::<usize>() + object.len() == written_members =>
-        {
-            Ok(object)
-        }
+        Value::Object(object) if members_of(&object) == written_members => Ok(object),
         Value::Object(_) => Err(JsonError::DuplicateMember),
         _ => Err(JsonError::NotAnObject),
     }
@@ -89,9 +87,9 @@ fn scan(text: &[u8]) -> Result<usize, JsonError> {
         match byte {
             b'"' => skip_string(&mut bytes),
             b'{' | b'[' if depth == MAX_DEPTH => return Err(JsonError::TooDeep),
-            b'{' | b'[' => depth += 1,
+            b'{' | b'[' => depth = depth.saturating_add(1),
             b'}' | b']' => depth = depth.saturating_sub(1),
-            b':' => colons += 1,
+            b':' => colons = colons.saturating_add(1),
             _ => {}
         }
     }
@@ -109,10 +107,15 @@ fn skip_string(bytes: &mut core::slice::Iter<'_, u8>) {
     }
 }
 
+/// How many members an object has, with those further in.
+fn members_of(object: &Object) -> usize {
+    object.len().saturating_add(object.values().map(members).sum())
+}
+
 /// How many members stand in a value, at every level.
 fn members(value: &Value) -> usize {
     match value {
-        Value::Object(object) => object.len() + object.values().map(members).sum::<usize>(),
+        Value::Object(object) => members_of(object),
         Value::Array(values) => values.iter().map(members).sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }

@@ -1,5 +1,7 @@
 //! How much work one password is: scrypt's three parameters (RFC 7914 section 2).
 
+#![warn(clippy::arithmetic_side_effects)]
+
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
@@ -32,7 +34,7 @@ impl Cost {
     pub fn new(log_n: u8, r: u32, p: u32) -> Result<Self, CostError> {
         let in_range = Self::LOG_N.contains(&log_n) && Self::R.contains(&r) && Self::P.contains(&p);
         // RFC 7914 section 2: N < 2^(128 * r / 8). Other implementations refuse what breaks this.
-        let within_rfc = in_range && u32::from(log_n) < 16 * r;
+        let within_rfc = in_range && u32::from(log_n) < r.saturating_mul(16);
         if within_rfc { Ok(Self { log_n, r, p }) } else { Err(CostError) }
     }
 
@@ -53,7 +55,7 @@ impl Cost {
 
     /// Bytes that one hash takes while it is computed: 128 × r × 2^ln, at most 4 GiB.
     pub const fn memory_bytes(self) -> u64 {
-        (128 * self.r as u64) << self.log_n
+        128_u64.saturating_mul(self.r as u64) << self.log_n
     }
 }
 

@@ -1,5 +1,7 @@
 //! The stored password: a PHC string, taken apart and put together.
 
+#![warn(clippy::arithmetic_side_effects)]
+
 use super::Cost;
 use crate::encoding;
 use alloc::vec::Vec;

@@ -7,7 +7,7 @@ use crate::skip;
 use std::fs;
 use std::io::Write as _;
 use std::net::Shutdown;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -117,6 +117,7 @@ fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room() {
             "a small tmpfs can't be mounted; run the tests as root, where mounting is allowed",
         );
     }
+    let mounted = Mounted(disk.to_owned());
     let server = Server::start_in(disk.join("data"), &["--scrypt", CHEAP]);
     assert_eq!(status(&server.register("ok", "python")), 201);
     let filling = disk.join("filling");
@@ -142,5 +143,14 @@ fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room() {
     let (code, log) = server.stop();
     assert_eq!(code, Some(0));
     assert!(log.contains("database or disk is full"), "{log}");
-    assert!(Command::new("umount").arg(disk).status().unwrap().success());
+    drop(mounted);
+}
+
+/// A mounted disk, which goes also when the test fails.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
 }
