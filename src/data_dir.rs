@@ -64,7 +64,8 @@ impl DataDir {
             // goes on from there.
             let mut builder = DirBuilder::new();
             let made = builder.recursive(true).mode(0o700).create(&self.directory);
-            made.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
+            let synced = made.and_then(|()| keys::sync_directory_of(&self.directory));
+            synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
             keys::create_if_missing(&self.key_file)?;
             let database = self.database();
             Store::open_or_create(&database).map_err(|error| DataDirError::Store(database, error))?;

@@ -117,7 +117,7 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A new name in a directory is on the disk when the directory is.
-fn sync_directory_of(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
         _ => File::open(".")?.sync_all(),
@@ -243,21 +243,23 @@ impl Keys {
         if last.at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
             return Refresh::Same;
         }
-        self.look(path, &mut last, now)
-    }
-
-    /// Looks at the file now.
-    pub fn refresh_now(&self, now: Instant) -> Refresh {
-        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
-        self.look(path, &mut last.lock().unwrap_or_else(PoisonError::into_inner), now)
-    }
-
-    fn look(&self, path: &Path, last: &mut LastLook, now: Instant) -> Refresh {
         last.at = Some(now);
         let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
         if is_same && last.trouble.is_none() {
             return Refresh::Same;
         }
+        self.read_again(path, &mut last)
+    }
+
+    /// Reads the file now, whatever its stamp says.
+    pub fn refresh_now(&self, now: Instant) -> Refresh {
+        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.at = Some(now);
+        self.read_again(path, &mut last)
+    }
+
+    fn read_again(&self, path: &Path, last: &mut LastLook) -> Refresh {
         match load_with_stamp(path) {
             Ok((ring, stamp)) => {
                 *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);

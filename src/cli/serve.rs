@@ -23,6 +23,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{self, Command, ExitCode};
 use std::thread::{self, JoinHandle};
 
@@ -31,6 +32,8 @@ const ADVISED_PASSWORD_CHARS: usize = 8;
 
 /// glibc's threshold in bytes: a larger block is memory of its own, given back when it is freed.
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
+/// Says that it was tried. Not by the variable above: glibc takes that away from a program with capabilities of its own.
+const RESTARTED: &str = "GATEKEY_RESTARTED";
 
 /// Starts this program once more, with an allocator that gives memory back.
 ///
@@ -39,11 +42,14 @@ const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 /// id and descriptors stay. Where it can't be done, or another C library is in use, serving goes on without.
 fn restart_with_returning_memory() {
     let (variable, bytes) = MMAP_THRESHOLD;
-    if env::var_os(variable).is_none() {
-        let mut arguments = env::args_os();
-        let name = arguments.next().unwrap_or_default();
+    let mut arguments = env::args_os();
+    let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) else { return };
+    // A program that was started by way of another one, a loader say, is not started again by its own name.
+    let is_named_so = program.file_name() == Path::new(&name).file_name();
+    if is_named_so && env::var_os(variable).is_none() && env::var_os(RESTARTED).is_none() {
+        let mut again = Command::new(program);
         // Returns only where it failed.
-        let _ = Command::new("/proc/self/exe").arg0(name).args(arguments).env(variable, bytes).exec();
+        let _ = again.arg0(name).args(arguments).env(variable, bytes).env(RESTARTED, "1").exec();
     }
 }
 
@@ -55,11 +61,7 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     restart_with_returning_memory();
     let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
     let limits = settings.limits()?;
-    let is_strict = settings.required(&options::LOOP, |name| match name {
-        "strict" => Ok(true),
-        "tiny-http" => Ok(false),
-        _ => Err("expected strict or tiny-http"),
-    })?;
+    let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
     let (listener, address) = listen(settings)?;
     let data_dir = settings.data_dir()?;
@@ -82,7 +84,7 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     if is_strict {
         let refused = move |client, response: &Response| log.refused(client, response);
         let limits = within_descriptors(limits);
-        let served = strict::run(&listener, limits, Box::new(handler), Box::new(refused), &shutdown);
+        let served = strict::run(listener, limits, Box::new(handler), Box::new(refused), &shutdown);
         served.map_err(|error| Failure::failed("can't serve", &error))?;
     } else {
         let handler: Arc<Handler> = Arc::new(handler);

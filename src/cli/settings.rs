@@ -8,6 +8,7 @@ use crate::hashing::Hasher;
 use crate::password::Cost;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
+use crate::server::tiny;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -96,7 +97,17 @@ impl<'a> Settings<'a> {
         })?;
         let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
+        let queue = if self.is_strict()? { queue } else { queue.min(tiny::MAX_WAITING) };
         Ok(hasher.with_slots(slots, queue))
+    }
+
+    /// Whether the strict loop serves, or else tiny_http's.
+    pub(super) fn is_strict(&self) -> Result<bool, Failure> {
+        self.required(&options::LOOP, |name| match name {
+            "strict" => Ok(true),
+            "tiny-http" => Ok(false),
+            _ => Err("expected strict or tiny-http"),
+        })
     }
 
     pub(super) fn max_session(&self) -> Result<Duration, Failure> {

@@ -68,8 +68,11 @@ impl Realm {
         new: &Secret,
     ) -> Result<(), UserChangeError> {
         self.check_new_password(new)?;
+        // What is wrong with the new password is said before what is wrong with the old one, and costs no hash.
+        if let Credentials::Password { username, .. } = shown {
+            check_differs(username, new)?;
+        }
         let user = self.prove_own_password(id, shown)?;
-        check_differs(&user.username, new)?;
         let hash = self.hasher.hash(new)?;
         let changed = self.store.change_password(&user, &hash)?;
         still_proved(&user, changed)

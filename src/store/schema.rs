@@ -1,7 +1,7 @@
 //! Opening: is this file ours, how old is it, and how does it become today's.
 //!
-//! A new database is `schema.sql`, whole. An older one goes up step by step; each step is one transaction with
-//! the version it ends at, so a power cut leaves a version, never half of one. A released step never changes.
+//! A new database is `schema.sql`, whole. An older one goes up step by step; all steps are one
+//! transaction, so a power cut leaves the old version or the new one, never half of one. A released step never changes.
 
 use super::StoreError;
 use super::sqlite;

@@ -170,7 +170,7 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
     let ending = shutdown.clone();
     let serving_strict = thread::spawn(move || {
         let run = strict::run(
-            &strict_listener,
+            strict_listener,
             Limits::default(),
             Box::new(panicking),
             Box::new(|_, _| ()),

@@ -161,15 +161,24 @@ impl Connection<'_> {
         let bytes = response.encode(is_head, now.unix, persistence);
         let deadline = now.monotonic + self.limits().request_timeout;
         let mut left = bytes.as_slice();
+        let mut is_slow = false;
         while !left.is_empty() {
             match (&self.entry.stream).write(left) {
                 Ok(count) => left = left.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if !left.is_empty() && clock::now().monotonic >= deadline {
-                return Err(ErrorKind::TimedOut.into());
+            if !left.is_empty() {
+                let time_left = deadline.saturating_duration_since(clock::now().monotonic);
+                if time_left.is_zero() {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+                self.entry.stream.set_write_timeout(Some(time_left))?;
+                is_slow = true;
             }
+        }
+        if is_slow {
+            self.entry.stream.set_write_timeout(Some(self.limits().request_timeout))?;
         }
         Ok(())
     }

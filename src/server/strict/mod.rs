@@ -40,8 +40,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
 
-/// After an error of accepting that will not go away by itself at once (no descriptors, no memory).
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// A request that is refused before it is one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub type Refused = dyn Fn(Client, &Response) + Send + Sync;
 /// # Errors
 /// Where the listener is none, or no thread can be made.
 pub fn run(
-    listener: &TcpListener,
+    listener: TcpListener,
     limits: Limits,
     handler: Box<Handler>,
     refused: Box<Refused>,
@@ -76,18 +76,30 @@ pub fn run(
     let wake = wake_on(shutdown)?;
     let service = Arc::new(Service { limits, handler, refused, stopping: AtomicBool::new(false) });
     let registry = Arc::new(Registry::new(limits, clock::now().monotonic));
-    while !os::is_either_readable(&wake, listener)?.first {
-        match listener.accept() {
-            Ok((stream, peer)) => open(&service, &registry, stream, peer.ip()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Out of descriptors or memory: that passes, when somebody leaves.
-            Err(_) => thread::sleep(ACCEPT_PAUSE),
+    loop {
+        match os::is_either_readable(&wake, &listener).map(|readable| readable.first) {
+            Ok(true) => break,
+            Ok(false) => accept(&listener, &service, &registry),
+            Err(_) => thread::sleep(PAUSE), // out of memory: that passes
         }
     }
+    // Whoever comes now is refused at once, and may try elsewhere.
+    drop(listener);
     service.stopping.store(true, Ordering::Release);
     registry.drain(DRAIN);
     Ok(())
+}
+
+/// Takes one connection in, if there is one.
+fn accept(listener: &TcpListener, service: &Arc<Service>, registry: &Arc<Registry>) {
+    match listener.accept() {
+        Ok((stream, peer)) => open(service, registry, stream, peer.ip()),
+        // Gone again, or never there.
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
+        Err(error) if error.kind() == ErrorKind::Interrupted => {}
+        // Out of descriptors or memory: that passes, when somebody leaves.
+        Err(_) => thread::sleep(PAUSE),
+    }
 }
 
 /// A descriptor that becomes readable when the shutdown is requested.
@@ -141,7 +153,7 @@ fn turn_away(service: &Service, stream: &TcpStream, address: IpAddr) {
     (service.refused)(Client::Ip(address.to_canonical()), &response);
     let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
-    // client sees the close alone. A request that has arrived by now is taken off first, since closing over it would
+    // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
     // send a reset, which takes the answer along.
     if stream.set_nonblocking(true).is_ok() {
         let _ = (&*stream).read(&mut [0; READ_BYTES]);
