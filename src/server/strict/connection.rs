@@ -90,7 +90,7 @@ impl Connection<'_> {
                     if !self.turn(activity_of(missing, self.activity)) {
                         return Ok(());
                     }
-                    // After the turn: whoever is told to go on is not cut any more.
+                    // After the turn: whoever is told to go on is not asked to make room at once.
                     if let Missing::Body { expects_continue: true } = missing {
                         (&self.entry.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
                     }
@@ -235,6 +235,6 @@ fn activity_of(missing: Missing, before: Activity) -> Activity {
         Missing::Request if before == Activity::Silent => Activity::Silent,
         Missing::Request => Activity::Idle,
         Missing::Head => Activity::PartialHead,
-        Missing::Body { .. } => Activity::Working,
+        Missing::Body { .. } => Activity::PartialBody,
     }
 }

@@ -52,6 +52,9 @@ pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
 /// Stack of a connection's thread. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
 /// build; pages that are not touched cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;
+/// A body that was withheld for so long makes room like half a head. Before that it is on its way, and whoever was
+/// told to continue may send it.
+pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
 /// After a closing answer, unread input is thrown away for so long, or a reset would take the answer along.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// And so many bytes of it.

@@ -3,7 +3,7 @@
 //! Each connection has an [`Entry`], which its own thread keeps up to date by single atomic steps: no lock on the
 //! way of a request. The accepting thread looks through all of them only when it has to.
 
-use super::limits::Limits;
+use super::limits::{BODY_GRACE, Limits};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -19,14 +19,16 @@ use std::time::Instant;
 pub(super) enum Activity {
     /// Part of a head has arrived.
     PartialHead = 0,
+    /// A head has arrived, and not all of its body.
+    PartialBody = 1,
     /// Nothing has arrived since it was accepted.
-    Silent = 1,
+    Silent = 2,
     /// It waits for its next request.
-    Idle = 2,
-    /// A request is being read to its end, answered or written: never cut.
-    Working = 3,
+    Idle = 3,
+    /// A request is being answered or written: never cut.
+    Working = 4,
     /// It was told to make room.
-    Evicted = 4,
+    Evicted = 5,
 }
 
 /// One connection.
@@ -50,6 +52,11 @@ impl Entry {
 
     fn activity(&self) -> u8 {
         self.activity.load(Ordering::Acquire)
+    }
+
+    /// For how long it has done what it does.
+    fn has_waited(&self, now: Millis) -> Duration {
+        Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
     /// Ends the connection if it still does that; its thread wakes from its read and goes.
@@ -94,21 +101,21 @@ impl Registry {
         address: IpAddr,
         now: Instant,
     ) -> Result<Arc<Entry>, TcpStream> {
-        let prefix = prefix(address);
+        let (prefix, now) = (prefix(address), self.millis(now));
         let is_exempt = self.limits.exempts_loopback && address.to_canonical().is_loopback();
         let mut entries = self.lock();
         // Whoever was told to make room still stands in the list until its thread is gone.
         let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
         let own = || here().filter(|entry| entry.prefix == prefix);
         let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
-        if over_own && !evict_one(&own().cloned().collect::<Vec<_>>()) {
+        if over_own && !evict_one(&own().cloned().collect::<Vec<_>>(), now) {
             return Err(stream);
         }
-        if here().count() >= self.limits.max_connections && !evict_one(&entries) {
+        if here().count() >= self.limits.max_connections && !evict_one(&entries, now) {
             return Err(stream);
         }
         let activity = AtomicU8::new(Activity::Silent as u8);
-        let since = AtomicU64::new(self.millis(now).0);
+        let since = AtomicU64::new(now.0);
         let entry = Arc::new(Entry { stream, prefix, is_exempt, activity, since });
         entries.push(entry.clone());
         Ok(entry)
@@ -138,9 +145,13 @@ impl Registry {
 
 /// Ends the connection that can best be spared: by what it does, then of the address with the most, then the one
 /// that has waited longest.
-fn evict_one(candidates: &[Arc<Entry>]) -> bool {
-    for activity in [Activity::PartialHead, Activity::Silent, Activity::Idle] {
-        let waiting = candidates.iter().filter(|entry| entry.activity() == activity as u8);
+fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
+    for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
+        let may_yield = |entry: &&Arc<Entry>| {
+            let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
+            entry.activity() == activity as u8 && entry.has_waited(now) >= grace
+        };
+        let waiting = candidates.iter().filter(may_yield);
         let first_rank = waiting.clone().map(|entry| rank(candidates, entry)).max();
         let mut of_rank: Vec<_> =
             waiting.filter(|entry| Some(rank(candidates, entry)) == first_rank).collect();

@@ -212,6 +212,27 @@ fn a_burst_from_one_address_closes_no_more_than_it_must_h21() {
 }
 
 #[test]
+fn a_body_that_is_withheld_makes_room_after_a_while_h21() {
+    let server = start(&["--max-connections", "8"]);
+    let withheld: Vec<_> =
+        (0..8).map(|number| begin_registration(&server, &format!("user {number}"))).collect();
+    // Until then the newcomer is told to come again.
+    assert!(await_that(|| status(&ask_once(&server)) == 200));
+    let ended = withheld.iter().filter(|(connection, _)| {
+        connection.set_nonblocking(true).unwrap();
+        matches!((&*connection).read(&mut [0; 1]), Ok(0))
+    });
+    assert_eq!(ended.count(), 1, "the one that has waited longest, and no other");
+}
+
+/// One request on a connection of its own, which may be turned away.
+fn ask_once(server: &Server) -> String {
+    let mut connection = server.connect();
+    let _ = connection.write_all(b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    read_all(&mut connection)
+}
+
+#[test]
 fn an_address_whose_connections_all_work_gets_no_more_h21() {
     let server = start(&["--max-connections-per-address", "2"]);
     let mut working: Vec<_> = ["a", "b"].map(|name| begin_registration(&server, name)).into();
