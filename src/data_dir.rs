@@ -59,18 +59,16 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
-        if !self.has_database()? {
-            // The keys come first: if this is cut short, the next start finds keys without a database, and
-            // goes on from there.
-            let mut builder = DirBuilder::new();
-            let made = builder.recursive(true).mode(0o700).create(&self.directory);
-            let synced = made.and_then(|()| keys::sync_directory_of(&self.directory));
-            synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
-            keys::create_if_missing(&self.key_file)?;
-            let database = self.database();
-            Store::open_or_create(&database).map_err(|error| DataDirError::Store(database, error))?;
+        if self.has_database()? {
+            return self.open();
         }
-        self.open()
+        // The keys come first: if this is cut short, the next start finds keys without a database, and goes on
+        // from there.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        let synced = made.and_then(|()| keys::sync_directory_of(&self.directory));
+        synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
+        keys::create_if_missing(&self.key_file)?;
+        self.with_keys(Store::open_or_create(&self.database()))
     }
 
     /// Opens database and keys, which must be there.
@@ -78,8 +76,11 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open(&self) -> Result<(Store, Keys), DataDirError> {
-        let database = self.database();
-        let store = Store::open(&database).map_err(|error| DataDirError::Store(database, error))?;
+        self.with_keys(Store::open(&self.database()))
+    }
+
+    fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {
+        let store = store.map_err(|error| DataDirError::Store(self.database(), error))?;
         let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
             if error.is_missing() {
                 DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }

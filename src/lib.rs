@@ -104,3 +104,6 @@ pub mod server;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+
+#[cfg(all(test, feature = "store"))]
+mod tests;

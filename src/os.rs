@@ -31,26 +31,17 @@ pub fn max_descriptors() -> Option<u64> {
     process::getrlimit(Resource::Nofile).current
 }
 
-/// Which of two descriptors has something to read.
-#[derive(Clone, Copy, Debug)]
-pub struct Readable {
-    /// The first.
-    pub first: bool,
-    /// The second.
-    pub second: bool,
-}
-
-/// Waits until one of them, or both, can be read without waiting.
+/// Waits until one of two descriptors, or both, can be read without waiting; whether the first one can.
 ///
 /// # Errors
 /// What poll(2) says.
-pub fn is_either_readable(first: &impl AsFd, second: &impl AsFd) -> io::Result<Readable> {
+pub fn wait_for_either(first: &impl AsFd, second: &impl AsFd) -> io::Result<bool> {
     let mut descriptors = [PollFd::new(first, PollFlags::IN), PollFd::new(second, PollFlags::IN)];
     while let Err(error) = poll(&mut descriptors, None) {
         if error != Errno::INTR {
             return Err(error.into());
         }
     }
-    let [first, second] = descriptors.map(|descriptor| !descriptor.revents().is_empty());
-    Ok(Readable { first, second })
+    let [first, _] = descriptors;
+    Ok(!first.revents().is_empty())
 }

@@ -105,7 +105,7 @@ fn complain(message: &str, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-/// The arguments' words that must be there, one for each name in the command's table entry.
+/// The operand of a command that has one; the parser saw to it that it is there.
 fn operand(operands: &[String]) -> &str {
     operands.first().map_or("", String::as_str)
 }

@@ -102,7 +102,7 @@ pub(super) const HASH_QUEUE: Opt = Opt {
     name: "hash-queue",
     value: Some("NUMBER"),
     default: Some("64"),
-    help: "How many may wait to have a password hashed, up to 1024; more are answered 503.",
+    help: "How many may wait to have a password hashed, up to 1024 (with --loop tiny-http up to 2); more are answered 503.",
 };
 pub(super) const REGISTRATION: Opt = Opt {
     name: "registration",

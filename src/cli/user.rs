@@ -3,8 +3,7 @@
 use super::settings::Settings;
 use super::{Failure, operand, prompt, table};
 use crate::clock;
-use crate::hashing::Hasher;
-use crate::realm::{Policy, Realm};
+use crate::realm::Realm;
 use crate::store::{StoreError, User};
 use crate::user_id::UserId;
 use alloc::format;
@@ -92,12 +91,8 @@ fn change(
 }
 
 /// The realm in the data directory, which must be there.
-pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
-    open_with(settings, settings.policy()?)
-}
-
-pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, Failure> {
-    let hasher: Hasher = settings.hasher()?;
+fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+    let (policy, hasher) = (settings.policy()?, settings.hasher()?);
     let opened = settings.data_dir()?.open();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
     Ok(Realm::new(store, keys, hasher, policy))

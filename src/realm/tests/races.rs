@@ -1,27 +1,14 @@
 //! The same with threads, in rounds: whatever comes first, what must hold holds afterwards.
 
 use super::*;
-use std::sync::Barrier;
-use std::thread;
 
 /// Those who race in a round; the first of them is special.
 const RACERS: usize = 8;
 const ROUNDS: usize = 40;
 
-/// Runs this in many threads that begin at once, and gives what each of them made.
+/// Runs this in all of them at once, and gives what each of them made.
 fn race<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(RACERS);
-    thread::scope(|scope| {
-        let start = |number| {
-            let (barrier, work) = (&barrier, &work);
-            scope.spawn(move || {
-                barrier.wait();
-                work(number)
-            })
-        };
-        let racers: Vec<_> = (0..RACERS).map(start).collect();
-        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
-    })
+    crate::tests::at_once(RACERS, work)
 }
 
 #[test]

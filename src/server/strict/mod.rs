@@ -77,7 +77,7 @@ pub fn run(
     let service = Arc::new(Service { limits, handler, refused, stopping: AtomicBool::new(false) });
     let registry = Arc::new(Registry::new(limits, clock::now().monotonic));
     loop {
-        match os::is_either_readable(&wake, &listener).map(|readable| readable.first) {
+        match os::wait_for_either(&wake, &listener) {
             Ok(true) => break,
             Ok(false) => accept(&listener, &service, &registry),
             Err(_) => thread::sleep(PAUSE), // out of memory: that passes

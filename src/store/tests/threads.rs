@@ -2,27 +2,15 @@
 
 use super::*;
 use crate::chain;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// More threads than the store has connections that read.
 const THREADS: usize = 8;
 
-/// Runs this in many threads that begin at once, and gives what each of them made.
+/// Runs this in all of them at once, and gives what each of them made.
 fn at_once<T: Send>(work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let barrier = Barrier::new(THREADS);
-    thread::scope(|scope| {
-        let start = |number| {
-            let (barrier, work) = (&barrier, &work);
-            scope.spawn(move || {
-                barrier.wait();
-                work(number)
-            })
-        };
-        let threads: Vec<_> = (0..THREADS).map(start).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    })
+    crate::tests::at_once(THREADS, work)
 }
 
 /// Asserts that of those who inserted one name, one was let.
