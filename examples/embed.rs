@@ -2,6 +2,7 @@
 //!
 //! `cargo run --example embed` starts it, asks it three times as a client would, and ends.
 
+use gatekey::client::Client;
 use gatekey::clock;
 use gatekey::credentials::{self, Scheme};
 use gatekey::data_dir::DataDir;
@@ -64,7 +65,8 @@ fn authenticate(realm: &Realm, request: &tiny_http::Request) -> Result<Principal
     };
     let (scheme, credentials) = credentials::parse(field);
     let credentials = credentials.map_err(|_| scheme)?;
-    realm.authenticate(&credentials, clock::now()).map_err(|_| scheme)
+    let client = request.remote_addr().map_or(Client::Local, |address| Client::at(address.ip()));
+    realm.authenticate(&credentials, client, clock::now()).map_err(|_| scheme)
 }
 
 /// Plays the client: status line and body of the answer.

@@ -10,8 +10,9 @@
 //! terminal.
 
 use super::visible;
+use crate::client::Client;
 use crate::clock;
-use crate::http::{Client, Request, Response};
+use crate::http::{Request, Response};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt::Display;

@@ -10,7 +10,7 @@ mod response;
 
 pub use error::ErrorCode;
 pub use host::is_valid_host;
-pub use request::{Body, Client, Request};
+pub use request::{Body, Request};
 pub use response::{About, Persistence, Response};
 
 /// A body may have this many bytes. The longest one that makes sense is a name and a password, every character

@@ -1,9 +1,9 @@
 //! A request that has arrived whole.
 
+use crate::client::Client;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::IpAddr;
 
 /// A request, as plain values.
 ///
@@ -21,7 +21,7 @@ pub struct Request {
     pub path: String,
     /// What follows that `?`. It may hold secrets: never logged.
     pub query: Option<String>,
-    /// Who is at the other end of the connection.
+    /// Who sent it.
     pub client: Client,
     /// What follows the head.
     pub body: Body,
@@ -43,24 +43,6 @@ impl fmt::Debug for Body {
         match self {
             Self::Complete(bytes) => write!(f, "Complete({} bytes)", bytes.len()),
             Self::TooLarge => f.write_str("TooLarge"),
-        }
-    }
-}
-
-/// Who is at the other end of the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// Somebody at this address.
-    Ip(IpAddr),
-    /// A process on this machine, or a test.
-    Local,
-}
-
-impl fmt::Display for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ip(address) => address.fmt(f),
-            Self::Local => f.write_str("local"),
         }
     }
 }

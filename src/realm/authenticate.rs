@@ -4,6 +4,7 @@
 //! for the log. A user who isn't there costs the same hash as one who is, so the time tells nothing either.
 
 use super::{Notice, Realm};
+use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
 use crate::hashing::{HashError, Verdict};
@@ -82,11 +83,16 @@ impl Realm {
     ///
     /// # Errors
     /// [`AuthenticateError`].
-    pub fn authenticate(&self, credentials: &Credentials, now: Now) -> Result<Principal, AuthenticateError> {
+    pub fn authenticate(
+        &self,
+        credentials: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<Principal, AuthenticateError> {
         match credentials {
             Credentials::Token(token) => self.authenticate_token(token.expose(), now),
             Credentials::Password { username, password } => {
-                let user = self.authenticate_password(username, password)?;
+                let user = self.authenticate_password(username, password, client, now)?;
                 let User { id, username, generation, .. } = user;
                 Ok(Principal { id, username, generation, auth_time: now.unix })
             }
@@ -98,6 +104,8 @@ impl Realm {
         &self,
         username: &str,
         password: &Secret,
+        _client: Client,
+        _now: Now,
     ) -> Result<User, AuthenticateError> {
         let refused = |user: &User, why| Err(refusal(Some(user.id), why));
         if !password::LENGTH.contains(&password.expose().len()) {

@@ -6,6 +6,7 @@ mod races;
 mod registering;
 
 use super::*;
+use crate::client::Client;
 use crate::clock;
 use crate::credentials::Credentials;
 use crate::data_dir::DataDir;
@@ -74,7 +75,7 @@ impl TestRealm {
 
     /// Who shows this; everything but a refusal fails the test.
     fn authenticate(&self, credentials: &Credentials) -> Result<Principal, Refusal> {
-        self.realm.authenticate(credentials, self.now).map_err(|error| match error {
+        self.realm.authenticate(credentials, Client::Local, self.now).map_err(|error| match error {
             AuthenticateError::Refused(refusal) => refusal,
             error => panic!("{error:?}"),
         })
@@ -82,9 +83,11 @@ impl TestRealm {
 
     /// A change by the user; everything but a refusal fails the test.
     fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refusal> {
-        self.realm.change_password(id, credentials, &secret(new)).map_err(|error| match error {
-            UserChangeError::Refused(refusal) => refusal,
-            error => panic!("{error:?}"),
+        self.realm.change_password(id, credentials, &secret(new), Client::Local, self.now).map_err(|error| {
+            match error {
+                UserChangeError::Refused(refusal) => refusal,
+                error => panic!("{error:?}"),
+            }
         })
     }
 

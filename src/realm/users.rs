@@ -2,6 +2,7 @@
 
 use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
 use super::{Realm, Registration};
+use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
@@ -28,7 +29,13 @@ impl Realm {
     ///
     /// # Errors
     /// [`RegisterError`].
-    pub fn register(&self, username: &str, password: &Secret, now: Now) -> Result<Registered, RegisterError> {
+    pub fn register(
+        &self,
+        username: &str,
+        password: &Secret,
+        _client: Client,
+        now: Now,
+    ) -> Result<Registered, RegisterError> {
         match self.policy.registration {
             Registration::Open => self.add_user(username, password, now.unix),
             Registration::Closed => Err(RegisterError::Closed),
@@ -66,13 +73,15 @@ impl Realm {
         id: UserId,
         shown: &Credentials,
         new: &Secret,
+        client: Client,
+        now: Now,
     ) -> Result<(), UserChangeError> {
         self.check_new_password(new)?;
         // What is wrong with the new password is said before what is wrong with the old one, and costs no hash.
         if let Credentials::Password { username, .. } = shown {
             check_differs(username, new)?;
         }
-        let user = self.prove_own_password(id, shown)?;
+        let user = self.prove_own_password(id, shown, client, now)?;
         let hash = self.hasher.hash(new)?;
         let changed = self.store.change_password(&user, &hash)?;
         still_proved(&user, changed)
@@ -82,19 +91,31 @@ impl Realm {
     ///
     /// # Errors
     /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for another user's id, existing or not.
-    pub fn delete_own_user(&self, id: UserId, shown: &Credentials) -> Result<(), UserChangeError> {
-        let user = self.prove_own_password(id, shown)?;
+    pub fn delete_own_user(
+        &self,
+        id: UserId,
+        shown: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<(), UserChangeError> {
+        let user = self.prove_own_password(id, shown, client, now)?;
         let deleted = self.store.delete_proved_user(&user)?;
         still_proved(&user, deleted)
     }
 
     /// The row of the user whose password was shown; a token doesn't do here, so that a stolen one can't take
     /// an account over.
-    fn prove_own_password(&self, id: UserId, shown: &Credentials) -> Result<User, UserChangeError> {
+    fn prove_own_password(
+        &self,
+        id: UserId,
+        shown: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<User, UserChangeError> {
         let Credentials::Password { username, password } = shown else {
             return Err(refusal(None, Why::PasswordRequired).into());
         };
-        let user = self.authenticate_password(username, password)?;
+        let user = self.authenticate_password(username, password, client, now)?;
         if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
     }
 

@@ -27,6 +27,7 @@ mod site;
 mod tokens;
 mod users;
 
+use crate::client::Client;
 use crate::clock::Now;
 use crate::credentials::{self, Credentials, CredentialsError, Scheme};
 use crate::http::{Body, ErrorCode, Request, Response};
@@ -184,11 +185,16 @@ impl<'a> Call<'a> {
         self.credentials.as_ref().map_err(|_| Failure::unauthorized(self.scheme))
     }
 
+    /// From where it was sent.
+    fn client(&self) -> Client {
+        self.request.client
+    }
+
     /// Who sent this.
     fn authenticate(&self) -> Result<Principal, Failure> {
         let credentials = self.credentials()?;
         self.realm
-            .authenticate(credentials, self.now)
+            .authenticate(credentials, self.client(), self.now)
             .map_err(|error| Failure::authenticate(&error, self.scheme))
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Response, Failure> {
     let mut body = body::object(call.request)?;
     let username = body::take_text(&mut body, "username", ErrorCode::InvalidUsername)?;
     let password = body::take_password(&mut body)?;
-    let registered = call.realm.register(&username, &password, call.now);
+    let registered = call.realm.register(&username, &password, call.client(), call.now);
     let registered = registered.map_err(|error| Failure::register(&error))?;
     let location = alloc::format!("{}/api/users/{}", site::base_url(call.realm, call.request), registered.id);
     Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
@@ -41,14 +41,14 @@ pub(super) fn change_password(call: &Call<'_>, id: UserId) -> Result<Response, F
     let new = body::take_password(&mut body::object(call.request)?)?;
     // What is wrong with the body is said before what is wrong with the credentials.
     call.realm.check_new_password(&new).map_err(Failure::password)?;
-    let changed = call.realm.change_password(id, call.credentials()?, &new);
+    let changed = call.realm.change_password(id, call.credentials()?, &new, call.client(), call.now);
     changed.map_err(|error| Failure::user_change(&error, call.scheme))?;
     Ok(Response::empty(204).for_user(id))
 }
 
 /// `DELETE /api/users/{id}`: deletes the user.
 pub(super) fn delete(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
-    let deleted = call.realm.delete_own_user(id, call.credentials()?);
+    let deleted = call.realm.delete_own_user(id, call.credentials()?, call.client(), call.now);
     deleted.map_err(|error| Failure::user_change(&error, call.scheme))?;
     Ok(Response::empty(204).for_user(id))
 }

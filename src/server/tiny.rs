@@ -15,8 +15,9 @@
 //! The strict loop is for that.
 
 use super::{Handler, Shutdown};
+use crate::client::Client;
 use crate::clock;
-use crate::http::{Body, Client, MAX_BODY_BYTES, Persistence, Request, Response};
+use crate::http::{Body, MAX_BODY_BYTES, Persistence, Request, Response};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
@@ -79,7 +80,7 @@ fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
         request = request.with_field(field.field.as_str().as_str(), field.value.as_bytes());
     }
     if let Some(address) = received.remote_addr() {
-        request = request.from_client(Client::Ip(address.ip().to_canonical()));
+        request = request.from_client(Client::at(address.ip()));
     }
     let body = read_body(received)?;
     Ok(request.with_body(body))

@@ -1,6 +1,7 @@
 //! The life of tokens: how long they last, how they are renewed, what ends them, and the keys under them.
 
 use crate::harness::{TestRealm, error, json_request, object};
+use gatekey::client::Client;
 use gatekey::clock::UnixTime;
 use gatekey::credentials::{self, Credentials};
 use gatekey::data_dir::SIGNING_KEYS;
@@ -149,7 +150,7 @@ fn a_token_of_a_session_that_is_over_is_good_but_not_renewed() {
     let response = test.bearer("GET", "/api/token", &over);
     assert_eq!(error(&response), (401, "unauthorized".into()));
     let (_, credentials) = credentials::parse(format!("Bearer {over}").as_bytes());
-    let principal = test.realm.authenticate(&credentials.unwrap(), test.now()).unwrap();
+    let principal = test.realm.authenticate(&credentials.unwrap(), Client::Local, test.now()).unwrap();
     assert_eq!(test.realm.issue_token(&principal, test.now()).unwrap_err(), SessionOver);
 }
 
@@ -222,9 +223,11 @@ fn a_token_issued_for_an_old_password_is_dead_from_the_start() {
     let test = realm(600, 86_400);
     let (_, shown) = credentials::parse(crate::harness::basic("ok", "python").as_bytes());
     let shown = shown.unwrap();
-    let principal = test.realm.authenticate(&shown, test.now()).unwrap();
+    let principal = test.realm.authenticate(&shown, Client::Local, test.now()).unwrap();
     // Between the check of the password and the token, another request changes the password.
-    test.realm.change_password(principal.id, &shown, &Secret::new("ruby".into())).unwrap();
+    test.realm
+        .change_password(principal.id, &shown, &Secret::new("ruby".into()), Client::Local, test.now())
+        .unwrap();
     let token = test.realm.issue_token(&principal, test.now()).unwrap().token;
     assert!(!is_good(&test, &token));
 }
@@ -255,7 +258,7 @@ fn a_renewal_under_way_when_all_tokens_were_revoked_dies_with_them() {
     let test = realm(600, 86_400);
     let token = Credentials::Token(Secret::new(test.token("ok", "python")));
     test.advance(SECOND);
-    let principal = test.realm.authenticate(&token, test.now()).unwrap();
+    let principal = test.realm.authenticate(&token, Client::Local, test.now()).unwrap();
     test.realm.revoke_all_tokens(test.unix()).unwrap();
     let renewed = test.realm.issue_token(&principal, test.now()).unwrap().token;
     assert!(!is_good(&test, &renewed), "its iat is new enough, its auth_time is not");

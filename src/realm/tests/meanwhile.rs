@@ -124,7 +124,12 @@ fn a_user_whose_password_was_changed_meanwhile_is_not_deleted() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let meanwhile = changes_password(&test, "ruby");
-    let deleted = hold_while(&test, 1, || test.realm.delete_own_user(id, &shown("ok", "python")), &meanwhile);
+    let deleted = hold_while(
+        &test,
+        1,
+        || test.realm.delete_own_user(id, &shown("ok", "python"), Client::Local, test.now),
+        &meanwhile,
+    );
     let UserChangeError::Refused(refusal) = deleted.unwrap_err() else { panic!("not refused") };
     assert_eq!(refusal, refused(id, Why::ChangedMeanwhile));
     assert_eq!(test.log_in("ok", "ruby").unwrap().id, id);
@@ -135,8 +140,12 @@ fn a_name_that_was_taken_meanwhile_is_taken() {
     let test = TestRealm::new();
     let meanwhile =
         "INSERT INTO users (username, folded, password_hash, created_at) VALUES ('OK', 'ok', 'x', 0)";
-    let registered =
-        hold_while(&test, 1, || test.realm.register("ok", &secret("python"), test.now), meanwhile);
+    let registered = hold_while(
+        &test,
+        1,
+        || test.realm.register("ok", &secret("python"), Client::Local, test.now),
+        meanwhile,
+    );
     assert!(matches!(registered, Err(RegisterError::Taken)), "{registered:?}");
     assert_eq!(test.realm.find_user_by_name("ok").unwrap(), None);
 }

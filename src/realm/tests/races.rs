@@ -100,7 +100,7 @@ fn a_change_and_a_deletion_at_once_are_one_or_the_other() {
         let credentials = shown("ok", "python");
         let done = race(|number| match number {
             0 => test.change_password(id, &credentials, "ruby").is_ok(),
-            1 => test.realm.delete_own_user(id, &credentials).is_ok(),
+            1 => test.realm.delete_own_user(id, &credentials, Client::Local, test.now).is_ok(),
             _ => false,
         });
         assert!(done[0] != done[1], "round {round}: {done:?}");
@@ -121,7 +121,12 @@ fn of_many_who_register_one_name_one_gets_it() {
     for round in 0..ROUNDS {
         let name = |number| if number % 2 == 0 { format!("user{round}") } else { format!("USER{round}") };
         let results = race(|number| {
-            test.realm.register(&name(number), &secret(&format!("password of {number}")), test.now)
+            test.realm.register(
+                &name(number),
+                &secret(&format!("password of {number}")),
+                Client::Local,
+                test.now,
+            )
         });
         let winners: Vec<usize> = (0..RACERS).filter(|number| results[*number].is_ok()).collect();
         assert_eq!(winners.len(), 1, "{results:?}");

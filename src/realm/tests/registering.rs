@@ -22,7 +22,7 @@ fn password_error(test: &TestRealm, username: &str, password: &str) -> Option<Pa
 #[test]
 fn who_registers_is_a_user_of_the_first_generation() {
     let test = TestRealm::new();
-    let registered = test.realm.register("José", &secret("python"), test.now).unwrap();
+    let registered = test.realm.register("José", &secret("python"), Client::Local, test.now).unwrap();
     assert_eq!(registered.username.as_str(), "José");
     let user = test.user(registered.id);
     assert_eq!((user.username.as_str(), user.generation.number(), user.disabled), ("José", 1, false));
@@ -37,13 +37,13 @@ fn nobody_registers_when_registration_is_closed_but_an_operator_adds_users() {
     // Whatever name and password are: it is closed before they are looked at.
     for (username, password) in [("ok", "python"), ("", "python"), ("ok", ""), ("a:b", "a:b")] {
         let (registered, hashes) =
-            test.hashes_for(|| test.realm.register(username, &secret(password), test.now));
+            test.hashes_for(|| test.realm.register(username, &secret(password), Client::Local, test.now));
         assert!(matches!(registered, Err(RegisterError::Closed)), "{registered:?}");
         assert_eq!(hashes, 0);
     }
     let id = test.add_user("ok", "python");
     assert_eq!(test.log_in("ok", "python").unwrap().id, id);
-    let registered = test.realm.register("ok", &secret("python"), test.now);
+    let registered = test.realm.register("ok", &secret("python"), Client::Local, test.now);
     assert!(matches!(registered, Err(RegisterError::Closed)), "a taken name is not told");
 }
 
@@ -53,7 +53,7 @@ fn a_taken_name_costs_no_hash() {
     test.add_user("ok", "python");
     for username in ["ok", "OK", "ｏｋ"] {
         let (registered, hashes) =
-            test.hashes_for(|| test.realm.register(username, &secret("ruby"), test.now));
+            test.hashes_for(|| test.realm.register(username, &secret("ruby"), Client::Local, test.now));
         assert!(matches!(registered, Err(RegisterError::Taken)), "{registered:?}");
         assert_eq!(hashes, 0);
     }
@@ -65,7 +65,7 @@ fn a_bad_name_is_named_and_costs_no_hash() {
     let test = TestRealm::new();
     for (username, expected) in [("", UsernameError::Empty), ("a:b", UsernameError::Colon)] {
         let (registered, hashes) =
-            test.hashes_for(|| test.realm.register(username, &secret("python"), test.now));
+            test.hashes_for(|| test.realm.register(username, &secret("python"), Client::Local, test.now));
         let Err(RegisterError::Username(error)) = registered else { panic!("{registered:?}") };
         assert_eq!((error, hashes), (expected, 0));
     }
@@ -125,7 +125,8 @@ fn a_password_is_not_the_name() {
     assert_eq!(password_error(&test, "python", "python"), Some(PasswordError::IsTheName));
     assert_eq!(password_error(&test, "python", "Python"), None); // compared exactly
     let id = test.add_user("ok", "python");
-    let changed = test.realm.change_password(id, &shown("ok", "python"), &secret("ok"));
+    let changed =
+        test.realm.change_password(id, &shown("ok", "python"), &secret("ok"), Client::Local, test.now);
     assert!(matches!(changed, Err(UserChangeError::Password(PasswordError::IsTheName))), "{changed:?}");
     let set = test.realm.set_password(&test.user(id), &secret("ok"));
     assert!(matches!(set, Err(UserChangeError::Password(PasswordError::IsTheName))), "{set:?}");
@@ -138,8 +139,9 @@ fn a_new_password_that_is_the_shown_name_is_refused_before_the_old_one_is_looked
     let id = test.add_user("ok", "python");
     // Both were sent by whoever asks, so the answer tells nothing of the users; and it costs no hash.
     for (name, password) in [("ok", "python"), ("ok", "ruby"), ("nobody", "ruby")] {
-        let (changed, hashes) =
-            test.hashes_for(|| test.realm.change_password(id, &shown(name, password), &secret(name)));
+        let (changed, hashes) = test.hashes_for(|| {
+            test.realm.change_password(id, &shown(name, password), &secret(name), Client::Local, test.now)
+        });
         assert!(matches!(changed, Err(UserChangeError::Password(PasswordError::IsTheName))), "{changed:?}");
         assert_eq!(hashes, 0);
     }
@@ -152,8 +154,15 @@ fn a_change_follows_the_same_rules() {
     for (password, expected) in
         [("1234567", PasswordError::TooShort { min_chars: 8 }), (&"p".repeat(1025), PasswordError::TooLong)]
     {
-        let (changed, hashes) = test
-            .hashes_for(|| test.realm.change_password(id, &shown("ok", "python is it"), &secret(password)));
+        let (changed, hashes) = test.hashes_for(|| {
+            test.realm.change_password(
+                id,
+                &shown("ok", "python is it"),
+                &secret(password),
+                Client::Local,
+                test.now,
+            )
+        });
         let Err(UserChangeError::Password(error)) = changed else { panic!("{changed:?}") };
         assert_eq!((error, hashes), (expected, 0));
     }
@@ -165,9 +174,15 @@ fn another_users_id_is_forbidden_whether_anybody_has_it_or_not() {
     let test = TestRealm::new();
     let (id, other) = (test.add_user("ok", "python"), test.add_user("other", "python"));
     for stranger in [other, UserId::new(i64::MAX).unwrap()] {
-        let changed = test.realm.change_password(stranger, &shown("ok", "python"), &secret("ruby"));
+        let changed = test.realm.change_password(
+            stranger,
+            &shown("ok", "python"),
+            &secret("ruby"),
+            Client::Local,
+            test.now,
+        );
         assert!(matches!(changed, Err(UserChangeError::Forbidden(user)) if user == id), "{changed:?}");
-        let deleted = test.realm.delete_own_user(stranger, &shown("ok", "python"));
+        let deleted = test.realm.delete_own_user(stranger, &shown("ok", "python"), Client::Local, test.now);
         assert!(matches!(deleted, Err(UserChangeError::Forbidden(user)) if user == id), "{deleted:?}");
     }
     assert_eq!(test.log_in("other", "python").unwrap().id, other);

@@ -8,10 +8,10 @@ use super::limits::{LINGER, LINGER_BYTES, Limits, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
 use super::{Refusal, Service};
+use crate::client::Client;
 use crate::clock;
-use crate::http::{Client, ErrorCode, Persistence, Response};
+use crate::http::{ErrorCode, Persistence, Response};
 use crate::server;
-use core::net::IpAddr;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
@@ -19,9 +19,8 @@ use std::net::Shutdown;
 use std::time::Instant;
 
 /// Serves one connection until it ends.
-pub(super) fn serve(service: &Service, registry: &Registry, entry: &Entry, address: IpAddr) {
+pub(super) fn serve(service: &Service, registry: &Registry, entry: &Entry, client: Client) {
     let limits = service.limits;
-    let client = Client::Ip(address.to_canonical());
     let mut connection = Connection {
         service,
         registry,

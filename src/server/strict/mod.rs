@@ -24,13 +24,13 @@ mod registry;
 pub use limits::Limits;
 
 use super::{Handler, Shutdown};
+use crate::client::Client;
 use crate::clock;
-use crate::http::{Client, ErrorCode, Persistence, Response};
+use crate::http::{ErrorCode, Persistence, Response};
 use crate::os;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
-use core::net::IpAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use limits::{DRAIN, READ_BYTES, STACK_BYTES};
@@ -93,7 +93,7 @@ pub fn run(
 /// Takes one connection in, if there is one.
 fn accept(listener: &TcpListener, service: &Arc<Service>, registry: &Arc<Registry>) {
     match listener.accept() {
-        Ok((stream, peer)) => open(service, registry, stream, peer.ip()),
+        Ok((stream, peer)) => open(service, registry, stream, Client::at(peer.ip())),
         // Gone again, or never there.
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -115,21 +115,21 @@ fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<UnixStream> {
 }
 
 /// Finds a place and a thread for a new connection, or turns it away.
-fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: TcpStream, address: IpAddr) {
-    let entry = match registry.admit(stream, address, clock::now().monotonic) {
+fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: TcpStream, client: Client) {
+    let entry = match registry.admit(stream, client, clock::now().monotonic) {
         Ok(entry) => entry,
-        Err(stream) => return turn_away(service, &stream, address),
+        Err(stream) => return turn_away(service, &stream, client),
     };
     let (thread_service, thread_registry, thread_entry) = (service.clone(), registry.clone(), entry.clone());
     let serve = move || {
         let leaving = Leaving { registry: &thread_registry, entry: &thread_entry };
-        connection::serve(&thread_service, &thread_registry, &thread_entry, address);
+        connection::serve(&thread_service, &thread_registry, &thread_entry, client);
         drop(thread_service); // before the word that this connection is gone: what it holds is free then
         drop(leaving);
     };
-    let name = format!("{address}");
+    let name = format!("{client}");
     if thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve).is_err() {
-        turn_away(service, &entry.stream, address);
+        turn_away(service, &entry.stream, client);
         registry.remove(&entry);
     }
 }
@@ -147,10 +147,10 @@ impl Drop for Leaving<'_> {
 }
 
 /// All places are taken by requests being answered.
-fn turn_away(service: &Service, stream: &TcpStream, address: IpAddr) {
+fn turn_away(service: &Service, stream: &TcpStream, client: Client) {
     let response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
         .with_field("Retry-After", "1");
-    (service.refused)(Client::Ip(address.to_canonical()), &response);
+    (service.refused)(client, &response);
     let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would

@@ -4,9 +4,9 @@
 //! way of a request. The accepting thread looks through all of them only when it has to.
 
 use super::limits::{BODY_GRACE, Limits};
+use crate::client::{Client, Prefix};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::net::IpAddr;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use core::time::Duration;
 use std::net::{Shutdown, TcpStream};
@@ -35,8 +35,7 @@ pub(super) enum Activity {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) stream: TcpStream,
-    /// An address, or of IPv6 a /64: what one household or host has.
-    prefix: IpAddr,
+    prefix: Prefix,
     is_exempt: bool,
     activity: AtomicU8,
     /// Since when, in milliseconds of the registry's life.
@@ -98,11 +97,11 @@ impl Registry {
     pub(super) fn admit(
         &self,
         stream: TcpStream,
-        address: IpAddr,
+        client: Client,
         now: Instant,
     ) -> Result<Arc<Entry>, TcpStream> {
-        let (prefix, now) = (prefix(address), self.millis(now));
-        let is_exempt = self.limits.exempts_loopback && address.to_canonical().is_loopback();
+        let (prefix, now) = (client.prefix(), self.millis(now));
+        let is_exempt = self.limits.exempts_loopback && client.is_local();
         let mut entries = self.lock();
         // Whoever was told to make room still stands in the list until its thread is gone.
         let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
@@ -168,12 +167,4 @@ fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
 /// proxy, through which everybody else comes.
 fn rank(candidates: &[Arc<Entry>], entry: &Arc<Entry>) -> usize {
     if entry.is_exempt { 0 } else { candidates.iter().filter(|other| other.prefix == entry.prefix).count() }
-}
-
-/// IPv4 as it is; of IPv6 the /64.
-fn prefix(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        v4 @ IpAddr::V4(_) => v4,
-    }
 }
