@@ -1,0 +1,317 @@
+//! The throttle: who may guess, and how often.
+//!
+//! What is counted is **failed** checks of a password. A check is charged before it is made, in one step with asking
+//! whether it may be made at all, so that many at once gain nothing; it is given back when the password was right, or
+//! when nobody could tell. Earlier failures stay: a guesser who logs in to an account of their own in between has won
+//! nothing.
+//!
+//! Each check is counted under several keys at once, and every one must have room:
+//!
+//! | counter | keeps out | default | guesses on the first day, then |
+//! |---|---|---|---|
+//! | client address (IPv6: /64) | one guesser who tries many names | 100, one a minute | 1540, 1440 |
+//! | IPv6 network (/48) | the same, with 65536 addresses for nothing | sixteen times that | 24640, 23040 |
+//! | user name, whoever has it | many guessers who try one name | 100, one in 5 minutes | 388, 288 |
+//! | address and name | one guesser who tries one name | 10, one in 10 minutes | 154, 144 |
+//!
+//! So one address gets 154 guesses at an account on the first day, and ten thousand addresses together get 388. The
+//! name's counter alone would let anybody lock anybody out; hence **remembered addresses**: at an address from which
+//! the user has logged in before, only a counter of that user at that address applies (as the last line), in a table
+//! that nobody else's requests reach. Tokens are never throttled.
+//!
+//! Registrations and look-ups of users are counted per address in the same way, all of them.
+//!
+//! Everything is of a fixed size, whatever is sent; see `counters.rs` for how, and for what a collision can do: it
+//! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger.
+//! The counters run on monotonic time. They are saved every 10 seconds and at the end, so a killed server forgets 10
+//! seconds of counting.
+//!
+//! | file | what |
+//! |---|---|
+//! | `rules.rs` | how often each thing may be done |
+//! | `counters.rs` | one table of counters |
+//! | `saved.rs` | all tables as bytes, and back |
+
+mod counters;
+mod rules;
+mod saved;
+
+pub use rules::{Allowance, Rules};
+pub use saved::SavedError;
+
+use crate::client::Client;
+use crate::signer::{Signature, SigningKey};
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use counters::{Counters, Key, Millis};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// A /48 of IPv6 is a house or an office: so many times what one address may.
+const NETWORK_TIMES: u64 = 16;
+
+/// A user and an address from which that user has logged in, by a keyed hash of both.
+pub type AddressMark = [u8; 8];
+
+/// Somebody shows a password.
+#[derive(Clone, Copy, Debug)]
+pub struct Guess<'a> {
+    /// From where.
+    pub client: Client,
+    /// For which name, known or not.
+    pub username: &'a str,
+    /// Whether that user has logged in from there before.
+    pub is_remembered: bool,
+}
+
+/// It was tried too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttled {
+    /// After so long it may be tried again.
+    pub retry_after: Duration,
+}
+
+/// What a name's counter holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Count {
+    /// Wrong passwords that count.
+    pub failures: u64,
+    /// How many may.
+    pub allowed: u64,
+    /// Until none counts any more.
+    pub forgotten_in: Duration,
+}
+
+/// The tables, one a kind of counter. The numbers stand in saved counters: none is used again for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Table {
+    Address = 0,
+    User = 1,
+    UserAndAddress = 2,
+    Remembered = 3,
+    Registrations = 4,
+    Lookups = 5,
+}
+
+const TABLES: [Table; 6] = [
+    Table::Address,
+    Table::User,
+    Table::UserAndAddress,
+    Table::Remembered,
+    Table::Registrations,
+    Table::Lookups,
+];
+
+type Tables = [Counters; TABLES.len()];
+
+impl Table {
+    fn of(self, tables: &Tables) -> &Counters {
+        tables.get(self as usize).expect("there is one of each kind")
+    }
+
+    fn of_mut(self, tables: &mut Tables) -> &mut Counters {
+        tables.get_mut(self as usize).expect("there is one of each kind")
+    }
+}
+
+/// Who may guess, and how often. Shared by reference among threads.
+pub struct Throttle {
+    key: SigningKey,
+    started: Instant,
+    tables: Mutex<Tables>,
+    has_changed: AtomicBool,
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle").finish_non_exhaustive()
+    }
+}
+
+/// One count in one table.
+#[derive(Clone, Copy)]
+struct Charge {
+    table: Table,
+    key: Key,
+}
+
+/// A check that was charged. Dropped, it stays charged: what ends in a panic was a guess too.
+#[must_use = "a charge that is dropped stays"]
+pub struct Charged<'a> {
+    throttle: &'a Throttle,
+    charges: Vec<Charge>,
+    at: Millis,
+}
+
+impl fmt::Debug for Charged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Charged({} counters)", self.charges.len())
+    }
+}
+
+impl Throttle {
+    /// A throttle with empty counters. The key decides who collides with whom: counters that were saved under one key
+    /// mean nothing under another.
+    pub fn new(rules: &Rules, key: SigningKey, now: Instant) -> Self {
+        let tables = TABLES.map(|table| {
+            Counters::new(match table {
+                Table::Address => rules.guesses_per_address,
+                Table::User => rules.guesses_per_user,
+                Table::UserAndAddress | Table::Remembered => rules.guesses_per_user_and_address,
+                Table::Registrations => rules.registrations_per_address,
+                Table::Lookups => rules.lookups_per_address,
+            })
+        });
+        Self { key, started: now, tables: Mutex::new(tables), has_changed: AtomicBool::new(false) }
+    }
+
+    /// Whether a password may be checked now; charges nothing. For one that was just proved right, and so isn't hashed.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn peek(&self, guess: &Guess<'_>, now: Instant) -> Result<(), Throttled> {
+        admit(&self.lock(), &self.charges_for(guess), self.millis(now))
+    }
+
+    /// Charges the check of a password, before it is made.
+    ///
+    /// # Errors
+    /// [`Throttled`]; nothing was charged then.
+    pub fn charge(&self, guess: &Guess<'_>, now: Instant) -> Result<Charged<'_>, Throttled> {
+        self.charge_all(self.charges_for(guess), now)
+    }
+
+    /// Charges a registration, before it is made.
+    ///
+    /// # Errors
+    /// [`Throttled`]; nothing was charged then.
+    pub fn charge_registration(&self, client: Client, now: Instant) -> Result<Charged<'_>, Throttled> {
+        self.charge_all(self.per_address(Table::Registrations, client).collect(), now)
+    }
+
+    /// Charges a look-up of a user.
+    ///
+    /// # Errors
+    /// [`Throttled`].
+    pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), Throttled> {
+        self.charge_all(self.per_address(Table::Lookups, client).collect(), now).map(drop)
+    }
+
+    fn charges_for(&self, guess: &Guess<'_>) -> Vec<Charge> {
+        let Guess { client, username, is_remembered } = *guess;
+        if is_remembered {
+            // Neither the address's counter nor the name's: other people fill those.
+            return [self.of_pair(Table::Remembered, client, username)].into();
+        }
+        let name = [
+            self.of(Table::User, &[username.as_bytes()], 1),
+            self.of_pair(Table::UserAndAddress, client, username),
+        ];
+        self.per_address(Table::Address, client).chain(name).collect()
+    }
+
+    /// The address, and the network if it has one.
+    fn per_address(&self, table: Table, client: Client) -> impl Iterator<Item = Charge> {
+        let network = client.network().map(|network| self.of(table, &[&network.to_bytes()], NETWORK_TIMES));
+        [self.of(table, &[&client.prefix().to_bytes()], 1)].into_iter().chain(network)
+    }
+
+    fn of_pair(&self, table: Table, client: Client, username: &str) -> Charge {
+        self.of(table, &[&client.prefix().to_bytes(), username.as_bytes()], 1)
+    }
+
+    fn of(&self, table: Table, parts: &[&[u8]], times: u64) -> Charge {
+        Charge { table, key: Key::new(&self.keyed_hash(table as u8, parts), times) }
+    }
+
+    /// What kind of thing comes first, and a prefix always has the same length: no two things give the same bytes.
+    fn keyed_hash(&self, kind: u8, parts: &[&[u8]]) -> Signature {
+        self.key.sign(&[&[kind], parts.concat().as_slice()].concat())
+    }
+
+    /// In one step: all counters have room, or none is charged.
+    fn charge_all(&self, charges: Vec<Charge>, now: Instant) -> Result<Charged<'_>, Throttled> {
+        let (mut tables, at) = (self.lock(), self.millis(now));
+        admit(&tables, &charges, at)?;
+        for Charge { table, key } in &charges {
+            table.of_mut(&mut tables).begin(*key);
+        }
+        Ok(Charged { throttle: self, charges, at })
+    }
+
+    /// What stands for a user at an address, wherever both are stored: by itself it tells neither.
+    pub fn mark(&self, client: Client, username: &str) -> AddressMark {
+        const MARK: u8 = u8::MAX; // no table's number
+        let hash = self.keyed_hash(MARK, &[&client.prefix().to_bytes(), username.as_bytes()]);
+        hash.first_chunk().copied().unwrap_or_default()
+    }
+
+    /// How many wrong passwords count for a name.
+    pub fn count_of(&self, username: &str, now: Instant) -> Count {
+        let key = self.of(Table::User, &[username.as_bytes()], 1).key;
+        let (failures, allowed, left) = Table::User.of(&self.lock()).read(key, self.millis(now));
+        Count { failures, allowed, forgotten_in: Duration::from_millis(left) }
+    }
+
+    fn millis(&self, now: Instant) -> Millis {
+        let millis = now.saturating_duration_since(self.started).as_millis();
+        Millis::try_from(millis).unwrap_or(Millis::MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether every counter has room for one more; else how long until they have.
+fn admit(tables: &Tables, charges: &[Charge], at: Millis) -> Result<(), Throttled> {
+    let waits = charges.iter().filter_map(|Charge { table, key }| table.of(tables).admits(*key, at).err());
+    match waits.max() {
+        None => Ok(()),
+        Some(millis) => Err(Throttled { retry_after: Duration::from_millis(millis) }),
+    }
+}
+
+impl Charged<'_> {
+    /// The password was right, or nobody could tell: the check counts for nothing.
+    pub fn give_back(mut self) {
+        let mut tables = self.throttle.lock();
+        for Charge { table, key } in self.charges.drain(..) {
+            table.of_mut(&mut tables).give_back(key);
+        }
+    }
+}
+
+impl Drop for Charged<'_> {
+    fn drop(&mut self) {
+        if self.charges.is_empty() {
+            return; // given back
+        }
+        let mut tables = self.throttle.lock();
+        for Charge { table, key } in self.charges.drain(..) {
+            table.of_mut(&mut tables).settle(key, self.at);
+        }
+        self.throttle.has_changed.store(true, Ordering::Release);
+    }
+}
+
+impl fmt::Display for Throttled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "tried too often; again in {} s", self.retry_after_seconds())
+    }
+}
+
+impl core::error::Error for Throttled {}
+
+impl Throttled {
+    /// In whole seconds, so that it is surely over by then; at least 1.
+    pub fn retry_after_seconds(&self) -> u64 {
+        u64::try_from(self.retry_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests;

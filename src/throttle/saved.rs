@@ -1,0 +1,102 @@
+//! The counters as bytes, so that a restart forgets nothing.
+//!
+//! ```text
+//! 1, ROWS, WIDTH as 4 bytes          a version, and the shape of the tables
+//! table, place, level                1, 4 and 8 bytes, for each place that holds something
+//! ```
+//!
+//! All numbers are big-endian, levels are milliseconds of running out. Which name or address stands where, only the
+//! key tells, and only by trying.
+
+use super::counters::{Millis, ROWS, WIDTH};
+use super::{TABLES, Table, Throttle};
+use alloc::vec::Vec;
+use core::fmt;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::time::Instant;
+
+/// Of what the tables' shape and meaning is; another number, and older counters are not read.
+const VERSION: u8 = 1;
+const HEAD_BYTES: usize = 6;
+const RECORD_BYTES: usize = 13;
+
+/// What was saved can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SavedError;
+
+impl fmt::Display for SavedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the saved counters are damaged, or of another version")
+    }
+}
+
+impl core::error::Error for SavedError {}
+
+fn head() -> [u8; HEAD_BYTES] {
+    let rows = u8::try_from(ROWS).unwrap_or(u8::MAX);
+    let [a, b, c, d] = u32::try_from(WIDTH).unwrap_or(u32::MAX).to_be_bytes();
+    [VERSION, rows, a, b, c, d]
+}
+
+impl Throttle {
+    /// All counters, if any changed since they were last saved or restored. Checks under way count as failed.
+    pub fn save_changed(&self, now: Instant) -> Option<Vec<u8>> {
+        self.has_changed.swap(false, Ordering::AcqRel).then(|| self.save(now))
+    }
+
+    /// What was saved last didn't get to where it was to be kept.
+    pub fn save_again(&self) {
+        self.has_changed.store(true, Ordering::Release);
+    }
+
+    /// All counters.
+    pub fn save(&self, now: Instant) -> Vec<u8> {
+        let (tables, now) = (self.lock(), self.millis(now));
+        let mut saved = head().to_vec();
+        for (table, counters) in TABLES.iter().zip(tables.iter()) {
+            for (place, level) in counters.levels(now) {
+                saved.push(*table as u8);
+                saved.extend(u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes());
+                saved.extend(level.to_be_bytes());
+            }
+        }
+        saved
+    }
+
+    /// Puts saved counters in the place of those that are here; `elapsed` has passed since they were saved.
+    ///
+    /// # Errors
+    /// [`SavedError`]; the counters stay as they are then.
+    pub fn restore(&self, saved: &[u8], elapsed: Duration, now: Instant) -> Result<(), SavedError> {
+        let (records, rest) = saved.strip_prefix(&head()).ok_or(SavedError)?.as_chunks::<RECORD_BYTES>();
+        if !rest.is_empty() {
+            return Err(SavedError);
+        }
+        let records: Vec<_> = records.iter().map(parse).collect::<Option<_>>().ok_or(SavedError)?;
+        let elapsed = Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX);
+        let (mut tables, now) = (self.lock(), self.millis(now));
+        tables.iter_mut().for_each(super::Counters::clear);
+        for (table, place, level) in records {
+            table.of_mut(&mut tables).fill(place, level.saturating_sub(elapsed), now);
+        }
+        self.has_changed.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Forgets every failure.
+    pub fn clear(&self) {
+        self.lock().iter_mut().for_each(super::Counters::clear);
+        self.has_changed.store(true, Ordering::Release);
+    }
+}
+
+/// Table, place, level.
+fn parse(record: &[u8; RECORD_BYTES]) -> Option<(Table, usize, Millis)> {
+    let (table, rest) = record.split_first()?;
+    let (place, level) = rest.split_first_chunk()?;
+    let table = *TABLES.get(usize::from(*table))?;
+    let place = usize::try_from(u32::from_be_bytes(*place)).ok()?;
+    let level = Millis::from_be_bytes(*level.first_chunk()?);
+    (place < ROWS * WIDTH).then_some((table, place, level))
+}

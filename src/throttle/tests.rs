@@ -1,0 +1,317 @@
+//! The throttle: what it promises, over random sequences and at once.
+//!
+//! The sequences are checked against buckets of the test's own: exact ones, one a key, that know nothing of tables,
+//! hashes or restarts.
+
+use super::*;
+use crate::clock;
+use crate::tests::{Random, at_once};
+use std::collections::BTreeMap;
+use std::string::{String, ToString as _};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn rules() -> Rules {
+    Rules {
+        guesses_per_address: Allowance::new(12, 60),
+        guesses_per_user: Allowance::new(15, 120),
+        guesses_per_user_and_address: Allowance::new(4, 240),
+        registrations_per_address: Allowance::new(3, 60),
+        lookups_per_address: Allowance::new(5, 1),
+    }
+}
+
+fn throttle(now: Instant) -> Throttle {
+    Throttle::new(&rules(), SigningKey::new(&KEY).unwrap(), now)
+}
+
+fn client(address: &str) -> Client {
+    Client::at(address.parse().unwrap())
+}
+
+fn stranger<'a>(address: &str, username: &'a str) -> Guess<'a> {
+    Guess { client: client(address), username, is_remembered: false }
+}
+
+/// How many wrong guesses are let through, if one doesn't stop.
+fn wrong_guesses(throttle: &Throttle, guess: Guess<'_>, now: Instant) -> usize {
+    core::iter::repeat_with(|| throttle.charge(&guess, now).is_ok())
+        .take(1_000)
+        .take_while(|admitted| *admitted)
+        .count()
+}
+
+#[test]
+fn one_address_has_its_guesses_at_a_name_and_no_more() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let alice = stranger("192.0.2.1", "alice");
+    assert_eq!(wrong_guesses(&throttle, alice, now), 4);
+    let refused = throttle.charge(&alice, now).unwrap_err();
+    assert_eq!(refused.retry_after, Duration::from_secs(240));
+    assert_eq!(throttle.peek(&alice, now), Err(refused), "nor is a password that was just proved looked at");
+    assert_eq!(throttle.peek(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
+    assert_eq!(wrong_guesses(&throttle, alice, now + Duration::from_secs(240)), 1);
+}
+
+#[test]
+fn names_are_as_many_as_one_likes_and_addresses_are_not() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    let admitted = |address: &str| {
+        names.iter().filter(|name| throttle.charge(&stranger(address, name), now).is_ok()).count()
+    };
+    assert_eq!(admitted("192.0.2.1"), 12, "one address, a hundred names");
+    assert_eq!(admitted("2001:db8:0:1::1"), 12);
+    assert_eq!(admitted("2001:db8:0:1:ffff::"), 0, "the same /64");
+    let networks = (2..100).map(|subnet| admitted(&std::format!("2001:db8:0:{subnet:x}::1"))).sum::<usize>();
+    assert_eq!(networks + 12, 12 * 16, "one /48");
+    assert_eq!(admitted("2001:db8:1::1"), 12, "another /48");
+}
+
+#[test]
+fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let flood =
+        |number: u8| wrong_guesses(&throttle, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
+    assert_eq!((0..=255).map(flood).sum::<usize>(), 15);
+    assert_eq!(
+        throttle.count_of("alice", now),
+        Count { failures: 15, allowed: 15, forgotten_in: Duration::from_secs(15 * 120) }
+    );
+    let elsewhere = stranger("192.0.2.1", "alice");
+    assert!(throttle.charge(&elsewhere, now).is_err());
+    let at_home = Guess { is_remembered: true, ..elsewhere };
+    throttle.charge(&at_home, now).unwrap().give_back();
+    assert_eq!(
+        wrong_guesses(&throttle, at_home, now),
+        4,
+        "who sits at that address may guess as one address may"
+    );
+}
+
+#[test]
+fn a_success_gives_back_itself_and_nothing_else() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let alice = stranger("192.0.2.1", "alice");
+    let mut admitted = 0;
+    for _ in 0..100 {
+        if let Ok(own) = throttle.charge(&stranger("192.0.2.1", "mallory"), now) {
+            own.give_back();
+        }
+        admitted += usize::from(throttle.charge(&alice, now).is_ok());
+    }
+    assert_eq!(admitted, 4);
+}
+
+#[test]
+fn guesses_at_once_are_no_more_than_one_by_one() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let admitted = at_once(32, |_| wrong_guesses(&throttle, stranger("192.0.2.1", "alice"), now));
+    assert_eq!(admitted.into_iter().sum::<usize>(), 4);
+    let held: Vec<_> = (0..15)
+        .filter_map(|number| {
+            throttle.charge(&stranger(&std::format!("192.0.2.{}", 100 + number), "bob"), now).ok()
+        })
+        .collect();
+    assert_eq!(held.len(), 15);
+    assert!(throttle.charge(&stranger("192.0.2.9", "bob"), now).is_err(), "while they are being checked");
+    held.into_iter().for_each(Charged::give_back);
+    assert!(throttle.charge(&stranger("192.0.2.9", "bob"), now).is_ok());
+}
+
+#[test]
+fn registrations_and_lookups_are_counted_apart_from_guesses() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    let here = client("192.0.2.1");
+    let registered = (0..10).filter(|_| throttle.charge_registration(here, now).is_ok()).count();
+    let looked_up = (0..10).filter(|_| throttle.charge_lookup(here, now).is_ok()).count();
+    assert_eq!((registered, looked_up), (3, 5));
+    assert_eq!(throttle.charge_lookup(here, now), Err(Throttled { retry_after: Duration::from_secs(1) }));
+    assert_eq!(wrong_guesses(&throttle, stranger("192.0.2.1", "alice"), now), 4);
+}
+
+#[test]
+fn a_restart_forgets_nothing_but_time_that_passed() {
+    let now = clock::now().monotonic;
+    let before = throttle(now);
+    let alice = stranger("192.0.2.1", "alice");
+    let _under_way = before.charge(&alice, now).unwrap();
+    assert_eq!(wrong_guesses(&before, alice, now), 3);
+    let saved = before.save(now);
+    let restored = |saved: &[u8], elapsed: u64| {
+        let after = throttle(now);
+        after.restore(saved, Duration::from_secs(elapsed), now).map(|()| wrong_guesses(&after, alice, now))
+    };
+    assert_eq!(restored(&saved, 0), Ok(0), "what was being checked counts as wrong");
+    assert_eq!(restored(&saved, 239), Ok(0));
+    assert_eq!(restored(&saved, 240), Ok(1));
+    assert_eq!(restored(&saved, 10_000), Ok(4));
+    for damaged in [&saved[..saved.len() - 1], &saved[1..], &[], &[saved.as_slice(), &[9; 13]].concat()] {
+        assert_eq!(restored(damaged, 0), Err(SavedError));
+    }
+}
+
+#[test]
+fn what_did_not_change_is_not_saved() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    assert_eq!(throttle.save_changed(now), None);
+    throttle.charge(&stranger("192.0.2.1", "alice"), now).unwrap().give_back();
+    assert_eq!(throttle.save_changed(now), None, "a right password changes nothing");
+    drop(throttle.charge(&stranger("192.0.2.1", "alice"), now));
+    assert_eq!(throttle.save_changed(now), Some(throttle.save(now)));
+    assert_eq!(throttle.save_changed(now), None);
+    throttle.clear();
+    assert_eq!(throttle.save_changed(now).map(|saved| saved.len()), Some(6), "a head and no counter");
+}
+
+#[test]
+fn memory_does_not_grow() {
+    let now = clock::now().monotonic;
+    let throttle = throttle(now);
+    for number in 0..100_000_u32 {
+        let client = Client::at(core::net::Ipv4Addr::from_bits(number).into());
+        let username = number.to_string();
+        drop(throttle.charge(&Guess { client, username: &username, is_remembered: false }, now));
+    }
+    // Nothing is pending, and whatever is held stands in places, of which there is a fixed number.
+    let places = TABLES.len() * counters::ROWS * counters::WIDTH;
+    assert!(throttle.save(now).len() <= 6 + 13 * places);
+    for (counters, table) in throttle.lock().iter().zip(TABLES) {
+        assert_eq!(counters.pending_places(), 0, "{table:?}");
+    }
+}
+
+/// An exact bucket: how much is in it, and since when.
+#[derive(Default)]
+struct Bucket(BTreeMap<String, (f64, f64)>);
+
+impl Bucket {
+    /// Pours one guess in and says how full the bucket is then.
+    fn pour(&mut self, key: String, every: f64, at: f64) -> f64 {
+        let (level, since) = self.0.get(&key).copied().unwrap_or((0.0, at));
+        let level = (level - (at - since).max(0.0) / every).max(0.0) + 1.0;
+        self.0.insert(key, (level, at));
+        level
+    }
+}
+
+/// Who may do what in a random sequence: some share a /64, some a /48.
+const ADDRESSES: [&str; 8] = [
+    "192.0.2.1",
+    "192.0.2.2",
+    "::ffff:192.0.2.2",
+    "2001:db8:0:1::1",
+    "2001:db8:0:1::2",
+    "2001:db8:0:2::1",
+    "2001:db8:0:3::1",
+    "2001:db8:1::1",
+];
+const NAMES: [&str; 5] = ["alice", "bob", "carol", "nobody", ""];
+
+/// Alice has logged in from the first address before, bob from the second.
+fn is_remembered(address: &str, name: &str) -> bool {
+    [("192.0.2.1", "alice"), ("192.0.2.2", "bob"), ("::ffff:192.0.2.2", "bob")].contains(&(address, name))
+}
+
+/// Every key that a guess counts under, with its allowance and how many times that.
+fn keys(address: &str, name: &str) -> Vec<(String, Allowance, u32)> {
+    let rules = rules();
+    let prefix = std::format!("{:?}", client(address).prefix());
+    let pair = std::format!("{prefix} {name:?}");
+    if is_remembered(address, name) {
+        return std::vec![(std::format!("remembered {pair}"), rules.guesses_per_user_and_address, 1)];
+    }
+    let network =
+        client(address).network().map(|network| (std::format!("{network:?}"), rules.guesses_per_address, 16));
+    [
+        (std::format!("name {name:?}"), rules.guesses_per_user, 1),
+        (pair, rules.guesses_per_user_and_address, 1),
+        (prefix, rules.guesses_per_address, 1),
+    ]
+    .into_iter()
+    .chain(network)
+    .collect()
+}
+
+#[test]
+fn no_sequence_gets_more_guesses_than_are_allowed() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let start = clock::now().monotonic;
+        let mut throttle = throttle(start);
+        let (mut now, mut buckets) = (start, Bucket::default());
+        let mut refused = 0;
+        for step in 0..2_000 {
+            let (address, name) = (*random.choose(&ADDRESSES), *random.choose(&NAMES));
+            let guess = Guess {
+                client: client(address),
+                username: name,
+                is_remembered: is_remembered(address, name),
+            };
+            match random.below(100) {
+                // Some of these are right, or the server is busy.
+                0..20 => {
+                    if let Ok(charged) = throttle.charge(&guess, now) {
+                        charged.give_back();
+                    }
+                }
+                20..25 => now += Duration::from_millis(random.below(120_000)),
+                25 => {
+                    // A restart, while others wait.
+                    let elapsed = Duration::from_millis(random.below(5_000));
+                    let saved = throttle.save(now);
+                    now += elapsed;
+                    throttle = self::throttle(now);
+                    throttle.restore(&saved, elapsed, now).unwrap();
+                }
+                _ => match throttle.charge(&guess, now) {
+                    Err(_) => refused += 1,
+                    Ok(_wrong) => {
+                        for (key, Allowance { burst, every }, times) in keys(address, name) {
+                            let every = every.as_secs_f64() / f64::from(times);
+                            let level = buckets.pour(key, every, (now - start).as_secs_f64());
+                            // A millisecond here and there is lost in rounding.
+                            let most = f64::from(burst * times) + 0.01;
+                            assert!(
+                                level <= most,
+                                "seed {seed}, step {step}: {level} guesses for {address} {name}"
+                            );
+                        }
+                    }
+                },
+            }
+        }
+        assert!(refused > 100, "seed {seed}: the sequence tried too little");
+    }
+}
+
+#[test]
+fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let mut now = clock::now().monotonic;
+        let throttle = throttle(now);
+        let alice = Guess { is_remembered: true, ..stranger("192.0.2.1", "alice") };
+        for step in 0..2_000 {
+            let (address, name) = (*random.choose(&ADDRESSES), *random.choose(&NAMES));
+            // Everybody else, also at the same address for another name.
+            if !is_remembered(address, name) {
+                drop(throttle.charge(&stranger(address, name), now));
+            }
+            now += Duration::from_millis(random.below(100));
+            let right = throttle.charge(&alice, now);
+            right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).give_back();
+        }
+        assert!(
+            throttle.charge(&stranger("192.0.2.1", "nobody"), now).is_err(),
+            "the others had used theirs up"
+        );
+    }
+}
