@@ -128,7 +128,14 @@ fn steps_that_were_cut_short_are_taken_again() {
     old.execute_batch("PRAGMA cache_size = 0; BEGIN IMMEDIATE").unwrap();
     old.execute_batch(include_str!("../step-2.sql")).unwrap();
     old.pragma_update(None, "user_version", 2).unwrap();
-    old.execute_batch("UPDATE users SET password_hash = 'half'").unwrap();
+    // More than SQLite keeps in memory in any case.
+    old.execute_batch(
+        "UPDATE users SET password_hash = 'half';
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+         INSERT INTO users (username, folded, password_hash, created_at)
+             SELECT 'user ' || i, 'user ' || i, hex(zeroblob(500)), 0 FROM n",
+    )
+    .unwrap();
     let after_power_cut = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(&directory).unwrap() {
         let entry = entry.unwrap();
