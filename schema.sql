@@ -1,8 +1,8 @@
--- The whole schema, version 1. A new database is made by exactly this text; an older one is brought here by the
--- numbered steps in src/store/schema.rs, and a test compares the two.
+-- The whole schema, version 2. A new database is made by exactly this text; an older one is brought here by the
+-- numbered steps in src/store/, and a test compares the two.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
@@ -17,7 +17,10 @@ CREATE TABLE users (
 -- What holds for everybody, in exactly one row, so that it can be read in one statement with a user.
 CREATE TABLE realm (
     only              INTEGER PRIMARY KEY CHECK (only = 1),
-    tokens_not_before INTEGER NOT NULL DEFAULT 0     -- Unix seconds; tokens issued earlier are dead
+    tokens_not_before INTEGER NOT NULL DEFAULT 0,    -- Unix seconds; tokens issued earlier are dead
+    newest_time       INTEGER NOT NULL DEFAULT 0,    -- Unix seconds; the newest that was ever seen: it is not earlier now
+    throttle_key      BLOB,                          -- 32 random bytes under which names and addresses are hashed; NULL until needed
+    throttle_epoch    INTEGER NOT NULL DEFAULT 0     -- another number: not the server changed the counters, so it reads them again
 ) STRICT;
 INSERT INTO realm (only) VALUES (1);
 
@@ -27,4 +30,19 @@ CREATE TABLE signing_keys (
     first_seen_at    INTEGER NOT NULL,               -- Unix seconds
     retired_at       INTEGER,                        -- since when a newer key signs; NULL while this one does
     longest_lifetime INTEGER NOT NULL DEFAULT 0      -- seconds; the longest token lifetime ever served under it
+) STRICT, WITHOUT ROWID;
+
+-- What was counted against guessing, in one row or none. Not in realm, whose row is read at every token check.
+CREATE TABLE throttle (
+    only     INTEGER PRIMARY KEY CHECK (only = 1),
+    saved_at INTEGER NOT NULL,                       -- Unix seconds
+    counters BLOB    NOT NULL                        -- what they are, src/throttle/ knows
+) STRICT;
+
+-- From where a user logged in lately. Hashes under throttle_key: the addresses themselves are nowhere.
+CREATE TABLE remembered_addresses (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    address BLOB    NOT NULL,                        -- 8 bytes of the hash
+    seen_at INTEGER NOT NULL,                        -- Unix seconds
+    PRIMARY KEY (user_id, address)
 ) STRICT, WITHOUT ROWID;

@@ -1,5 +1,5 @@
-//! The store: users, what holds for the realm, what is known of signing keys. All SQL of gatekey stands in
-//! this folder, behind a few operations on plain values in which nothing is SQLite's.
+//! The store: users, what holds for the realm, what was counted against guessing, what is known of signing keys.
+//! All SQL of gatekey stands in this folder, behind a few operations on plain values in which nothing is SQLite's.
 //!
 //! One file, SQLite in WAL mode with `synchronous=FULL`: an operation that returned is on the disk. One
 //! connection writes, a few read; readers never wait for the writer. **The database decides**: names are unique
@@ -10,14 +10,22 @@
 //! |---|---|
 //! | `schema.sql` (top level) | the newest schema, whole |
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
+//! | `step-2.sql` | the step from version 1 to 2 |
 //! | `sqlite.rs` | connections, and SQLite's errors as ours |
-//! | `users.rs`, `realm.rs` | the operations |
+//! | `users.rs` | the operations on users |
+//! | `logins.rs` | what decides about a login, and from where a user logged in lately |
+//! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
+//! | `realm.rs` | what holds for everybody, and the signing keys |
 
+mod logins;
 mod realm;
 mod schema;
 mod sqlite;
+mod throttle;
 mod users;
 
+pub use logins::{AddressMark, LoginSubject};
+pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 
 use alloc::boxed::Box;

@@ -28,6 +28,28 @@ impl Store {
         })
     }
 
+    /// The newest time that anybody told the store: whatever the clock says, it is not earlier now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_time(&self) -> Result<UnixTime, StoreError> {
+        let sql = "SELECT newest_time FROM realm";
+        self.database.read(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
+    }
+
+    /// Tells the store that it is this time. It never goes back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn raise_newest_time(&self, at: UnixTime) -> Result<(), StoreError> {
+        // Where it would change nothing, nothing is written.
+        let sql = "UPDATE realm SET newest_time = ?1 WHERE newest_time < ?1";
+        self.database.write(|connection| {
+            connection.execute(sql, [seconds(at)])?;
+            Ok(())
+        })
+    }
+
     /// Notes that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
     ///
     /// A key that is no longer the newest is retired from now on, unless it was already.

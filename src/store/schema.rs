@@ -1,6 +1,6 @@
 //! Opening: is this file ours, how old is it, and how does it become today's.
 //!
-//! A new database is `schema.sql`, whole. An older one goes up step by step; all steps are one
+//! A new database is `schema.sql`, whole. An older one goes up step by step, `step-2.sql` first; all steps are one
 //! transaction, so a power cut leaves the old version or the new one, never half of one. A released step never changes.
 
 use super::StoreError;
@@ -14,12 +14,12 @@ use std::path::Path;
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
-/// `STEPS[n]` brings a database of version n + 1 to version n + 2. There is none yet: the newest version is 1.
-const STEPS: &[&str] = &[];
+/// `STEPS[n]` brings a database of version n + 1 to version n + 2.
+const STEPS: &[&str] = &[include_str!("step-2.sql")];
 
 /// What every SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -122,10 +122,13 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 /// Asks for every column that the operations use: a database that says it is ours, but isn't, is found now and
 /// not at somebody's login. (Whether every page of it is sound takes as long as reading it all.)
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
-    const ONE_REALM: &str = "SELECT tokens_not_before FROM realm WHERE only = 1";
-    const COLUMNS: [&str; 2] = [
+    const ONE_REALM: &str =
+        "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch FROM realm WHERE only = 1";
+    const COLUMNS: [&str; 4] = [
         "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
+        "SELECT only, saved_at, counters FROM throttle LIMIT 0",
+        "SELECT user_id, address, seen_at FROM remembered_addresses LIMIT 0",
     ];
     let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());
     connection.query_row(ONE_REALM, [], |row| row.get::<_, i64>(0)).map_err(damaged)?;

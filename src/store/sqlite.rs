@@ -48,6 +48,8 @@ impl Database {
         use_wal(&writer)?;
         // FULL: a commit is on the disk before it is reported.
         writer.pragma_update(None, "synchronous", "FULL")?;
+        // What hangs on a user goes with the user. SQLite is not always built so that it looks.
+        writer.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut writer)?;
         Ok(Self {
             path: path.into(),

@@ -1,10 +1,11 @@
 //! The store: opening it, its operations, and many of both at once.
 
 mod conditional;
+mod logins;
 mod opening;
 mod operations;
-
 mod threads;
+mod throttle;
 mod versions;
 
 use super::*;

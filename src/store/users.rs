@@ -76,6 +76,7 @@ macro_rules! select_user {
         concat!("SELECT id, username, password_hash, generation, disabled, created_at", $rest)
     };
 }
+pub(super) use select_user;
 
 impl Store {
     /// Inserts a new user of generation 1; when this returns, the user is on the disk.
@@ -240,7 +241,8 @@ impl Store {
     }
 }
 
-fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+/// The user that [`select_user`] selected.
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: UserId::new(row.get(0)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, 0))?,
         username: row.get(1)?,
@@ -256,11 +258,13 @@ pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixTime>
     unsigned(row, column)?.and_then(UnixTime::new).ok_or(out_of_range(column))
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+/// A column's number, unless it is negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
     row.get::<_, i64>(column).map(|number| u64::try_from(number).ok())
 }
 
-fn out_of_range(column: usize) -> rusqlite::Error {
+/// The column has a number that can't be.
+pub(super) fn out_of_range(column: usize) -> rusqlite::Error {
     rusqlite::Error::IntegralValueOutOfRange(column, -1)
 }
 
@@ -269,7 +273,7 @@ pub(super) fn seconds(at: UnixTime) -> i64 {
     integer(at.seconds())
 }
 
-/// Times and generations end at 2^53 - 1, so nothing is lost.
-fn integer(number: u64) -> i64 {
+/// Times and generations end at 2^53 - 1, and nobody counts an epoch that far: nothing is lost.
+pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

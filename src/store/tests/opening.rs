@@ -75,7 +75,7 @@ fn a_missing_file_is_missing_and_is_not_made() {
 fn a_newer_database_is_refused() {
     for directory in [closed_database(), closed_database_without_wal()] {
         raw(&database_in(&directory)).pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
-        let message = "the database has schema version 2, made by a newer gatekey; this one knows up to 1. Use the newer one";
+        let message = "the database has schema version 3, made by a newer gatekey; this one knows up to 2. Use the newer one";
         assert_refused(&directory, message);
     }
 }
@@ -178,6 +178,11 @@ fn a_database_of_ours_that_lacks_something_is_corrupt() {
         ("DROP TABLE signing_keys", "no such table: signing_keys: Error code 1: SQL logic error"),
         ("DROP TABLE realm", "no such table: realm: Error code 1: SQL logic error"),
         ("DELETE FROM realm", "Query returned no rows"),
+        ("DROP TABLE throttle", "no such table: throttle: Error code 1: SQL logic error"),
+        (
+            "DROP TABLE remembered_addresses",
+            "no such table: remembered_addresses: Error code 1: SQL logic error",
+        ),
     ] {
         for directory in [closed_database(), closed_database_without_wal()] {
             raw(&database_in(&directory)).execute_batch(statement).unwrap();

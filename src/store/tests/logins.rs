@@ -1,0 +1,168 @@
+//! What decides about a login, and the addresses that are remembered of each user.
+
+use super::*;
+use crate::store::logins::FIND_LOGIN_SUBJECT;
+use rusqlite::params;
+
+const HOME: AddressMark = *b"at home.";
+const WORK: AddressMark = *b"at work.";
+
+/// What decides about a login as this user from this address.
+fn subject(test: &TestStore, username: &str, address: AddressMark) -> LoginSubject {
+    test.store.find_login_subject(username, &address).unwrap()
+}
+
+/// Remembers up to eight addresses, for as long as time goes back.
+fn remember(test: &TestStore, id: UserId, address: AddressMark, seconds: u64) {
+    test.store.remember_address(id, &address, at(seconds), 8, UnixTime::EPOCH).unwrap();
+}
+
+/// All that is remembered, of whomever: whose, which, and when it was seen.
+fn remembered(test: &TestStore) -> Vec<(i64, AddressMark, i64)> {
+    let connection = raw(&test.path());
+    let sql = "SELECT user_id, address, seen_at FROM remembered_addresses ORDER BY user_id, seen_at, address";
+    let mut statement = connection.prepare(sql).unwrap();
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    statement.query_map([], row).unwrap().map(|row| row.unwrap()).collect()
+}
+
+#[test]
+fn a_login_is_decided_by_one_row_whether_there_is_such_a_user_or_not() {
+    let test = TestStore::new();
+    let nobody = LoginSubject { user: None, remembered_at: None, throttle_epoch: 0 };
+    assert_eq!(subject(&test, "Ok", HOME), nobody);
+
+    let (id, other) = (test.insert("Ok"), test.insert("other"));
+    let known = LoginSubject { user: Some(test.user(id)), ..nobody.clone() };
+    assert_eq!(subject(&test, "Ok", HOME), known);
+    for unknown in ["ok", "OK", "Ok ", "Оk", "", "Ok\0", "O_", "%", "' OR 1=1 --"] {
+        assert_eq!(subject(&test, unknown, HOME), nobody, "{unknown:?}");
+    }
+
+    remember(&test, id, HOME, 2_000);
+    test.store.replace_throttle(b"counters", at(1)).unwrap();
+    let known = LoginSubject { throttle_epoch: 1, ..known };
+    let at_home = LoginSubject { remembered_at: Some(at(2_000)), ..known.clone() };
+    assert_eq!(subject(&test, "Ok", HOME), at_home);
+    assert_eq!(subject(&test, "Ok", WORK), known);
+    assert_eq!(subject(&test, "nobody", HOME), LoginSubject { throttle_epoch: 1, ..nobody });
+    // What is remembered of one user is nothing to another, nor to nobody.
+    assert_eq!(subject(&test, "other", HOME), LoginSubject { user: Some(test.user(other)), ..known });
+}
+
+#[test]
+fn a_logins_subject_is_found_by_indexes() {
+    let test = TestStore::new();
+    let connection = raw(&test.path());
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {FIND_LOGIN_SUBJECT}")).unwrap();
+    let steps = statement.query_map(params!["ok", HOME], |row| row.get::<_, String>("detail")).unwrap();
+    assert_eq!(
+        steps.map(|step| step.unwrap()).collect::<Vec<_>>(),
+        [
+            "SCAN realm", // of one row
+            "SEARCH users USING INDEX sqlite_autoindex_users_1 (username=?) LEFT-JOIN",
+            "SEARCH remembered_addresses USING PRIMARY KEY (user_id=? AND address=?) LEFT-JOIN",
+        ]
+    );
+}
+
+#[test]
+fn an_address_is_remembered_when_it_was_seen_last() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    for (seen, then) in [(2_000, 2_000), (3_000, 3_000), (1_000, 3_000), (3_000, 3_000)] {
+        remember(&test, id, HOME, seen);
+        assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(then)));
+        assert_eq!(remembered(&test).len(), 1);
+    }
+    let test = test.reopen();
+    assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(3_000)));
+}
+
+#[test]
+fn addresses_beyond_so_many_are_forgotten_the_oldest_first() {
+    let test = TestStore::new();
+    let (id, other) = (test.insert("ok"), test.insert("other"));
+    remember(&test, other, HOME, 1);
+    for (seen, keep, left) in [
+        (10, 3, &[10][..]),
+        (40, 3, &[10, 40]),
+        (30, 3, &[10, 30, 40]),
+        (20, 3, &[20, 30, 40]),
+        (15, 3, &[20, 30, 40]), // older than all that are kept
+        (50, 3, &[30, 40, 50]),
+        (60, 1, &[60]),
+        (70, usize::MAX, &[60, 70]),
+        (80, 0, &[]),
+    ] {
+        let address = [u8::try_from(seen).unwrap(); 8];
+        test.store.remember_address(id, &address, at(seen), keep, UnixTime::EPOCH).unwrap();
+        let left = left.iter().map(|seen| (id.number(), [u8::try_from(*seen).unwrap(); 8], *seen));
+        let all: Vec<_> = left.chain([(other.number(), HOME, 1)]).collect();
+        assert_eq!(remembered(&test), all, "after {seen}");
+    }
+}
+
+#[test]
+fn of_addresses_seen_in_the_same_second_the_one_shown_now_is_kept() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    for (address, other) in [(HOME, WORK), (WORK, HOME), (HOME, WORK)] {
+        test.store.remember_address(id, &address, at(10), 1, UnixTime::EPOCH).unwrap();
+        assert_eq!(remembered(&test), [(id.number(), address, 10)]);
+        assert_eq!(subject(&test, "ok", other).remembered_at, None);
+    }
+}
+
+#[test]
+fn an_address_not_seen_for_long_is_forgotten() {
+    let test = TestStore::new();
+    let (id, other) = (test.insert("ok"), test.insert("other"));
+    remember(&test, other, HOME, 1);
+    remember(&test, id, HOME, 100);
+    test.store.remember_address(id, &WORK, at(200), 8, at(100)).unwrap();
+    assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(100)));
+    test.store.remember_address(id, &WORK, at(200), 8, at(101)).unwrap();
+    assert_eq!(remembered(&test), [(id.number(), WORK, 200), (other.number(), HOME, 1)]);
+}
+
+#[test]
+fn what_is_remembered_goes_with_the_user_and_is_not_the_next_ones() {
+    let test = TestStore::new();
+    let (other, id) = (test.insert("other"), test.insert("ok"));
+    for (user, address) in [(other, HOME), (id, HOME), (id, WORK)] {
+        remember(&test, user, address, 10);
+    }
+    assert!(test.store.delete_user(id).unwrap());
+    assert_eq!(remembered(&test), [(other.number(), HOME, 10)]);
+    // A login that ends after its user was deleted.
+    remember(&test, id, HOME, 20);
+    assert_eq!(remembered(&test), [(other.number(), HOME, 10)]);
+
+    let next = test.user(test.insert("ok"));
+    let nothing = LoginSubject { user: Some(next.clone()), remembered_at: None, throttle_epoch: 0 };
+    assert_eq!(subject(&test, "ok", HOME), nothing);
+    remember(&test, next.id, HOME, 30);
+    assert!(test.store.delete_proved_user(&next).unwrap());
+    assert_eq!(remembered(&test), [(other.number(), HOME, 10)]);
+}
+
+#[test]
+fn a_login_that_reads_what_can_not_be_is_an_error_and_nobody() {
+    let test = TestStore::new();
+    let id = test.insert("ok");
+    remember(&test, id, HOME, 10);
+    let connection = raw(&test.path());
+    for (table, column, value) in [
+        ("users", "created_at", -1),
+        ("remembered_addresses", "seen_at", -1),
+        ("remembered_addresses", "seen_at", 1_i64 << 53),
+        ("realm", "throttle_epoch", -1),
+    ] {
+        connection.execute(&format!("UPDATE {table} SET {column} = ?1"), params![value]).unwrap();
+        let error = test.store.find_login_subject("ok", &HOME).unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt(_)), "{column} {value}: {error:?}");
+        connection.execute(&format!("UPDATE {table} SET {column} = 10"), []).unwrap();
+        assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(10)));
+    }
+}
