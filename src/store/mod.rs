@@ -11,8 +11,10 @@
 //! | `schema.sql` (top level) | the newest schema, whole |
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
 //! | `sqlite.rs` | connections, and SQLite's errors as ours |
+//! | `files.rs` | are the files that are open still those at their paths |
 //! | `users.rs`, `realm.rs` | the operations |
 
+mod files;
 mod realm;
 mod schema;
 mod sqlite;

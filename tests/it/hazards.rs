@@ -26,4 +26,4 @@ mod framing;
 mod heads;
 mod lines;
 mod slow;
-mod watch;
+pub mod watch;
