@@ -14,7 +14,7 @@
 //! | H8 | floods of pipelined requests | H21 | crowds |
 //! | H9 | endless heads | H22 | one byte a packet |
 //! | H10 | silence, and trickling | H23 | long answers |
-//! | H11, H12 | other codings, ambiguous lengths | | |
+//! | H11, H12 | other codings, ambiguous lengths | H24 | `faults/`: disk, locks, standard error |
 //!
 //! The strict loop withstands them all; where the tiny_http loop does too, the test runs over both, and where it
 //! doesn't, a comment says why.

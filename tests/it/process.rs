@@ -1,5 +1,6 @@
 //! The real binary, in a directory of its own, on a port of its own; and a client that shows the bytes.
 
+use rustix::net::{self, AddressFamily, SocketType};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -106,6 +107,16 @@ impl Server {
 
     pub fn connect(&self) -> TcpStream {
         let connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        connection
+    }
+
+    /// Connects from an address of ours other than the usual one: all of 127.0.0.0/8 is this machine's.
+    pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &SocketAddr::from((address, 0))).unwrap();
+        net::connect(&socket, &self.address).unwrap();
+        let connection = TcpStream::from(socket);
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         connection
     }
