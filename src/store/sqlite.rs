@@ -119,13 +119,13 @@ impl Pool {
                 "other requests have been waiting for it all the time".into(),
             ));
         }
-        let connection = match connections.idle.pop() {
-            Some(connection) => connection,
-            None => {
-                let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                connections.open += 1;
-                connection
-            }
+        let idle = connections.idle.pop();
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connections.open += 1;
+            connection
         };
         Ok(Borrowed { pool: self, connection: Some(connection) })
     }

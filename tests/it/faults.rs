@@ -26,10 +26,10 @@ fn assert_unavailable(answer: &str) {
 
 /// The binary, bound by the modes of files even where the tests run as root; `None` where that can't be.
 fn without_privileges() -> Option<Command> {
+    const WITHOUT: [&str; 2] = ["--inh-caps=-all", "--bounding-set=-all"];
     if !geteuid().is_root() {
         return Some(gatekey());
     }
-    const WITHOUT: [&str; 2] = ["--inh-caps=-all", "--bounding-set=-all"];
     let can = Command::new("setpriv").args(WITHOUT).arg("true").output();
     can.is_ok_and(|output| output.status.success()).then(|| gatekey_by("setpriv", &WITHOUT))
 }

@@ -116,9 +116,6 @@ fn each_dependency_has_one_owner_and_a_reason() {
     let section = manifest.split("\n[dependencies]\n").nth(1).unwrap();
     let section = section.split("\n[[bin]]").next().unwrap();
     let (library, tests) = section.split_once("\n[dev-dependencies]\n").unwrap();
-    fn lines(section: &str) -> impl Iterator<Item = &str> {
-        section.lines().filter(|line| line.contains(" = "))
-    }
     for line in lines(library).chain(lines(tests)) {
         let reason = line.rsplit_once("# ").map_or("", |(_, reason)| reason);
         assert!(reason.len() > 10, "no reason beside {line}");
@@ -140,6 +137,11 @@ fn each_dependency_has_one_owner_and_a_reason() {
         assert!(users.iter().all(|module| module == owner), "{name} is {owner}'s, but used in {users:?}");
         assert!(!users.is_empty(), "nobody uses {name}");
     }
+}
+
+/// The lines of a section of Cargo.toml that name a dependency.
+fn lines(section: &str) -> impl Iterator<Item = &str> {
+    section.lines().filter(|line| line.contains(" = "))
 }
 
 /// Whether a line of code has `name::` in it, at the beginning of a path.

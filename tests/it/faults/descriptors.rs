@@ -42,7 +42,7 @@ fn where_no_descriptor_is_left_the_database_is_a_503_and_a_newcomer_waits_h4() {
     let server = Server::start_in(directory.path().join("data"), &["--scrypt", CHEAP]);
     let mut connection = accepted(&server);
     let open = descriptors(&server);
-    let first_free = (0..).find(|number| !open.contains(number)).unwrap();
+    let first_free = (0..=1_000).find(|number| !open.contains(number)).unwrap();
     limit(&server, Resource::Nofile, Some(first_free));
 
     connection.write_all(GET).unwrap();

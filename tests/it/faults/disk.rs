@@ -87,7 +87,7 @@ fn a_directory_that_is_closed_to_the_server_is_a_503_until_it_is_open() {
     let server = Server::start_as(command, directory.path().join("data"), &["--scrypt", CHEAP]);
     assert_eq!(status(&server.register("ok", "python")), 201);
     let allow = |mode| fs::set_permissions(&server.data, Permissions::from_mode(mode)).unwrap();
-    allow(0);
+    allow(0o000);
     assert_unavailable(&server.register("late", "python"));
     assert_unavailable(&server.request("GET /api/users/1", &[], ""));
     let database = server.data.join("gatekey.sqlite3");

@@ -77,6 +77,6 @@ fn a_key_file_that_can_not_be_read_any_more_is_said_and_tokens_go_on() {
     let directory = tempfile::tempdir().unwrap();
     let server =
         Server::start_as(command, directory.path().join("data"), &["--scrypt", crate::harness::CHEAP]);
-    let close = |keys: &Path| fs::set_permissions(keys, Permissions::from_mode(0)).unwrap();
+    let close = |keys: &Path| fs::set_permissions(keys, Permissions::from_mode(0o000)).unwrap();
     harm(&server, close, "can't read it: Permission denied");
 }
