@@ -27,3 +27,20 @@ mod heads;
 mod lines;
 mod slow;
 pub mod watch;
+
+use std::fs;
+use std::path::Path;
+
+/// A hazard without a test would be a promise without a proof.
+#[test]
+fn every_hazard_has_a_test_that_is_named_for_it() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let code: String = ["hazards", "faults"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(tests.join(folder)).unwrap())
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let named = |number| code.contains(&format!("_h{number}() {{"));
+    let missing: Vec<u32> = (1..=24).filter(|number| !named(*number)).collect();
+    assert_eq!(missing, Vec::<u32>::new());
+}
