@@ -155,6 +155,8 @@ pub fn read_one(connection: &mut TcpStream) -> Result<String, String> {
         match connection.read(&mut byte) {
             Ok(1) => answer.push(byte[0]),
             Ok(_) => return Err(format!("closed after {} bytes", answer.len())),
+            // A read under a timeout is not taken up again by itself when the process was halted meanwhile.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("{:?} after {} bytes", error.kind(), answer.len())),
         }
     }
@@ -174,6 +176,7 @@ pub fn read_all(connection: &mut TcpStream) -> String {
         match connection.read(&mut bytes) {
             Ok(0) => break,
             Ok(count) => all.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => panic!("not closed: {error}, after {:?}", String::from_utf8_lossy(&all)),
         }
