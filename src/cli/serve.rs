@@ -17,7 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
 use std::io::{self, Write as _};
@@ -166,10 +166,11 @@ fn warn_of_weaknesses(realm: &Realm) {
     }
 }
 
-/// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again.
+/// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again. SIGXFSZ comes with a write
+/// beyond the limit of a file's size (`ulimit -f`), which fails; unless it is taken, it ends the process as well.
 fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalThread, Failure> {
     let failed = |error: io::Error| Failure::failed("can't listen for signals", &error);
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(failed)?;
     let handle = signals.handle();
     let (realm, shutdown) = (realm.clone(), shutdown.clone());
     let obey = move || {
@@ -177,6 +178,7 @@ fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalTh
         for signal in signals.forever() {
             match signal {
                 SIGHUP => realm.reload_keys(clock::now()),
+                SIGXFSZ => {} // whoever wrote is told
                 _ if is_ending => process::exit(1),
                 _ => {
                     is_ending = true;

@@ -12,11 +12,13 @@
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
 //! | `step-2.sql` | the step from version 1 to 2 |
 //! | `sqlite.rs` | connections, and SQLite's errors as ours |
+//! | `files.rs` | are the files that are open still those at their paths |
 //! | `users.rs` | the operations on users |
 //! | `logins.rs` | what decides about a login, and from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody, and the signing keys |
 
+mod files;
 mod logins;
 mod realm;
 mod schema;

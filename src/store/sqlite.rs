@@ -1,6 +1,7 @@
 //! Connections: one that writes, a few that read, and SQLite's errors as ours.
 
 use super::StoreError;
+use super::files::OpenFiles;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -23,19 +24,11 @@ const CACHE_KIB: i64 = 256;
 /// The connections to one file.
 #[derive(Debug)]
 pub(super) struct Database {
-    path: PathBuf,
-    readers: Mutex<Readers>,
-    reader_came_back: Condvar,
+    files: OpenFiles,
+    readers: Pool,
     /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
     /// in the `-wal` file into the database and removes it, and one that only reads can't.
-    writer: Mutex<Connection>,
-}
-
-/// Readers are opened when they are first needed: a command needs one, or none.
-#[derive(Debug, Default)]
-struct Readers {
-    idle: Vec<Connection>,
-    open: usize,
+    writer: Pool,
 }
 
 impl Database {
@@ -52,10 +45,9 @@ impl Database {
         writer.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut writer)?;
         Ok(Self {
-            path: path.into(),
-            writer: Mutex::new(writer),
-            readers: Mutex::default(),
-            reader_came_back: Condvar::new(),
+            files: OpenFiles::of(path)?,
+            readers: Pool::new(path, MAX_READERS, None),
+            writer: Pool::new(path, 1, Some(writer)),
         })
     }
 
@@ -64,7 +56,9 @@ impl Database {
         &self,
         operation: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        operation(&mut lock(&self.writer))
+        let mut writer = self.writer.borrow()?;
+        self.files.check_all()?;
+        operation(writer.connection())
     }
 
     /// Runs `operation` on a connection that only reads.
@@ -72,37 +66,89 @@ impl Database {
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let reader = Borrowed { database: self, connection: Some(self.borrow_reader()?) };
-        let connection = reader.connection.as_ref().expect("there until it is dropped");
-        Ok(operation(connection)?)
+        self.files.check_database()?;
+        let mut reader = self.readers.borrow()?;
+        Ok(operation(reader.connection())?)
     }
+}
 
-    fn borrow_reader(&self) -> Result<Connection, StoreError> {
-        let mut readers = lock(&self.readers);
-        loop {
-            if let Some(connection) = readers.idle.pop() {
-                return Ok(connection);
-            }
-            if readers.open < MAX_READERS {
-                let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-                readers.open += 1;
-                return Ok(connection);
-            }
-            readers = self.reader_came_back.wait(readers).unwrap_or_else(PoisonError::into_inner);
+impl Drop for Database {
+    /// Of a database that was moved or replaced, SQLite leaves the `-wal` file where it is, and its pages would get
+    /// into whatever database stands there at the next start. So they go where they belong first.
+    fn drop(&mut self) {
+        if self.files.check_database().is_err()
+            && let Ok(mut writer) = self.writer.borrow()
+        {
+            // Where it fails, all is as SQLite leaves it, and nobody is there to be told.
+            let _ = writer.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
 }
 
-/// A reader on loan; it comes back however the operation ends, by a panic too.
+/// Connections of one kind, each lent to one thread at a time.
+#[derive(Debug)]
+struct Pool {
+    path: PathBuf,
+    max: usize,
+    connections: Mutex<Connections>,
+    came_back: Condvar,
+}
+
+#[derive(Debug)]
+struct Connections {
+    idle: Vec<Connection>,
+    open: usize,
+}
+
+impl Pool {
+    /// With a connection that is open already, or none. Those that are opened when they are first needed only
+    /// read: a command needs one, or none.
+    fn new(path: &Path, max: usize, first: Option<Connection>) -> Self {
+        let idle: Vec<_> = first.into_iter().collect();
+        let connections = Mutex::new(Connections { open: idle.len(), idle });
+        Self { path: path.into(), max, connections, came_back: Condvar::new() }
+    }
+
+    /// Waits no longer for another request than for another process: of a hundred that want to write to a locked
+    /// database, none waits for the ninety-nine before it.
+    fn borrow(&self) -> Result<Borrowed<'_>, StoreError> {
+        let are_lent =
+            |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
+        let waited = self.came_back.wait_timeout_while(lock(&self.connections), BUSY_TIMEOUT, are_lent);
+        let (mut connections, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(StoreError::Unavailable(
+                "other requests have been waiting for it all the time".into(),
+            ));
+        }
+        let idle = connections.idle.pop();
+        let connection = if let Some(connection) = idle {
+            connection
+        } else {
+            let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connections.open += 1;
+            connection
+        };
+        Ok(Borrowed { pool: self, connection: Some(connection) })
+    }
+}
+
+/// A connection on loan; it comes back however the operation ends, by a panic too.
 struct Borrowed<'a> {
-    database: &'a Database,
+    pool: &'a Pool,
     connection: Option<Connection>,
+}
+
+impl Borrowed<'_> {
+    fn connection(&mut self) -> &mut Connection {
+        self.connection.as_mut().expect("there until it is dropped")
+    }
 }
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        lock(&self.database.readers).idle.extend(self.connection.take());
-        self.database.reader_came_back.notify_one();
+        lock(&self.pool.connections).idle.extend(self.connection.take());
+        self.pool.came_back.notify_one();
     }
 }
 
@@ -152,12 +198,17 @@ fn use_wal(connection: &Connection) -> Result<(), StoreError> {
 /// them. One that could write removes them when it is the last to close. Where there is a `-wal` file already,
 /// that would move what stands in it into the database first; so then it is told to leave both alone.
 pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    let has_wal = Path::new(&wal).exists();
+    let has_wal = beside(path, "-wal").exists();
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
     Ok(connection)
+}
+
+/// The path of a file that SQLite puts beside the database.
+pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(end);
+    path.into()
 }
 
 /// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts

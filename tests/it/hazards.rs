@@ -14,7 +14,7 @@
 //! | H8 | floods of pipelined requests | H21 | crowds |
 //! | H9 | endless heads | H22 | one byte a packet |
 //! | H10 | silence, and trickling | H23 | long answers |
-//! | H11, H12 | other codings, ambiguous lengths | | |
+//! | H11, H12 | other codings, ambiguous lengths | H24 | `faults/`: disk, locks, standard error |
 //!
 //! The strict loop withstands them all; where the tiny_http loop does too, the test runs over both, and where it
 //! doesn't, a comment says why.
@@ -26,4 +26,21 @@ mod framing;
 mod heads;
 mod lines;
 mod slow;
-mod watch;
+pub mod watch;
+
+use std::fs;
+use std::path::Path;
+
+/// A hazard without a test would be a promise without a proof.
+#[test]
+fn every_hazard_has_a_test_that_is_named_for_it() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let code: String = ["hazards", "faults"]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(tests.join(folder)).unwrap())
+        .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    let named = |number| code.contains(&format!("_h{number}() {{"));
+    let missing: Vec<u32> = (1..=24).filter(|number| !named(*number)).collect();
+    assert_eq!(missing, Vec::<u32>::new());
+}

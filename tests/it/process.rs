@@ -1,9 +1,11 @@
 //! The real binary, in a directory of its own, on a port of its own; and a client that shows the bytes.
 
+use rustix::net::{self, AddressFamily, SocketType};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,9 +20,14 @@ pub fn gatekey() -> Command {
 
 /// The binary, in a process that may have so many descriptors open.
 pub fn gatekey_with_descriptors(limit: u32) -> Command {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_gatekey")]);
-    without_settings(shell)
+    gatekey_by("sh", &["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")])
+}
+
+/// The binary, started by a program that takes it and its arguments after its own.
+pub fn gatekey_by(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).arg(env!("CARGO_BIN_EXE_gatekey"));
+    without_settings(command)
 }
 
 fn without_settings(mut command: Command) -> Command {
@@ -37,7 +44,9 @@ pub struct Server {
     pub address: SocketAddr,
     pub data: PathBuf,
     child: Child,
-    log: Option<thread::JoinHandle<String>>,
+    /// What it has written on standard error up to now, and who reads that.
+    log: Arc<Mutex<String>>,
+    log_reader: Option<thread::JoinHandle<()>>,
     /// Removed with the server, where the server made it.
     directory: Option<TempDir>,
 }
@@ -61,18 +70,21 @@ impl Server {
     pub fn start_as(mut command: Command, data: PathBuf, options: &[&str]) -> Self {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(options);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = child.stderr.take().unwrap();
-        let log = thread::spawn(move || {
-            let mut text = String::new();
-            log.read_to_string(&mut text).unwrap();
-            text
+        let (lines, log) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::default());
+        let written: Arc<Mutex<String>> = Arc::clone(&log);
+        let log_reader = thread::spawn(move || {
+            for line in lines {
+                *written.lock().unwrap() += &(line.unwrap() + "\n");
+            }
         });
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
         let Some(address) = ready.strip_prefix("gatekey: listening on http://") else {
-            panic!("not ready: {ready:?}, {:?}", log.join());
+            log_reader.join().unwrap();
+            panic!("not ready: {ready:?}, {:?}", log.lock());
         };
-        Self { address: address.trim_end().parse().unwrap(), data, child, log: Some(log), directory: None }
+        let address = address.trim_end().parse().unwrap();
+        Self { address, data, child, log, log_reader: Some(log_reader), directory: None }
     }
 
     pub fn pid(&self) -> u32 {
@@ -95,6 +107,16 @@ impl Server {
 
     pub fn connect(&self) -> TcpStream {
         let connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(PATIENCE)).unwrap();
+        connection
+    }
+
+    /// Connects from an address of ours other than the usual one: all of 127.0.0.0/8 is this machine's.
+    pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
+        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        net::bind(&socket, &SocketAddr::from((address, 0))).unwrap();
+        net::connect(&socket, &self.address).unwrap();
+        let connection = TcpStream::from(socket);
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
         connection
     }
@@ -141,7 +163,13 @@ impl Server {
     pub fn stop_by(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let status = self.child.wait().unwrap();
-        (status.code(), self.log.take().unwrap().join().unwrap())
+        self.log_reader.take().unwrap().join().unwrap();
+        (status.code(), self.log())
+    }
+
+    /// What it has written on standard error up to now.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 }
 

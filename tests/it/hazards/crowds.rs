@@ -244,3 +244,35 @@ fn an_address_whose_connections_all_work_gets_no_more_h21() {
     drop(working);
     assert!(await_that(|| ask(&mut server.connect()) == Ok(200)));
 }
+
+#[test]
+fn an_address_without_end_keeps_no_other_one_out_h21() {
+    const CROWD: [u8; 4] = [127, 0, 0, 2];
+    const OTHER: [u8; 4] = [127, 0, 0, 3];
+    let server = start(&["--max-connections", "16", "--max-connections-per-address", "12"]);
+    let mut other: Vec<_> = (0..4).map(|_| server.connect_from(OTHER)).collect();
+    for connection in &mut other {
+        assert_eq!(ask(connection), Ok(200));
+    }
+    let mut crowd = Vec::new();
+    for number in 0..100 {
+        let mut connection = server.connect_from(CROWD);
+        assert_eq!(ask(&mut connection), Ok(200), "connection {number}");
+        quiet(&server); // this one has waited longer than the next
+        crowd.push(connection);
+        if number >= 12 {
+            assert_eq!(read_all(&mut crowd[number - 12]), "", "its own, the one that has waited longest");
+        }
+    }
+    // The first of the other's have waited longer than any of the crowd.
+    for connection in &mut other {
+        assert_eq!(ask(connection), Ok(200));
+    }
+    // All places are taken, and a newcomer gets one of those who have most.
+    let mut newcomer = server.connect_from(OTHER);
+    assert_eq!(ask(&mut newcomer), Ok(200));
+    assert_eq!(read_all(&mut crowd[88]), "");
+    for connection in other.iter_mut().chain([&mut newcomer]).chain(&mut crowd[89..]) {
+        assert_eq!(ask(connection), Ok(200));
+    }
+}

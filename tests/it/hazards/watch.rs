@@ -30,15 +30,18 @@ struct Holdings {
     descriptors: usize,
 }
 
+/// The database's descriptors at most: two for each of five connections, and the `-shm` file, which they share.
+const DATABASE_DESCRIPTORS: usize = 11;
+
 impl Holdings {
     fn of(server: &Server) -> Self {
         let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", server.pid())).unwrap().flatten();
         let is_database = |path: &std::path::Path| path.to_string_lossy().contains("gatekey.sqlite3");
-        let descriptors = count("fd").filter(|entry| {
-            // One that is closed meanwhile has no target any more.
-            fs::read_link(entry.path()).is_ok_and(|target| !is_database(&target))
-        });
-        Self { threads: count("task").count(), descriptors: descriptors.count() }
+        // One that is closed meanwhile has no target any more.
+        let targets = count("fd").filter_map(|entry| fs::read_link(entry.path()).ok());
+        let (database, others): (Vec<_>, Vec<_>) = targets.partition(|target| is_database(target));
+        assert!(database.len() <= DATABASE_DESCRIPTORS, "{database:?}");
+        Self { threads: count("task").count(), descriptors: others.len() }
     }
 
     /// As soon as they stay the same for a while.
@@ -152,6 +155,8 @@ pub fn read_one(connection: &mut TcpStream) -> Result<String, String> {
         match connection.read(&mut byte) {
             Ok(1) => answer.push(byte[0]),
             Ok(_) => return Err(format!("closed after {} bytes", answer.len())),
+            // A read under a timeout is not taken up again by itself when the process was halted meanwhile.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("{:?} after {} bytes", error.kind(), answer.len())),
         }
     }
@@ -171,6 +176,7 @@ pub fn read_all(connection: &mut TcpStream) -> String {
         match connection.read(&mut bytes) {
             Ok(0) => break,
             Ok(count) => all.extend_from_slice(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => panic!("not closed: {error}, after {:?}", String::from_utf8_lossy(&all)),
         }

@@ -1,0 +1,79 @@
+//! No descriptors are left, for connections or for the database: H4.
+//!
+//! The tiny_http loop stops accepting for good when they have run out.
+
+use super::{assert_unavailable, limit};
+use crate::harness::CHEAP;
+use crate::hazards::watch::{GET, ask, read_one};
+use crate::process::{Server, gatekey_with_descriptors, status};
+use rustix::process::Resource;
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpStream;
+
+/// What is answered without the database.
+const NOTHING: &[u8] = b"GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// A connection that is accepted, and for which no reader of the database was opened.
+fn accepted(server: &Server) -> TcpStream {
+    let mut connection = server.connect();
+    connection.write_all(NOTHING).unwrap();
+    assert_eq!(read_one(&mut connection).map(|answer| status(&answer)), Ok(404));
+    connection
+}
+
+fn descriptors(server: &Server) -> Vec<u64> {
+    let entries = fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap().parse().unwrap()).collect()
+}
+
+/// A directory with a database in it in which user 1 is.
+fn with_a_user() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_in(directory.path().join("data"), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    assert_eq!(server.stop().0, Some(0));
+    directory
+}
+
+#[test]
+fn where_no_descriptor_is_left_the_database_is_a_503_and_a_newcomer_waits_h4() {
+    let directory = with_a_user();
+    let server = Server::start_in(directory.path().join("data"), &["--scrypt", CHEAP]);
+    let mut connection = accepted(&server);
+    let open = descriptors(&server);
+    let first_free = (0..=1_000).find(|number| !open.contains(number)).unwrap();
+    limit(&server, Resource::Nofile, Some(first_free));
+
+    connection.write_all(GET).unwrap();
+    assert_unavailable(&read_one(&mut connection).unwrap());
+    let mut newcomer = server.connect();
+    newcomer.write_all(GET).unwrap();
+    connection.write_all(NOTHING).unwrap();
+    assert_eq!(read_one(&mut connection).map(|answer| status(&answer)), Ok(404), "what needs none is served");
+
+    limit(&server, Resource::Nofile, None);
+    assert_eq!(ask(&mut connection), Ok(200), "the cause is gone");
+    assert_eq!(read_one(&mut newcomer).map(|answer| status(&answer)), Ok(200));
+    let (_, log) = server.stop();
+    assert!(log.contains("cause=\"the database can't be used now: unable to open database file"), "{log}");
+}
+
+#[test]
+fn connections_leave_the_database_the_descriptors_it_needs_h4() {
+    const LIMIT: usize = 64;
+    let directory = with_a_user();
+    let few = gatekey_with_descriptors(u32::try_from(LIMIT).unwrap());
+    let server = Server::start_as(few, directory.path().join("data"), &["--scrypt", CHEAP]);
+    let mut crowd: Vec<_> = (0..LIMIT / 2).map(|_| accepted(&server)).collect();
+    for round in 0..10 {
+        // All at once, so that several readers are opened.
+        for connection in &mut crowd {
+            connection.write_all(GET).unwrap();
+        }
+        for connection in &mut crowd {
+            assert_eq!(read_one(connection).map(|answer| status(&answer)), Ok(200), "round {round}");
+        }
+    }
+    assert!(descriptors(&server).len() < LIMIT);
+}

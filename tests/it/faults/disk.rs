@@ -1,0 +1,100 @@
+//! The disk is full, or files may not grow, or may not be looked at: H24.
+
+use super::{assert_unavailable, limit, without_privileges};
+use crate::harness::CHEAP;
+use crate::hazards::watch::await_that;
+use crate::process::{Server, field, status};
+use crate::skip;
+use rustix::process::Resource;
+use std::fs::{self, Permissions};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Registers until that is refused; gives the refusal.
+fn register_until_refused(server: &Server) -> String {
+    let answers = (0..2_000).map(|number| server.register(&format!("user {number}"), "python"));
+    answers.into_iter().find(|answer| status(answer) != 201).expect("there is no more room in the end")
+}
+
+#[test]
+fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24() {
+    let test = "a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24";
+    let directory = tempfile::tempdir().unwrap();
+    let disk = directory.path();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "gatekey-test"]).arg(disk).output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        return skip::skip(
+            test,
+            "a small tmpfs can't be mounted; run the tests as root, where mounting is allowed",
+        );
+    }
+    let mounted = Mounted(disk.to_owned());
+    let server = Server::start_in(disk.join("data"), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let filling = disk.join("filling");
+    let mut file = fs::File::create(&filling).unwrap();
+    while file.write_all(&[b'x'; 4096]).is_ok() {}
+
+    let refused = register_until_refused(&server);
+    assert_unavailable(&refused);
+    assert_eq!(field(&refused, "Content-Type"), Some("application/json"));
+    assert_eq!(server.login("ok", "python"), 200, "who only reads is served");
+
+    drop(file);
+    fs::remove_file(filling).unwrap();
+    assert_eq!(status(&server.register("after", "python")), 201);
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("database or disk is full"), "{log}");
+    drop(mounted);
+}
+
+/// A mounted disk, which goes also when the test fails.
+struct Mounted(PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow_is_a_503_and_ends_no_server() {
+    let server = Server::start(&[]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    // Who writes beyond this gets SIGXFSZ, which ends a process that doesn't expect it.
+    limit(&server, Resource::Fsize, Some(100 * 1024));
+    assert_unavailable(&register_until_refused(&server));
+    assert_eq!(server.login("ok", "python"), 200, "who only reads is served");
+
+    limit(&server, Resource::Fsize, None);
+    assert_eq!(status(&server.register("after", "python")), 201, "the cause is gone");
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("cause=\"the database can't be used now: disk I/O error\""), "{log}");
+}
+
+#[test]
+fn a_directory_that_is_closed_to_the_server_is_a_503_until_it_is_open() {
+    let test = "a_directory_that_is_closed_to_the_server_is_a_503_until_it_is_open";
+    let Some(command) = without_privileges() else {
+        return skip::skip(test, "root may look at everything; install setpriv (util-linux)");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_as(command, directory.path().join("data"), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let allow = |mode| fs::set_permissions(&server.data, Permissions::from_mode(mode)).unwrap();
+    allow(0o000);
+    assert_unavailable(&server.register("late", "python"));
+    assert_unavailable(&server.request("GET /api/users/1", &[], ""));
+    let database = server.data.join("gatekey.sqlite3");
+    let cause = format!("can't look at {}: Permission denied", database.display());
+    assert!(await_that(|| server.log().matches(&cause).count() == 2), "{}", server.log());
+
+    allow(0o700);
+    assert_eq!(status(&server.register("late", "python")), 201, "the cause is gone");
+    assert_eq!(server.login("ok", "python"), 200);
+}

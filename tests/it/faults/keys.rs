@@ -1,0 +1,82 @@
+//! The key file goes while the server runs, or can't be used any more: whoever has a token keeps it, whoever asks for
+//! one gets it, and the file is taken up again when it is back.
+
+use super::without_privileges;
+use crate::hazards::watch::await_that;
+use crate::process::{Server, body, status};
+use crate::skip;
+use gatekey::json;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+fn issue(server: &Server, credentials: &str) -> String {
+    let answer = server.request("GET /api/token", &[&format!("Authorization: {credentials}")], "");
+    assert_eq!(status(&answer), 200, "{answer}");
+    json::parse_object(body(&answer).as_bytes()).unwrap()["token"].as_str().unwrap().to_owned()
+}
+
+fn use_token(server: &Server, token: &str) -> u16 {
+    status(&server.request("GET /api/resource", &[&format!("Authorization: Bearer {token}")], ""))
+}
+
+/// Asks for what needs the keys until they were looked at, once a second at most, and this was logged.
+fn await_logged(server: &Server, token: &str, expected: &str) {
+    let is_logged = await_that(|| {
+        assert_eq!(use_token(server, token), 200);
+        server.log().contains(expected)
+    });
+    assert!(is_logged, "{expected:?} is not in {}", server.log());
+}
+
+/// Lets this happen to the key file of a server; the way back is the file as it was.
+fn harm(server: &Server, harm: impl FnOnce(&Path), expected: &str) {
+    let keys = server.data.join("signing-keys");
+    let secret = fs::read(&keys).unwrap();
+    server.register("ok", "python");
+    let old = issue(server, &crate::harness::basic("ok", "python"));
+
+    harm(&keys);
+    let trouble = format!("gatekey: signing keys {}: {expected}", keys.display());
+    await_logged(server, &old, &trouble);
+    let new = issue(server, &format!("Bearer {old}"));
+    assert_eq!(use_token(server, &new), 200);
+
+    // Under another name first, so that nobody reads half of it.
+    let whole = server.data.join("whole");
+    fs::write(&whole, secret).unwrap();
+    fs::set_permissions(&whole, Permissions::from_mode(0o600)).unwrap();
+    fs::rename(&whole, &keys).unwrap();
+    await_logged(server, &old, "gatekey: signing keys read again: 1, ");
+    assert_eq!(use_token(server, &new), 200);
+    let log = server.log();
+    assert_eq!(log.matches(&trouble).count(), 1, "said once: {log}");
+}
+
+#[test]
+fn a_removed_key_file_is_said_and_tokens_go_on() {
+    harm(
+        &Server::start(&[]),
+        |keys| fs::remove_file(keys).unwrap(),
+        "can't read it: No such file or directory",
+    );
+}
+
+#[test]
+fn an_emptied_key_file_is_said_and_tokens_go_on() {
+    let empty = |keys: &Path| fs::write(keys, "").unwrap();
+    harm(&Server::start(&[]), empty, "it holds no key, expected one secret a line");
+}
+
+#[test]
+fn a_key_file_that_can_not_be_read_any_more_is_said_and_tokens_go_on() {
+    let test = "a_key_file_that_can_not_be_read_any_more_is_said_and_tokens_go_on";
+    let Some(command) = without_privileges() else {
+        return skip::skip(test, "root may read everything; install setpriv (util-linux)");
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let server =
+        Server::start_as(command, directory.path().join("data"), &["--scrypt", crate::harness::CHEAP]);
+    let close = |keys: &Path| fs::set_permissions(keys, Permissions::from_mode(0o000)).unwrap();
+    harm(&server, close, "can't read it: Permission denied");
+}
