@@ -41,7 +41,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
 fn open_realm(directory: &tempfile::TempDir) -> Result<Realm, Box<dyn Error + Send + Sync>> {
     let (store, keys) = DataDir::new(directory.path()).open_or_create()?;
     let hasher = Hasher::new(Cost::DEFAULT, Hasher::DEFAULT_MAX_MEMORY_BYTES)?;
-    Ok(Realm::new(store, keys, hasher, Policy::default()))
+    Ok(Realm::open(store, keys, hasher, Policy::default(), clock::now())?)
 }
 
 /// The program's own route, for users only.

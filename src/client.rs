@@ -24,6 +24,9 @@ pub struct Prefix {
     bits: u128,
 }
 
+/// A user and an address from which that user has logged in, by a keyed hash of both (see [`crate::throttle`]).
+pub type AddressMark = [u8; 8];
+
 impl Client {
     /// The client at the other end of a connection.
     pub fn at(address: IpAddr) -> Self {

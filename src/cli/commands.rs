@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, serve, token, user};
+use super::{Failure, serve, throttle, token, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -59,6 +59,12 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::MIN_PASSWORD_LENGTH,
             &options::PUBLIC_URL,
             &options::USER_LOOKUP,
+            &options::THROTTLE,
+            &options::GUESSES_PER_ADDRESS,
+            &options::GUESSES_PER_USER,
+            &options::GUESSES_PER_USER_AND_ADDRESS,
+            &options::REGISTRATIONS_PER_ADDRESS,
+            &options::LOOKUPS_PER_ADDRESS,
             &options::ALLOW_CLEARTEXT,
             &options::LOOP,
             &options::MAX_CONNECTIONS,
@@ -151,5 +157,25 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "gatekey token issue alice | gatekey token inspect",
         options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
         run: token::inspect,
+    },
+    Command {
+        words: &["throttle", "list"],
+        operands: &[],
+        summary: "List users for whose names wrong passwords are counted.",
+        details: "One line a user: how many wrong passwords count, how many may, when all are forgotten. Past that many, \
+                  the user logs in only from where that user has logged in before. Of a running server, these are the \
+                  counters it saved last, up to 10 s ago. Addresses are kept only as hashes and can't be listed.",
+        example: "gatekey throttle list --data /var/lib/gatekey",
+        options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER],
+        run: throttle::list,
+    },
+    Command {
+        words: &["throttle", "clear"],
+        operands: &[],
+        summary: "Forget every wrong password, registration and look-up that was counted.",
+        details: "Whoever was answered 429 may try again. A running server sees it at the next login.",
+        example: "gatekey throttle clear --data /var/lib/gatekey",
+        options: &DATA,
+        run: throttle::clear,
     },
 ];

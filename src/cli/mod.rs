@@ -7,7 +7,7 @@
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs` | the tables as text |
-//! | `serve.rs`, `user.rs`, `token.rs` | what the commands do |
+//! | `serve.rs`, `user.rs`, `token.rs`, `throttle.rs` | what the commands do |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `log.rs` | what the server writes on standard error |
 //!
@@ -21,6 +21,7 @@ mod parse;
 mod prompt;
 mod serve;
 mod settings;
+mod throttle;
 mod token;
 mod user;
 

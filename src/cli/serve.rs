@@ -17,6 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
+use core::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
@@ -34,6 +35,9 @@ const ADVISED_PASSWORD_CHARS: usize = 8;
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 /// Says that it was tried. Not by the variable above: glibc takes that away from a program with capabilities of its own.
 const RESTARTED: &str = "GATEKEY_RESTARTED";
+
+/// How often the counters of failed guesses and the time are saved: what a killed server forgets at most.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts this program once more, with an allocator that gives memory back.
 ///
@@ -68,12 +72,15 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     say_what_is_new(&data_dir);
     let opened = data_dir.open_or_create();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
-    let realm = Arc::new(Realm::new(store, keys, hasher, policy).with_observer(|notice| log::notice(notice)));
+    let realm = Realm::open(store, keys, hasher, policy, clock::now());
+    let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
+    let realm = Arc::new(realm.with_observer(|notice| log::notice(notice)));
     warn_of_weaknesses(&realm);
     realm.note_keys(clock::now());
 
     let shutdown = Arc::new(Shutdown::default());
     let signals = obey_signals(&realm, &shutdown)?;
+    let saver = save_now_and_then(&realm, &shutdown)?;
     let served_realm = realm.clone();
     let handler = move |request: &Request| -> Response {
         server::handle(&served_realm, request, &|request, response, took| {
@@ -93,6 +100,8 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     }
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
+    let _ = saver.join(); // it can't panic; if it did, what it does is done here
+    realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)
 }
@@ -189,6 +198,18 @@ fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalTh
     };
     let thread = thread::Builder::new().name("signals".into()).spawn(obey).map_err(failed)?;
     Ok(SignalThread { handle, thread })
+}
+
+/// Saves what a restart must not forget, while the server runs.
+fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<JoinHandle<()>, Failure> {
+    let (realm, shutdown) = (realm.clone(), shutdown.clone());
+    let save = move || {
+        while !shutdown.wait_for(SAVE_EVERY) {
+            realm.save(clock::now());
+        }
+    };
+    let thread = thread::Builder::new().name("saver".into()).spawn(save);
+    thread.map_err(|error| Failure::failed("can't make a thread", &error))
 }
 
 /// The thread that waits for signals.

@@ -9,6 +9,7 @@ use crate::password::Cost;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
 use crate::server::tiny;
+use crate::throttle::{Allowance, Rules};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -132,6 +133,7 @@ impl<'a> Settings<'a> {
             min_password_chars: self
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
+            throttle: self.throttle_rules()?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
@@ -140,6 +142,24 @@ impl<'a> Settings<'a> {
             )));
         }
         Ok(policy)
+    }
+
+    /// How often passwords may be wrong, and users registered and looked up; `None` where that isn't counted.
+    pub(super) fn throttle_rules(&self) -> Result<Option<Rules>, Failure> {
+        let is_on = self.required(&options::THROTTLE, |text| match text {
+            "on" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("expected on or off"),
+        })?;
+        let allowance = |option| self.required(option, parse_allowance);
+        let rules = Rules {
+            guesses_per_address: allowance(&options::GUESSES_PER_ADDRESS)?,
+            guesses_per_user: allowance(&options::GUESSES_PER_USER)?,
+            guesses_per_user_and_address: allowance(&options::GUESSES_PER_USER_AND_ADDRESS)?,
+            registrations_per_address: allowance(&options::REGISTRATIONS_PER_ADDRESS)?,
+            lookups_per_address: allowance(&options::LOOKUPS_PER_ADDRESS)?,
+        };
+        Ok(is_on.then_some(rules))
     }
 
     /// The strict loop's limits.
@@ -186,6 +206,18 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or("expected a duration such as 90 (seconds), 10m, 24h, 30d, up to 10 years")
 }
 
+/// `100/5m`: a hundred at once, then one every five minutes.
+fn parse_allowance(text: &str) -> Result<Allowance, &'static str> {
+    let parse = || {
+        let (burst, every) = text.split_once('/')?;
+        let burst = parse_number(burst, 1..=1_000_000).ok()?;
+        Some(Allowance { burst: u32::try_from(burst).ok()?, every: parse_duration(every).ok()? })
+    };
+    parse().ok_or(
+        "expected a number from 1 to 1000000 and a duration, such as 100/5m: 100 at once, then one every 5m",
+    )
+}
+
 /// `1048576`, `1024K`, `64M`, `1G`: in bytes.
 fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
@@ -203,6 +235,7 @@ fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::cli::commands::COMMANDS;
+    use alloc::vec;
 
     #[test]
     fn durations_have_units() {
@@ -227,6 +260,26 @@ mod tests {
                 .help
                 .contains(&format!("Default: {},", limits.max_connections_per_address))
         );
+    }
+
+    #[test]
+    fn an_allowance_is_a_number_and_a_duration() {
+        assert_eq!(parse_allowance("100/5m"), Ok(Allowance::new(100, 300)));
+        assert_eq!(parse_allowance("1/1"), Ok(Allowance::new(1, 1)));
+        for text in
+            ["", "100", "/", "100/", "/5m", "0/5m", "100/0", "-1/5m", "100/5m/1", "1000001/5m", "100 / 5m"]
+        {
+            assert!(parse_allowance(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_documented_rules_are_those_of_the_throttle() {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let rules = Settings::new(serve, Vec::new(), &|_| None).throttle_rules().unwrap();
+        assert_eq!(rules, Some(Rules::default()));
+        let off = Settings::new(serve, vec![(&options::THROTTLE, "off".into())], &|_| None);
+        assert_eq!(off.throttle_rules().unwrap(), None);
     }
 
     #[test]

@@ -3,8 +3,10 @@
 use super::settings::Settings;
 use super::{Failure, operand, prompt, table};
 use crate::clock;
-use crate::realm::Realm;
-use crate::store::{StoreError, User};
+use crate::hashing::Hasher;
+use crate::keys::Keys;
+use crate::realm::{Policy, Realm};
+use crate::store::{Store, StoreError, User};
 use crate::user_id::UserId;
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -22,7 +24,7 @@ pub(super) fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCo
     let password = prompt::new_password(settings)?;
     let opened = settings.data_dir()?.open_or_create();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
-    let realm = Realm::new(store, keys, hasher, policy);
+    let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::now().unix);
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
     say(&format!("added {username:?} with id {}", added.id))
@@ -91,11 +93,16 @@ fn change(
 }
 
 /// The realm in the data directory, which must be there.
-fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
     let (policy, hasher) = (settings.policy()?, settings.hasher()?);
     let opened = settings.data_dir()?.open();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
-    Ok(Realm::new(store, keys, hasher, policy))
+    open_realm(store, keys, hasher, policy)
+}
+
+fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Result<Realm, Failure> {
+    Realm::open(store, keys, hasher, policy, clock::now())
+        .map_err(|error| Failure::failed("can't read the database", &error))
 }
 
 /// The realm, and the user of this name in it, who must be there.

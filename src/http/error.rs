@@ -37,6 +37,8 @@ pub enum ErrorCode {
     UriTooLong,
     /// Something other than `100-continue` is expected.
     ExpectationFailed,
+    /// Tried too often; after a while it may be tried again.
+    Throttled,
     /// The head is too long, or has too many fields.
     HeadTooLarge,
     /// A transfer coding or a method that this server has not.
@@ -81,6 +83,7 @@ impl ErrorCode {
             Self::UriTooLong => ("uri_too_long", 414),
             Self::UnsupportedMediaType => ("unsupported_media_type", 415),
             Self::ExpectationFailed => ("expectation_failed", 417),
+            Self::Throttled => ("throttled", 429),
             Self::HeadTooLarge => ("head_too_large", 431),
             Self::Internal => ("internal", 500),
             Self::NotImplemented => ("not_implemented", 501),

@@ -11,6 +11,7 @@ use crate::hashing::{HashError, Verdict};
 use crate::password;
 use crate::secret::Secret;
 use crate::store::{StoreError, TokenSubject, User};
+use crate::throttle::Throttled;
 use crate::token::{self, Claims, TokenError};
 use crate::user_id::{Generation, UserId};
 use alloc::string::String;
@@ -40,6 +41,8 @@ pub enum AuthenticateError {
     Store(StoreError),
     /// Nothing could be hashed.
     Hash(HashError),
+    /// Too many passwords were wrong: none is checked for a while.
+    Throttled(Throttled),
 }
 
 /// Credentials that don't hold. To a stranger, all of them look the same.
@@ -211,12 +214,19 @@ impl From<HashError> for AuthenticateError {
     }
 }
 
+impl From<Throttled> for AuthenticateError {
+    fn from(error: Throttled) -> Self {
+        Self::Throttled(error)
+    }
+}
+
 impl fmt::Display for AuthenticateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(refusal) => refusal.why.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
+            Self::Throttled(error) => error.fmt(f),
         }
     }
 }
@@ -224,7 +234,7 @@ impl fmt::Display for AuthenticateError {
 impl Error for AuthenticateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Refused(_) => None,
+            Self::Refused(_) | Self::Throttled(_) => None,
             Self::Store(error) => error.source(),
             Self::Hash(error) => error.source(),
         }

@@ -4,18 +4,23 @@
 //! |---|---|
 //! | `policy.rs` | what an operator decides |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
+//! | `guessing.rs` | the throttle, and which addresses are remembered |
+//! | `time.rs` | time never goes back |
 //! | `users.rs` | register, change the password, delete, keep out |
 //!
 //! A [`Realm`] is shared by reference among threads. It never reads a clock; every operation that depends on
 //! the time is given it.
 
 mod authenticate;
+mod guessing;
 mod policy;
+mod time;
 mod users;
 
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
+pub use guessing::FailedGuesses;
 pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use users::{PasswordError, RegisterError, Registered, UserChangeError};
 
@@ -24,6 +29,7 @@ use crate::hashing::{HashError, Hasher};
 use crate::keys::{KeyFileError, Keys, Refresh};
 use crate::signer::KeyRing;
 use crate::store::{Store, StoreError};
+use crate::throttle::SavedError;
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
 use alloc::boxed::Box;
@@ -33,6 +39,8 @@ use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
+use guessing::Guard;
+use time::RealmTime;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
 pub struct Realm {
@@ -40,6 +48,11 @@ pub struct Realm {
     keys: Keys,
     hasher: Hasher,
     policy: Policy,
+    time: RealmTime,
+    /// `None` where the throttle is off.
+    guard: Option<Guard>,
+    /// What was to be told before there was an observer.
+    untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
 }
 
@@ -61,7 +74,15 @@ pub enum Notice<'a> {
     /// This user's stored hash can't be verified, so the user can't log in.
     HashUnusable(UserId, &'a HashError),
     /// This user's outdated hash could not be replaced; the login went on.
-    HashNotReplaced(UserId, &'a dyn Error),
+    HashNotReplaced(UserId, &'a (dyn Error + Send + Sync)),
+    /// The address of this user's login was not noted; the login went on.
+    AddressNotRemembered(UserId, &'a StoreError),
+    /// The saved counters of failed guesses can't be read; counting began anew.
+    CountersLost(SavedError),
+    /// The counters of failed guesses, or the newest time, were not saved or not read again.
+    CountersNotSaved(&'a StoreError),
+    /// The clock is so far behind the newest time that the store has seen.
+    ClockBehind(Duration),
 }
 
 impl fmt::Display for Notice<'_> {
@@ -75,6 +96,20 @@ impl fmt::Display for Notice<'_> {
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
             Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
             Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
+            Self::AddressNotRemembered(id, error) => {
+                write!(f, "the address of a login of user {id} was not noted: {error}")
+            }
+            Self::CountersLost(error) => write!(f, "{error}; failed guesses are counted anew"),
+            Self::CountersNotSaved(error) => {
+                write!(f, "the counters of failed guesses were not saved: {error}; they go on in memory")
+            }
+            Self::ClockBehind(by) => write!(
+                f,
+                "the clock is {} s behind the newest time in the database; time goes on from there, so that nothing \
+                 expired comes back to life. Set the clock right; if it once ran ahead, tokens carry times of the \
+                 future until it has caught up",
+                by.as_secs()
+            ),
         }
     }
 }
@@ -89,14 +124,30 @@ pub struct IssuedToken {
 }
 
 impl Realm {
-    /// A realm of these parts. Notices go nowhere until [`Realm::with_observer`].
-    pub fn new(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Self {
-        Self { store, keys, hasher, policy, observer: Box::new(|_| ()) }
+    /// A realm of these parts. What there is to tell is kept until [`Realm::with_observer`].
+    ///
+    /// # Errors
+    /// [`StoreError`] where what the last run left in the store can't be read.
+    pub fn open(
+        store: Store,
+        keys: Keys,
+        hasher: Hasher,
+        policy: Policy,
+        now: Now,
+    ) -> Result<Self, StoreError> {
+        let (time, behind) = RealmTime::new(store.newest_time()?, now);
+        let guard = policy.throttle.as_ref().map(|rules| Guard::open(&store, rules, now)).transpose()?;
+        let counters_lost =
+            guard.as_ref().map(|guard| guard.load(&store, time.at(now))).transpose()?.flatten();
+        let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
+        let untold = clock_behind.into_iter().chain(counters_lost).collect();
+        Ok(Self { store, keys, hasher, policy, time, guard, untold, observer: Box::new(|_| ()) })
     }
 
     /// The same realm, with somebody to tell what an operator should know.
     #[must_use]
-    pub fn with_observer(self, observer: impl Fn(Notice<'_>) + Send + Sync + 'static) -> Self {
+    pub fn with_observer(mut self, observer: impl Fn(Notice<'_>) + Send + Sync + 'static) -> Self {
+        self.untold.drain(..).for_each(&observer);
         Self { observer: Box::new(observer), ..self }
     }
 
@@ -118,6 +169,7 @@ impl Realm {
     /// # Errors
     /// [`SessionOver`] when nothing is left.
     pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
+        let now = self.time.at(now);
         self.refresh_keys(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_ends = principal.auth_time.saturating_add(max_session);

@@ -1,5 +1,6 @@
 //! What an operator decides about a realm.
 
+use crate::throttle::Rules;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
@@ -18,6 +19,9 @@ pub struct Policy {
     pub user_lookup: Option<UserLookup>,
     /// The least number of characters of a new password. Default: 1.
     pub min_password_chars: usize,
+    /// How often a password may be wrong, and a user registered or looked up; `None` for as often as one likes. Default:
+    /// [`Rules::default`].
+    pub throttle: Option<Rules>,
     /// Under which URL clients reach the realm, if it is known.
     pub public_url: Option<PublicUrl>,
 }
@@ -30,6 +34,7 @@ impl Default for Policy {
             registration: Registration::Open,
             user_lookup: None,
             min_password_chars: 1,
+            throttle: Some(Rules::default()),
             public_url: None,
         }
     }

@@ -9,6 +9,7 @@ use crate::hashing::HashError;
 use crate::password;
 use crate::secret::Secret;
 use crate::store::{InsertError, StoreError, User};
+use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use crate::username::{Username, UsernameError};
 use alloc::vec::Vec;
@@ -249,6 +250,8 @@ pub enum RegisterError {
     Store(StoreError),
     /// The hasher can't.
     Hash(HashError),
+    /// Too many registrations came from this address.
+    Throttled(Throttled),
 }
 
 impl fmt::Display for RegisterError {
@@ -260,6 +263,7 @@ impl fmt::Display for RegisterError {
             Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
+            Self::Throttled(error) => error.fmt(f),
         }
     }
 }
@@ -267,7 +271,7 @@ impl fmt::Display for RegisterError {
 impl Error for RegisterError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken => None,
+            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken | Self::Throttled(_) => None,
             Self::Store(error) => error.source(),
             Self::Hash(error) => error.source(),
         }
@@ -301,6 +305,12 @@ impl From<InsertError> for RegisterError {
     }
 }
 
+impl From<Throttled> for RegisterError {
+    fn from(error: Throttled) -> Self {
+        Self::Throttled(error)
+    }
+}
+
 impl From<HashError> for RegisterError {
     fn from(error: HashError) -> Self {
         Self::Hash(error)
@@ -320,6 +330,8 @@ pub enum UserChangeError {
     Store(StoreError),
     /// The hasher can't.
     Hash(HashError),
+    /// Too many passwords were wrong: none is checked for a while.
+    Throttled(Throttled),
 }
 
 impl fmt::Display for UserChangeError {
@@ -330,6 +342,7 @@ impl fmt::Display for UserChangeError {
             Self::Password(error) => error.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
+            Self::Throttled(error) => error.fmt(f),
         }
     }
 }
@@ -337,7 +350,7 @@ impl fmt::Display for UserChangeError {
 impl Error for UserChangeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Refused(_) | Self::Forbidden(_) | Self::Password(_) => None,
+            Self::Refused(_) | Self::Forbidden(_) | Self::Password(_) | Self::Throttled(_) => None,
             Self::Store(error) => error.source(),
             Self::Hash(error) => error.source(),
         }
@@ -350,6 +363,7 @@ impl From<AuthenticateError> for UserChangeError {
             AuthenticateError::Refused(refusal) => Self::Refused(refusal),
             AuthenticateError::Store(error) => Self::Store(error),
             AuthenticateError::Hash(error) => Self::Hash(error),
+            AuthenticateError::Throttled(error) => Self::Throttled(error),
         }
     }
 }

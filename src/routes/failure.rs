@@ -9,6 +9,7 @@ use crate::hashing::HashError;
 use crate::http::{About, ErrorCode, Response};
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, UserChangeError};
 use crate::store::StoreError;
+use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use crate::username::UsernameError;
 use alloc::borrow::Cow;
@@ -20,7 +21,7 @@ use core::error::Error;
 pub(super) struct Failure {
     code: ErrorCode,
     message: Cow<'static, str>,
-    field: Option<(&'static str, &'static str)>,
+    field: Option<(&'static str, Cow<'static, str>)>,
     user: Option<UserId>,
     cause: Option<String>,
 }
@@ -44,7 +45,7 @@ impl Failure {
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let message = alloc::format!("This path takes {allow}.");
-        Self { field: Some(("Allow", allow)), ..Self::new(ErrorCode::MethodNotAllowed, message) }
+        Self { field: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
     }
 
     pub(super) fn registration_closed() -> Self {
@@ -54,7 +55,7 @@ impl Failure {
     /// The one answer, per scheme, to everybody who is not authenticated, whatever the reason.
     pub(super) fn unauthorized(scheme: Scheme) -> Self {
         let message = "Unauthorized Access. Send a user name and its password, or a valid token.";
-        let field = Some(("WWW-Authenticate", scheme.challenge()));
+        let field = Some(("WWW-Authenticate", scheme.challenge().into()));
         Self { field, ..Self::new(ErrorCode::Unauthorized, message) }
     }
 
@@ -106,6 +107,7 @@ impl Failure {
             AuthenticateError::Refused(refusal) => Self::refused(refusal, scheme),
             AuthenticateError::Store(error) => Self::store(error),
             AuthenticateError::Hash(error) => Self::hash(error),
+            AuthenticateError::Throttled(error) => Self::throttled(*error, "passwords were wrong"),
         }
     }
 
@@ -121,6 +123,7 @@ impl Failure {
             }
             RegisterError::Store(error) => Self::store(error),
             RegisterError::Hash(error) => Self::hash(error),
+            RegisterError::Throttled(error) => Self::throttled(*error, "users were registered"),
         }
     }
 
@@ -131,7 +134,16 @@ impl Failure {
             UserChangeError::Password(error) => Self::password(*error),
             UserChangeError::Store(error) => Self::store(error),
             UserChangeError::Hash(error) => Self::hash(error),
+            UserChangeError::Throttled(error) => Self::throttled(*error, "passwords were wrong"),
         }
+    }
+
+    /// The same whoever is concerned, known or not, and whatever the password.
+    pub(super) fn throttled(error: Throttled, what: &str) -> Self {
+        let seconds = error.retry_after_seconds();
+        let message = alloc::format!("Too many {what}; try again in {seconds} s.");
+        let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
+        Self { field, ..Self::new(ErrorCode::Throttled, message) }
     }
 
     pub(super) fn store(error: &StoreError) -> Self {
@@ -150,7 +162,7 @@ impl Failure {
     fn hash(error: &HashError) -> Self {
         match error {
             HashError::Busy => Self {
-                field: Some(("Retry-After", "1")),
+                field: Some(("Retry-After", "1".into())),
                 ..Self::new(
                     ErrorCode::Busy,
                     "Too many passwords are being checked at once; try again in a moment.",
@@ -177,7 +189,7 @@ impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
         let Failure { code, message, field, user, cause } = failure;
         let mut response = Self::error(code, &message);
-        response.fields.extend(field.map(|(name, value)| (name, value.into())));
+        response.fields.extend(field);
         response.about = About { route: None, user, cause: cause.or_else(|| Some(code.name().into())) };
         response
     }

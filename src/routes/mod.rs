@@ -12,7 +12,7 @@
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
 //! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body),
-//! 401, 403. `answer` is that order.
+//! 429, 503, 401, 403. `answer` is that order.
 //!
 //! | file | what |
 //! |---|---|
@@ -99,7 +99,7 @@ struct Call<'a> {
 /// # let directory = tempfile::tempdir()?;
 /// # let (store, keys) = DataDir::new(directory.path()).open_or_create()?;
 /// # let hasher = Hasher::new("ln=4,r=8,p=1".parse()?, Hasher::DEFAULT_MAX_MEMORY_BYTES)?;
-/// let realm = Realm::new(store, keys, hasher, Policy::default());
+/// let realm = Realm::open(store, keys, hasher, Policy::default(), clock::now())?;
 /// let request = Request::new("POST", "/api/users")
 ///     .with_field("Content-Type", "application/json")
 ///     .with_body(Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()));

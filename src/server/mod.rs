@@ -57,4 +57,11 @@ impl Shutdown {
             requested = self.changed.wait(requested).unwrap_or_else(PoisonError::into_inner);
         }
     }
+
+    /// Waits until the end is asked for, but no longer than this; whether it was.
+    pub fn wait_for(&self, at_most: Duration) -> bool {
+        let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(requested, at_most, |requested| !*requested);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
 }

@@ -6,12 +6,10 @@
 use super::throttle::epoch;
 use super::users::{moment, seconds, select_user, user};
 use super::{Store, StoreError, User};
+use crate::client::AddressMark;
 use crate::clock::UnixTime;
 use crate::user_id::UserId;
 use rusqlite::{Row, params};
-
-/// A client's address as it is remembered: the first bytes of its keyed hash.
-pub type AddressMark = [u8; 8];
 
 /// All that decides about a login, read in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]

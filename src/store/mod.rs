@@ -26,7 +26,7 @@ mod sqlite;
 mod throttle;
 mod users;
 
-pub use logins::{AddressMark, LoginSubject};
+pub use logins::LoginSubject;
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 

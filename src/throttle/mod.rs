@@ -39,7 +39,7 @@ mod saved;
 pub use rules::{Allowance, Rules};
 pub use saved::SavedError;
 
-use crate::client::Client;
+use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
 use alloc::vec::Vec;
 use core::fmt;
@@ -51,9 +51,6 @@ use std::time::Instant;
 
 /// A /48 of IPv6 is a house or an office: so many times what one address may.
 const NETWORK_TIMES: u64 = 16;
-
-/// A user and an address from which that user has logged in, by a keyed hash of both.
-pub type AddressMark = [u8; 8];
 
 /// Somebody shows a password.
 #[derive(Clone, Copy, Debug)]

@@ -31,8 +31,9 @@ impl TestRealm {
         let directory = tempfile::tempdir().unwrap();
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-        let realm = Realm::new(store, keys, hasher, policy);
-        Self { realm, directory, now: Cell::new(clock::now()) }
+        let now = clock::now();
+        let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
+        Self { realm, directory, now: Cell::new(now) }
     }
 
     /// What the realm is told the time is.

@@ -1,0 +1,34 @@
+//! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
+
+use super::settings::Settings;
+use super::{Failure, table, user};
+use crate::clock::{self, UnixTime};
+use crate::realm::{FailedGuesses, Realm};
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let now = clock::now();
+    let realm = user::open(settings)?;
+    let failed =
+        realm.failed_guesses(now).map_err(|error| Failure::failed("can't read the counters", &error))?;
+    let header = ["FAILED", "OF", "FORGOTTEN", "NAME"].map(String::from).to_vec();
+    let rows: Vec<_> =
+        [header].into_iter().chain(failed.iter().map(|failed| row(failed, now.unix))).collect();
+    io::stdout().lock().write_all(table(&rows).as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<String> {
+    let forgotten_at = now.saturating_add(count.forgotten_in).to_string();
+    [count.failures.to_string(), count.allowed.to_string(), forgotten_at, username.clone()].into()
+}
+
+pub(super) fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let cleared = user::open(settings)?.clear_failed_guesses(clock::now());
+    cleared.map_err(|error| Failure::failed("can't clear the counters", &error))?;
+    writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,195 @@
+//! Guessing, as the realm sees it: the throttle, what of it stands in the store, and which addresses are remembered.
+
+use super::{Notice, Realm};
+use crate::client::{AddressMark, Client};
+use crate::clock::{Now, UnixTime};
+use crate::random::{self, RandomError};
+use crate::signer::SigningKey;
+use crate::store::{LoginSubject, Store, StoreError, User};
+use crate::throttle::{Charged, Count, Guess, Rules, Throttle, Throttled};
+use crate::user_id::UserId;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
+
+/// An address is remembered for so long after the last login from it.
+const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
+/// A login from a remembered address is noted again when the note is so old: a write a day, not one a login.
+const NOTED_AGAIN: Duration = Duration::from_secs(86_400);
+/// Addresses remembered for each user: at home, at work, on the way. The oldest makes room.
+const ADDRESSES: usize = 8;
+
+/// The throttle, and which counters in the store it began with.
+#[derive(Debug)]
+pub(super) struct Guard {
+    throttle: Throttle,
+    epoch: Mutex<u64>,
+}
+
+/// Somebody shows a name and a password: what one read of the store says to that.
+pub(super) struct Login<'a> {
+    /// The user of that name, if there is one.
+    pub(super) user: Option<User>,
+    guess: Guess<'a>,
+    mark: AddressMark,
+    remembered_at: Option<UnixTime>,
+}
+
+impl Guard {
+    /// A throttle with the counters that stand in the store.
+    pub(super) fn open(store: &Store, rules: &Rules, now: Now) -> Result<Self, StoreError> {
+        let unavailable = |error: RandomError| StoreError::Unavailable(error.into());
+        let key = store.throttle_key(&random::bytes().map_err(unavailable)?)?;
+        let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
+        Ok(Self { throttle: Throttle::new(rules, key, now.monotonic), epoch: Mutex::new(0) })
+    }
+
+    /// Takes up the counters in the store. Those that can't be read are as good as none.
+    pub(super) fn load(&self, store: &Store, now: Now) -> Result<Option<Notice<'static>>, StoreError> {
+        // The epoch first: were the counters changed in between, they would be read once more.
+        self.set_epoch(store.throttle_epoch()?);
+        let Some(saved) = store.load_throttle()? else { return Ok(None) };
+        let elapsed = now.unix.duration_since(saved.saved_at);
+        let restored = self.throttle.restore(&saved.counters, elapsed, now.monotonic);
+        Ok(restored.err().map(Notice::CountersLost))
+    }
+
+    fn epoch(&self) -> u64 {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_epoch(&self, epoch: u64) {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
+    }
+}
+
+impl Realm {
+    /// Reads all that a login needs, in one statement, which costs the same for a name that nobody has.
+    pub(super) fn find_login<'a>(
+        &self,
+        username: &'a str,
+        client: Client,
+        now: Now,
+    ) -> Result<Login<'a>, StoreError> {
+        let mark = self.guard.as_ref().map(|guard| guard.throttle.mark(client, username)).unwrap_or_default();
+        let LoginSubject { user, remembered_at, throttle_epoch } =
+            self.store.find_login_subject(username, &mark)?;
+        self.take_up_counters(throttle_epoch, now);
+        let is_remembered = remembered_at.is_some_and(|at| now.unix.duration_since(at) < REMEMBERED);
+        let guess = Guess { client, username, is_remembered };
+        Ok(Login { user, guess, mark, remembered_at })
+    }
+
+    /// An operator cleared the counters: in the store, by another process.
+    fn take_up_counters(&self, epoch: u64, now: Now) {
+        let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != epoch) else { return };
+        match guard.load(&self.store, now) {
+            Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
+            Err(error) => (self.observer)(Notice::CountersNotSaved(&error)),
+        }
+    }
+
+    /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not keep anybody
+    /// out.
+    pub(super) fn remember_address(&self, id: UserId, login: &Login<'_>, now: Now) {
+        let is_noted = login.remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
+        if self.guard.is_none() || is_noted {
+            return;
+        }
+        let forget_before = UnixTime::EPOCH
+            .saturating_add(now.unix.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED));
+        let noted = self.store.remember_address(id, &login.mark, now.unix, ADDRESSES, forget_before);
+        if let Err(error) = noted {
+            (self.observer)(Notice::AddressNotRemembered(id, &error));
+        }
+    }
+
+    /// Charges a registration, before it is made.
+    pub(super) fn charge_registration(
+        &self,
+        client: Client,
+        now: Now,
+    ) -> Result<Option<Charged<'_>>, Throttled> {
+        self.guard.as_ref().map(|guard| guard.throttle.charge_registration(client, now.monotonic)).transpose()
+    }
+
+    /// Counts a look-up of a user.
+    ///
+    /// # Errors
+    /// [`Throttled`] where this client made too many.
+    pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), Throttled> {
+        self.guard.as_ref().map_or(Ok(()), |guard| guard.throttle.charge_lookup(client, now.monotonic))
+    }
+
+    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, and the newest
+    /// time. To be called every few seconds, and at the end.
+    pub fn save(&self, now: Now) {
+        let now = self.time.at(now);
+        if let Err(error) = self.try_save(now) {
+            (self.observer)(Notice::CountersNotSaved(&error));
+        }
+    }
+
+    fn try_save(&self, now: Now) -> Result<(), StoreError> {
+        let changed =
+            self.guard.as_ref().and_then(|guard| Some((guard, guard.throttle.save_changed(now.monotonic)?)));
+        if let Some((guard, counters)) = changed {
+            let epoch = guard.epoch();
+            // False: somebody cleared them meanwhile, and the next login reads what is there now.
+            self.store
+                .save_throttle(&counters, now.unix, epoch)
+                .inspect_err(|_| guard.throttle.save_again())?;
+        } else if self.time.unsaved().is_some() {
+            self.store.raise_newest_time(now.unix)?;
+        } else {
+            return Ok(());
+        }
+        self.time.saved(now.unix);
+        Ok(())
+    }
+}
+
+/// Wrong passwords that count for a user's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedGuesses {
+    /// The user's name.
+    pub username: String,
+    /// How many, of how many, and until when.
+    pub count: Count,
+}
+
+/// Users read at a time: a million users must not stand in memory at once.
+const PAGE: u32 = 1_000;
+
+impl Realm {
+    /// Every user for whose name wrong passwords count, as far as they were saved.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn failed_guesses(&self, now: Now) -> Result<Vec<FailedGuesses>, StoreError> {
+        let Some(guard) = &self.guard else { return Ok(Vec::new()) };
+        let (mut failed, mut last) = (Vec::new(), None);
+        loop {
+            let users = self.store.list_users(last, PAGE)?;
+            let Some(newest) = users.last() else { return Ok(failed) };
+            last = Some(newest.id);
+            for User { username, .. } in users {
+                let count = guard.throttle.count_of(&username, now.monotonic);
+                if count.failures > 0 {
+                    failed.push(FailedGuesses { username, count });
+                }
+            }
+        }
+    }
+
+    /// Forgets every count, here and in a server that runs on the same store.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was forgotten then.
+    pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
+        self.store.replace_throttle(&Throttle::nothing_saved(), self.time.at(now).unix)?;
+        self.take_up_counters(self.store.throttle_epoch()?, now);
+        Ok(())
+    }
+}
