@@ -97,8 +97,9 @@ impl<'a> Settings<'a> {
         })?;
         let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
-        let queue = if self.is_strict()? { queue } else { queue.min(tiny::MAX_WAITING) };
-        Ok(hasher.with_slots(slots, queue))
+        let cache = self.required(&options::PASSWORD_CACHE, parse_duration_or_none)?;
+        let hasher = hasher.with_slots(slots, queue).with_password_cache(cache);
+        Ok(if self.is_strict()? { hasher } else { hasher.with_max_inside(tiny::MAX_HASHING) })
     }
 
     /// Whether the strict loop serves, or else tiny_http's.
@@ -186,6 +187,12 @@ fn parse_duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or("expected a duration such as 90 (seconds), 10m, 24h, 30d, up to 10 years")
 }
 
+/// As [`parse_duration`] reads it, or `0`.
+fn parse_duration_or_none(text: &str) -> Result<Duration, &'static str> {
+    let is_zero = ["0", "0s"].contains(&text);
+    if is_zero { Ok(Duration::ZERO) } else { parse_duration(text) }
+}
+
 /// `1048576`, `1024K`, `64M`, `1G`: in bytes.
 fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
@@ -215,6 +222,20 @@ mod tests {
         {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_duration_may_be_none_where_that_is_said() {
+        for (text, expected) in [
+            ("0", Ok(Duration::ZERO)),
+            ("0s", Ok(Duration::ZERO)),
+            ("60s", Ok(Hasher::DEFAULT_PASSWORD_CACHE)),
+            ("00", parse_duration("00")),
+            ("-0", parse_duration("-0")),
+        ] {
+            assert_eq!(parse_duration_or_none(text), expected, "{text:?}");
+        }
+        assert_eq!(options::PASSWORD_CACHE.default, Some("60s"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod hashes;
 mod meanwhile;
 mod races;
+mod record;
 mod registering;
 
 use super::*;
@@ -45,6 +46,7 @@ impl TestRealm {
     fn in_directory(directory: Arc<TempDir>, cost: &str, policy: Policy) -> Self {
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(cost.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let hasher = hasher.with_password_cache(Duration::ZERO);
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = notices.clone();
         let realm = Realm::new(store, keys, hasher, policy)

@@ -33,11 +33,11 @@ impl Realm {
         &self,
         username: &str,
         password: &Secret,
-        _client: Client,
+        client: Client,
         now: Now,
     ) -> Result<Registered, RegisterError> {
         match self.policy.registration {
-            Registration::Open => self.add_user(username, password, now.unix),
+            Registration::Open => self.insert_user(username, password, client, now.unix),
             Registration::Closed => Err(RegisterError::Closed),
         }
     }
@@ -52,6 +52,16 @@ impl Realm {
         password: &Secret,
         at: UnixTime,
     ) -> Result<Registered, RegisterError> {
+        self.insert_user(username, password, Client::Local, at)
+    }
+
+    fn insert_user(
+        &self,
+        username: &str,
+        password: &Secret,
+        client: Client,
+        at: UnixTime,
+    ) -> Result<Registered, RegisterError> {
         let username = Username::parse(username)?;
         self.check_new_password(password)?;
         check_differs(username.as_str(), password)?;
@@ -59,7 +69,7 @@ impl Realm {
         if self.store.is_username_taken(&username)? {
             return Err(RegisterError::Taken);
         }
-        let hash = self.hasher.hash(password)?;
+        let hash = self.hasher.hash(password, client)?;
         let id = self.store.insert_user(&username, &hash, at)?;
         Ok(Registered { id, username })
     }
@@ -82,7 +92,7 @@ impl Realm {
             check_differs(username, new)?;
         }
         let user = self.prove_own_password(id, shown, client, now)?;
-        let hash = self.hasher.hash(new)?;
+        let hash = self.hasher.hash(new, client)?;
         let changed = self.store.change_password(&user, &hash)?;
         still_proved(&user, changed)
     }
@@ -150,7 +160,7 @@ impl Realm {
     pub fn set_password(&self, user: &User, new: &Secret) -> Result<(), UserChangeError> {
         self.check_new_password(new)?;
         check_differs(&user.username, new)?;
-        let hash = self.hasher.hash(new)?;
+        let hash = self.hasher.hash(new, Client::Local)?;
         self.store.set_password(user.id, &hash)?;
         Ok(())
     }

@@ -31,6 +31,7 @@ impl TestRealm {
         let directory = tempfile::tempdir().unwrap();
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let hasher = hasher.with_password_cache(Duration::ZERO);
         let realm = Realm::new(store, keys, hasher, policy);
         Self { realm, directory, now: Cell::new(clock::now()) }
     }
