@@ -55,6 +55,7 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::MAX_HASH_MEMORY,
             &options::HASH_SLOTS,
             &options::HASH_QUEUE,
+            &options::PASSWORD_CACHE,
             &options::REGISTRATION,
             &options::MIN_PASSWORD_LENGTH,
             &options::PUBLIC_URL,

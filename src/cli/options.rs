@@ -34,6 +34,7 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &MAX_HASH_MEMORY,
     &HASH_SLOTS,
     &HASH_QUEUE,
+    &PASSWORD_CACHE,
     &REGISTRATION,
     &MIN_PASSWORD_LENGTH,
     &PUBLIC_URL,
@@ -108,7 +109,15 @@ pub(super) const HASH_QUEUE: Opt = Opt {
     name: "hash-queue",
     value: Some("NUMBER"),
     default: Some("64"),
-    help: "How many may wait to have a password hashed, up to 1024 (with --loop tiny-http up to 2); more are answered 503.",
+    help: "How many may wait to have a password hashed, up to 1024, and 2 of one address; more are answered 503. With \
+           --loop tiny-http no more than 2 hash or wait.",
+};
+pub(super) const PASSWORD_CACHE: Opt = Opt {
+    name: "password-cache",
+    value: Some("DURATION"),
+    default: Some("60s"),
+    help: "How long a password that was right needs no hash when the same client shows it again; 0 hashes each time. A \
+           changed password counts at once all the same.",
 };
 pub(super) const REGISTRATION: Opt = Opt {
     name: "registration",

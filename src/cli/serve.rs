@@ -63,7 +63,8 @@ const RESERVED_DESCRIPTORS: u64 = 32;
 
 pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
-    let (policy, hasher, log) = (settings.policy()?, settings.hasher()?, read_log(settings)?);
+    let (hasher, log) = (settings.hasher()?, read_log(settings)?);
+    let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
     let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.

@@ -98,8 +98,9 @@ impl<'a> Settings<'a> {
         })?;
         let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
-        let queue = if self.is_strict()? { queue } else { queue.min(tiny::MAX_WAITING) };
-        Ok(hasher.with_slots(slots, queue))
+        let cache = self.required(&options::PASSWORD_CACHE, parse_duration_or_none)?;
+        let hasher = hasher.with_slots(slots, queue).with_password_cache(cache);
+        Ok(if self.is_strict()? { hasher } else { hasher.with_max_inside(tiny::MAX_HASHING) })
     }
 
     /// Whether the strict loop serves, or else tiny_http's.
@@ -115,6 +116,7 @@ impl<'a> Settings<'a> {
         self.required(&options::MAX_SESSION, parse_duration)
     }
 
+    /// The rules, without the throttle: whoever doesn't serve is asked no passwords.
     pub(super) fn policy(&self) -> Result<Policy, Failure> {
         let policy = Policy {
             token_lifetime: self.required(&options::TOKEN_LIFETIME, parse_duration)?,
@@ -133,7 +135,7 @@ impl<'a> Settings<'a> {
             min_password_chars: self
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
-            throttle: self.throttle_rules()?,
+            throttle: None,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
@@ -218,6 +220,12 @@ fn parse_allowance(text: &str) -> Result<Allowance, &'static str> {
     )
 }
 
+/// As [`parse_duration`] reads it, or `0`.
+fn parse_duration_or_none(text: &str) -> Result<Duration, &'static str> {
+    let is_zero = ["0", "0s"].contains(&text);
+    if is_zero { Ok(Duration::ZERO) } else { parse_duration(text) }
+}
+
 /// `1048576`, `1024K`, `64M`, `1G`: in bytes.
 fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
@@ -248,6 +256,20 @@ mod tests {
         {
             assert!(parse_duration(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_duration_may_be_none_where_that_is_said() {
+        for (text, expected) in [
+            ("0", Ok(Duration::ZERO)),
+            ("0s", Ok(Duration::ZERO)),
+            ("60s", Ok(Hasher::DEFAULT_PASSWORD_CACHE)),
+            ("00", parse_duration("00")),
+            ("-0", parse_duration("-0")),
+        ] {
+            assert_eq!(parse_duration_or_none(text), expected, "{text:?}");
+        }
+        assert_eq!(options::PASSWORD_CACHE.default, Some("60s"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::settings::Settings;
 use super::{Failure, table, user};
 use crate::clock::{self, UnixTime};
-use crate::realm::{FailedGuesses, Realm};
+use crate::realm::{FailedGuesses, Policy, Realm};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let now = clock::now();
-    let realm = user::open(settings)?;
+    let realm = open(settings)?;
     let failed =
         realm.failed_guesses(now).map_err(|error| Failure::failed("can't read the counters", &error))?;
     let header = ["FAILED", "OF", "FORGOTTEN", "NAME"].map(String::from).to_vec();
@@ -27,8 +27,14 @@ fn row(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<
 }
 
 pub(super) fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    let cleared = user::open(settings)?.clear_failed_guesses(clock::now());
+    let cleared = open(settings)?.clear_failed_guesses(clock::now());
     cleared.map_err(|error| Failure::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The realm with its counters.
+fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+    let throttle = Some(settings.throttle_rules()?.unwrap_or_default());
+    user::open_with(settings, Policy { throttle, ..settings.policy()? })
 }

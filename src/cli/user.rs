@@ -93,8 +93,13 @@ fn change(
 }
 
 /// The realm in the data directory, which must be there.
-pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
-    let (policy, hasher) = (settings.policy()?, settings.hasher()?);
+fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+    open_with(settings, settings.policy()?)
+}
+
+/// The same, by this policy.
+pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, Failure> {
+    let hasher = settings.hasher()?;
     let opened = settings.data_dir()?.open();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
     open_realm(store, keys, hasher, policy)

@@ -1,21 +1,36 @@
 //! Who hashes, and how much of it: the realm never calls scrypt itself, it asks the [`Hasher`].
 //!
-//! The hasher holds the cost of new hashes, the limit on memory, and the slots: a fixed number of threads that do all
-//! hashing, with a bounded queue before them. So memory is bounded by the number of slots times the largest block
-//! admitted (128 × r × 2^ln), however many clients log in. It counts what it does, so that a test can say "this
-//! cost exactly one hash" without a clock.
+//! | file | what |
+//! |---|---|
+//! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
+//! | `room.rs` | how many may be in here at once, hashing or waiting |
+//! | `record.rs` | what was just proved right needs no hash, and what is under way not a second one |
+//!
+//! The hasher holds these, the cost of new hashes, and the limit on memory. So memory is bounded by the number of slots
+//! times the largest block admitted (128 × r × 2^ln), however many clients log in. It counts what it does, so that a
+//! test can say "this cost exactly one hash" without a clock.
 
+mod record;
+mod room;
 mod slots;
 
+pub use record::Gate;
+
+use crate::client::Client;
 use crate::password::{self, Cost, StoredHash, StoredHashError};
 use crate::random::RandomError;
 use crate::secret::Secret;
+use crate::user_id::Generation;
 use alloc::string::{String, ToString as _};
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use record::Record;
+use room::Room;
 use slots::{NoSlot, Slots};
 use std::thread;
+use std::time::Instant;
 
 /// Hashes and verifies passwords within its limits.
 #[derive(Debug)]
@@ -24,6 +39,8 @@ pub struct Hasher {
     max_memory_bytes: u64,
     hashes: AtomicU64,
     slots: Slots,
+    record: Record,
+    room: Room,
 }
 
 impl Hasher {
@@ -34,15 +51,19 @@ impl Hasher {
     /// waits.
     pub const DEFAULT_MAX_QUEUE: usize = 64;
 
+    /// How long a password that was proved right needs no hash.
+    pub const DEFAULT_PASSWORD_CACHE: Duration = Duration::from_secs(60);
+
     /// A hasher that makes new hashes at this cost, and verifies none that takes more than that memory; with as many
     /// slots as there are cores.
     ///
     /// # Errors
-    /// [`HashError::TooMuchMemory`] if the cost itself is over the limit.
+    /// [`HashError::TooMuchMemory`] if the cost itself is over the limit, and [`HashError::Random`].
     pub fn new(cost: Cost, max_memory_bytes: u64) -> Result<Self, HashError> {
         let slots = Slots::new(cores(), Self::DEFAULT_MAX_QUEUE);
-        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots };
-        hasher.admit(cost)?;
+        let (record, room) = (Record::new(Self::DEFAULT_PASSWORD_CACHE)?, Room::new(usize::MAX));
+        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots, record, room };
+        hasher.admit_cost(cost)?;
         Ok(hasher)
     }
 
@@ -52,48 +73,63 @@ impl Hasher {
         Self { slots: Slots::new(slots.unwrap_or_else(cores), max_queue), ..self }
     }
 
+    /// The same hasher, to which a password that was proved right is right for so long, from when its request came;
+    /// zero remembers none.
+    #[must_use]
+    pub fn with_password_cache(self, lifetime: Duration) -> Self {
+        Self { record: self.record.with_lifetime(lifetime), ..self }
+    }
+
+    /// The same hasher, in which so many may be at once, hashing or waiting: each of them holds a thread of yours.
+    #[must_use]
+    pub fn with_max_inside(self, max_inside: usize) -> Self {
+        Self { room: Room::new(max_inside), ..self }
+    }
+
     /// Hashes a new password, as it will be stored.
     ///
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Random`].
-    pub fn hash(&self, password: &Secret) -> Result<String, HashError> {
+    pub fn hash(&self, password: &Secret, client: Client) -> Result<String, HashError> {
+        let _place = self.room.enter()?;
         let (password, cost) = (password.clone(), self.cost);
-        let hashed = self.slots.run(move || password::hash(&password, cost))?;
+        let hashed = self.slots.run(client, move || password::hash(&password, cost))?;
         self.count();
         Ok(hashed?.to_string())
     }
 
-    /// Whether this is the password of that stored hash, and whether the hash should be made anew.
+    /// Reads a stored hash, and whether it may be verified.
     ///
     /// # Errors
-    /// [`HashError::Stored`], [`HashError::TooMuchMemory`] and [`HashError::Busy`]; nothing was hashed then.
-    pub fn verify(&self, password: &Secret, stored: &str) -> Result<Verdict, HashError> {
-        let stored: StoredHash = stored.parse()?;
-        self.admit(stored.cost())?;
-        let is_current = stored.cost() == self.cost;
-        Ok(match (self.verify_in_slot(password, stored)?, is_current) {
+    /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
+    pub fn admit<'a>(&self, text: &'a str, generation: Generation) -> Result<Admitted<'a>, HashError> {
+        let parsed: StoredHash = text.parse()?;
+        self.admit_cost(parsed.cost())?;
+        Ok(Admitted { text, generation, parsed })
+    }
+
+    /// Whether the password is the stored hash's. Costs one hash, or none where the record knows the answer; the gate
+    /// is asked before there is one.
+    ///
+    /// # Errors
+    /// What the gate says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].
+    pub fn check<G: Gate>(&self, check: &Check<'_>, now: Instant, gate: &G) -> Result<Verdict, G::Refused> {
+        let key = self.record.key(check);
+        self.record.check(key, now, gate, &self.room, || self.verify(check))
+    }
+
+    fn verify(&self, check: &Check<'_>) -> Result<Verdict, HashError> {
+        let (password, stored) = (check.password.clone(), check.stored.as_ref().map(|stored| &stored.parsed));
+        let is_current = stored.is_none_or(|stored| stored.cost() == self.cost);
+        // Nobody's hash is verified like everybody's, so that time doesn't tell; no password is the dummy's.
+        let stored = stored.map_or_else(|| password::dummy(self.cost), |stored| Ok(stored.clone()))?;
+        let is_right = self.slots.run(check.client, move || password::verify(&password, &stored))?;
+        self.count();
+        Ok(match (is_right && check.stored.is_some(), is_current) {
             (false, _) => Verdict::Wrong,
             (true, true) => Verdict::Right,
             (true, false) => Verdict::RightButOutdated,
         })
-    }
-
-    /// Does the work of [`Hasher::verify`] for a user who isn't there, so that time doesn't tell.
-    ///
-    /// # Errors
-    /// [`HashError::Busy`] and [`HashError::Random`].
-    pub fn verify_nobody(&self, password: &Secret) -> Result<(), HashError> {
-        let dummy = password::dummy(self.cost)?;
-        // The verdict is always "wrong"; black_box keeps the compiler from leaving the work out.
-        core::hint::black_box(self.verify_in_slot(password, dummy)?);
-        Ok(())
-    }
-
-    fn verify_in_slot(&self, password: &Secret, stored: StoredHash) -> Result<bool, HashError> {
-        let password = password.clone();
-        let is_right = self.slots.run(move || password::verify(&password, &stored))?;
-        self.count();
-        Ok(is_right)
     }
 
     /// How many hashes were computed since the start.
@@ -105,7 +141,7 @@ impl Hasher {
         self.hashes.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn admit(&self, cost: Cost) -> Result<(), HashError> {
+    fn admit_cost(&self, cost: Cost) -> Result<(), HashError> {
         if cost.memory_bytes() <= self.max_memory_bytes {
             Ok(())
         } else {
@@ -118,7 +154,29 @@ fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// What a verification found.
+/// What is to be checked.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Whose password it should be, as given.
+    pub username: &'a str,
+    /// What was shown.
+    pub password: &'a Secret,
+    /// The stored hash that this request has just read; `None` where nobody is to get in, whatever the password: then
+    /// the work is the same and the verdict [`Verdict::Wrong`].
+    pub stored: Option<Admitted<'a>>,
+    /// Who asks.
+    pub client: Client,
+}
+
+/// A stored hash that may be verified, and the generation in the same row.
+#[derive(Debug)]
+pub struct Admitted<'a> {
+    text: &'a str,
+    generation: Generation,
+    parsed: StoredHash,
+}
+
+/// What a check found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Another password.
@@ -141,7 +199,7 @@ pub enum HashError {
         /// The limit, in bytes.
         max_bytes: u64,
     },
-    /// All slots are taken, and so are the places in the queue; later there will be one.
+    /// All slots are taken, and so are the places to wait, or this client's share of them; later there will be one.
     Busy,
     /// There were no random bytes for a salt.
     Random(RandomError),
@@ -193,33 +251,4 @@ impl core::error::Error for HashError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hasher(cost: &str) -> Hasher {
-        Hasher::new(cost.parse().unwrap(), 1 << 20).unwrap()
-    }
-
-    #[test]
-    fn a_hash_of_another_cost_is_right_but_outdated() {
-        let password = Secret::new("python".into());
-        let (old, new) = (hasher("ln=1,r=1,p=1"), hasher("ln=2,r=1,p=1"));
-        let stored = old.hash(&password).unwrap();
-        assert_eq!(old.verify(&password, &stored).unwrap(), Verdict::Right);
-        assert_eq!(new.verify(&password, &stored).unwrap(), Verdict::RightButOutdated);
-        assert_eq!(new.verify(&Secret::new("ruby".into()), &stored).unwrap(), Verdict::Wrong);
-    }
-
-    #[test]
-    fn memory_ends_at_the_limit() {
-        let cost = |text: &str| text.parse::<Cost>().unwrap();
-        assert!(Hasher::new(cost("ln=10,r=8,p=1"), 1 << 20).is_ok()); // exactly 1 MiB
-        let error = Hasher::new(cost("ln=10,r=9,p=1"), 1 << 20).unwrap_err().to_string();
-        assert_eq!(error, "a hash of ln=10,r=9,p=1 takes 1179648 bytes, more than the 1048576 allowed");
-        let stored = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
-        let small = hasher("ln=1,r=1,p=1");
-        let refused = small.verify(&Secret::new("python".into()), stored);
-        assert!(matches!(refused, Err(HashError::TooMuchMemory { .. })));
-        assert_eq!(small.hashes(), 0);
-    }
-}
+mod tests;

@@ -2,8 +2,9 @@
 //!
 //! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. Whoever
 //! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
-//! others need. The threads have a low priority: a storm of logins must not slow down those who show tokens.
+//! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else. The threads have a low priority: a storm of logins must not slow down those who show tokens.
 
+use crate::client::{Client, Prefix};
 use crate::os;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -16,6 +17,9 @@ use std::thread;
 
 /// Whoever has waited so long for a slot goes without: by then most people have.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Of those who wait, so many may be of one address: a household that logs in gets through within [`PATIENCE`], and
+/// whoever guesses holds two places, not the queue.
+const MAX_WAITING_PER_ADDRESS: usize = 2;
 /// How nice the threads are (sched(7)): beside others, they get about a tenth of a core, and alone all of it.
 const NICENESS: i32 = 10;
 /// Hashing needs little stack; its block is on the heap.
@@ -43,11 +47,18 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<(u64, Job)>,
+    jobs: VecDeque<Queued>,
     next_number: u64,
     threads: usize,
     idle_threads: usize,
     is_closed: bool,
+}
+
+struct Queued {
+    number: u64,
+    /// `None` for this machine: behind an app or a proxy that stands here, everybody has that address.
+    asked_by: Option<Prefix>,
+    job: Job,
 }
 
 impl core::fmt::Debug for Queue {
@@ -62,32 +73,43 @@ impl Slots {
         Self { count: count.max(1), max_queue, shared: Arc::default() }
     }
 
-    /// Runs a task in a slot, and waits for it.
+    /// How many threads there may be.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Runs a task in a slot, and waits for it. If the task panics, so does this.
     pub(super) fn run<T: Send + 'static>(
         &self,
+        client: Client,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoSlot> {
-        self.run_within(PATIENCE, task)
+        self.run_within(PATIENCE, client, task)
     }
 
     fn run_within<T: Send + 'static>(
         &self,
         patience: Duration,
+        client: Client,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoSlot> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        let number = self.enqueue(Box::new(move || {
-            let _ = sender.send(task()); // whoever asked always waits
-        }))?;
-        match receiver.recv_timeout(patience) {
-            Ok(result) => Ok(result),
-            Err(RecvTimeoutError::Timeout) if self.withdraw(number) => Err(NoSlot),
-            Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot), // it is under way
-            Err(RecvTimeoutError::Disconnected) => Err(NoSlot),                    // the task panicked
-        }
+        let job = move || {
+            let result = panic::catch_unwind(AssertUnwindSafe(task)); // the thread lives on for the others
+            let _ = sender.send(result); // whoever asked always waits
+        };
+        let number = self.enqueue(client, Box::new(job))?;
+        let result = match receiver.recv_timeout(patience) {
+            Err(RecvTimeoutError::Timeout) if self.withdraw(number) => return Err(NoSlot),
+            Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot)?, // it is under way
+            verdict => verdict.map_err(|_| NoSlot)?,
+        };
+        result.or_else(|panicked| panic::resume_unwind(panicked))
     }
 
-    fn enqueue(&self, job: Job) -> Result<u64, NoSlot> {
+    fn enqueue(&self, client: Client, job: Job) -> Result<u64, NoSlot> {
+        let asked_by = if client.is_local() { None } else { Some(client.prefix()) };
         let mut queue = self.shared.lock();
         if queue.jobs.len() >= queue.idle_threads && queue.threads < self.count {
             self.spawn(&mut queue);
@@ -96,9 +118,12 @@ impl Slots {
         if queue.threads == 0 || queue.jobs.len() >= queue.idle_threads + self.max_queue {
             return Err(NoSlot);
         }
+        if asked_by.is_some_and(|address| queue.waiting_of(address) >= MAX_WAITING_PER_ADDRESS) {
+            return Err(NoSlot);
+        }
         let number = queue.next_number;
         queue.next_number = number.wrapping_add(1);
-        queue.jobs.push_back((number, job));
+        queue.jobs.push_back(Queued { number, asked_by, job });
         drop(queue);
         self.shared.arrived.notify_one();
         Ok(number)
@@ -117,8 +142,16 @@ impl Slots {
     /// Takes a job back, if nobody has begun with it.
     fn withdraw(&self, number: u64) -> bool {
         let mut queue = self.shared.lock();
-        let position = queue.jobs.iter().position(|(other, _)| *other == number);
+        let position = queue.jobs.iter().position(|queued| queued.number == number);
         position.and_then(|position| queue.jobs.remove(position)).is_some()
+    }
+}
+
+impl Queue {
+    /// How many of this address wait, beside those who will be taken at once.
+    fn waiting_of(&self, address: Prefix) -> usize {
+        let waiting = self.jobs.iter().skip(self.idle_threads);
+        waiting.filter(|queued| queued.asked_by == Some(address)).count()
     }
 }
 
@@ -142,15 +175,14 @@ fn work(shared: &Shared) {
         let mut queue = shared.lock();
         let job = loop {
             match queue.jobs.pop_front() {
-                Some((_, job)) => break job,
+                Some(queued) => break queued.job,
                 None if queue.is_closed => return,
                 None => queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
         };
         queue.idle_threads -= 1;
         drop(queue);
-        // The one who waits learns of a panic by the channel's end; the thread lives on for the others.
-        let _ = panic::catch_unwind(AssertUnwindSafe(job));
+        job(); // catches what its task panics
         shared.lock().idle_threads += 1;
     }
 }
@@ -168,7 +200,7 @@ mod tests {
         let hold = |_| {
             let (slots, gate, started) = (slots.clone(), gate.clone(), started.clone());
             thread::spawn(move || {
-                slots.run(move || {
+                slots.run(Client::Local, move || {
                     started.wait();
                     gate.wait();
                 })
@@ -187,7 +219,7 @@ mod tests {
             for _ in 0..32 {
                 let (slots, running, most) = (slots.clone(), running.clone(), most.clone());
                 scope.spawn(move || {
-                    let done = slots.run(move || {
+                    let done = slots.run(Client::Local, move || {
                         most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
                         running.fetch_sub(1, Ordering::SeqCst);
@@ -205,12 +237,12 @@ mod tests {
         let slots = Arc::new(Slots::new(2, 0));
         let gate = Arc::new(Barrier::new(3));
         let holders = occupy(&slots, &gate);
-        assert_eq!(slots.run(|| ()), Err(NoSlot), "two at work, and none may wait");
+        assert_eq!(slots.run(Client::Local, || ()), Err(NoSlot), "two at work, and none may wait");
         gate.wait();
         for holder in holders {
             assert_eq!(holder.join().unwrap(), Ok(()));
         }
-        while slots.run(|| 7) != Ok(7) {
+        while slots.run(Client::Local, || 7) != Ok(7) {
             thread::yield_now(); // a thread is idle a moment after its result has arrived
         }
     }
@@ -222,7 +254,9 @@ mod tests {
         let holders = occupy(&slots, &gate);
         let done = Arc::new(AtomicUsize::new(0));
         let count = done.clone();
-        let waited = slots.run_within(Duration::from_millis(1), move || count.fetch_add(1, Ordering::SeqCst));
+        let waited = slots.run_within(Duration::from_millis(1), Client::Local, move || {
+            count.fetch_add(1, Ordering::SeqCst)
+        });
         assert_eq!(waited, Err(NoSlot));
         gate.wait();
         for holder in holders {
@@ -232,10 +266,45 @@ mod tests {
     }
 
     #[test]
+    fn of_those_who_wait_two_may_be_of_one_address() {
+        let client = |address: &str| Client::Ip(address.parse().unwrap());
+        let slots = Arc::new(Slots::new(2, 100));
+        let gate = Arc::new(Barrier::new(3));
+        let holders = occupy(&slots, &gate);
+        let try_to_wait = |client| slots.enqueue(client, Box::new(|| ()));
+        for (address, waits) in [
+            ("192.0.2.1", true),
+            ("192.0.2.1", true),
+            ("::ffff:192.0.2.1", false),
+            ("192.0.2.2", true),
+            ("2001:db8::1", true),
+            ("2001:db8::2", true),
+            ("2001:db8::3", false),
+            ("2001:db8:0:1::1", true),
+        ] {
+            assert_eq!(try_to_wait(client(address)).is_ok(), waits, "{address}");
+        }
+        for local in [client("127.0.0.1"), client("::1"), Client::Local] {
+            assert!((0..5).all(|_| try_to_wait(local).is_ok()), "{local}: a proxy may stand there");
+        }
+        gate.wait();
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), Ok(()));
+        }
+        // What is taken at once doesn't wait.
+        let same = client("192.0.2.1");
+        while slots.run(same, || 7) != Ok(7) {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
     fn a_panic_costs_its_own_task_and_no_slot() {
         let slots = Slots::new(1, 10);
-        let failed: Result<(), NoSlot> = slots.run(|| panic!("as the test wants it"));
-        assert_eq!(failed, Err(NoSlot));
-        assert_eq!(slots.run(|| 7), Ok(7));
+        let task = || panic!("as the test wants it");
+        let panicked: Result<Result<(), NoSlot>, _> =
+            panic::catch_unwind(AssertUnwindSafe(|| slots.run(Client::Local, task)));
+        assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as the test wants it"));
+        assert_eq!(slots.run(Client::Local, || 7), Ok(7));
     }
 }

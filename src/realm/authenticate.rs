@@ -7,7 +7,7 @@ use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
-use crate::hashing::{HashError, Verdict};
+use crate::hashing::{Admitted, Check, HashError, Verdict};
 use crate::password;
 use crate::secret::Secret;
 use crate::store::{StoreError, TokenSubject, User};
@@ -92,6 +92,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<Principal, AuthenticateError> {
+        let now = self.time.at(now);
         match credentials {
             Credentials::Token(token) => self.authenticate_token(token.expose(), now),
             Credentials::Password { username, password } => {
@@ -107,47 +108,48 @@ impl Realm {
         &self,
         username: &str,
         password: &Secret,
-        _client: Client,
-        _now: Now,
+        client: Client,
+        now: Now,
     ) -> Result<User, AuthenticateError> {
-        let refused = |user: &User, why| Err(refusal(Some(user.id), why));
         if !password::LENGTH.contains(&password.expose().len()) {
             // Nobody has such a password, whatever the name; so this tells nothing about the name.
             return Err(refusal(None, Why::NoPassword));
         }
-        let user = match self.store.find_user_by_name(username)? {
-            Some(user) if !user.disabled => user,
-            Some(disabled) => {
-                self.hasher.verify_nobody(password)?;
-                return refused(&disabled, Why::Disabled);
-            }
-            None => {
-                self.hasher.verify_nobody(password)?;
-                return Err(refusal(None, Why::UnknownUser));
-            }
-        };
-        match self.hasher.verify(password, &user.password_hash) {
-            Ok(Verdict::Wrong) => refused(&user, Why::WrongPassword),
-            Ok(Verdict::Right) => Ok(user),
-            Ok(Verdict::RightButOutdated) => {
-                self.replace_outdated_hash(&user, password);
-                Ok(user)
-            }
-            Err(error @ (HashError::Stored(_) | HashError::TooMuchMemory { .. })) => {
-                (self.observer)(Notice::HashUnusable(user.id, &error));
-                self.hasher.verify_nobody(password)?;
-                refused(&user, Why::UnusableHash)
-            }
-            Err(error @ (HashError::Busy | HashError::Random(_))) => Err(error.into()),
+        let login = self.find_login(username, client, now)?;
+        let (stored, why) = self.stored_hash(login.user.as_ref());
+        let check = Check { username, password, stored, client };
+        let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now))?;
+        match (verdict, &login.user) {
+            (Verdict::Wrong, user) => return Err(refusal(user.as_ref().map(|user| user.id), why)),
+            (Verdict::Right | Verdict::RightButOutdated, None) => return Err(refusal(None, why)),
+            (Verdict::Right, Some(_)) => {}
+            (Verdict::RightButOutdated, Some(user)) => self.replace_outdated_hash(user, password, client),
+        }
+        self.remember_address(&login, now);
+        login.user.ok_or_else(|| refusal(None, why))
+    }
+
+    /// The hash that lets this user in, if there is one, and what it means if the password turns out to be wrong.
+    fn stored_hash<'a>(&self, user: Option<&'a User>) -> (Option<Admitted<'a>>, Why) {
+        match user {
+            None => (None, Why::UnknownUser),
+            Some(user) if user.disabled => (None, Why::Disabled),
+            Some(user) => match self.hasher.admit(&user.password_hash, user.generation) {
+                Ok(stored) => (Some(stored), Why::WrongPassword),
+                Err(error) => {
+                    (self.observer)(Notice::HashUnusable(user.id, &error));
+                    (None, Why::UnusableHash)
+                }
+            },
         }
     }
 
     /// Hashes the password again, at today's cost. The login doesn't depend on it: a full disk must not keep
     /// anybody out.
-    fn replace_outdated_hash(&self, user: &User, password: &Secret) {
+    fn replace_outdated_hash(&self, user: &User, password: &Secret, client: Client) {
         let replaced = self
             .hasher
-            .hash(password)
+            .hash(password, client)
             .map(|new| self.store.replace_password_hash(user.id, &user.password_hash, &new));
         match replaced {
             Ok(Ok(_)) => {} // false: another login was faster, or the password is another by now

@@ -1,17 +1,18 @@
 //! Guessing, as the realm sees it: the throttle, what of it stands in the store, and which addresses are remembered.
 
-use super::{Notice, Realm};
+use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
+use crate::hashing::Gate;
 use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{LoginSubject, Store, StoreError, User};
 use crate::throttle::{Charged, Count, Guess, Rules, Throttle, Throttled};
-use crate::user_id::UserId;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// An address is remembered for so long after the last login from it.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
@@ -90,10 +91,20 @@ impl Realm {
         }
     }
 
+    /// Who is asked before this login's password is checked.
+    pub(super) fn gate<'a>(&'a self, login: &Login<'a>, now: Now) -> LoginGate<'a> {
+        LoginGate {
+            throttle: self.guard.as_ref().map(|guard| &guard.throttle),
+            guess: login.guess,
+            now: now.monotonic,
+        }
+    }
+
     /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not keep anybody
     /// out.
-    pub(super) fn remember_address(&self, id: UserId, login: &Login<'_>, now: Now) {
+    pub(super) fn remember_address(&self, login: &Login<'_>, now: Now) {
         let is_noted = login.remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
+        let Some(User { id, .. }) = login.user else { return };
         if self.guard.is_none() || is_noted {
             return;
         }
@@ -147,6 +158,32 @@ impl Realm {
         }
         self.time.saved(now.unix);
         Ok(())
+    }
+}
+
+/// What stands before a check of a password; an open gate where the throttle is off.
+pub(super) struct LoginGate<'a> {
+    throttle: Option<&'a Throttle>,
+    guess: Guess<'a>,
+    now: Instant,
+}
+
+impl<'a> Gate for LoginGate<'a> {
+    type Refused = AuthenticateError;
+    type Charge = Option<Charged<'a>>;
+
+    fn peek(&self) -> Result<(), AuthenticateError> {
+        Ok(self.throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess, self.now))?)
+    }
+
+    fn reserve(&self) -> Result<Self::Charge, AuthenticateError> {
+        Ok(self.throttle.map(|throttle| throttle.charge(&self.guess, self.now)).transpose()?)
+    }
+
+    fn give_back(&self, charge: Self::Charge) {
+        if let Some(charged) = charge {
+            charged.give_back();
+        }
     }
 }
 

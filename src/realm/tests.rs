@@ -3,6 +3,7 @@
 mod hashes;
 mod meanwhile;
 mod races;
+mod record;
 mod registering;
 
 use super::*;
@@ -30,7 +31,7 @@ struct TestRealm {
 
 impl TestRealm {
     fn new() -> Self {
-        Self::with_policy(Policy::default())
+        Self::with_policy(Policy { throttle: None, ..Policy::default() })
     }
 
     fn with_policy(policy: Policy) -> Self {
@@ -45,11 +46,14 @@ impl TestRealm {
     fn in_directory(directory: Arc<TempDir>, cost: &str, policy: Policy) -> Self {
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(cost.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let hasher = hasher.with_password_cache(Duration::ZERO);
         let notices = Arc::new(Mutex::new(Vec::new()));
         let told = notices.clone();
-        let realm = Realm::new(store, keys, hasher, policy)
+        let now = clock::now();
+        let realm = Realm::open(store, keys, hasher, policy, now)
+            .unwrap()
             .with_observer(move |notice| told.lock().unwrap().push(notice.to_string()));
-        Self { realm, notices, directory, now: clock::now() }
+        Self { realm, notices, directory, now }
     }
 
     /// A connection that is not the store's.

@@ -34,33 +34,55 @@ impl Realm {
         &self,
         username: &str,
         password: &Secret,
-        _client: Client,
+        client: Client,
         now: Now,
     ) -> Result<Registered, RegisterError> {
-        match self.policy.registration {
-            Registration::Open => self.add_user(username, password, now.unix),
-            Registration::Closed => Err(RegisterError::Closed),
+        if self.policy.registration == Registration::Closed {
+            return Err(RegisterError::Closed);
         }
+        let username = self.check_new_user(username, password)?;
+        // Before the look for the name: asking for one after the other would tell who is here.
+        let charged = self.charge_registration(client, now)?;
+        let registered = self.insert_user(username, password, client, now.unix);
+        if let (Err(RegisterError::Store(_) | RegisterError::Hash(_)), Some(charged)) = (&registered, charged)
+        {
+            charged.give_back(); // nothing came of it
+        }
+        registered
     }
 
     /// Adds a user by an operator's word; when this returns, the user is on the disk.
     ///
     /// # Errors
-    /// [`RegisterError`], but never [`RegisterError::Closed`].
+    /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::Throttled`].
     pub fn add_user(
         &self,
         username: &str,
         password: &Secret,
         at: UnixTime,
     ) -> Result<Registered, RegisterError> {
+        self.insert_user(self.check_new_user(username, password)?, password, Client::Local, at)
+    }
+
+    fn check_new_user(&self, username: &str, password: &Secret) -> Result<Username, RegisterError> {
         let username = Username::parse(username)?;
         self.check_new_password(password)?;
         check_differs(username.as_str(), password)?;
+        Ok(username)
+    }
+
+    fn insert_user(
+        &self,
+        username: Username,
+        password: &Secret,
+        client: Client,
+        at: UnixTime,
+    ) -> Result<Registered, RegisterError> {
         // A look before the work, so that a taken name costs no hash; the database decides all the same.
         if self.store.is_username_taken(&username)? {
             return Err(RegisterError::Taken);
         }
-        let hash = self.hasher.hash(password)?;
+        let hash = self.hasher.hash(password, client)?;
         let id = self.store.insert_user(&username, &hash, at)?;
         Ok(Registered { id, username })
     }
@@ -83,7 +105,7 @@ impl Realm {
             check_differs(username, new)?;
         }
         let user = self.prove_own_password(id, shown, client, now)?;
-        let hash = self.hasher.hash(new)?;
+        let hash = self.hasher.hash(new, client)?;
         let changed = self.store.change_password(&user, &hash)?;
         still_proved(&user, changed)
     }
@@ -116,7 +138,7 @@ impl Realm {
         let Credentials::Password { username, password } = shown else {
             return Err(refusal(None, Why::PasswordRequired).into());
         };
-        let user = self.authenticate_password(username, password, client, now)?;
+        let user = self.authenticate_password(username, password, client, self.time.at(now))?;
         if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
     }
 
@@ -151,7 +173,7 @@ impl Realm {
     pub fn set_password(&self, user: &User, new: &Secret) -> Result<(), UserChangeError> {
         self.check_new_password(new)?;
         check_differs(&user.username, new)?;
-        let hash = self.hasher.hash(new)?;
+        let hash = self.hasher.hash(new, Client::Local)?;
         self.store.set_password(user.id, &hash)?;
         Ok(())
     }

@@ -29,8 +29,9 @@ use std::thread;
 
 /// Threads that serve. Each may hold one password hash's memory (16 MiB by default), so they are few.
 pub const WORKERS: usize = 4;
-/// Requests that may wait to have a password hashed: the others go on answering those who show tokens.
-pub const MAX_WAITING: usize = WORKERS - 2;
+/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_inside`]): the other
+/// threads go on answering those who show tokens.
+pub const MAX_HASHING: usize = WORKERS - 2;
 /// At the end, requests being answered get this long.
 const DRAIN: Duration = Duration::from_secs(10);
 

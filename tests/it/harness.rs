@@ -27,10 +27,17 @@ impl TestRealm {
         Self::with_policy(Policy::default())
     }
 
+    /// Without the throttle, and without a record of passwords: most tests are not about these.
     pub fn with_policy(policy: Policy) -> Self {
+        Self::throttled(Policy { throttle: None, ..policy })
+    }
+
+    /// With what this policy says of the throttle.
+    pub fn throttled(policy: Policy) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let hasher = hasher.with_password_cache(Duration::ZERO);
         let now = clock::now();
         let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
         Self { realm, directory, now: Cell::new(now) }

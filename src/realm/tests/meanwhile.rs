@@ -31,7 +31,7 @@ fn hold_while<T: Send>(
 
 /// SQL that does what a change of the password to `password` does.
 fn changes_password(test: &TestRealm, password: &str) -> String {
-    let hash = test.realm.hasher.hash(&secret(password)).unwrap();
+    let hash = test.realm.hasher.hash(&secret(password), Client::Local).unwrap();
     format!("UPDATE users SET password_hash = '{hash}', generation = generation + 1")
 }
 
@@ -55,7 +55,7 @@ fn of_two_rehashes_the_second_changes_nothing() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let new = old.with_new_cost();
-    let hash = new.realm.hasher.hash(&secret("python")).unwrap();
+    let hash = new.realm.hasher.hash(&secret("python"), Client::Local).unwrap();
     let rehash = format!("UPDATE users SET password_hash = '{hash}'");
     assert_eq!(hold_while(&new, 2, || new.log_in("ok", "python").unwrap(), &rehash).id, id);
     assert_eq!(new.user(id).password_hash, hash);
@@ -105,7 +105,7 @@ fn a_user_who_was_kept_out_or_deleted_meanwhile_changes_nothing() {
 fn signing_out_or_a_rehash_meanwhile_does_not_hinder_a_change() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
-    let rehash = test.realm.hasher.hash(&secret("python")).unwrap();
+    let rehash = test.realm.hasher.hash(&secret("python"), Client::Local).unwrap();
     let rehash = format!("UPDATE users SET password_hash = '{rehash}'");
     for (old, new, meanwhile) in [
         ("python", "ruby", "UPDATE users SET generation = generation + 1"),

@@ -1,6 +1,7 @@
 //! What decides about a login, and the addresses that are remembered of each user.
 
 use super::*;
+use crate::client::AddressMark;
 use crate::store::logins::FIND_LOGIN_SUBJECT;
 use rusqlite::params;
 
