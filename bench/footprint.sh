@@ -44,12 +44,13 @@ printf 'start to ready       %9d microseconds (median of 9, process start includ
 printf 'resident, idle       %9d KiB\n' "$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")"
 printf 'of that, anonymous   %9d KiB\n' "$(awk '/^RssAnon/ {print $2}' "/proc/$server/status")"
 
-# A crowd: 64 logins at once, at the default cost, with two slots; some of them are told to come again (503).
+# A crowd: 64 logins at once, at the default cost, with two slots; some of them are told to come again (503). Each has
+# another password, and a wrong one: the same is hashed once, for all who show it.
 stop
 start --hash-slots 2
 "$binary" user add crowd --data "$directory/data" <<<'correct horse' >/dev/null
-for _ in {1..64}; do
-    curl --silent --output /dev/null --user 'crowd:correct horse' "$url/api/resource" &
+for number in {1..64}; do
+    curl --silent --output /dev/null --user "crowd:wrong $number" "$url/api/resource" &
     clients+=($!)
 done
 wait "${clients[@]}"

@@ -103,7 +103,7 @@ impl Slots {
         let result = match receiver.recv_timeout(patience) {
             Err(RecvTimeoutError::Timeout) if self.withdraw(number) => return Err(NoSlot),
             Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot)?, // it is under way
-            verdict => verdict.map_err(|_| NoSlot)?,
+            in_time => in_time.map_err(|_| NoSlot)?,
         };
         result.or_else(|panicked| panic::resume_unwind(panicked))
     }
