@@ -1,12 +1,13 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
 # make test       everything that CI runs
+# make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
 # make footprint  binary size, idle memory, start-up time
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples tools tests footprint clean
+.PHONY: run build test fmt lint doc features examples tools tests siege footprint clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -47,6 +48,11 @@ tests:
 examples:
 	$(CARGO) run --locked --quiet --example token --no-default-features
 	$(CARGO) run --locked --quiet --example embed
+
+# The five seconds of it in `make test` are of the debug build.
+SIEGE_SECONDS ?= 600
+siege:
+	SIEGE_SECONDS=$(SIEGE_SECONDS) $(CARGO) test --locked --release --test it good_clients_lose_nothing_in_a_siege -- --nocapture
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey

@@ -25,5 +25,6 @@ mod flood;
 mod framing;
 mod heads;
 mod lines;
+mod siege;
 mod slow;
 mod watch;
