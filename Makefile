@@ -1,12 +1,15 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
 # make test       everything that CI runs
+# make bench      what a request costs beside nginx and the other loop, what a storm of logins costs; some minutes
+# make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
+# make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples tools tests footprint clean
+.PHONY: run build test fmt lint doc features examples tools tests bench siege slowhttp footprint clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -47,6 +50,19 @@ tests:
 examples:
 	$(CARGO) run --locked --quiet --example token --no-default-features
 	$(CARGO) run --locked --quiet --example embed
+
+bench: build
+	@bench/tools.sh wrk nginx
+	@bench/run.py target/release/gatekey
+
+# The five seconds of it in `make test` are of the debug build.
+SIEGE_SECONDS ?= 600
+siege:
+	SIEGE_SECONDS=$(SIEGE_SECONDS) $(CARGO) test --locked --release --test it good_clients_lose_nothing_in_a_siege -- --nocapture
+
+slowhttp: build
+	@bench/tools.sh slowhttptest nmap
+	@bench/slowhttp.sh target/release/gatekey
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey

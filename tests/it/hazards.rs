@@ -25,6 +25,7 @@ mod flood;
 mod framing;
 mod heads;
 mod lines;
+mod siege;
 mod slow;
 pub mod watch;
 

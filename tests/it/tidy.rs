@@ -1,5 +1,6 @@
 //! The repository itself: the layering, who owns which dependency, and how long things may be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 

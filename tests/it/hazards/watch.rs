@@ -24,17 +24,17 @@ const ALLOWED_GROWTH_KIB: u64 = 6 * 1024;
 
 /// What the server process holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Holdings {
-    threads: usize,
+pub struct Holdings {
+    pub threads: usize,
     /// Descriptors but for the database's, whose readers are opened when they are first needed.
-    descriptors: usize,
+    pub descriptors: usize,
 }
 
 /// The database's descriptors at most: two for each of five connections, and the `-shm` file, which they share.
 const DATABASE_DESCRIPTORS: usize = 11;
 
 impl Holdings {
-    fn of(server: &Server) -> Self {
+    pub fn of(server: &Server) -> Self {
         let count = |what: &str| fs::read_dir(format!("/proc/{}/{what}", server.pid())).unwrap().flatten();
         let is_database = |path: &std::path::Path| path.to_string_lossy().contains("gatekey.sqlite3");
         // One that is closed meanwhile has no target any more.
@@ -45,7 +45,7 @@ impl Holdings {
     }
 
     /// As soon as they stay the same for a while.
-    fn at_rest(server: &Server) -> Self {
+    pub fn at_rest(server: &Server) -> Self {
         let (mut last, mut looks) = (Self::of(server), 0);
         while looks < LOOKS {
             thread::sleep(GLANCE);
@@ -57,7 +57,8 @@ impl Holdings {
     }
 }
 
-fn resident_kib(server: &Server) -> u64 {
+/// What of the server is in memory.
+pub fn resident_kib(server: &Server) -> u64 {
     let text = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
