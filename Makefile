@@ -1,12 +1,13 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
 # make test       everything that CI runs
 # make footprint  binary size, idle memory, start-up time
+# make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples tools tests footprint clean
+.PHONY: run build test fmt lint doc features examples tools tests footprint fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -20,6 +21,7 @@ test: fmt lint features doc tools tests examples
 
 fmt:
 	$(CARGO) fmt --check
+	rustfmt --check fuzz/fuzz_targets/*.rs --edition 2024
 
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -50,6 +52,11 @@ examples:
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey
+
+# The properties that `make test` tries for a few seconds, for longer and with a fuzzer that sees which code runs.
+FUZZ_SECONDS = 60
+fuzz:
+	@fuzz/run.sh $(FUZZ_SECONDS)
 
 clean:
 	$(CARGO) clean
