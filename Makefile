@@ -4,12 +4,13 @@
 # make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
+# make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples tools tests bench siege slowhttp footprint clean
+.PHONY: run build test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -23,6 +24,7 @@ test: fmt lint features doc tools tests examples
 
 fmt:
 	$(CARGO) fmt --check
+	rustfmt --check fuzz/fuzz_targets/*.rs --edition 2024
 
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -66,6 +68,11 @@ slowhttp: build
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey
+
+# The properties that `make test` tries for a few seconds, for longer and with a fuzzer that sees which code runs.
+FUZZ_SECONDS = 60
+fuzz:
+	@fuzz/run.sh $(FUZZ_SECONDS)
 
 clean:
 	$(CARGO) clean

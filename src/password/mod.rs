@@ -56,10 +56,13 @@ pub fn hash(password: &Secret, cost: Cost) -> Result<StoredHash, RandomError> {
 }
 
 /// Whether this is the password whose hash is stored.
+///
+/// One that ends in a NUL never is: scrypt hands it to HMAC as a key, which pads short keys with NULs (RFC 2104
+/// section 2), so `python` and `python\0` have one hash. It costs the same work.
 pub fn verify(password: &Secret, stored: &StoredHash) -> bool {
     let mut hash = vec![0; stored.hash().len()];
     derive(password.expose().as_bytes(), stored.salt(), stored.cost(), &mut hash);
-    secret::equal(&hash, stored.hash())
+    secret::equal(&hash, stored.hash()) && !password.expose().ends_with('\0')
 }
 
 /// A stored hash that nobody has a password for: random bytes, so that nothing is hashed to make it. To
@@ -135,7 +138,8 @@ mod tests {
     fn a_password_is_compared_to_the_byte() {
         let cost: Cost = "ln=1,r=1,p=1".parse().unwrap();
         let stored = hash(&Secret::new("pässwörd".into()), cost).unwrap();
-        for other in ["PÄSSWÖRD", "pa\u{308}sswo\u{308}rd", "pässwörd ", "pässwör", ""] {
+        for other in ["PÄSSWÖRD", "pa\u{308}sswo\u{308}rd", "pässwörd ", "pässwör", "", "pässwörd\0"]
+        {
             assert!(!verify(&Secret::new(other.into()), &stored), "{other:?}");
         }
     }

@@ -211,6 +211,8 @@ impl Realm {
             Err(PasswordError::TooLong)
         } else if text.chars().count() < min_chars {
             Err(PasswordError::TooShort { min_chars })
+        } else if text.ends_with('\0') {
+            Err(PasswordError::Nul)
         } else {
             Ok(())
         }
@@ -236,6 +238,8 @@ pub enum PasswordError {
     },
     /// More than 1024 bytes of UTF-8.
     TooLong,
+    /// It ends in a NUL, which makes no difference to the hash: [`password::verify`] says why.
+    Nul,
     /// It is the user's name.
     IsTheName,
 }
@@ -250,6 +254,7 @@ impl fmt::Display for PasswordError {
                 write!(f, "the password is too short, expected at least {min_chars} characters")
             }
             Self::TooLong => write!(f, "the password is over {} bytes of UTF-8 long", password::LENGTH.end()),
+            Self::Nul => f.write_str("the password ends in a NUL character, expected another end"),
             Self::IsTheName => f.write_str("the password is the user name, expected another one"),
         }
     }

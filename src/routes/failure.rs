@@ -97,6 +97,7 @@ impl Failure {
             PasswordError::TooLong => {
                 "The password is over 1024 bytes of UTF-8 long; send a shorter one.".into()
             }
+            PasswordError::Nul => "The password ends in a NUL character; send one that doesn't.".into(),
             PasswordError::IsTheName => "The password is the user name; send another one.".into(),
         };
         Self::new(ErrorCode::InvalidPassword, message)

@@ -13,6 +13,7 @@ mod api;
 mod clients;
 mod commands;
 mod faults;
+mod fuzz;
 mod guessing;
 mod harness;
 mod hazards;

@@ -1,6 +1,5 @@
 //! The repository itself: the layering, who owns which dependency, and how long things may be.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -213,10 +212,33 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 
 #[test]
 fn every_file_says_first_what_it_is() {
-    for path in ["src", "tests", "examples"].into_iter().flat_map(|folder| files(folder, ".rs")) {
+    for path in
+        ["src", "tests", "examples", "fuzz/fuzz_targets"].into_iter().flat_map(|folder| files(folder, ".rs"))
+    {
         let text = read(&path);
         let first = text.lines().next().unwrap_or_default();
         assert!(first.starts_with("//! ") || path == "src/lib.rs", "{path} begins with {first:?}");
+    }
+}
+
+/// What only a nightly compiler builds would rot unseen: so it holds a call and nothing else.
+#[test]
+fn every_fuzz_target_is_a_call_of_a_property_that_has_seeds() {
+    let manifest = read("fuzz/Cargo.toml");
+    let targets = files("fuzz/fuzz_targets", ".rs");
+    let path = |target: &str| format!("fuzz/fuzz_targets/{target}.rs");
+    let seeds = fs::read_dir(root().join("tests/it/fuzz/seeds")).unwrap();
+    let mut with_seeds: Vec<_> =
+        seeds.map(|folder| path(&folder.unwrap().file_name().into_string().unwrap())).collect();
+    with_seeds.sort();
+    assert_eq!(targets, with_seeds);
+    for target in targets {
+        assert!(manifest.contains(&format!("path = \"{}\"", target.trim_start_matches("fuzz/"))), "{target}");
+        let text = read(&target);
+        assert!(text.lines().count() <= 12 && text.contains("property::holds(bytes)"), "{target}");
+        for named in text.split('"').filter_map(|path| path.strip_prefix("../../")) {
+            assert!(root().join(named).is_file(), "{target} names {named}");
+        }
     }
 }
 
@@ -241,10 +263,10 @@ fn no_file_names_a_registrys_host() {
         ["pythonhosted", ".org"],
     ];
     let endings = [".rs", ".toml", ".md", ".sql", ".sh", ".txt"];
-    let folders = ["src", "tests", "examples", ".cargo", ".ci", "bench"];
+    let folders = ["src", "tests", "examples", "fuzz/fuzz_targets", ".cargo", ".ci", "bench"];
     let below = folders.into_iter().flat_map(|folder| endings.map(|ending| files(folder, ending)).concat());
     let top = ["Cargo.toml", "Makefile", "README.md", "CHANGELOG.md", "schema.sql"].map(String::from);
-    for path in below.chain(top).chain([".ci/run".into()]) {
+    for path in below.chain(top).chain([".ci/run", "fuzz/Cargo.toml", "fuzz/run.sh"].map(String::from)) {
         for host in &hosts {
             assert!(!read(&path).contains(&host.concat()), "{path} names {}", host.concat());
         }

@@ -7,6 +7,7 @@
 //! | `head.rs` | a request's head: what it says, or why it is refused |
 //! | `chunked.rs` | the chunked coding |
 //! | `parser.rs` | bytes to requests, without a socket |
+//! | `parser_property.rs` | what must hold of that for any bytes: for tests and fuzzers |
 //! | `connection.rs` | one connection, from its first byte to its close |
 //! | `registry.rs` | who is connected, and who makes room |
 //!
@@ -22,6 +23,9 @@ mod parser;
 mod registry;
 
 pub use limits::Limits;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use parser::property;
 
 use super::{Handler, Shutdown};
 use crate::client::Client;

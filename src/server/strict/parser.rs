@@ -88,7 +88,7 @@ impl Parser {
     }
 
     /// Bytes held: those not yet read, and those of a body on its way.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     fn held(&self) -> usize {
         self.buffer.len().saturating_add(self.body.as_ref().map_or(0, |reading| reading.bytes.len()))
     }
@@ -175,6 +175,9 @@ fn too_large(mut head: Head) -> Step {
     Step::Request(head)
 }
 
+#[cfg(any(test, fuzzing))]
+#[path = "parser_property.rs"]
+pub mod property;
 #[cfg(test)]
 #[path = "parser_tests.rs"]
 mod tests;

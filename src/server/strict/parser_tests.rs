@@ -5,64 +5,16 @@
     reason = "the numbers are the tests' own; an overflow fails the test"
 )]
 
+use super::property::{Seen, drive, small};
 use super::*;
-use crate::server::strict::limits::{MAX_CHUNK_LINE, MAX_TRAILERS, READ_BYTES};
+use crate::server::strict::limits::{MAX_CHUNK_LINE, READ_BYTES};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
+use mutations::Random;
 
-/// Small, so that small streams meet them.
-fn small() -> Limits {
-    Limits { max_head: 1024, max_body: 48, ..Limits::default() }
-}
-
-/// What a client can tell of a step; where it waits, whether a 100 was sent on the way is the pieces' matter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Seen {
-    /// Method, target, client and fields; body; framing, version, whether the connection is kept.
-    Request(String, Body, String),
-    Refused(u16, &'static str),
-    Waits(&'static str),
-}
-
-fn seen(head: &Head) -> Seen {
-    let framing = format!("{:?} 1.0:{} kept:{}", head.framing, head.is_http_1_0, head.keeps_alive);
-    Seen::Request(format!("{:?}", head.request), head.request.body.clone(), framing)
-}
-
-fn refused(refusal: Refusal) -> Seen {
-    Seen::Refused(refusal.code.status(), refusal.message)
-}
-
-/// Drives a parser as a connection does: after each piece, steps until there is nothing to do but read or close.
-fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
-    let mut parser = Parser::new(limits);
-    let mut all = Vec::new();
-    let mut waits = "for a request";
-    for piece in pieces {
-        parser.feed(piece);
-        waits = loop {
-            match parser.step() {
-                Step::Read(Missing::Request) => break "for a request",
-                Step::Read(Missing::Head) => break "for a head",
-                Step::Read(Missing::Body { .. }) => break "for a body",
-                Step::Refuse(refusal) => {
-                    all.push(refused(refusal));
-                    return all;
-                }
-                Step::Request(head) => {
-                    all.push(seen(&head));
-                    if !head.keeps_alive {
-                        return all;
-                    }
-                    parser.rest();
-                }
-            }
-        };
-    }
-    all.push(Seen::Waits(waits));
-    all
-}
+#[path = "../../../tests/it/fuzz/mutations.rs"]
+mod mutations;
 
 fn at_once(bytes: &[u8]) -> Vec<Seen> {
     drive(small(), [bytes])
@@ -76,33 +28,16 @@ fn last(bytes: impl AsRef<[u8]>) -> Seen {
     all.last().unwrap().clone()
 }
 
-/// splitmix64, by Sebastiano Vigna: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// Cuts bytes at a few random places.
+fn cut<'a>(random: &mut Random, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    let longest = 1 + random.below(bytes.len());
+    while !bytes.is_empty() {
+        let (piece, rest) = bytes.split_at((1 + random.below(longest)).min(bytes.len()));
+        pieces.push(piece);
+        bytes = rest;
     }
-
-    fn below(&mut self, end: usize) -> usize {
-        usize::try_from(self.next() % u64::try_from(end.max(1)).unwrap()).unwrap()
-    }
-
-    /// Cuts bytes at a few random places.
-    fn cut<'a>(&mut self, mut bytes: &'a [u8]) -> Vec<&'a [u8]> {
-        let mut pieces = Vec::new();
-        let longest = 1 + self.below(bytes.len());
-        while !bytes.is_empty() {
-            let (piece, rest) = bytes.split_at((1 + self.below(longest)).min(bytes.len()));
-            pieces.push(piece);
-            bytes = rest;
-        }
-        pieces
-    }
+    pieces
 }
 
 const CHUNKED: &str = "POST /c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -235,7 +170,7 @@ fn the_requests_are_the_same_in_pieces_of_any_size() {
             assert_eq!(drive(small(), pieces), whole, "pieces of {size}: {}", bytes.escape_ascii());
         }
         for _ in 0..20 {
-            let pieces = random.cut(&bytes);
+            let pieces = cut(&mut random, &bytes);
             assert_eq!(drive(small(), pieces.iter().copied()), whole, "{}", bytes.escape_ascii());
         }
     }
@@ -281,48 +216,17 @@ const NASTY: [&[u8]; 36] = [
     b"\r\n folded",
 ];
 
-fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
-    let at = random.below(bytes.len());
-    let end = (at + 1 + random.below(8)).min(bytes.len());
-    match random.below(5) {
-        0 => {
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << random.below(8);
-            }
-        }
-        1 => drop(bytes.drain(at..end)),
-        2 => {
-            let again = bytes.get(at..end).unwrap().to_vec();
-            drop(bytes.splice(at..at, again));
-        }
-        _ => {
-            let nasty = NASTY.get(random.below(NASTY.len())).unwrap();
-            drop(bytes.splice(at..at, nasty.iter().copied()));
-        }
-    }
-}
-
 #[test]
 fn twenty_thousand_spoilt_streams_are_read_the_same_in_pieces() {
     let corpus = corpus();
     let mut random = Random(2);
     let (mut requests, mut refusals) = (0, 0);
-    for round in 0..20_000 {
-        let mut bytes = corpus.get(random.below(corpus.len())).unwrap().clone();
-        for _ in 0..=random.below(4) {
-            mutate(&mut random, &mut bytes);
-        }
-        let whole = at_once(&bytes);
-        let pieces = random.cut(&bytes);
-        assert_eq!(drive(small(), pieces), whole, "round {round}: {}", bytes.escape_ascii());
-        assert_eq!(drive(small(), bytes.chunks(1)), whole, "round {round}: {}", bytes.escape_ascii());
-        for seen in &whole {
+    for _ in 0..20_000 {
+        let stream = random.spoilt(&corpus, &NASTY);
+        for seen in property::holds_in_pieces(&stream, &random.next().to_le_bytes()[..4]) {
             match seen {
                 Seen::Request(..) => requests += 1,
-                Seen::Refused(status, _) => {
-                    refusals += 1;
-                    assert!([400, 414, 417, 431, 501, 505].contains(status), "round {round}: {status}");
-                }
+                Seen::Refused(..) => refusals += 1,
                 Seen::Waits(_) => {}
             }
         }
@@ -332,40 +236,38 @@ fn twenty_thousand_spoilt_streams_are_read_the_same_in_pieces() {
 }
 
 #[test]
+fn the_fuzzers_seeds_are_read_the_same_in_pieces() {
+    let seeds = mutations::seeds("requests");
+    assert!(seeds.len() > 5);
+    for seed in seeds {
+        property::holds(&seed);
+    }
+}
+
+#[test]
 fn never_more_is_held_than_the_limits_allow() {
-    // While a body is read, the buffer holds at most one unfinished line of it: a trailer, and half a line's end.
-    const LINE: usize = MAX_TRAILERS + 1;
     let mut random = Random(3);
     for limits in [small(), Limits::default()] {
-        let bound = limits.max_head + limits.max_body + READ_BYTES + LINE;
         for bytes in corpus().into_iter().chain(long_streams()) {
             let bytes = bytes.repeat(100_000 / bytes.len() + 1);
             let longest = 1 + random.below(READ_BYTES);
             for size in [READ_BYTES, longest] {
-                let held = most_held(limits, &bytes, size);
-                assert!(held <= bound, "{held} > {bound}: {}", bytes.get(..200).unwrap().escape_ascii());
+                drive(limits, bytes.chunks(size)); // which looks at what is held after each step
             }
         }
     }
-    let body = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", small().max_body);
-    assert!(most_held(small(), body.as_bytes(), 10) > 0, "something is counted");
 }
 
-/// The most bytes that a parser held at any moment of reading these, in pieces of this size.
-fn most_held(limits: Limits, bytes: &[u8], size: usize) -> usize {
-    let (mut parser, mut most) = (Parser::new(limits), 0);
-    for piece in bytes.chunks(size) {
-        parser.feed(piece);
-        loop {
-            most = most.max(parser.held());
-            match parser.step() {
-                Step::Read(_) => break,
-                Step::Request(head) if head.keeps_alive => parser.rest(),
-                Step::Refuse(_) | Step::Request(_) => return most,
-            }
-        }
+#[test]
+fn what_is_held_is_counted() {
+    let mut parser = Parser::new(small());
+    for (piece, held) in
+        [("\r", 1), ("\nPOST / HTTP/1.1\r\n", 17), ("Host: a\r\nContent-Length: 9\r\n\r\nab", 2), ("c", 3)]
+    {
+        parser.feed(piece.as_bytes());
+        assert!(matches!(parser.step(), Step::Read(_)));
+        assert_eq!(parser.held(), held, "{piece:?}");
     }
-    most
 }
 
 #[test]

@@ -148,6 +148,20 @@ fn a_password_is_1_to_1024_bytes_of_utf_8() {
     assert_eq!(realm.register("one", "p").status, 201);
 }
 
+/// HMAC pads its key with NULs, so scrypt can't tell a password from the same with a NUL behind it.
+#[test]
+fn a_password_does_not_end_in_a_nul() {
+    let realm = TestRealm::new();
+    let body = r#"{"error":"invalid_password","message":"The password ends in a NUL character; send one that doesn't."}"#;
+    for password in ["python\0", "python\0\0", "\0"] {
+        let refused = realm.register("ok", password);
+        assert_eq!((refused.status, text(&refused)), (400, body));
+    }
+    realm.add_user("ok", "python");
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python\0").status, 401);
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
+}
+
 #[test]
 fn a_password_is_compared_exactly() {
     let realm = TestRealm::new();

@@ -1,0 +1,120 @@
+//! The property of the parser: whatever bytes arrive, in whatever pieces, the sequence of requests seen is the same as
+//! when they arrive at once, and never more bytes are held than the limits allow.
+//!
+//! It stands here because the parser is private, and is compiled for tests and under a fuzzer only (cargo-fuzz sets
+//! `fuzzing`): [`holds`] is then the one door for `fuzz/fuzz_targets/requests.rs`. The properties of what is public
+//! stand in `tests/it/fuzz/`.
+
+#![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
+#![allow(unreachable_pub, reason = "under a fuzzer it is reached")]
+
+use super::{Missing, Parser, Step};
+use crate::http::Body;
+use crate::server::strict::Refusal;
+use crate::server::strict::head::Head;
+use crate::server::strict::limits::{Limits, MAX_TRAILERS};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What a refusal can say.
+const REFUSALS: [u16; 6] = [400, 414, 417, 431, 501, 505];
+
+/// While a body is read, the buffer holds at most one unfinished line of it: a trailer, and half a line's end.
+const UNFINISHED_LINE: usize = MAX_TRAILERS + 1;
+
+/// What a client can tell of a step; where it waits, whether a 100 was sent on the way is the pieces' matter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// Method, target, client and fields; body; framing, version, whether the connection is kept.
+    Request(String, Body, String),
+    Refused(u16, &'static str),
+    Waits(&'static str),
+}
+
+/// The first four bytes say how long the pieces are, in turn; the rest is the stream.
+pub fn holds(input: &[u8]) {
+    let (lengths, stream) = input.split_at_checked(4).unwrap_or_default();
+    holds_in_pieces(stream, lengths);
+}
+
+/// What is seen of a stream: all at once, in pieces of these lengths and one, again and again, and byte by byte.
+pub(super) fn holds_in_pieces(stream: &[u8], lengths: &[u8]) -> Vec<Seen> {
+    let whole = drive(small(), [stream]);
+    for seen in &whole {
+        assert!(!matches!(seen, Seen::Refused(status, _) if !REFUSALS.contains(status)), "{seen:?}");
+    }
+    let mut rest = stream;
+    let pieces = lengths.iter().cycle().map_while(|length| {
+        let (piece, behind) = rest.split_at(rest.len().min(usize::from(*length) + 1));
+        rest = behind;
+        (!piece.is_empty()).then_some(piece)
+    });
+    assert_eq!(drive(small(), pieces), whole, "pieces of {lengths:?} + 1: {}", stream.escape_ascii());
+    assert_eq!(drive(small(), stream.chunks(1)), whole, "byte by byte: {}", stream.escape_ascii());
+    whole
+}
+
+/// Small, so that small streams meet them.
+pub(super) fn small() -> Limits {
+    Limits { max_head: 1024, max_body: 48, ..Limits::default() }
+}
+
+/// Drives a parser as a connection does: after each piece, steps until there is nothing to do but read or close. What
+/// is held is within its bound after each step.
+pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
+    let mut parser = Parser::new(limits);
+    let mut all = Vec::new();
+    let mut waits = "for a request";
+    for piece in pieces {
+        parser.feed(piece);
+        waits = loop {
+            let step = parser.step();
+            assert_bounded(&parser, limits, &step, piece);
+            match step {
+                Step::Read(Missing::Request) => break "for a request",
+                Step::Read(Missing::Head) => break "for a head",
+                Step::Read(Missing::Body { .. }) => break "for a body",
+                Step::Refuse(refusal) => {
+                    all.push(refused(refusal));
+                    return all;
+                }
+                Step::Request(head) => {
+                    all.push(request(&head, limits));
+                    if !head.keeps_alive {
+                        return all;
+                    }
+                    parser.rest();
+                }
+            }
+        };
+    }
+    all.push(Seen::Waits(waits));
+    all
+}
+
+/// Whoever waits holds a head that is not whole, or a body that is not and a line of it; before the next wait there
+/// may be the piece just fed on top.
+fn assert_bounded(parser: &Parser, limits: Limits, step: &Step, piece: &[u8]) {
+    let waiting = match step {
+        Step::Read(Missing::Request) => 0,
+        Step::Read(Missing::Head) => limits.max_head,
+        Step::Read(Missing::Body { .. }) => limits.max_body + UNFINISHED_LINE,
+        Step::Request(_) | Step::Refuse(_) => {
+            limits.max_head.max(limits.max_body + UNFINISHED_LINE) + piece.len()
+        }
+    };
+    assert!(parser.held() <= waiting, "{} held at {step:?}", parser.held());
+}
+
+fn request(head: &Head, limits: Limits) -> Seen {
+    if let Body::Complete(body) = &head.request.body {
+        assert!(body.len() <= limits.max_body, "{} bytes of body", body.len());
+    }
+    let framing = format!("{:?} 1.0:{} kept:{}", head.framing, head.is_http_1_0, head.keeps_alive);
+    Seen::Request(format!("{:?}", head.request), head.request.body.clone(), framing)
+}
+
+fn refused(refusal: Refusal) -> Seen {
+    Seen::Refused(refusal.code.status(), refusal.message)
+}
