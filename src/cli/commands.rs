@@ -59,6 +59,7 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::MIN_PASSWORD_LENGTH,
             &options::PUBLIC_URL,
             &options::USER_LOOKUP,
+            &options::TRUSTED_PROXY,
             &options::ALLOW_CLEARTEXT,
             &options::LOOP,
             &options::MAX_CONNECTIONS,

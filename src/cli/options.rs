@@ -38,6 +38,7 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &MIN_PASSWORD_LENGTH,
     &PUBLIC_URL,
     &USER_LOOKUP,
+    &TRUSTED_PROXY,
     &ALLOW_CLEARTEXT,
     &LOOP,
     &MAX_CONNECTIONS,
@@ -128,6 +129,14 @@ pub(super) const USER_LOOKUP: Opt = Opt {
     default: None,
     help: "Whose name GET /api/users/ID tells: anybody's, or one's own. Default: self when registration is closed, \
            else public.",
+};
+pub(super) const TRUSTED_PROXY: Opt = Opt {
+    name: "trusted-proxy",
+    value: Some("CIDR|unix"),
+    default: None,
+    help: "A proxy that is believed what it says of its clients in X-Forwarded-For, -Host and -Proto: an address, a \
+           network such as 10.0.0.0/8, or unix for whoever connects to a Unix socket. May be given several times; in \
+           the variable, commas stand between. Default: nobody.",
 };
 pub(super) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",

@@ -6,6 +6,7 @@ use super::options::{self, Opt};
 use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
 use crate::password::Cost;
+use crate::proxies::TrustedProxies;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
 use crate::server::tiny;
@@ -57,8 +58,7 @@ impl<'a> Settings<'a> {
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Failure> {
         let Some((text, source)) = self.find(option)? else { return Ok(None) };
-        let invalid = |error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}"));
-        read(&text).map(Some).map_err(invalid)
+        read_text(&text, &source, read).map(Some)
     }
 
     /// An option that has a default.
@@ -68,6 +68,21 @@ impl<'a> Settings<'a> {
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Failure> {
         self.read(option, read)?.ok_or_else(|| Failure::Usage(format!("--{} is missing", option.name)))
+    }
+
+    /// An option that may be given several times: each argument, or each part of the variable between commas.
+    fn list<T, E: Display>(
+        &self,
+        option: &Opt,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, Failure> {
+        let source = format!("--{}", option.name);
+        let given = self.given.iter().filter(|(given, _)| given.name == option.name);
+        let mut texts: Vec<_> = given.map(|(_, text)| (text.clone(), source.clone())).collect();
+        if let (true, Some((text, source))) = (texts.is_empty(), self.find(option)?) {
+            texts = text.split(',').map(|part| (part.trim().into(), source.clone())).collect();
+        }
+        texts.into_iter().map(|(text, source)| read_text(&text, &source, &read)).collect()
     }
 
     /// Whether a flag is set: as an argument, or as a variable that says so.
@@ -132,6 +147,7 @@ impl<'a> Settings<'a> {
             min_password_chars: self
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
+            trusted_proxies: self.trusted_proxies()?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
@@ -140,6 +156,10 @@ impl<'a> Settings<'a> {
             )));
         }
         Ok(policy)
+    }
+
+    fn trusted_proxies(&self) -> Result<TrustedProxies, Failure> {
+        Ok(self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect())
     }
 
     /// The strict loop's limits.
@@ -155,6 +175,14 @@ impl<'a> Settings<'a> {
             ..default
         })
     }
+}
+
+fn read_text<T, E: Display>(
+    text: &str,
+    source: &str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Failure> {
+    read(text).map_err(|error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}")))
 }
 
 fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
@@ -214,6 +242,29 @@ mod tests {
         for text in ["", "0", "m", "-1", "+1", "1.5h", "1w", "1 h", "10M", "99999d", "18446744073709551615d"]
         {
             assert!(parse_duration(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_several_arguments_or_one_variable_with_commas() {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let list = |given: &[&str], variable: &'static str| {
+            let given = given.iter().map(|text| (&options::TRUSTED_PROXY, String::from(*text))).collect();
+            let environment = |name: &str| (name == "GATEKEY_TRUSTED_PROXY").then(|| variable.into());
+            let settings = Settings::new(serve, given, &environment);
+            settings.list(&options::TRUSTED_PROXY, |text| {
+                if text == "x" { Err("no x") } else { Ok(text.to_owned()) }
+            })
+        };
+        assert_eq!(list(&[], "").unwrap(), Vec::<String>::new());
+        assert_eq!(list(&["a", "b"], "c").unwrap(), ["a", "b"]);
+        assert_eq!(list(&[], "a,b, c").unwrap(), ["a", "b", "c"]);
+        for (given, variable, complaint) in [
+            (&["a", "x"][..], "c", "invalid value \"x\" (--trusted-proxy): no x"),
+            (&[], "a,x", "invalid value \"x\" (GATEKEY_TRUSTED_PROXY): no x"),
+        ] {
+            let Err(Failure::Usage(message)) = list(given, variable) else { panic!("{variable} was taken") };
+            assert_eq!(message, complaint);
         }
     }
 

@@ -19,6 +19,7 @@ pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use users::{PasswordError, RegisterError, Registered, UserChangeError};
 
+use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{HashError, Hasher};
 use crate::keys::{KeyFileError, Keys, Refresh};
@@ -32,6 +33,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
@@ -41,6 +43,8 @@ pub struct Realm {
     hasher: Hasher,
     policy: Policy,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
+    /// Whether [`Notice::ForwardingIgnored`] was given.
+    forwarding_was_ignored: AtomicBool,
 }
 
 impl fmt::Debug for Realm {
@@ -58,6 +62,8 @@ pub enum Notice<'a> {
     KeysUnusable(&'a KeyFileError),
     /// The use of the keys could not be noted in the store.
     KeysNotNoted(&'a StoreError),
+    /// This peer, which is no trusted proxy, spoke for others. Told of the first only.
+    ForwardingIgnored(Client),
     /// This user's stored hash can't be verified, so the user can't log in.
     HashUnusable(UserId, &'a HashError),
     /// This user's outdated hash could not be replaced; the login went on.
@@ -73,6 +79,17 @@ impl fmt::Display for Notice<'_> {
             }
             Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
+            Self::ForwardingIgnored(peer) => {
+                let name = match peer {
+                    Client::Ip(address) => address as &dyn fmt::Display,
+                    Client::Local => &"unix",
+                };
+                write!(
+                    f,
+                    "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
+                     (this is said once, whoever sends more)"
+                )
+            }
             Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
             Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
         }
@@ -91,7 +108,14 @@ pub struct IssuedToken {
 impl Realm {
     /// A realm of these parts. Notices go nowhere until [`Realm::with_observer`].
     pub fn new(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Self {
-        Self { store, keys, hasher, policy, observer: Box::new(|_| ()) }
+        Self {
+            store,
+            keys,
+            hasher,
+            policy,
+            observer: Box::new(|_| ()),
+            forwarding_was_ignored: AtomicBool::new(false),
+        }
     }
 
     /// The same realm, with somebody to tell what an operator should know.
@@ -103,6 +127,14 @@ impl Realm {
     /// What the operator decided.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Notes that a peer spoke for others without being trusted to: a proxy that the operator forgot to name, or a
+    /// client that tries.
+    pub fn note_ignored_forwarding(&self, peer: Client) {
+        if !self.forwarding_was_ignored.swap(true, Ordering::Relaxed) {
+            (self.observer)(Notice::ForwardingIgnored(peer));
+        }
     }
 
     /// How many password hashes were computed since the start.

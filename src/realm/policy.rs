@@ -1,5 +1,6 @@
 //! What an operator decides about a realm.
 
+use crate::proxies::TrustedProxies;
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
@@ -20,6 +21,8 @@ pub struct Policy {
     pub min_password_chars: usize,
     /// Under which URL clients reach the realm, if it is known.
     pub public_url: Option<PublicUrl>,
+    /// Whose word is taken on who the client is. Default: nobody's.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Policy {
@@ -31,6 +34,7 @@ impl Default for Policy {
             user_lookup: None,
             min_password_chars: 1,
             public_url: None,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

@@ -21,6 +21,7 @@ mod load;
 mod memory;
 mod original;
 mod process;
+mod proxies;
 mod python;
 mod readme;
 mod serve;
