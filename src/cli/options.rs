@@ -52,9 +52,10 @@ pub(super) const OPTIONS: &[&Opt] = &[
 
 pub(super) const LISTEN: Opt = Opt {
     name: "listen",
-    value: Some("ADDR:PORT"),
+    value: Some("ADDR:PORT|unix:PATH|stdin"),
     default: Some("127.0.0.1:5000"),
-    help: "Where to listen; an IP address, not a name. Port 0 takes a free one.",
+    help: "Where to listen: an IP address, not a name, and a port, of which 0 takes a free one; a Unix socket, which its \
+           owner and group may connect to; or the listening socket that standard input is, as systemd hands it over.",
 };
 pub(super) const DATA: Opt = Opt {
     name: "data",
@@ -161,8 +162,8 @@ pub(super) const MAX_CONNECTIONS_PER_ADDRESS: Opt = Opt {
     name: "max-connections-per-address",
     value: Some("NUMBER"),
     default: None,
-    help: "The same from one address, of IPv6 from one /64. Default: 64, and any number from a loopback address, \
-           where a proxy may stand; a number given here counts for loopback too.",
+    help: "The same from one address, of IPv6 from one /64. Default: 64, and any number from this machine, \
+           where a proxy may stand; a number given here counts there too, but never for trusted proxies.",
 };
 pub(super) const REQUEST_TIMEOUT: Opt = Opt {
     name: "request-timeout",
@@ -173,8 +174,9 @@ pub(super) const REQUEST_TIMEOUT: Opt = Opt {
 pub(super) const IDLE_TIMEOUT: Opt = Opt {
     name: "idle-timeout",
     value: Some("DURATION"),
-    default: Some("75"),
-    help: "How long the strict loop keeps a connection that sends nothing.",
+    default: None,
+    help: "How long the strict loop keeps a connection that sends nothing. Default: 75, and 150 from trusted proxies, \
+           which is longer than proxies keep theirs; a duration given here counts for both.",
 };
 pub(super) const LOG: Opt = Opt {
     name: "log",

@@ -165,13 +165,15 @@ impl<'a> Settings<'a> {
     /// The strict loop's limits.
     pub(super) fn limits(&self) -> Result<Limits, Failure> {
         let default = Limits::default();
+        let idle_timeout = self.read(&options::IDLE_TIMEOUT, parse_duration)?;
         let per_address = self.read(&options::MAX_CONNECTIONS_PER_ADDRESS, parse_connections)?;
         Ok(Limits {
             max_connections: self.required(&options::MAX_CONNECTIONS, parse_connections)?,
             max_connections_per_address: per_address.unwrap_or(default.max_connections_per_address),
-            exempts_loopback: per_address.is_none(),
+            exempts_local: per_address.is_none(),
             request_timeout: self.required(&options::REQUEST_TIMEOUT, parse_duration)?,
-            idle_timeout: self.required(&options::IDLE_TIMEOUT, parse_duration)?,
+            idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
+            proxy_idle_timeout: idle_timeout.unwrap_or(default.proxy_idle_timeout),
             ..default
         })
     }
@@ -278,6 +280,9 @@ mod tests {
                 .help
                 .contains(&format!("Default: {},", limits.max_connections_per_address))
         );
+        let (idle, of_proxies) = (limits.idle_timeout.as_secs(), limits.proxy_idle_timeout.as_secs());
+        let documented = format!("Default: {idle}, and {of_proxies} from trusted proxies");
+        assert!(options::IDLE_TIMEOUT.help.contains(&documented));
     }
 
     #[test]

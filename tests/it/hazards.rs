@@ -27,3 +27,5 @@ mod heads;
 mod lines;
 mod slow;
 mod watch;
+
+pub use watch::SetAtEnd;

@@ -17,6 +17,7 @@ mod guessing;
 mod harness;
 mod hazards;
 mod interop;
+mod listening;
 mod load;
 mod memory;
 mod original;
