@@ -3,9 +3,11 @@
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Mode;
 use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
+use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// From here on, files and directories that this process makes are for its user alone.
 pub fn make_new_files_private() {
@@ -44,4 +46,39 @@ pub fn wait_for_either(first: &impl AsFd, second: &impl AsFd) -> io::Result<bool
     }
     let [first, _] = descriptors;
     Ok(!first.revents().is_empty())
+}
+
+/// A socket that somebody listens on, and of which kind it is.
+#[derive(Debug)]
+pub enum ListeningSocket {
+    /// At an address and a port.
+    Tcp(OwnedFd),
+    /// At a path.
+    Unix(OwnedFd),
+}
+
+/// Takes the listening socket that standard input is; `None` if it is none. Standard input is empty after that, so
+/// that the socket is closed when its new owner drops it.
+///
+/// # Errors
+/// What the system says.
+pub fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
+    let stdin = io::stdin();
+    if !is_socket(&stdin) || !sockopt::socket_acceptconn(&stdin)? {
+        return Ok(None);
+    }
+    let is_stream = sockopt::socket_type(&stdin)? == SocketType::STREAM;
+    let kind = match sockopt::socket_domain(&stdin)? {
+        AddressFamily::INET | AddressFamily::INET6 if is_stream => ListeningSocket::Tcp,
+        AddressFamily::UNIX if is_stream => ListeningSocket::Unix,
+        _ => return Ok(None),
+    };
+    let socket = stdin.as_fd().try_clone_to_owned()?;
+    rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
+    Ok(Some(kind(socket)))
+}
+
+/// Whether this descriptor is a socket.
+pub fn is_socket(descriptor: &impl AsFd) -> bool {
+    sockopt::socket_type(descriptor).is_ok()
 }

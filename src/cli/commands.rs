@@ -66,6 +66,7 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::GUESSES_PER_USER_AND_ADDRESS,
             &options::REGISTRATIONS_PER_ADDRESS,
             &options::LOOKUPS_PER_ADDRESS,
+            &options::TRUSTED_PROXY,
             &options::ALLOW_CLEARTEXT,
             &options::LOOP,
             &options::MAX_CONNECTIONS,

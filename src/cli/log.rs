@@ -51,7 +51,7 @@ pub(super) fn notice(text: impl Display) {
 }
 
 fn line(request: &Request, response: &Response, took: Duration) -> String {
-    let client = request.client;
+    let client = response.about.client.unwrap_or(request.peer);
     let (method, path) = (shortened(&request.method), shortened(&request.path));
     let (status, millis) = (response.status, took.as_secs_f64() * 1_000.0);
     let user = response.about.user.map_or("-".to_string(), |id| id.to_string());

@@ -45,6 +45,7 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &GUESSES_PER_USER_AND_ADDRESS,
     &REGISTRATIONS_PER_ADDRESS,
     &LOOKUPS_PER_ADDRESS,
+    &TRUSTED_PROXY,
     &ALLOW_CLEARTEXT,
     &LOOP,
     &MAX_CONNECTIONS,
@@ -58,9 +59,10 @@ pub(super) const OPTIONS: &[&Opt] = &[
 
 pub(super) const LISTEN: Opt = Opt {
     name: "listen",
-    value: Some("ADDR:PORT"),
+    value: Some("ADDR:PORT|unix:PATH|stdin"),
     default: Some("127.0.0.1:5000"),
-    help: "Where to listen; an IP address, not a name. Port 0 takes a free one.",
+    help: "Where to listen: an IP address, not a name, and a port, of which 0 takes a free one; a Unix socket, which its \
+           owner and group may connect to; or the listening socket that standard input is, as systemd hands it over.",
 };
 pub(super) const DATA: Opt = Opt {
     name: "data",
@@ -185,6 +187,14 @@ pub(super) const LOOKUPS_PER_ADDRESS: Opt = Opt {
     default: Some("300/1s"),
     help: "Requests for GET /api/users/ID from one address; a /48 of IPv6 has sixteen times as many.",
 };
+pub(super) const TRUSTED_PROXY: Opt = Opt {
+    name: "trusted-proxy",
+    value: Some("CIDR|unix"),
+    default: None,
+    help: "A proxy that is believed what it says of its clients in X-Forwarded-For, -Host and -Proto: an address, a \
+           network such as 10.0.0.0/8, or unix for whoever connects to a Unix socket. May be given several times; in \
+           the variable, commas stand between. Default: nobody.",
+};
 pub(super) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",
     value: None,
@@ -208,8 +218,8 @@ pub(super) const MAX_CONNECTIONS_PER_ADDRESS: Opt = Opt {
     name: "max-connections-per-address",
     value: Some("NUMBER"),
     default: None,
-    help: "The same from one address, of IPv6 from one /64. Default: 64, and any number from a loopback address, \
-           where a proxy may stand; a number given here counts for loopback too.",
+    help: "The same from one address, of IPv6 from one /64. Default: 64, and any number from this machine, \
+           where a proxy may stand; a number given here counts there too, but never for trusted proxies.",
 };
 pub(super) const REQUEST_TIMEOUT: Opt = Opt {
     name: "request-timeout",
@@ -220,8 +230,9 @@ pub(super) const REQUEST_TIMEOUT: Opt = Opt {
 pub(super) const IDLE_TIMEOUT: Opt = Opt {
     name: "idle-timeout",
     value: Some("DURATION"),
-    default: Some("75"),
-    help: "How long the strict loop keeps a connection that sends nothing.",
+    default: None,
+    help: "How long the strict loop keeps a connection that sends nothing. Default: 75, and 150 from trusted proxies, \
+           which is longer than proxies keep theirs; a duration given here counts for both.",
 };
 pub(super) const LOG: Opt = Opt {
     name: "log",

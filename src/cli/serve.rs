@@ -1,6 +1,7 @@
 //! `gatekey serve`: everything put together.
 
 use super::Failure;
+use super::listen::{self, Entrance};
 use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
@@ -9,20 +10,18 @@ use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
-use crate::server::strict::{self, Limits};
+use crate::server::strict::{self, Limits, Listener};
 use crate::server::{self, Handler, Shutdown, tiny};
 use crate::signer::SigningKey;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::net::SocketAddr;
 use core::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, Command, ExitCode};
@@ -68,7 +67,7 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     let limits = settings.limits()?;
     let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
-    let (listener, address) = listen(settings)?;
+    let Entrance { listener, name, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let data_dir = settings.data_dir()?;
     say_what_is_new(&data_dir);
     let opened = data_dir.open_or_create();
@@ -82,23 +81,28 @@ pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     let shutdown = Arc::new(Shutdown::default());
     let signals = obey_signals(&realm, &shutdown)?;
     let saver = save_now_and_then(&realm, &shutdown)?;
-    let served_realm = realm.clone();
+    let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
     let handler = move |request: &Request| -> Response {
         server::handle(&served_realm, request, &|request, response, took| {
             log.request(request, response, took);
         })
     };
-    announce(address);
-    if is_strict {
-        let refused = move |client, response: &Response| log.refused(client, response);
-        let limits = within_descriptors(limits);
-        let served = strict::run(listener, limits, Box::new(handler), Box::new(refused), &shutdown);
-        served.map_err(|error| Failure::failed("can't serve", &error))?;
-    } else {
-        let handler: Arc<Handler> = Arc::new(handler);
-        let served = tiny::run(listener, &handler, &shutdown);
-        served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+    announce(&name);
+    match listener {
+        Listener::Tcp(listener) if !is_strict => {
+            let handler: Arc<Handler> = Arc::new(handler);
+            let served = tiny::run(listener, &handler, &shutdown);
+            served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+        }
+        listener => {
+            let refused = move |client, response: &Response| log.refused(client, response);
+            let limits = within_descriptors(limits);
+            let served =
+                strict::run(listener, limits, proxies, Box::new(handler), Box::new(refused), &shutdown);
+            served.map_err(|error| Failure::failed("can't serve", &error))?;
+        }
     }
+    drop(file);
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
@@ -143,23 +147,6 @@ fn within_descriptors(limits: Limits) -> Limits {
         ));
     }
     Limits { max_connections: limits.max_connections.min(spare), ..limits }
-}
-
-/// Listens, on a loopback address unless the operator insists. Returns the address with its real port.
-fn listen(settings: &Settings<'_>) -> Result<(TcpListener, SocketAddr), Failure> {
-    let address: SocketAddr = settings.required(&options::LISTEN, |text| {
-        text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000")
-    })?;
-    if !address.ip().to_canonical().is_loopback() && !settings.flag(&options::ALLOW_CLEARTEXT)? {
-        return Err(Failure::Usage(format!(
-            "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
-             TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
-        )));
-    }
-    let attempted = || format!("can't listen on {address}");
-    let listener = TcpListener::bind(address).map_err(|error| Failure::failed(attempted(), &error))?;
-    let address = listener.local_addr().map_err(|error| Failure::failed(attempted(), &error))?;
-    Ok((listener, address))
 }
 
 fn warn_of_weaknesses(realm: &Realm) {
@@ -227,7 +214,14 @@ impl SignalThread {
 }
 
 /// The one line on standard output: whoever started us may go on. If nobody reads it, nobody waits for it.
-fn announce(address: SocketAddr) {
-    let mut out = io::stdout().lock();
-    let _ = writeln!(out, "gatekey: listening on http://{address}").and_then(|()| out.flush());
+fn announce(name: &str) {
+    let line = format!("gatekey: listening on {name}\n");
+    // Where standard output is a socket, it may be the very one that is listened on: systemd, unless told otherwise,
+    // gives a service one descriptor for all three.
+    let _ = if os::is_socket(&io::stdout()) {
+        io::stderr().lock().write_all(line.as_bytes())
+    } else {
+        let mut out = io::stdout().lock();
+        out.write_all(line.as_bytes()).and_then(|()| out.flush())
+    };
 }

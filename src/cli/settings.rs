@@ -6,6 +6,7 @@ use super::options::{self, Opt};
 use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
 use crate::password::Cost;
+use crate::proxies::TrustedProxies;
 use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
 use crate::server::tiny;
@@ -58,8 +59,7 @@ impl<'a> Settings<'a> {
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<Option<T>, Failure> {
         let Some((text, source)) = self.find(option)? else { return Ok(None) };
-        let invalid = |error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}"));
-        read(&text).map(Some).map_err(invalid)
+        read_text(&text, &source, read).map(Some)
     }
 
     /// An option that has a default.
@@ -69,6 +69,21 @@ impl<'a> Settings<'a> {
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Failure> {
         self.read(option, read)?.ok_or_else(|| Failure::Usage(format!("--{} is missing", option.name)))
+    }
+
+    /// An option that may be given several times: each argument, or each part of the variable between commas.
+    fn list<T, E: Display>(
+        &self,
+        option: &Opt,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Vec<T>, Failure> {
+        let source = format!("--{}", option.name);
+        let given = self.given.iter().filter(|(given, _)| given.name == option.name);
+        let mut texts: Vec<_> = given.map(|(_, text)| (text.clone(), source.clone())).collect();
+        if let (true, Some((text, source))) = (texts.is_empty(), self.find(option)?) {
+            texts = text.split(',').map(|part| (part.trim().into(), source.clone())).collect();
+        }
+        texts.into_iter().map(|(text, source)| read_text(&text, &source, &read)).collect()
     }
 
     /// Whether a flag is set: as an argument, or as a variable that says so.
@@ -136,6 +151,7 @@ impl<'a> Settings<'a> {
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
             throttle: None,
+            trusted_proxies: self.trusted_proxies()?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
@@ -164,19 +180,33 @@ impl<'a> Settings<'a> {
         Ok(is_on.then_some(rules))
     }
 
+    fn trusted_proxies(&self) -> Result<TrustedProxies, Failure> {
+        Ok(self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect())
+    }
+
     /// The strict loop's limits.
     pub(super) fn limits(&self) -> Result<Limits, Failure> {
         let default = Limits::default();
+        let idle_timeout = self.read(&options::IDLE_TIMEOUT, parse_duration)?;
         let per_address = self.read(&options::MAX_CONNECTIONS_PER_ADDRESS, parse_connections)?;
         Ok(Limits {
             max_connections: self.required(&options::MAX_CONNECTIONS, parse_connections)?,
             max_connections_per_address: per_address.unwrap_or(default.max_connections_per_address),
-            exempts_loopback: per_address.is_none(),
+            exempts_local: per_address.is_none(),
             request_timeout: self.required(&options::REQUEST_TIMEOUT, parse_duration)?,
-            idle_timeout: self.required(&options::IDLE_TIMEOUT, parse_duration)?,
+            idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
+            proxy_idle_timeout: idle_timeout.unwrap_or(default.proxy_idle_timeout),
             ..default
         })
     }
+}
+
+fn read_text<T, E: Display>(
+    text: &str,
+    source: &str,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T, Failure> {
+    read(text).map_err(|error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}")))
 }
 
 fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
@@ -273,6 +303,29 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_several_arguments_or_one_variable_with_commas() {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let list = |given: &[&str], variable: &'static str| {
+            let given = given.iter().map(|text| (&options::TRUSTED_PROXY, String::from(*text))).collect();
+            let environment = |name: &str| (name == "GATEKEY_TRUSTED_PROXY").then(|| variable.into());
+            let settings = Settings::new(serve, given, &environment);
+            settings.list(&options::TRUSTED_PROXY, |text| {
+                if text == "x" { Err("no x") } else { Ok(text.to_owned()) }
+            })
+        };
+        assert_eq!(list(&[], "").unwrap(), Vec::<String>::new());
+        assert_eq!(list(&["a", "b"], "c").unwrap(), ["a", "b"]);
+        assert_eq!(list(&[], "a,b, c").unwrap(), ["a", "b", "c"]);
+        for (given, variable, complaint) in [
+            (&["a", "x"][..], "c", "invalid value \"x\" (--trusted-proxy): no x"),
+            (&[], "a,x", "invalid value \"x\" (GATEKEY_TRUSTED_PROXY): no x"),
+        ] {
+            let Err(Failure::Usage(message)) = list(given, variable) else { panic!("{variable} was taken") };
+            assert_eq!(message, complaint);
+        }
+    }
+
+    #[test]
     fn the_documented_limits_are_those_of_the_loop() {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
         let limits = Settings::new(serve, Vec::new(), &|_| None).limits().unwrap();
@@ -282,6 +335,9 @@ mod tests {
                 .help
                 .contains(&format!("Default: {},", limits.max_connections_per_address))
         );
+        let (idle, of_proxies) = (limits.idle_timeout.as_secs(), limits.proxy_idle_timeout.as_secs());
+        let documented = format!("Default: {idle}, and {of_proxies} from trusted proxies");
+        assert!(options::IDLE_TIMEOUT.help.contains(&documented));
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub struct Request {
     pub path: String,
     /// What follows that `?`. It may hold secrets: never logged.
     pub query: Option<String>,
-    /// Who sent it.
-    pub client: Client,
+    /// Who is at the other end of the connection: the client, or a proxy that speaks for it.
+    pub peer: Client,
     /// What follows the head.
     pub body: Body,
     fields: Vec<(String, Vec<u8>)>,
@@ -58,7 +58,7 @@ impl Request {
             method: method.into(),
             path: path.into(),
             query,
-            client: Client::Local,
+            peer: Client::Local,
             body: Body::Complete(Vec::new()),
             fields: Vec::new(),
         }
@@ -77,14 +77,14 @@ impl Request {
         Self { body, ..self }
     }
 
-    /// The same request from this client.
+    /// The same request, over a connection from this client.
     #[must_use]
-    pub fn from_client(self, client: Client) -> Self {
-        Self { client, ..self }
+    pub fn from_client(self, peer: Client) -> Self {
+        Self { peer, ..self }
     }
 
     /// The values of every field of this name, in the order sent. Names are compared without case.
-    pub fn fields<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn fields<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.fields
             .iter()
             .filter(|(given, _)| given.eq_ignore_ascii_case(name))

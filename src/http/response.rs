@@ -1,6 +1,7 @@
 //! A response that has not yet left.
 
 use super::ErrorCode;
+use crate::client::Client;
 use crate::clock::UnixTime;
 use crate::json::{Value, json};
 use crate::user_id::UserId;
@@ -27,6 +28,9 @@ pub struct Response {
 pub struct About {
     /// The route, as in the table of routes: `/api/users/{id}`.
     pub route: Option<&'static str>,
+    /// Who asked, seen through the trusted proxies between; `None` where the request didn't come so far, and its peer
+    /// is all that is known.
+    pub client: Option<Client>,
     /// Who was authenticated, or who the credentials would have belonged to.
     pub user: Option<UserId>,
     /// Why it failed, with every cause.

@@ -24,6 +24,7 @@ pub use guessing::FailedGuesses;
 pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use users::{PasswordError, RegisterError, Registered, UserChangeError};
 
+use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{HashError, Hasher};
 use crate::keys::{KeyFileError, Keys, Refresh};
@@ -38,6 +39,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use guessing::Guard;
 use time::RealmTime;
@@ -54,6 +56,8 @@ pub struct Realm {
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
+    /// Whether [`Notice::ForwardingIgnored`] was given.
+    forwarding_was_ignored: AtomicBool,
 }
 
 impl fmt::Debug for Realm {
@@ -71,6 +75,8 @@ pub enum Notice<'a> {
     KeysUnusable(&'a KeyFileError),
     /// The use of the keys could not be noted in the store.
     KeysNotNoted(&'a StoreError),
+    /// This peer, which is no trusted proxy, spoke for others. Told of the first only.
+    ForwardingIgnored(Client),
     /// This user's stored hash can't be verified, so the user can't log in.
     HashUnusable(UserId, &'a HashError),
     /// This user's outdated hash could not be replaced; the login went on.
@@ -94,6 +100,17 @@ impl fmt::Display for Notice<'_> {
             }
             Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
+            Self::ForwardingIgnored(peer) => {
+                let name = match peer {
+                    Client::Ip(address) => address as &dyn fmt::Display,
+                    Client::Local => &"unix",
+                };
+                write!(
+                    f,
+                    "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
+                     (this is said once, whoever sends more)"
+                )
+            }
             Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
             Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
             Self::AddressNotRemembered(id, error) => {
@@ -141,7 +158,17 @@ impl Realm {
             guard.as_ref().map(|guard| guard.load(&store, time.at(now))).transpose()?.flatten();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
         let untold = clock_behind.into_iter().chain(counters_lost).collect();
-        Ok(Self { store, keys, hasher, policy, time, guard, untold, observer: Box::new(|_| ()) })
+        Ok(Self {
+            store,
+            keys,
+            hasher,
+            policy,
+            time,
+            guard,
+            untold,
+            observer: Box::new(|_| ()),
+            forwarding_was_ignored: AtomicBool::new(false),
+        })
     }
 
     /// The same realm, with somebody to tell what an operator should know.
@@ -154,6 +181,14 @@ impl Realm {
     /// What the operator decided.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Notes that a peer spoke for others without being trusted to: a proxy that the operator forgot to name, or a
+    /// client that tries.
+    pub fn note_ignored_forwarding(&self, peer: Client) {
+        if !self.forwarding_was_ignored.swap(true, Ordering::Relaxed) {
+            (self.observer)(Notice::ForwardingIgnored(peer));
+        }
     }
 
     /// How many password hashes were computed since the start.

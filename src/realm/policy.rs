@@ -1,5 +1,6 @@
 //! What an operator decides about a realm.
 
+use crate::proxies::TrustedProxies;
 use crate::throttle::Rules;
 use alloc::string::String;
 use core::fmt;
@@ -24,6 +25,8 @@ pub struct Policy {
     pub throttle: Option<Rules>,
     /// Under which URL clients reach the realm, if it is known.
     pub public_url: Option<PublicUrl>,
+    /// Whose word is taken on who the client is. Default: nobody's.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Default for Policy {
@@ -36,6 +39,7 @@ impl Default for Policy {
             min_password_chars: 1,
             throttle: Some(Rules::default()),
             public_url: None,
+            trusted_proxies: TrustedProxies::default(),
         }
     }
 }

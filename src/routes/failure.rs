@@ -191,7 +191,8 @@ impl From<Failure> for Response {
         let Failure { code, message, field, user, cause } = failure;
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
-        response.about = About { route: None, user, cause: cause.or_else(|| Some(code.name().into())) };
+        response.about =
+            About { user, cause: cause.or_else(|| Some(code.name().into())), ..About::default() };
         response
     }
 }

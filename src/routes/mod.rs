@@ -18,11 +18,13 @@
 //! |---|---|
 //! | `users.rs`, `tokens.rs` | the functions |
 //! | `body.rs` | a JSON body, and its members |
+//! | `sender.rs` | who sent this, seen through trusted proxies |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
 //! | `failure.rs` | every error, with its status and its words |
 
 mod body;
 mod failure;
+mod sender;
 mod site;
 mod tokens;
 mod users;
@@ -36,6 +38,7 @@ use crate::realm::{Principal, Realm, Registration};
 use crate::user_id::UserId;
 use failure::Failure;
 pub use failure::panicked;
+use sender::Sender;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ impl Target {
 struct Call<'a> {
     realm: &'a Realm,
     request: &'a Request,
+    sender: Sender,
     now: Now,
     /// By which scheme the client speaks; its challenge goes with a 401.
     scheme: Scheme,
@@ -108,19 +112,21 @@ struct Call<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
-    let mut response = answer(realm, request, now).unwrap_or_else(Response::from);
+    let sender = Sender::of(realm, request);
+    let mut response = answer(realm, request, sender, now).unwrap_or_else(Response::from);
+    response.about.client = Some(sender.client);
     response.about.route = Target::at(&request.path).map(Target::route);
     response
 }
 
 /// The order of the checks.
-fn answer(realm: &Realm, request: &Request, now: Now) -> Result<Response, Failure> {
-    let call = Call::read(realm, request, now)?;
+fn answer(realm: &Realm, request: &Request, sender: Sender, now: Now) -> Result<Response, Failure> {
+    let call = Call::read(realm, request, sender, now)?;
     let target = Target::at(&request.path).ok_or_else(Failure::not_found)?;
     if !target.allow().split(", ").any(|method| method == request.method) {
         return Err(Failure::method_not_allowed(target.allow()));
     }
-    site::refuse_other_sites(realm, request)?;
+    site::refuse_other_sites(&call)?;
     refuse_closed_registration(realm, target, request)?;
     refuse_large_body(request)?;
     serve(&call, target)
@@ -166,7 +172,7 @@ fn refuse_large_body(request: &Request) -> Result<(), Failure> {
 }
 
 impl<'a> Call<'a> {
-    fn read(realm: &'a Realm, request: &'a Request, now: Now) -> Result<Self, Failure> {
+    fn read(realm: &'a Realm, request: &'a Request, sender: Sender, now: Now) -> Result<Self, Failure> {
         let mut fields = request.fields("Authorization");
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
@@ -177,7 +183,7 @@ impl<'a> Call<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(field);
-        Ok(Self { realm, request, now, scheme, credentials })
+        Ok(Self { realm, request, sender, now, scheme, credentials })
     }
 
     /// The credentials that were sent, whether they hold or not.
@@ -187,7 +193,7 @@ impl<'a> Call<'a> {
 
     /// From where it was sent.
     fn client(&self) -> Client {
-        self.request.client
+        self.sender.client
     }
 
     /// Who sent this.

@@ -29,6 +29,8 @@ mod siege;
 mod slow;
 pub mod watch;
 
+pub use watch::SetAtEnd;
+
 use std::fs;
 use std::path::Path;
 

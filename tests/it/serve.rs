@@ -147,6 +147,13 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--min-password-length", "0", "expected a number from 1 to 256"),
         ("--public-url", "example.org", "expected a URL such as https://auth.example.org"),
         ("--user-lookup", "all", "expected public or self"),
+        (
+            "--trusted-proxy",
+            "localhost",
+            "expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix",
+        ),
+        ("--trusted-proxy", "10.0.0.1/8", "expected 10.0.0.0/8 for the whole network, or 10.0.0.1"),
+        ("--trusted-proxy", "", "expected an address"),
         ("--loop", "loose", "expected strict or tiny-http"),
         ("--max-connections", "0", "expected a number from 1 to 4096"),
         ("--max-connections-per-address", "4097", "expected a number from 1 to 4096"),

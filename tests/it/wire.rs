@@ -3,6 +3,7 @@
 use crate::harness::basic;
 use crate::process::{Server, body, field, status};
 use gatekey::http::{Request, Response};
+use gatekey::proxies::TrustedProxies;
 use gatekey::server::strict::{self, Limits};
 use gatekey::server::{Handler, Shutdown, tiny};
 use std::io::{Read as _, Write as _};
@@ -172,6 +173,7 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
         let run = strict::run(
             strict_listener,
             Limits::default(),
+            TrustedProxies::default(),
             Box::new(panicking),
             Box::new(|_, _| ()),
             &ending,

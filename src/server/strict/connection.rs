@@ -58,9 +58,17 @@ impl Connection<'_> {
         &self.service.limits
     }
 
+    fn idle_timeout(&self) -> Duration {
+        if self.entry.is_trusted_proxy {
+            self.limits().proxy_idle_timeout
+        } else {
+            self.limits().idle_timeout
+        }
+    }
+
     fn run(&mut self) -> io::Result<()> {
-        self.entry.stream.set_nodelay(true)?;
-        self.entry.stream.set_write_timeout(Some(self.limits().request_timeout))?;
+        self.entry.stream.set_nodelay()?;
+        self.entry.stream.set_write_timeout(self.limits().request_timeout)?;
         let mut began: Option<(Missing, Instant)> = None;
         loop {
             match self.parser.step() {
@@ -109,7 +117,7 @@ impl Connection<'_> {
     fn deadline(&self, missing: Missing, began: &mut Option<(Missing, Instant)>) -> Instant {
         let now = clock::now().monotonic;
         let allowed = match missing {
-            Missing::Request => self.limits().idle_timeout,
+            Missing::Request => self.idle_timeout(),
             Missing::Head | Missing::Body { .. } => self.limits().request_timeout,
         };
         let kind = core::mem::discriminant(&missing);
@@ -131,9 +139,9 @@ impl Connection<'_> {
                 return Ok(Err(End::TimedOut));
             }
             // An idle wait always takes as long, so its timeout is set once and not at each request.
-            let timeout = if missing == Missing::Request { self.limits().idle_timeout } else { left };
+            let timeout = if missing == Missing::Request { self.idle_timeout() } else { left };
             if self.read_timeout != Some(timeout) {
-                self.entry.stream.set_read_timeout(Some(timeout))?;
+                self.entry.stream.set_read_timeout(timeout)?;
                 self.read_timeout = Some(timeout);
             }
             match (&self.entry.stream).read(&mut bytes) {
@@ -172,12 +180,12 @@ impl Connection<'_> {
                 if time_left.is_zero() {
                     return Err(ErrorKind::TimedOut.into());
                 }
-                self.entry.stream.set_write_timeout(Some(time_left))?;
+                self.entry.stream.set_write_timeout(time_left)?;
                 is_slow = true;
             }
         }
         if is_slow {
-            self.entry.stream.set_write_timeout(Some(self.limits().request_timeout))?;
+            self.entry.stream.set_write_timeout(self.limits().request_timeout)?;
         }
         Ok(())
     }
@@ -204,7 +212,7 @@ impl Connection<'_> {
             if left.is_zero() {
                 break;
             }
-            self.entry.stream.set_read_timeout(Some(left))?;
+            self.entry.stream.set_read_timeout(left)?;
             match (&self.entry.stream).read(&mut bytes)? {
                 0 => break,
                 count => total += count,

@@ -11,11 +11,14 @@ pub struct Limits {
     /// Connections at once from one address (of IPv6, from one /64): a page with its assets opens six, an office
     /// behind one address a few dozen.
     pub max_connections_per_address: usize,
-    /// Whether loopback addresses may have more than that: there stands the proxy, through which everybody comes.
-    pub exempts_loopback: bool,
-    /// An idle connection is kept this long: longer than most proxies keep theirs, so that it is the proxy who
-    /// closes and no request crosses our closing.
+    /// Whether clients on this machine may have more than that: one of them may be the proxy through which everybody
+    /// comes. A trusted proxy always may.
+    pub exempts_local: bool,
+    /// An idle connection is kept this long.
     pub idle_timeout: Duration,
+    /// And one of a trusted proxy so long: longer than proxies keep theirs (Traefik 90 s, Caddy 120 s), so that it is
+    /// the proxy who closes, and no request of its clients crosses our closing.
+    pub proxy_idle_timeout: Duration,
     /// From the first byte of a head to its last; then the same for a body; then the same for the answer. A
     /// person on a bad line needs less, and no slow client holds a thread longer.
     pub request_timeout: Duration,
@@ -30,8 +33,9 @@ impl Default for Limits {
         Self {
             max_connections: 256,
             max_connections_per_address: 64,
-            exempts_loopback: true,
+            exempts_local: true,
             idle_timeout: Duration::from_secs(75),
+            proxy_idle_timeout: Duration::from_secs(150),
             request_timeout: Duration::from_secs(10),
             max_head: 32 * 1024,
             max_body: MAX_BODY_BYTES,

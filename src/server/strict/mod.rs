@@ -8,6 +8,7 @@
 //! | `chunked.rs` | the chunked coding |
 //! | `parser.rs` | bytes to requests, without a socket |
 //! | `parser_property.rs` | what must hold of that for any bytes: for tests and fuzzers |
+//! | `stream.rs` | sockets of both kinds |
 //! | `connection.rs` | one connection, from its first byte to its close |
 //! | `registry.rs` | who is connected, and who makes room |
 //!
@@ -21,17 +22,20 @@ mod head;
 mod limits;
 mod parser;
 mod registry;
+mod stream;
 
 pub use limits::Limits;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use parser::property;
+pub use stream::Listener;
 
 use super::{Handler, Shutdown};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{ErrorCode, Persistence, Response};
 use crate::os;
+use crate::proxies::TrustedProxies;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -40,9 +44,9 @@ use core::time::Duration;
 use limits::{DRAIN, READ_BYTES, STACK_BYTES};
 use registry::{Entry, Registry};
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::thread;
+use stream::Stream;
 
 /// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
 const PAUSE: Duration = Duration::from_millis(50);
@@ -70,16 +74,21 @@ pub type Refused = dyn Fn(Client, &Response) + Send + Sync;
 /// # Errors
 /// Where the listener is none, or no thread can be made.
 pub fn run(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     limits: Limits,
+    proxies: TrustedProxies,
     handler: Box<Handler>,
     refused: Box<Refused>,
     shutdown: &Arc<Shutdown>,
 ) -> io::Result<()> {
-    listener.set_nonblocking(true)?; // so that accepting never waits for one who has gone
+    let listener = listener.into();
+    // So that accepting never waits for one who has gone, or whom another process took that shares this socket. The
+    // other sees it too, since the flag is the socket's and not the descriptor's: where a new binary takes the place of
+    // an old one, both wait by poll(2), and whoever comes second to a connection goes back to waiting.
+    listener.set_nonblocking(true)?;
     let wake = wake_on(shutdown)?;
     let service = Arc::new(Service { limits, handler, refused, stopping: AtomicBool::new(false) });
-    let registry = Arc::new(Registry::new(limits, clock::now().monotonic));
+    let registry = Arc::new(Registry::new(limits, proxies, clock::now().monotonic));
     loop {
         match os::wait_for_either(&wake, &listener) {
             Ok(true) => break,
@@ -87,7 +96,8 @@ pub fn run(
             Err(_) => thread::sleep(PAUSE), // out of memory: that passes
         }
     }
-    // Whoever comes now is refused at once, and may try elsewhere.
+    // Whoever comes now is refused at once, and may try elsewhere; or comes to whoever else has this socket, who also
+    // gets those that nobody has accepted yet.
     drop(listener);
     service.stopping.store(true, Ordering::Release);
     registry.drain(DRAIN);
@@ -95,9 +105,9 @@ pub fn run(
 }
 
 /// Takes one connection in, if there is one.
-fn accept(listener: &TcpListener, service: &Arc<Service>, registry: &Arc<Registry>) {
+fn accept(listener: &Listener, service: &Arc<Service>, registry: &Arc<Registry>) {
     match listener.accept() {
-        Ok((stream, peer)) => open(service, registry, stream, Client::at(peer.ip())),
+        Ok((stream, peer)) => open(service, registry, stream, peer),
         // Gone again, or never there.
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -119,7 +129,7 @@ fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<UnixStream> {
 }
 
 /// Finds a place and a thread for a new connection, or turns it away.
-fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: TcpStream, client: Client) {
+fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: Stream, client: Client) {
     let entry = match registry.admit(stream, client, clock::now().monotonic) {
         Ok(entry) => entry,
         Err(stream) => return turn_away(service, &stream, client),
@@ -151,7 +161,7 @@ impl Drop for Leaving<'_> {
 }
 
 /// All places are taken by requests being answered.
-fn turn_away(service: &Service, stream: &TcpStream, client: Client) {
+fn turn_away(service: &Service, stream: &Stream, client: Client) {
     let response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
         .with_field("Retry-After", "1");
     (service.refused)(client, &response);
@@ -159,8 +169,9 @@ fn turn_away(service: &Service, stream: &TcpStream, client: Client) {
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
     // send a reset, which takes the answer along.
-    if stream.set_nonblocking(true).is_ok() {
-        let _ = (&*stream).read(&mut [0; READ_BYTES]);
-        let _ = (&*stream).write_all(&bytes);
+    if stream.set_nonblocking().is_ok() {
+        let mut stream = stream;
+        let _ = stream.read(&mut [0; READ_BYTES]);
+        let _ = stream.write_all(&bytes);
     }
 }

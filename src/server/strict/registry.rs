@@ -4,12 +4,15 @@
 //! way of a request. The accepting thread looks through all of them only when it has to.
 
 use super::limits::{BODY_GRACE, Limits};
+use super::stream::Stream;
 use crate::client::{Client, Prefix};
+use crate::proxies::TrustedProxies;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use core::time::Duration;
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -34,8 +37,10 @@ pub(super) enum Activity {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Stream,
+    pub(super) is_trusted_proxy: bool,
     prefix: Prefix,
+    /// Whether others may come in by way of it: it may have any number, and gives way last.
     is_exempt: bool,
     activity: AtomicU8,
     /// Since when, in milliseconds of the registry's life.
@@ -78,14 +83,15 @@ pub(super) struct Millis(u64);
 #[derive(Debug)]
 pub(super) struct Registry {
     limits: Limits,
+    proxies: TrustedProxies,
     started: Instant,
     entries: Mutex<Vec<Arc<Entry>>>,
     changed: Condvar,
 }
 
 impl Registry {
-    pub(super) fn new(limits: Limits, started: Instant) -> Self {
-        Self { limits, started, entries: Mutex::default(), changed: Condvar::new() }
+    pub(super) fn new(limits: Limits, proxies: TrustedProxies, started: Instant) -> Self {
+        Self { limits, proxies, started, entries: Mutex::default(), changed: Condvar::new() }
     }
 
     pub(super) fn millis(&self, now: Instant) -> Millis {
@@ -94,14 +100,10 @@ impl Registry {
     }
 
     /// A place for a newcomer, made by another's leaving if need be; the stream back where there is none.
-    pub(super) fn admit(
-        &self,
-        stream: TcpStream,
-        client: Client,
-        now: Instant,
-    ) -> Result<Arc<Entry>, TcpStream> {
-        let (prefix, now) = (client.prefix(), self.millis(now));
-        let is_exempt = self.limits.exempts_loopback && client.is_local();
+    pub(super) fn admit(&self, stream: Stream, peer: Client, now: Instant) -> Result<Arc<Entry>, Stream> {
+        let (prefix, now) = (peer.prefix(), self.millis(now));
+        let is_trusted_proxy = self.proxies.trusts(peer);
+        let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
         let mut entries = self.lock();
         // Whoever was told to make room still stands in the list until its thread is gone.
         let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
@@ -115,7 +117,7 @@ impl Registry {
         }
         let activity = AtomicU8::new(Activity::Silent as u8);
         let since = AtomicU64::new(now.0);
-        let entry = Arc::new(Entry { stream, prefix, is_exempt, activity, since });
+        let entry = Arc::new(Entry { stream, is_trusted_proxy, prefix, is_exempt, activity, since });
         entries.push(entry.clone());
         Ok(entry)
     }
@@ -142,29 +144,35 @@ impl Registry {
     }
 }
 
-/// Ends the connection that can best be spared: by what it does, then of the address with the most, then the one
-/// that has waited longest.
+/// Ends the connection that can best be spared: of a proxy last, since behind it stands everybody else; then by what
+/// it does; then of the address with the most; then the one that has waited longest.
 fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
-    for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
-        let may_yield = |entry: &&Arc<Entry>| {
+    for is_exempt in [false, true] {
+        for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
             let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
-            entry.activity() == activity as u8 && entry.has_waited(now) >= grace
-        };
-        let waiting = candidates.iter().filter(may_yield);
-        let first_rank = waiting.clone().map(|entry| rank(candidates, entry)).max();
-        let mut of_rank: Vec<_> =
-            waiting.filter(|entry| Some(rank(candidates, entry)) == first_rank).collect();
-        of_rank.sort_by_key(|entry| entry.since.load(Ordering::Relaxed));
-        // One that has just begun to work is passed over.
-        if of_rank.into_iter().any(|entry| entry.evict(activity as u8)) {
-            return true;
+            let may_yield = |entry: &&Arc<Entry>| {
+                entry.is_exempt == is_exempt
+                    && entry.activity() == activity as u8
+                    && entry.has_waited(now) >= grace
+            };
+            let mut waiting: Vec<_> = candidates.iter().filter(may_yield).collect();
+            waiting.sort_by_cached_key(|entry| {
+                (Reverse(crowd(candidates, entry)), entry.since.load(Ordering::Relaxed))
+            });
+            // One that has just begun to work is passed over.
+            if waiting.into_iter().any(|entry| entry.evict(activity as u8)) {
+                return true;
+            }
         }
     }
     false
 }
 
-/// How many of the candidates share the entry's address: the crowd gives way first. Loopback is last: it is the
-/// proxy, through which everybody else comes.
-fn rank(candidates: &[Arc<Entry>], entry: &Arc<Entry>) -> usize {
-    if entry.is_exempt { 0 } else { candidates.iter().filter(|other| other.prefix == entry.prefix).count() }
+/// How many of the candidates share the entry's address.
+fn crowd(candidates: &[Arc<Entry>], entry: &Arc<Entry>) -> usize {
+    candidates.iter().filter(|other| other.prefix == entry.prefix).count()
 }
+
+#[cfg(test)]
+#[path = "registry_tests.rs"]
+mod tests;

@@ -107,7 +107,8 @@ pub fn await_that(mut holds: impl FnMut() -> bool) -> bool {
     }
 }
 
-struct SetAtEnd<'a>(&'a AtomicBool);
+/// Sets it however the scope ends, so that threads that watch it end too.
+pub struct SetAtEnd<'a>(pub &'a AtomicBool);
 
 impl Drop for SetAtEnd<'_> {
     fn drop(&mut self) {

@@ -1,0 +1,363 @@
+//! Trusted proxies: whose word is taken on who the client is.
+//!
+//! ```text
+//! X-Forwarded-For: 203.0.113.7, 192.0.2.4, 10.0.0.2      sent by 10.0.0.3
+//!                  anybody could  <-----------------     read from the right, while who speaks is trusted
+//!                  have written this
+//! ```
+//!
+//! Each proxy adds, at the right, the address it was asked from. So the rightmost entry is as good as the proxy that
+//! sent it, and each one before is as good as the proxy that the entry after it names; the first that is no trusted
+//! proxy is the client. What stands to the left of it, the client may have made up.
+//!
+//! There is no specification of `X-Forwarded-For`. `Forwarded` (RFC 7239) is left out: no proxy sends it unless asked.
+
+use crate::client::Client;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::str::{self, FromStr};
+
+/// The peers that may say who their clients are; nobody by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<TrustedProxy>);
+
+/// One of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustedProxy {
+    /// Every address whose first bits are these.
+    Network {
+        /// The address, with nothing behind the prefix.
+        address: IpAddr,
+        /// How many bits of it count.
+        prefix: u32,
+    },
+    /// Whoever may connect to a Unix socket.
+    Unix,
+}
+
+impl TrustedProxies {
+    /// Whether this peer's word is taken.
+    pub fn trusts(&self, peer: Client) -> bool {
+        self.0.iter().any(|proxy| proxy.holds(peer))
+    }
+
+    /// Who asked this peer, by the lines of `X-Forwarded-For` that it sent, in their order.
+    ///
+    /// An entry that can't be read (`unknown`, `_hidden`, nothing) ends the reading: the hop that wrote it is then the
+    /// last one known. Where every hop is trusted, the first of them is the client.
+    ///
+    /// ```
+    /// # use gatekey::{client::Client, proxies::TrustedProxies};
+    /// let proxies: TrustedProxies = ["10.0.0.0/8".parse()?].into_iter().collect();
+    /// let address = |text: &str| Client::at(text.parse().unwrap());
+    /// let lines = [&b"203.0.113.7, 192.0.2.4, 10.0.0.2"[..]];
+    /// assert_eq!(proxies.client_of(address("10.0.0.3"), lines), address("192.0.2.4"));
+    /// assert_eq!(proxies.client_of(address("198.51.100.1"), lines), address("198.51.100.1"));
+    /// # Ok::<(), gatekey::proxies::TrustedProxyError>(())
+    /// ```
+    pub fn client_of<'a>(
+        &self,
+        peer: Client,
+        lines: impl IntoIterator<Item = &'a [u8], IntoIter: DoubleEndedIterator>,
+    ) -> Client {
+        let entries = lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
+        let mut hop = peer;
+        for entry in entries {
+            match parse_entry(entry) {
+                Some(before) if self.trusts(hop) => hop = before,
+                _ => break,
+            }
+        }
+        hop
+    }
+}
+
+impl FromIterator<TrustedProxy> for TrustedProxies {
+    fn from_iter<T: IntoIterator<Item = TrustedProxy>>(proxies: T) -> Self {
+        Self(proxies.into_iter().collect())
+    }
+}
+
+impl TrustedProxy {
+    fn holds(self, peer: Client) -> bool {
+        match (self, peer) {
+            (Self::Unix, Client::Local) => true,
+            (Self::Network { address, prefix }, Client::Ip(peer)) => {
+                let peer = peer.to_canonical();
+                address.is_ipv4() == peer.is_ipv4() && network(peer, prefix) == address
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for TrustedProxy {
+    type Err = TrustedProxyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "unix" {
+            return Ok(Self::Unix);
+        }
+        let (address, bits) = match text.split_once('/') {
+            Some((address, bits)) => (address, Some(bits)),
+            None => (text, None),
+        };
+        let written: IpAddr = address.parse().map_err(|_| TrustedProxyError::Malformed)?;
+        let width = width(written);
+        let is_number = |bits: &&str| bits.bytes().all(|byte| byte.is_ascii_digit());
+        let prefix = bits.map_or(Some(width), |bits| Some(bits).filter(is_number)?.parse().ok());
+        let prefix = prefix.filter(|prefix| *prefix <= width).ok_or(TrustedProxyError::Malformed)?;
+        let network = network(written, prefix);
+        if network != written {
+            return Err(TrustedProxyError::HostBits { address: written, network, prefix });
+        }
+        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: peers are compared in that form.
+        let address = written.to_canonical();
+        Ok(Self::Network { address, prefix: prefix.saturating_sub(width - self::width(address)) })
+    }
+}
+
+fn width(address: IpAddr) -> u32 {
+    if address.is_ipv4() { u32::BITS } else { u128::BITS }
+}
+
+/// The address with nothing behind its first bits.
+fn network(address: IpAddr, prefix: u32) -> IpAddr {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(u32::BITS.saturating_sub(prefix)).unwrap_or(0);
+            IpAddr::V4((address.to_bits() & mask).into())
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(u128::BITS.saturating_sub(prefix)).unwrap_or(0);
+            IpAddr::V6((address.to_bits() & mask).into())
+        }
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:5678`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`.
+fn parse_entry(entry: &[u8]) -> Option<Client> {
+    let text = str::from_utf8(entry.trim_ascii()).ok()?;
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
+    let address = text.parse().ok();
+    let address = address.or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
+    address.or_else(|| in_brackets().map(IpAddr::V6)).map(Client::at)
+}
+
+/// Why a text names no trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrustedProxyError {
+    /// It is neither `unix` nor an address nor a network.
+    Malformed,
+    /// It is both an address and a network; only one can be meant.
+    HostBits {
+        /// The address as written.
+        address: IpAddr,
+        /// The network that it is in.
+        network: IpAddr,
+        /// That network's prefix.
+        prefix: u32,
+    },
+}
+
+impl fmt::Display for TrustedProxyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => {
+                f.write_str("expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix")
+            }
+            Self::HostBits { address, network, prefix } => {
+                write!(
+                    f,
+                    "expected {network}/{prefix} for the whole network, or {address} for that address alone"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for TrustedProxyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    fn proxies(texts: &[&str]) -> TrustedProxies {
+        texts.iter().map(|text| text.parse::<TrustedProxy>().unwrap()).collect()
+    }
+
+    fn client(address: &str) -> Client {
+        if address == "unix" { Client::Local } else { Client::Ip(address.parse().unwrap()) }
+    }
+
+    #[test]
+    fn a_network_holds_the_addresses_with_its_prefix_and_no_others() {
+        for (network, inside, outside) in [
+            ("192.0.2.1", &["192.0.2.1", "::ffff:192.0.2.1"][..], &["192.0.2.0", "192.0.2.2", "unix"][..]),
+            ("192.0.2.1/32", &["192.0.2.1"], &["192.0.2.0", "::c000:201"]),
+            ("10.0.0.0/8", &["10.0.0.0", "10.255.255.255"], &["9.255.255.255", "11.0.0.0"]),
+            ("192.0.2.128/25", &["192.0.2.128", "192.0.2.255"], &["192.0.2.127", "192.0.3.128"]),
+            ("0.0.0.0/0", &["0.0.0.0", "255.255.255.255"], &["::1", "unix"]),
+            ("2001:db8::/33", &["2001:db8::1", "2001:db8:7fff::"], &["2001:db8:8000::", "2001:db9::"]),
+            ("::1", &["::1"], &["::2", "127.0.0.1"]),
+            ("::1/128", &["::1"], &["::", "::2"]),
+            ("::/0", &["::1", "ffff::"], &["192.0.2.1"]),
+            ("::ffff:10.0.0.0/104", &["10.1.2.3", "::ffff:10.0.0.1"], &["11.0.0.0", "::10.0.0.1"]),
+            ("::ffff:192.0.2.1", &["192.0.2.1"], &["192.0.2.2"]),
+            ("unix", &["unix"], &["127.0.0.1", "::1"]),
+        ] {
+            let proxies = proxies(&[network]);
+            for address in inside {
+                assert!(proxies.trusts(client(address)), "{network} {address}");
+            }
+            for address in outside {
+                assert!(!proxies.trusts(client(address)), "{network} {address}");
+            }
+        }
+        assert!(!TrustedProxies::default().trusts(Client::Local));
+    }
+
+    #[test]
+    fn what_names_no_proxy_is_refused_with_what_was_expected() {
+        let complaint = |text: &str| text.parse::<TrustedProxy>().unwrap_err().to_string();
+        for text in [
+            "",
+            "localhost",
+            "Unix",
+            "unix:/run/x",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/",
+            "10.0.0.0/+8",
+            "10.0.0.0/8/8",
+            "10.0.0.0/255.0.0.0",
+            "10.0.0",
+            "010.0.0.0/8",
+            "10.0.0.0:80",
+            "[::1]",
+            " 10.0.0.1",
+            "/8",
+            "10.0.0.0/4294967304",
+        ] {
+            let expected = "expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix";
+            assert_eq!(complaint(text), expected, "{text:?}");
+        }
+        assert_eq!(
+            complaint("10.1.2.3/8"),
+            "expected 10.0.0.0/8 for the whole network, or 10.1.2.3 for that address alone"
+        );
+        assert_eq!(
+            complaint("2001:db8::1/64"),
+            "expected 2001:db8::/64 for the whole network, or 2001:db8::1 for that address alone"
+        );
+        assert_eq!(
+            complaint("10.0.0.1/0"),
+            "expected 0.0.0.0/0 for the whole network, or 10.0.0.1 for that address alone"
+        );
+    }
+
+    /// Who the client is when 10.0.0.1 sends these lines, and 10.0.0.0/8 and fd00::/8 are trusted.
+    fn client_by(lines: &[&str]) -> Client {
+        let lines = lines.iter().map(|line| line.as_bytes());
+        proxies(&["10.0.0.0/8", "fd00::/8"]).client_of(client("10.0.0.1"), lines)
+    }
+
+    #[test]
+    fn the_client_is_the_first_from_the_right_that_is_no_proxy() {
+        for (lines, expected) in [
+            (&[][..], "10.0.0.1"),
+            (&["192.0.2.1"], "192.0.2.1"),
+            (&["203.0.113.7, 192.0.2.1"], "192.0.2.1"),
+            (&["203.0.113.7,192.0.2.1,10.0.0.2 , 10.0.0.3"], "192.0.2.1"),
+            (&["192.0.2.1, fd00::2"], "192.0.2.1"),
+            (&["192.0.2.1, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+            // Lines are one list, in their order.
+            (&["203.0.113.7", "192.0.2.1"], "192.0.2.1"),
+            (&["192.0.2.1", "10.0.0.2", "10.0.0.3"], "192.0.2.1"),
+            (&["203.0.113.7, 192.0.2.1", "10.0.0.2"], "192.0.2.1"),
+            // Nobody but proxies: the first of them asked.
+            (&["10.0.0.4, 10.0.0.3"], "10.0.0.4"),
+        ] {
+            assert_eq!(client_by(lines), client(expected), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_come_with_ports_and_brackets_and_in_ipv6s_clothes() {
+        for (entry, expected) in [
+            ("192.0.2.1:5678", "192.0.2.1"),
+            ("\t192.0.2.1 ", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("[2001:db8::1]:443", "2001:db8::1"),
+            ("2001:DB8::1", "2001:db8::1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
+            // A proxy by any of its spellings is skipped.
+            ("192.0.2.1, ::ffff:10.0.0.2", "192.0.2.1"),
+            ("192.0.2.1, [::ffff:10.0.0.2]:80", "192.0.2.1"),
+            ("192.0.2.1, [fd00::1]", "192.0.2.1"),
+        ] {
+            assert_eq!(client_by(&[entry]), client(expected), "{entry}");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_can_not_be_read_makes_its_writer_the_client() {
+        for entry in [
+            "",
+            "unknown",
+            "_hidden",
+            "unix:",
+            "example.org",
+            "\"192.0.2.1\"",
+            "192.0.2.1:",
+            "192.0.2.1:70000",
+            "192.0.2.1:x",
+            "192.0.2",
+            "192.0.2.01",
+            "192.0.2.1 192.0.2.2",
+            "[192.0.2.1]",
+            "[::1",
+            "::1]",
+            "[::1]x",
+            "[]",
+            "fe80::1%eth0",
+            "é",
+            "-",
+        ] {
+            assert_eq!(client_by(&[entry]), client("10.0.0.1"), "{entry:?}");
+            let behind_one = alloc::format!("192.0.2.1, {entry}, 10.0.0.2");
+            assert_eq!(client_by(&[&behind_one]), client("10.0.0.2"), "{entry:?}");
+            assert_eq!(client_by(&["192.0.2.1", entry, "10.0.0.2"]), client("10.0.0.2"), "{entry:?}");
+        }
+        let not_text = proxies(&["unix"]).client_of(Client::Local, [&b"192.0.2.1, \xff"[..]]);
+        assert_eq!(not_text, Client::Local);
+    }
+
+    #[test]
+    fn whoever_is_not_trusted_is_the_client() {
+        let lines = [&b"10.0.0.9, 192.0.2.1"[..]];
+        let nobody = TrustedProxies::default();
+        for peer in ["127.0.0.1", "::1", "198.51.100.1", "unix"] {
+            assert_eq!(nobody.client_of(client(peer), lines), client(peer));
+            assert_eq!(proxies(&["10.0.0.0/8"]).client_of(client(peer), lines), client(peer));
+        }
+    }
+
+    #[test]
+    fn a_client_behind_a_unix_socket_has_an_address() {
+        let lines = [&b"192.0.2.1, 127.0.0.1"[..]];
+        assert_eq!(proxies(&["unix"]).client_of(Client::Local, lines), client("127.0.0.1"));
+        assert_eq!(proxies(&["unix", "127.0.0.1"]).client_of(Client::Local, lines), client("192.0.2.1"));
+    }
+
+    #[test]
+    fn as_many_hops_as_a_head_can_hold_are_read() {
+        let line = "10.0.0.1,".repeat(3_600);
+        assert_eq!(client_by(&[&alloc::format!("192.0.2.1,{line}10.0.0.2")]), client("192.0.2.1"));
+        assert_eq!(client_by(&[&",".repeat(32_000)]), client("10.0.0.1"));
+    }
+}

@@ -1,0 +1,153 @@
+//! Who finds a place and who makes room, with clients of many addresses: their sockets are pairs, which have none.
+
+use super::*;
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+
+/// A registry, and the clients' ends of the connections.
+struct Crowd {
+    registry: Registry,
+    now: Instant,
+    connections: Vec<(Arc<Entry>, UnixStream)>,
+}
+
+impl Crowd {
+    fn new(limits: Limits, proxies: &[&str]) -> Self {
+        let proxies = proxies.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+        let now = crate::clock::now().monotonic;
+        let registry = Registry::new(limits, proxies.into_iter().collect(), now);
+        Self { registry, now, connections: Vec::new() }
+    }
+
+    /// One more connection, a second after the one before, which then waits like this; whether it found a place.
+    fn admit(&mut self, peer: &str, activity: Activity) -> bool {
+        self.now += Duration::from_secs(1);
+        let (stream, other_end) = UnixStream::pair().unwrap();
+        let peer = if peer == "unix" { Client::Local } else { Client::Ip(peer.parse().unwrap()) };
+        let admitted = self.registry.admit(Stream::Unix(stream), peer, self.now);
+        let Ok(entry) = admitted else { return false };
+        assert!(entry.turn(Activity::Silent, activity, self.registry.millis(self.now)));
+        other_end.set_nonblocking(true).unwrap();
+        self.connections.push((entry, other_end));
+        true
+    }
+
+    /// The numbers of those that were told to make room since the last look, whose threads are gone by now.
+    fn left(&mut self) -> Vec<usize> {
+        let is_told = |(entry, _): &&(Arc<Entry>, UnixStream)| entry.activity() == Activity::Evicted as u8;
+        let here = |entry: &Arc<Entry>| self.registry.lock().iter().any(|other| Arc::ptr_eq(entry, other));
+        let told = self.connections.iter().enumerate().filter(|(_, pair)| is_told(pair) && here(&pair.0));
+        let mut numbers = Vec::new();
+        for (number, (entry, other_end)) in told {
+            let mut end = other_end;
+            assert_eq!(end.read(&mut [0; 1]).unwrap(), 0, "its client sees the close");
+            self.registry.remove(entry);
+            numbers.push(number);
+        }
+        numbers
+    }
+}
+
+fn limits(max_connections: usize, max_connections_per_address: usize) -> Limits {
+    Limits { max_connections, max_connections_per_address, ..Limits::default() }
+}
+
+#[test]
+fn one_address_that_takes_all_places_keeps_no_other_out() {
+    let mut crowd = Crowd::new(limits(8, 8), &[]);
+    for _ in 0..8 {
+        assert!(crowd.admit("192.0.2.1", Activity::Idle));
+    }
+    // Others come: whoever has most gives way, and never the newcomer.
+    for number in 0..100 {
+        assert!(crowd.admit(&format!("198.51.100.{}", number % 3), Activity::Idle));
+        let left = crowd.left();
+        assert_eq!(left.len(), 1);
+    }
+    let of = |address: &str| {
+        let prefix = Client::Ip(address.parse().unwrap()).prefix();
+        crowd.registry.lock().iter().filter(|entry| entry.prefix == prefix).count()
+    };
+    for address in ["192.0.2.1", "198.51.100.0", "198.51.100.1", "198.51.100.2"] {
+        assert!((1..=3).contains(&of(address)), "{address} has {}", of(address));
+    }
+}
+
+#[test]
+fn ten_thousand_connections_of_one_address_are_never_more_than_its_share() {
+    let mut crowd = Crowd::new(limits(256, 64), &[]);
+    assert!(crowd.admit("198.51.100.1", Activity::PartialHead));
+    for number in 0..10_000_u32 {
+        // In an IPv6 /64 there are more addresses than that: they count as one.
+        assert!(crowd.admit(&format!("2001:db8::{:x}", number % 0xffff), Activity::Idle));
+        let left = crowd.left();
+        assert_eq!(left.len(), usize::from(number >= 64), "{number}: {left:?}");
+        assert!(!left.contains(&0), "somebody else made room");
+        crowd.connections.retain(|(entry, _)| entry.activity() != Activity::Evicted as u8);
+        assert!(crowd.registry.lock().len() <= 65);
+    }
+}
+
+#[test]
+fn an_address_whose_share_works_gets_no_more_and_others_do() {
+    let mut crowd = Crowd::new(limits(4, 2), &[]);
+    assert!(crowd.admit("192.0.2.1", Activity::Working));
+    assert!(crowd.admit("192.0.2.1", Activity::Working));
+    assert!(!crowd.admit("192.0.2.1", Activity::Working));
+    assert!(crowd.admit("192.0.2.2", Activity::Working));
+    assert!(crowd.admit("192.0.2.3", Activity::Working));
+    assert!(!crowd.admit("192.0.2.4", Activity::Working), "nobody can be spared");
+    assert_eq!(crowd.left(), [0; 0]);
+}
+
+#[test]
+fn this_machine_and_trusted_proxies_may_have_more_than_a_share() {
+    let more_than_two = |exempts_local: bool, peer: &str| {
+        let mut crowd = Crowd::new(Limits { exempts_local, ..limits(16, 2) }, &["10.0.0.0/8", "127.0.0.9"]);
+        (0..3).all(|_| crowd.admit(peer, Activity::Working))
+    };
+    for (peer, by_default, when_told) in [
+        ("10.0.0.1", true, true),
+        ("::ffff:10.0.0.1", true, true),
+        ("127.0.0.9", true, true),
+        ("127.0.0.1", true, false),
+        ("::1", true, false),
+        ("unix", true, false),
+        ("192.0.2.1", false, false),
+    ] {
+        assert_eq!(more_than_two(true, peer), by_default, "{peer}");
+        assert_eq!(more_than_two(false, peer), when_told, "{peer}");
+    }
+}
+
+#[test]
+fn a_trusted_proxy_makes_room_when_nobody_else_can() {
+    let mut crowd = Crowd::new(limits(6, 6), &["10.0.0.1"]);
+    for (peer, activity) in [
+        ("10.0.0.1", Activity::PartialHead),
+        ("10.0.0.1", Activity::Idle),
+        ("10.0.0.1", Activity::Idle),
+        ("192.0.2.1", Activity::Idle),
+        ("192.0.2.2", Activity::Silent),
+        ("192.0.2.3", Activity::Working),
+    ] {
+        assert!(crowd.admit(peer, activity), "{peer}");
+    }
+    for expected in [4, 3, 0, 1] {
+        assert!(crowd.admit("198.51.100.1", Activity::Working));
+        assert_eq!(crowd.left(), [expected]);
+    }
+}
+
+#[test]
+fn a_body_is_given_its_grace() {
+    let mut crowd = Crowd::new(limits(1, 1), &[]);
+    assert!(crowd.admit("192.0.2.1", Activity::PartialBody));
+    let (stream, _other_end) = UnixStream::pair().unwrap();
+    let newcomer = Client::Ip("192.0.2.2".parse().unwrap());
+    let early = crowd.now + BODY_GRACE.saturating_sub(Duration::from_millis(1));
+    let turned_away = crowd.registry.admit(Stream::Unix(stream), newcomer, early);
+    let Err(stream) = turned_away else { panic!("a body that has just begun made room") };
+    assert!(crowd.registry.admit(stream, newcomer, crowd.now + BODY_GRACE).is_ok());
+    assert_eq!(crowd.left(), [0]);
+}

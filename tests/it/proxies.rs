@@ -1,0 +1,175 @@
+//! Behind proxies: who the client is, and under which URL it reaches us. First by the routes alone, then by the bytes.
+
+use crate::harness::{TestRealm, error, field, json_request};
+use crate::process::{self, Server, status};
+use gatekey::client::Client;
+use gatekey::http::Request;
+use gatekey::realm::{Policy, PublicUrl};
+use std::sync::mpsc;
+
+const BODY: &str = r#"{"username":"ok","password":"python"}"#;
+const FORWARDED: [(&str, &str); 3] =
+    [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Host", "auth.example"), ("X-Forwarded-Proto", "https")];
+
+/// Who may speak for others, and nothing else out of the ordinary.
+fn trusting(proxies: &[&str]) -> Policy {
+    let trusted_proxies = proxies.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+    Policy { trusted_proxies: trusted_proxies.into_iter().collect(), ..Policy::default() }
+}
+
+fn with_fields(request: Request, fields: &[(&str, &str)]) -> Request {
+    fields.iter().fold(request, |request, (name, value)| request.with_field(name, value))
+}
+
+fn at(address: &str) -> Client {
+    Client::at(address.parse().unwrap())
+}
+
+/// The `Location` of a registration by way of this peer.
+fn location(policy: Policy, peer: &str, fields: &[(&str, &str)]) -> String {
+    let realm = TestRealm::with_policy(policy);
+    let request = with_fields(json_request("POST", "/api/users", BODY), fields).from_client(at(peer));
+    let response = realm.send(&request);
+    assert_eq!(response.status, 201);
+    field(&response, "Location").unwrap().to_owned()
+}
+
+#[test]
+fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
+    let realm = TestRealm::with_policy(trusting(&["10.0.0.0/8", "unix"]));
+    for (peer, expected) in [
+        (at("10.0.0.1"), "192.0.2.1"),
+        (at("::ffff:10.0.0.1"), "192.0.2.1"),
+        (Client::Local, "192.0.2.1"),
+        (at("11.0.0.1"), "11.0.0.1"),
+        (at("127.0.0.1"), "127.0.0.1"),
+    ] {
+        let lines = [("X-Forwarded-For", "203.0.113.7, 192.0.2.1"), ("X-Forwarded-For", "10.0.0.2")];
+        let request = with_fields(Request::new("GET", "/api/users/1"), &lines).from_client(peer);
+        assert_eq!(realm.send(&request).about.client, Some(at(expected)), "{peer}");
+    }
+}
+
+#[test]
+fn every_answer_of_the_routes_says_who_asked() {
+    let realm = TestRealm::with_policy(trusting(&["unix"]));
+    for (request, status) in [
+        (Request::new("GET", "/nowhere"), 404),
+        (Request::new("PATCH", "/api/token"), 405),
+        (
+            Request::new("GET", "/api/token").with_field("Authorization", "").with_field("Authorization", ""),
+            400,
+        ),
+        (json_request("POST", "/api/users", "{"), 400),
+        (json_request("POST", "/api/users", BODY), 201),
+    ] {
+        let response = realm.send(&request.with_field("X-Forwarded-For", "192.0.2.1"));
+        assert_eq!((response.status, response.about.client), (status, Some(at("192.0.2.1"))));
+    }
+}
+
+#[test]
+fn a_location_is_where_the_trusted_proxy_was_asked() {
+    let host = ("Host", "127.0.0.1:5000");
+    for (fields, expected) in [
+        (&FORWARDED[..], "https://auth.example/api/users/1"),
+        (&[host, FORWARDED[1], FORWARDED[2]], "https://auth.example/api/users/1"),
+        (&[host, FORWARDED[2]], "https://127.0.0.1:5000/api/users/1"),
+        (&[host, FORWARDED[1]], "http://auth.example/api/users/1"),
+        (&[host], "http://127.0.0.1:5000/api/users/1"),
+        (&[FORWARDED[2]], "/api/users/1"),
+        // Of several the last, which the proxy itself wrote.
+        (&[("X-Forwarded-Host", "evil.example, auth.example:8443")], "http://auth.example:8443/api/users/1"),
+        (&[("X-Forwarded-Host", "evil.example"), FORWARDED[1]], "http://auth.example/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "https, http")], "http://127.0.0.1:5000/api/users/1"),
+        // What is no host or scheme is nothing.
+        (&[host, ("X-Forwarded-Host", "auth.example/x")], "http://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Host", "auth.example, ")], "http://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "HTTPS")], "http://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "javascript")], "http://127.0.0.1:5000/api/users/1"),
+    ] {
+        assert_eq!(location(trusting(&["10.0.0.1"]), "10.0.0.1", fields), expected, "{fields:?}");
+    }
+    let public_url = Some(PublicUrl::parse("https://public.example/auth").unwrap());
+    let policy = Policy { public_url, ..trusting(&["10.0.0.1"]) };
+    assert_eq!(location(policy, "10.0.0.1", &FORWARDED), "https://public.example/auth/api/users/1");
+}
+
+#[test]
+fn a_location_is_nothing_that_a_stranger_says() {
+    let fields = [&FORWARDED[..], &[("Host", "a.example")]].concat();
+    for policy in [Policy::default(), trusting(&["10.0.0.2"])] {
+        assert_eq!(location(policy, "10.0.0.1", &fields), "http://a.example/api/users/1");
+    }
+}
+
+#[test]
+fn the_host_that_a_trusted_proxy_was_asked_for_is_ours() {
+    let registration = |peer: &str, origin: &str| {
+        let realm = TestRealm::with_policy(trusting(&["10.0.0.1"]));
+        let fields = [("Host", "127.0.0.1:5000"), FORWARDED[1], ("Origin", origin)];
+        realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_client(at(peer)))
+    };
+    for origin in ["https://auth.example", "http://auth.example", "http://127.0.0.1:5000"] {
+        assert_eq!(registration("10.0.0.1", origin).status, 201, "{origin}");
+    }
+    let refused = (403, "cross_site".to_owned());
+    assert_eq!(error(&registration("10.0.0.1", "https://evil.example")), refused);
+    assert_eq!(error(&registration("10.0.0.2", "https://auth.example")), refused);
+}
+
+#[test]
+fn what_a_stranger_says_of_others_is_noted_once() {
+    for (name, value) in FORWARDED {
+        let (sender, notices) = mpsc::channel();
+        let test = TestRealm::with_policy(trusting(&["10.0.0.1"]));
+        let TestRealm { realm, .. } = test;
+        let realm = realm.with_observer(move |notice| sender.send(notice.to_string()).unwrap());
+        let now = gatekey::clock::now();
+        let ask = |peer: Client, fields: &[(&str, &str)]| {
+            let request = with_fields(Request::new("GET", "/nowhere"), fields).from_client(peer);
+            gatekey::routes::dispatch(&realm, &request, now);
+        };
+        ask(at("10.0.0.1"), &[(name, value)]);
+        ask(at("192.0.2.9"), &[]);
+        assert_eq!(notices.try_recv(), Err(mpsc::TryRecvError::Empty));
+        ask(at("192.0.2.9"), &[(name, value)]);
+        ask(at("192.0.2.10"), &[(name, value)]);
+        let expected = "X-Forwarded fields from 192.0.2.9 are ignored; if that is your proxy, say --trusted-proxy \
+                        192.0.2.9 (this is said once, whoever sends more)";
+        assert_eq!(notices.try_iter().collect::<Vec<_>>(), [expected]);
+    }
+}
+
+#[test]
+fn the_log_shows_the_client_behind_the_proxy_in_both_loops() {
+    for name in ["strict", "tiny-http"] {
+        let options = ["--loop", name, "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "127.0.0.1"];
+        let server = Server::start(&options);
+        let fields = [
+            "X-Forwarded-For: 203.0.113.7, 2001:db8::1",
+            "X-Forwarded-For: 10.0.0.2",
+            "X-Forwarded-Host: auth.example",
+            "X-Forwarded-Proto: https",
+        ];
+        let answer = server.request("POST /api/users", &fields, BODY);
+        assert_eq!(status(&answer), 201);
+        assert_eq!(process::field(&answer, "Location"), Some("https://auth.example/api/users/1"));
+        let (_, log) = server.stop();
+        assert!(log.contains("Z 2001:db8::1 POST /api/users 201 "), "{log}");
+        assert!(!log.contains("--trusted-proxy"), "{log}");
+    }
+}
+
+#[test]
+fn an_operator_who_forgot_to_name_the_proxy_is_told_once_in_both_loops() {
+    for name in ["strict", "tiny-http"] {
+        let server = Server::start(&["--loop", name]);
+        for _ in 0..3 {
+            server.request("GET /api/users/1", &["X-Forwarded-For: 192.0.2.1"], "");
+        }
+        let (_, log) = server.stop();
+        assert_eq!(log.matches("Z 127.0.0.1 GET /api/users/1 404 ").count(), 3, "{log}");
+        assert_eq!(log.matches("if that is your proxy, say --trusted-proxy 127.0.0.1 ").count(), 1, "{log}");
+    }
+}
