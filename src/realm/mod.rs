@@ -6,7 +6,8 @@
 //! | `authenticate.rs` | who is this? from a password, or from a token |
 //! | `guessing.rs` | the throttle, and which addresses are remembered |
 //! | `time.rs` | time never goes back |
-//! | `users.rs` | register, change the password, delete, keep out |
+//! | `register.rs` | users come |
+//! | `users.rs` | change the password, delete, keep out |
 //!
 //! A [`Realm`] is shared by reference among threads. It never reads a clock; every operation that depends on
 //! the time is given it.
@@ -14,6 +15,7 @@
 mod authenticate;
 mod guessing;
 mod policy;
+mod register;
 mod time;
 mod users;
 
@@ -22,7 +24,8 @@ pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use guessing::FailedGuesses;
 pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
-pub use users::{PasswordError, RegisterError, Registered, UserChangeError};
+pub use register::{RegisterError, Registered};
+pub use users::{PasswordError, UserChangeError};
 
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};

@@ -1,92 +1,21 @@
-//! Users come, change their passwords, and go; and what an operator may do to them.
+//! Users change their passwords, and go; and what an operator may do to them.
 
+use super::Realm;
 use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
-use super::{Realm, Registration};
 use crate::client::Client;
-use crate::clock::{Now, UnixTime};
+use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::password;
 use crate::secret::Secret;
-use crate::store::{InsertError, StoreError, User};
+use crate::store::{StoreError, User};
 use crate::throttle::Throttled;
 use crate::user_id::UserId;
-use crate::username::{Username, UsernameError};
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 
-/// A user just registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registered {
-    /// The new id.
-    pub id: UserId,
-    /// The name, as given.
-    pub username: Username,
-}
-
 impl Realm {
-    /// Registers a stranger, if the policy lets strangers in.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
-    pub fn register(
-        &self,
-        username: &str,
-        password: &Secret,
-        client: Client,
-        now: Now,
-    ) -> Result<Registered, RegisterError> {
-        if self.policy.registration == Registration::Closed {
-            return Err(RegisterError::Closed);
-        }
-        let username = self.check_new_user(username, password)?;
-        // Before the look for the name: asking for one after the other would tell who is here.
-        let charged = self.charge_registration(client, now)?;
-        let registered = self.insert_user(username, password, client, now.unix);
-        if let (Err(RegisterError::Store(_) | RegisterError::Hash(_)), Some(charged)) = (&registered, charged)
-        {
-            charged.give_back(); // nothing came of it
-        }
-        registered
-    }
-
-    /// Adds a user by an operator's word; when this returns, the user is on the disk.
-    ///
-    /// # Errors
-    /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::Throttled`].
-    pub fn add_user(
-        &self,
-        username: &str,
-        password: &Secret,
-        at: UnixTime,
-    ) -> Result<Registered, RegisterError> {
-        self.insert_user(self.check_new_user(username, password)?, password, Client::Local, at)
-    }
-
-    fn check_new_user(&self, username: &str, password: &Secret) -> Result<Username, RegisterError> {
-        let username = Username::parse(username)?;
-        self.check_new_password(password)?;
-        check_differs(username.as_str(), password)?;
-        Ok(username)
-    }
-
-    fn insert_user(
-        &self,
-        username: Username,
-        password: &Secret,
-        client: Client,
-        at: UnixTime,
-    ) -> Result<Registered, RegisterError> {
-        // A look before the work, so that a taken name costs no hash; the database decides all the same.
-        if self.store.is_username_taken(&username)? {
-            return Err(RegisterError::Taken);
-        }
-        let hash = self.hasher.hash(password, client)?;
-        let id = self.store.insert_user(&username, &hash, at)?;
-        Ok(Registered { id, username })
-    }
-
     /// Changes the password of the user whose name and old password these are, and ends every token.
     ///
     /// # Errors
@@ -219,7 +148,7 @@ impl Realm {
     }
 }
 
-fn check_differs(username: &str, password: &Secret) -> Result<(), PasswordError> {
+pub(super) fn check_differs(username: &str, password: &Secret) -> Result<(), PasswordError> {
     if username == password.expose() { Err(PasswordError::IsTheName) } else { Ok(()) }
 }
 
@@ -261,88 +190,6 @@ impl fmt::Display for PasswordError {
 }
 
 impl Error for PasswordError {}
-
-/// Why nobody was registered.
-#[derive(Debug)]
-pub enum RegisterError {
-    /// Strangers may not.
-    Closed,
-    /// The name is not allowed.
-    Username(UsernameError),
-    /// The password is not allowed.
-    Password(PasswordError),
-    /// A user has this name, or one that looks the same.
-    Taken,
-    /// The store can't.
-    Store(StoreError),
-    /// The hasher can't.
-    Hash(HashError),
-    /// Too many registrations came from this address.
-    Throttled(Throttled),
-}
-
-impl fmt::Display for RegisterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("registration is closed"),
-            Self::Username(error) => error.fmt(f),
-            Self::Password(error) => error.fmt(f),
-            Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::Throttled(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for RegisterError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken | Self::Throttled(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
-        }
-    }
-}
-
-impl From<UsernameError> for RegisterError {
-    fn from(error: UsernameError) -> Self {
-        Self::Username(error)
-    }
-}
-
-impl From<PasswordError> for RegisterError {
-    fn from(error: PasswordError) -> Self {
-        Self::Password(error)
-    }
-}
-
-impl From<StoreError> for RegisterError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<InsertError> for RegisterError {
-    fn from(error: InsertError) -> Self {
-        match error {
-            InsertError::Taken => Self::Taken,
-            InsertError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-impl From<Throttled> for RegisterError {
-    fn from(error: Throttled) -> Self {
-        Self::Throttled(error)
-    }
-}
-
-impl From<HashError> for RegisterError {
-    fn from(error: HashError) -> Self {
-        Self::Hash(error)
-    }
-}
 
 /// Why a user was not changed.
 #[derive(Debug)]

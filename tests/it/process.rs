@@ -68,6 +68,8 @@ impl Server {
 
     /// The same, by a command other than [`gatekey`].
     pub fn start_as(mut command: Command, data: PathBuf, options: &[&str]) -> Self {
+        // Most tests are not about the throttle, and all clients are one address; an option turns it on.
+        command.env("GATEKEY_THROTTLE", "off");
         command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(&data).args(options);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (lines, log) = (BufReader::new(child.stderr.take().unwrap()).lines(), Arc::default());
