@@ -29,6 +29,7 @@ mod readme;
 mod serve;
 mod sessions;
 mod skip;
+mod throttle;
 mod tidy;
 mod vectors;
 mod wire;

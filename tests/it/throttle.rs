@@ -1,0 +1,271 @@
+//! Guessing doesn't pay, and keeps nobody out: the throttle, through the routes and over restarts.
+
+use crate::harness::{CHEAP, TestRealm, basic, error, field, json_request, text};
+use crate::process::{Server, status, written};
+use gatekey::client::Client;
+use gatekey::clock::{self, Now};
+use gatekey::data_dir::DataDir;
+use gatekey::hashing::Hasher;
+use gatekey::http::{Request, Response};
+use gatekey::realm::{Policy, Realm};
+use gatekey::throttle::{Allowance, Rules};
+use std::path::Path;
+use std::time::Duration;
+
+const HOME: &str = "192.0.2.1";
+const ELSEWHERE: &str = "198.51.100.1";
+
+fn rules() -> Rules {
+    Rules {
+        guesses_per_address: Allowance::new(40, 60),
+        guesses_per_user: Allowance::new(20, 300),
+        guesses_per_user_and_address: Allowance::new(10, 600),
+        registrations_per_address: Allowance::new(6, 60),
+        lookups_per_address: Allowance::new(5, 1),
+    }
+}
+
+fn throttled() -> TestRealm {
+    TestRealm::throttled(Policy { throttle: Some(rules()), ..Policy::default() })
+}
+
+fn from(address: &str, request: Request) -> Request {
+    request.from_client(Client::at(address.parse().unwrap()))
+}
+
+fn log_in(address: &str, username: &str, password: &str) -> Request {
+    let request = Request::new("GET", "/api/resource").with_field("Authorization", basic(username, password));
+    from(address, request)
+}
+
+/// Shows wrong passwords, each another one, until one is not looked at any more; how many were.
+fn guess(test: &TestRealm, address: &str, username: &str) -> usize {
+    let wrong = |number| test.send(&log_in(address, username, &format!("guess {number}"))).status;
+    (0..1_000).map(wrong).take_while(|status| *status == 401).count()
+}
+
+#[test]
+fn too_many_wrong_passwords_are_a_429_for_the_right_one_too() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    assert_eq!(guess(&test, ELSEWHERE, "ok"), 10);
+    let hashes = test.realm.hashes();
+    for password in ["python", "ruby"] {
+        let refused = test.send(&log_in(ELSEWHERE, "ok", password));
+        assert_eq!(error(&refused), (429, "throttled".into()));
+        assert_eq!(field(&refused, "Retry-After"), Some("600"));
+        let message =
+            r#"{"error":"throttled","message":"Too many passwords were wrong; try again in 600 s."}"#;
+        assert_eq!(text(&refused), message);
+    }
+    assert_eq!(test.realm.hashes(), hashes, "nothing was hashed");
+    test.advance(Duration::from_secs(600));
+    assert_eq!(test.send(&log_in(ELSEWHERE, "ok", "python")).status, 200);
+}
+
+#[test]
+fn a_name_that_nobody_has_is_refused_like_one_that_somebody_has() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    test.add_user("disabled", "python");
+    let disabled = test.realm.find_user_by_name("disabled").unwrap().unwrap();
+    test.realm.set_disabled(disabled.id, true).unwrap();
+    let answers = ["ok", "nobody", "disabled"].map(|name| {
+        let address = format!("192.0.2.{}", name.len());
+        let guesses = guess(&test, &address, name);
+        let Response { status, fields, body, .. } = test.send(&log_in(&address, name, "python"));
+        (guesses, status, fields, body)
+    });
+    assert_eq!(answers[0], answers[1]);
+    assert_eq!(answers[0], answers[2]);
+    assert_eq!((answers[0].0, answers[0].1), (10, 429));
+}
+
+#[test]
+fn a_flood_against_a_name_keeps_its_owner_out_of_nothing_known() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    let token = test.token("ok", "python");
+    assert_eq!(
+        test.send(&log_in(HOME, "ok", "python")).status,
+        200,
+        "from here on, the address is remembered"
+    );
+    let flood: usize = (0..50).map(|number| guess(&test, &format!("198.51.100.{number}"), "ok")).sum();
+    assert_eq!(flood, 20);
+    assert_eq!(test.send(&log_in(ELSEWHERE, "ok", "python")).status, 429);
+    assert_eq!(test.send(&log_in(HOME, "ok", "python")).status, 200);
+    assert_eq!(test.bearer("GET", "/api/resource", &token).status, 200);
+    assert_eq!(test.bearer("GET", "/api/token", &token).status, 200);
+}
+
+#[test]
+fn an_address_is_remembered_for_90_days_and_eight_of_them() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    let day = Duration::from_secs(86_400);
+    let is_known = |address: &str| {
+        // The name's counter is full: only those who are remembered come in.
+        while (0..50).any(|number| guess(&test, &format!("203.0.113.{number}"), "ok") > 0) {}
+        test.send(&log_in(address, "ok", "python")).status == 200
+    };
+    assert_eq!(test.send(&log_in(HOME, "ok", "python")).status, 200);
+    test.advance(day * 89);
+    assert!(is_known(HOME));
+    test.advance(day * 90);
+    assert!(!is_known(HOME), "since the last login");
+
+    test.advance(day);
+    for number in 1..=9 {
+        assert_eq!(test.send(&log_in(&format!("192.0.2.{number}"), "ok", "python")).status, 200);
+        test.advance(Duration::from_secs(1));
+    }
+    let known = (1..=9).filter(|number| is_known(&format!("192.0.2.{number}"))).count();
+    assert_eq!(known, 8);
+    assert!(!is_known("192.0.2.1"), "the oldest made room");
+}
+
+#[test]
+fn a_password_just_proved_answers_no_guesses() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let realm = open(directory.path(), now);
+    let send = |request: &Request| gatekey::routes::dispatch(&realm, request, now);
+    let body = r#"{"username":"ok","password":"python"}"#;
+    assert_eq!(send(&json_request("POST", "/api/users", body)).status, 201);
+    assert_eq!(send(&log_in(HOME, "ok", "python")).status, 200);
+    let wrong =
+        (0..100).filter(|number| send(&log_in(HOME, "ok", &number.to_string())).status == 401).count();
+    assert_eq!(wrong, 10);
+    let hashes = realm.hashes();
+    assert_eq!(send(&log_in(HOME, "ok", "python")).status, 429, "though it needs no hash");
+    assert_eq!(realm.hashes(), hashes);
+}
+
+#[test]
+fn every_way_to_show_a_password_is_counted_and_a_token_is_not() {
+    let test = throttled();
+    let user = test.add_user("ok", "python");
+    let wrong = |request: Request| request.with_field("Authorization", basic("ok", "ruby"));
+    let change = json_request("PUT", &user, r#"{"password":"another"}"#);
+    let requests = [
+        Request::new("GET", "/api/resource"),
+        Request::new("GET", "/api/token"),
+        Request::new("DELETE", "/api/token"),
+        change,
+        Request::new("DELETE", &user),
+    ];
+    for request in &requests {
+        for _ in 0..2 {
+            assert_eq!(test.send(&wrong(request.clone())).status, 401);
+        }
+    }
+    for request in requests {
+        assert_eq!(test.send(&wrong(request)).status, 429);
+    }
+    for _ in 0..100 {
+        assert_eq!(test.bearer("GET", "/api/resource", &"x".repeat(100)).status, 401);
+    }
+}
+
+#[test]
+fn registrations_and_lookups_are_counted_per_address() {
+    let test = throttled();
+    let register = |address: &str, name: &str| {
+        let body = format!(r#"{{"username":"{name}","password":"python"}}"#);
+        test.send(&from(address, json_request("POST", "/api/users", &body)))
+    };
+    for number in 0..5 {
+        assert_eq!(register(HOME, &format!("user {number}")).status, 201);
+    }
+    assert_eq!(error(&register(HOME, "user 0")), (400, "username_taken".into()));
+    let refused = register(HOME, "user 0");
+    assert_eq!(error(&refused), (429, "throttled".into()), "else one could ask who is here");
+    assert_eq!(field(&refused, "Retry-After"), Some("60"));
+    assert_eq!(
+        error(&register(HOME, "a:b")),
+        (400, "invalid_username".into()),
+        "what is wrong costs nothing"
+    );
+    assert_eq!(register(ELSEWHERE, "user 5").status, 201);
+
+    let look_up = |address: &str| test.send(&from(address, Request::new("GET", "/api/users/1"))).status;
+    assert_eq!((0..6).map(|_| look_up(HOME)).collect::<Vec<_>>(), [200, 200, 200, 200, 200, 429]);
+    assert_eq!(look_up(ELSEWHERE), 200);
+    assert_eq!(guess(&test, HOME, "user 1"), 10, "each is counted by itself");
+}
+
+/// A realm with the record of passwords, as `serve` has it.
+fn open(directory: &Path, now: Now) -> Realm {
+    let (store, keys) = DataDir::new(directory).open_or_create().unwrap();
+    let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+    let policy = Policy { throttle: Some(rules()), ..Policy::default() };
+    Realm::open(store, keys, hasher, policy, now).unwrap()
+}
+
+#[test]
+fn a_clock_set_back_revives_nothing_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let start = clock::now();
+    let after = |seconds: u64| Now {
+        unix: start.unix.saturating_add(Duration::from_secs(seconds)),
+        monotonic: start.monotonic + Duration::from_secs(seconds),
+    };
+    let show = |realm: &Realm, token: &str, now: Now| {
+        let request =
+            Request::new("GET", "/api/resource").with_field("Authorization", format!("Bearer {token}"));
+        gatekey::routes::dispatch(realm, &request, now).status
+    };
+    let realm = open(directory.path(), start);
+    let user = realm.add_user("ok", &gatekey::secret::Secret::new("python".into()), start.unix).unwrap();
+    let user = realm.find_user(user.id).unwrap().unwrap();
+    let token = realm.issue_token(&realm.vouch_for(&user, start), start).unwrap().token;
+    assert_eq!(show(&realm, &token, after(599)), 200);
+    assert_eq!(show(&realm, &token, after(600)), 401, "expired");
+    let set_back = Now { unix: start.unix, ..after(601) };
+    assert_eq!(show(&realm, &token, set_back), 401, "and it stays so");
+    realm.save(set_back);
+    drop(realm);
+
+    let realm = open(directory.path(), set_back);
+    let told = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let notices = told.clone();
+    let realm = realm.with_observer(move |notice| notices.lock().unwrap().push(notice.to_string()));
+    assert_eq!(show(&realm, &token, set_back), 401, "also after a restart");
+    let told = told.lock().unwrap().concat();
+    assert!(told.starts_with("the clock is 601 s behind the newest time in the database"), "{told}");
+}
+
+#[test]
+fn a_restart_forgets_no_guesses_and_an_operator_may() {
+    let options = ["--throttle", "on", "--guesses-per-user-and-address", "3/1h", "--scrypt", CHEAP];
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_in(data.clone(), &options);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let guesses: Vec<_> = (0..4).map(|number| server.login("ok", &number.to_string())).collect();
+    assert_eq!(guesses, [401, 401, 401, 429]);
+    assert_eq!(server.stop().0, Some(0));
+    let server = Server::start_in(data, &options);
+    assert_eq!(server.login("ok", "python"), 429);
+
+    let throttle = |command: &str| {
+        let (status, out, err) = written(&server.command(&["throttle", command], ""));
+        assert_eq!((status, err.as_str()), (Some(0), ""));
+        out
+    };
+    let listed = throttle("list");
+    let lines: Vec<Vec<&str>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["FAILED", "OF", "FORGOTTEN", "NAME"]);
+    assert_eq!((lines[1][0], lines[1][1], lines[1][3]), ("3", "100", "ok"), "{listed}");
+    assert_eq!(throttle("clear"), "forgot every wrong password, registration and look-up that was counted\n");
+    assert_eq!(throttle("list").lines().count(), 1);
+    assert_eq!(server.login("ok", "python"), 200, "the running server sees it at once");
+}
+
+#[test]
+fn the_throttle_can_be_turned_off() {
+    let server = Server::start(&["--throttle", "off"]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    assert_eq!((0..200).filter(|number| server.login("ok", &number.to_string()) == 401).count(), 200);
+}
