@@ -44,6 +44,23 @@ printf 'start to ready       %9d microseconds (median of 9, process start includ
 printf 'resident, idle       %9d KiB\n' "$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")"
 printf 'of that, anonymous   %9d KiB\n' "$(awk '/^RssAnon/ {print $2}' "/proc/$server/status")"
 
+# Connections that have served a request and wait for the next.
+idle=200
+before=$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")
+address=${url#http://}
+connections=()
+for _ in $(seq "$idle"); do
+    exec {connection}<>"/dev/tcp/${address%:*}/${address##*:}"
+    printf 'GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n' >&"$connection"
+    read -r _ <&"$connection"
+    connections+=("$connection")
+done
+after=$(awk '/^VmRSS/ {print $2}' "/proc/$server/status")
+printf 'idle connection      %9d KiB each (of %d)\n' "$(((after - before) / idle))" "$idle"
+for connection in "${connections[@]}"; do
+    exec {connection}>&-
+done
+
 # A crowd: 64 logins at once, at the default cost, with two slots; some of them are told to come again (503). Each has
 # another password, and a wrong one: the same is hashed once, for all who show it.
 stop

@@ -34,7 +34,7 @@ impl Store {
     /// [`StoreError`].
     pub fn newest_time(&self) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
-        self.database.read(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
+        self.database.read_once(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
     }
 
     /// Tells the store that it is this time. It never goes back.

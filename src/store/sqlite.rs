@@ -61,6 +61,14 @@ impl Database {
         operation(writer.connection())
     }
 
+    /// Runs `operation`, which only reads, on the connection that writes: what is read at the start opens no reader.
+    pub(super) fn read_once<T>(
+        &self,
+        operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.write(|connection| Ok(operation(connection)?))
+    }
+
     /// Runs `operation` on a connection that only reads.
     pub(super) fn read<T>(
         &self,

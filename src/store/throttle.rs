@@ -39,7 +39,7 @@ impl Store {
     /// [`StoreError`].
     pub fn throttle_epoch(&self) -> Result<u64, StoreError> {
         let sql = "SELECT throttle_epoch FROM realm";
-        self.database.read(|connection| connection.query_row(sql, [], |row| epoch(row, 0)))
+        self.database.read_once(|connection| connection.query_row(sql, [], |row| epoch(row, 0)))
     }
 
     /// The counters that were saved last, if any ever were.
@@ -49,7 +49,7 @@ impl Store {
     pub fn load_throttle(&self) -> Result<Option<SavedThrottle>, StoreError> {
         let sql = "SELECT counters, saved_at FROM throttle";
         let saved = |row: &Row<'_>| Ok(SavedThrottle { counters: row.get(0)?, saved_at: moment(row, 1)? });
-        self.database.read(|connection| connection.query_row(sql, [], saved).optional())
+        self.database.read_once(|connection| connection.query_row(sql, [], saved).optional())
     }
 
     /// Saves a server's counters, and with them what time it is ([`Store::newest_time`]). False, and nothing changed,

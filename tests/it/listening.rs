@@ -30,7 +30,7 @@ struct Started {
 /// `gatekey serve` on these data, with these options.
 fn serve(data: &Path, options: &[&str]) -> Command {
     let mut command = gatekey();
-    command.args(["serve", "--scrypt", CHEAP, "--data"]).arg(data).args(options);
+    command.args(["serve", "--scrypt", CHEAP, "--throttle", "off", "--data"]).arg(data).args(options);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
