@@ -5,7 +5,8 @@
 
 use super::*;
 use crate::clock;
-use crate::tests::{Random, at_once};
+use crate::tests::at_once;
+use crate::tests::mutations::Random;
 use std::collections::BTreeMap;
 use std::string::{String, ToString as _};
 
@@ -250,7 +251,8 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
         let (mut now, mut buckets) = (start, Bucket::default());
         let mut refused = 0;
         for step in 0..2_000 {
-            let (address, name) = (*random.choose(&ADDRESSES), *random.choose(&NAMES));
+            let (address, name) =
+                (ADDRESSES[random.below(ADDRESSES.len())], NAMES[random.below(NAMES.len())]);
             let guess = Guess {
                 client: client(address),
                 username: name,
@@ -263,10 +265,10 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
                         charged.give_back();
                     }
                 }
-                20..25 => now += Duration::from_millis(random.below(120_000)),
+                20..25 => now += Duration::from_millis(random.next() % 120_000),
                 25 => {
                     // A restart, while others wait.
-                    let elapsed = Duration::from_millis(random.below(5_000));
+                    let elapsed = Duration::from_millis(random.next() % 5_000);
                     let saved = throttle.save(now);
                     now += elapsed;
                     throttle = self::throttle(now);
@@ -301,12 +303,13 @@ fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
         let throttle = throttle(now);
         let alice = Guess { is_remembered: true, ..stranger("192.0.2.1", "alice") };
         for step in 0..2_000 {
-            let (address, name) = (*random.choose(&ADDRESSES), *random.choose(&NAMES));
+            let (address, name) =
+                (ADDRESSES[random.below(ADDRESSES.len())], NAMES[random.below(NAMES.len())]);
             // Everybody else, also at the same address for another name.
             if !is_remembered(address, name) {
                 drop(throttle.charge(&stranger(address, name), now));
             }
-            now += Duration::from_millis(random.below(100));
+            now += Duration::from_millis(random.next() % 100);
             let right = throttle.charge(&alice, now);
             right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).give_back();
         }

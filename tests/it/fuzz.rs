@@ -7,7 +7,7 @@
 //! An input that a fuzzer found goes to `tests/it/fuzz/seeds/`, named by what it is, with the fix.
 
 mod authorization;
-mod mutations;
+pub mod mutations;
 mod registration;
 mod stored_password;
 mod token;

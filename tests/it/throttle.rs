@@ -1,6 +1,7 @@
 //! Guessing doesn't pay, and keeps nobody out: the throttle, through the routes and over restarts.
 
-use crate::harness::{CHEAP, TestRealm, basic, error, field, json_request, text};
+use crate::fuzz::mutations::Random;
+use crate::harness::{CHEAP, TestRealm, basic, error, field, json_request, object, text};
 use crate::process::{Server, status, written};
 use gatekey::client::Client;
 use gatekey::clock::{self, Now};
@@ -9,7 +10,10 @@ use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
 use gatekey::realm::{Policy, Realm};
 use gatekey::throttle::{Allowance, Rules};
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 const HOME: &str = "192.0.2.1";
@@ -193,6 +197,87 @@ fn registrations_and_lookups_are_counted_per_address() {
     assert_eq!((0..6).map(|_| look_up(HOME)).collect::<Vec<_>>(), [200, 200, 200, 200, 200, 429]);
     assert_eq!(look_up(ELSEWHERE), 200);
     assert_eq!(guess(&test, HOME, "user 1"), 10, "each is counted by itself");
+}
+
+/// Everything that strangers can send, from addresses of which some share a prefix, one with alice.
+fn stranger(random: &mut Random) -> Request {
+    const ADDRESSES: [&str; 6] =
+        [HOME, ELSEWHERE, "198.51.100.2", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:1::1"];
+    const NAMES: [&str; 4] = ["alice", "bob", "nobody", "mallory"];
+    let address = ADDRESSES[random.below(ADDRESSES.len())];
+    // Who shares alice's address may guess at her password as often as she may be wrong: not her name, from there.
+    let names = if address == HOME { &NAMES[1..] } else { &NAMES[..] };
+    let name = names[random.below(names.len())];
+    let password = ["wrong", "python", "", "mallory's own"][random.below(4)];
+    let password = if name == "alice" { "wrong" } else { password };
+    let body = format!(r#"{{"username":"{name}{}","password":"{password}"}}"#, random.below(1_000));
+    let id = 1 + random.below(4);
+    let request = match random.below(8) {
+        0 => json_request("POST", "/api/users", &body),
+        1 => Request::new("GET", &format!("/api/users/{id}")),
+        2 => json_request("PUT", &format!("/api/users/{id}"), r#"{"password":"stolen"}"#),
+        3 => Request::new("DELETE", &format!("/api/users/{id}")),
+        4 => Request::new("DELETE", "/api/token"),
+        _ => Request::new("GET", "/api/resource"),
+    };
+    from(address, request.with_field("Authorization", basic(name, password)))
+}
+
+#[test]
+fn whatever_others_send_a_users_token_and_password_hold_where_that_user_is_known() {
+    for seed in 0..5 {
+        let mut random = Random(seed);
+        let test = throttled();
+        test.add_user("alice", "python");
+        assert_eq!(test.send(&log_in(HOME, "alice", "python")).status, 200);
+        let mut statuses = BTreeSet::new();
+        for step in 0..400 {
+            statuses.insert(test.send(&stranger(&mut random)).status);
+            test.advance(Duration::from_millis(random.next() % 1_000));
+            if step % 10 == 0 {
+                let known = test.send(&log_in(HOME, "alice", "python"));
+                assert_eq!(known.status, 200, "seed {seed}, step {step}: {}", text(&known));
+                let token = test.send(&from(
+                    HOME,
+                    Request::new("GET", "/api/token").with_field("Authorization", basic("alice", "python")),
+                ));
+                let token = object(&token)["token"].as_str().unwrap().to_owned();
+                let bearer = Request::new("GET", "/api/resource")
+                    .with_field("Authorization", format!("Bearer {token}"));
+                assert_eq!(test.send(&from(ELSEWHERE, bearer)).status, 200, "seed {seed}, step {step}");
+            }
+        }
+        assert!([201, 401, 429].iter().all(|status| statuses.contains(status)), "{statuses:?}");
+    }
+}
+
+#[test]
+fn guesses_at_once_are_no_more_than_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let realm = open(directory.path(), now);
+    let body = r#"{"username":"ok","password":"python"}"#;
+    assert_eq!(gatekey::routes::dispatch(&realm, &json_request("POST", "/api/users", body), now).status, 201);
+    let (next, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..20 {
+                    // Another password each time, and one's own good login in between.
+                    let password = next.fetch_add(1, Ordering::Relaxed).to_string();
+                    for (address, password) in [(ELSEWHERE, password.as_str()), (HOME, "python")] {
+                        let answer = gatekey::routes::dispatch(&realm, &log_in(address, "ok", password), now);
+                        looked_at.fetch_add(usize::from(answer.status == 401), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(looked_at.into_inner(), 10);
+    drop(realm);
+    let realm = open(directory.path(), now);
+    let answer = gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), now);
+    assert_eq!(answer.status, 200, "what was not saved is forgotten");
 }
 
 /// A realm with the record of passwords, as `serve` has it.
