@@ -28,7 +28,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use record::Record;
 use room::Room;
-use slots::{NoSlot, Slots};
+use slots::{Asker, NoSlot, Slots};
 use std::thread;
 use std::time::Instant;
 
@@ -92,8 +92,8 @@ impl Hasher {
     /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn hash(&self, password: &Secret, client: Client) -> Result<String, HashError> {
         let _place = self.room.enter()?;
-        let (password, cost) = (password.clone(), self.cost);
-        let hashed = self.slots.run(client, move || password::hash(&password, cost))?;
+        let (password, cost, asker) = (password.clone(), self.cost, Asker { client, is_known: false });
+        let hashed = self.slots.run(asker, move || password::hash(&password, cost))?;
         self.count();
         Ok(hashed?.to_string())
     }
@@ -123,7 +123,8 @@ impl Hasher {
         let is_current = stored.is_none_or(|stored| stored.cost() == self.cost);
         // Nobody's hash is verified like everybody's, so that time doesn't tell; no password is the dummy's.
         let stored = stored.map_or_else(|| password::dummy(self.cost), |stored| Ok(stored.clone()))?;
-        let is_right = self.slots.run(check.client, move || password::verify(&password, &stored))?;
+        let asker = Asker { client: check.client, is_known: check.is_remembered };
+        let is_right = self.slots.run(asker, move || password::verify(&password, &stored))?;
         self.count();
         Ok(match (is_right && check.stored.is_some(), is_current) {
             (false, _) => Verdict::Wrong,
@@ -166,6 +167,8 @@ pub struct Check<'a> {
     pub stored: Option<Admitted<'a>>,
     /// Who asks.
     pub client: Client,
+    /// Whether that user has logged in from there before: then strangers don't stand in the way.
+    pub is_remembered: bool,
 }
 
 /// A stored hash that may be verified, and the generation in the same row.

@@ -7,7 +7,7 @@
 //! | the check is | what happens | the gate is asked |
 //! |---|---|---|
 //! | proved right, less than a lifetime ago | right | to [`peek`](Gate::peek) |
-//! | under way | that one's verdict, or [`HashError::Busy`] if it ends without | nothing |
+//! | under way | that one's verdict, or [`HashError::Busy`] if it ends without | to [`peek`](Gate::peek) |
 //! | new | a hash | to [`reserve`](Gate::reserve), and to [`give_back`](Gate::give_back) unless it is wrong |
 //!
 //! A check is known by its [`Key`] alone: a MAC, under a random key of this process, over the name, the password, the
@@ -40,7 +40,7 @@ pub trait Gate {
     /// A guess that was counted. Dropping it leaves it counted.
     type Charge;
 
-    /// Whether a password that is known to be right may be taken; counts nothing.
+    /// Whether a password may be taken that needs no hash of its own; counts nothing.
     ///
     /// # Errors
     /// Where no guess would be allowed: else the record told quickly who guesses right.
@@ -150,11 +150,19 @@ impl Record {
         if state.is_proved(key, now, self.lifetime) {
             return gate.peek().map(|()| Found::Proved);
         }
-        let place = room.enter()?;
         if let Some(flight) = state.under_way.get(&key) {
-            return Ok(Found::UnderWay(flight.clone(), place));
+            // Whoever may guess no more must not learn by this that a check with the same password is under way.
+            gate.peek()?;
+            return Ok(Found::UnderWay(flight.clone(), room.enter()?));
         }
         let charge = gate.reserve()?;
+        let place = match room.enter() {
+            Ok(place) => place,
+            Err(full) => {
+                gate.give_back(charge);
+                return Err(full.into());
+            }
+        };
         let flight = Flight::default();
         state.under_way.insert(key, flight.clone());
         Ok(Found::New(Leader { record: self, key, flight }, charge, place))

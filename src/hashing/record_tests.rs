@@ -220,11 +220,26 @@ fn a_closed_gate_refuses_what_is_known_and_starts_no_hash() {
 }
 
 #[test]
-fn whoever_finds_no_room_is_not_charged() {
+fn a_closed_gate_lets_nobody_wait_for_what_is_under_way() {
+    let test = Test::new(LIFETIME);
+    let joined = Cell::new(None);
+    let hash = || {
+        test.gate.is_closed.set(true);
+        joined.set(Some(test.check(1, seconds(0), Ok(Verdict::Right))));
+        Ok(Verdict::Right)
+    };
+    let first = test.record.check(key(1), test.start, &test.gate, &test.room, hash);
+    assert!(matches!(first, Ok(Verdict::Right)));
+    let (refused, has_hashed) = joined.take().unwrap();
+    assert!(matches!(refused, Err(Refused::Closed)) && !has_hashed);
+}
+
+#[test]
+fn whoever_finds_no_room_is_charged_nothing() {
     let test = Test { room: Room::new(0), ..Test::new(LIFETIME) };
     let (busy, has_hashed) = test.check(1, seconds(0), Ok(Verdict::Right));
     assert!(matches!(busy, Err(Refused::Hash(HashError::Busy))) && !has_hashed);
-    assert_eq!(test.gate.asked(), (0, 0, 0));
+    assert_eq!(test.gate.asked(), (0, 1, 1), "what was charged is given back");
 }
 
 #[test]
@@ -309,7 +324,7 @@ fn every_part_of_a_check_is_in_its_key() {
             generation: Generation::new(generation).unwrap(),
             parsed: STORED.parse().unwrap(),
         });
-        record.key(&Check { username, password, stored, client })
+        record.key(&Check { username, password, stored, client, is_remembered: false })
     };
     let keys = [
         key("ok", "python", Some(("hash", 1)), here),
@@ -334,6 +349,12 @@ fn every_part_of_a_check_is_in_its_key() {
     let mapped = Client::Ip("::ffff:192.0.2.1".parse().unwrap());
     assert!(keys[0] == key("ok", "python", Some(("hash", 1)), mapped));
     let other_process = Record::new(LIFETIME).unwrap();
-    let check = Check { username: "ok", password: &Secret::new("python".into()), stored: None, client: here };
+    let check = Check {
+        username: "ok",
+        password: &Secret::new("python".into()),
+        stored: None,
+        client: here,
+        is_remembered: false,
+    };
     assert!(record.key(&check) != other_process.key(&check));
 }

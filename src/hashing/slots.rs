@@ -2,7 +2,9 @@
 //!
 //! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. Whoever
 //! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
-//! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else. The threads have a low priority: a storm of logins must not slow down those who show tokens.
+//! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else; and users at
+//! an address from which they have logged in before have places of their own, and every other turn, so that no number of
+//! strangers can. The threads have a low priority: a storm of logins must not slow down those who show tokens.
 
 use crate::client::{Client, Prefix};
 use crate::os;
@@ -51,13 +53,24 @@ struct Queue {
     next_number: u64,
     threads: usize,
     idle_threads: usize,
+    /// Whose turn it was last.
+    was_known: bool,
     is_closed: bool,
+}
+
+/// Who asks for a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asker {
+    pub(super) client: Client,
+    /// Whether it is a user at an address from which that user has logged in before, as far as the name tells.
+    pub(super) is_known: bool,
 }
 
 struct Queued {
     number: u64,
     /// `None` for this machine: behind an app or a proxy that stands here, everybody has that address.
     asked_by: Option<Prefix>,
+    is_known: bool,
     job: Job,
 }
 
@@ -82,16 +95,16 @@ impl Slots {
     /// Runs a task in a slot, and waits for it. If the task panics, so does this.
     pub(super) fn run<T: Send + 'static>(
         &self,
-        client: Client,
+        asker: Asker,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoSlot> {
-        self.run_within(PATIENCE, client, task)
+        self.run_within(PATIENCE, asker, task)
     }
 
     fn run_within<T: Send + 'static>(
         &self,
         patience: Duration,
-        client: Client,
+        asker: Asker,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoSlot> {
         let (sender, receiver) = mpsc::sync_channel(1);
@@ -99,7 +112,7 @@ impl Slots {
             let result = panic::catch_unwind(AssertUnwindSafe(task)); // the thread lives on for the others
             let _ = sender.send(result); // whoever asked always waits
         };
-        let number = self.enqueue(client, Box::new(job))?;
+        let number = self.enqueue(asker, Box::new(job))?;
         let result = match receiver.recv_timeout(patience) {
             Err(RecvTimeoutError::Timeout) if self.withdraw(number) => return Err(NoSlot),
             Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot)?, // it is under way
@@ -108,14 +121,14 @@ impl Slots {
         result.or_else(|panicked| panic::resume_unwind(panicked))
     }
 
-    fn enqueue(&self, client: Client, job: Job) -> Result<u64, NoSlot> {
+    fn enqueue(&self, Asker { client, is_known }: Asker, job: Job) -> Result<u64, NoSlot> {
         let asked_by = if client.is_local() { None } else { Some(client.prefix()) };
         let mut queue = self.shared.lock();
         if queue.jobs.len() >= queue.idle_threads && queue.threads < self.count {
             self.spawn(&mut queue);
         }
         // Those who will be taken at once don't count as waiting.
-        if queue.threads == 0 || queue.jobs.len() >= queue.idle_threads + self.max_queue {
+        if queue.threads == 0 || queue.waiting(is_known) >= queue.idle_threads + self.max_queue {
             return Err(NoSlot);
         }
         if asked_by.is_some_and(|address| queue.waiting_of(address) >= MAX_WAITING_PER_ADDRESS) {
@@ -123,7 +136,7 @@ impl Slots {
         }
         let number = queue.next_number;
         queue.next_number = number.wrapping_add(1);
-        queue.jobs.push_back(Queued { number, asked_by, job });
+        queue.jobs.push_back(Queued { number, asked_by, is_known, job });
         drop(queue);
         self.shared.arrived.notify_one();
         Ok(number)
@@ -148,6 +161,20 @@ impl Slots {
 }
 
 impl Queue {
+    /// How many of a kind are in the queue.
+    fn waiting(&self, is_known: bool) -> usize {
+        self.jobs.iter().filter(|queued| queued.is_known == is_known).count()
+    }
+
+    /// The oldest of the kind whose turn it is, or else the oldest.
+    fn take(&mut self) -> Option<Job> {
+        let turn = !self.was_known;
+        let position = self.jobs.iter().position(|queued| queued.is_known == turn).unwrap_or(0);
+        let queued = self.jobs.remove(position)?;
+        self.was_known = queued.is_known;
+        Some(queued.job)
+    }
+
     /// How many of this address wait, beside those who will be taken at once.
     fn waiting_of(&self, address: Prefix) -> usize {
         let waiting = self.jobs.iter().skip(self.idle_threads);
@@ -168,14 +195,14 @@ impl Shared {
     }
 }
 
-/// One thread: takes jobs, the oldest first, until nobody can send any more. It counts as idle while it looks for one.
+/// One thread: takes jobs until nobody can send any more. It counts as idle while it looks for one.
 fn work(shared: &Shared) {
     let _ = os::lower_priority_of_this_thread(NICENESS); // hashing goes on without
     loop {
         let mut queue = shared.lock();
         let job = loop {
-            match queue.jobs.pop_front() {
-                Some(queued) => break queued.job,
+            match queue.take() {
+                Some(job) => break job,
                 None if queue.is_closed => return,
                 None => queue = shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
@@ -194,13 +221,19 @@ mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::Barrier;
 
+    const LOCAL: Asker = Asker { client: Client::Local, is_known: false };
+
+    fn stranger(client: Client) -> Asker {
+        Asker { client, is_known: false }
+    }
+
     /// Occupies every slot until it is told to stop.
     fn occupy(slots: &Arc<Slots>, gate: &Arc<Barrier>) -> Vec<thread::JoinHandle<Result<(), NoSlot>>> {
         let started = Arc::new(Barrier::new(slots.count + 1));
         let hold = |_| {
             let (slots, gate, started) = (slots.clone(), gate.clone(), started.clone());
             thread::spawn(move || {
-                slots.run(Client::Local, move || {
+                slots.run(LOCAL, move || {
                     started.wait();
                     gate.wait();
                 })
@@ -219,7 +252,7 @@ mod tests {
             for _ in 0..32 {
                 let (slots, running, most) = (slots.clone(), running.clone(), most.clone());
                 scope.spawn(move || {
-                    let done = slots.run(Client::Local, move || {
+                    let done = slots.run(LOCAL, move || {
                         most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                         thread::yield_now();
                         running.fetch_sub(1, Ordering::SeqCst);
@@ -237,12 +270,12 @@ mod tests {
         let slots = Arc::new(Slots::new(2, 0));
         let gate = Arc::new(Barrier::new(3));
         let holders = occupy(&slots, &gate);
-        assert_eq!(slots.run(Client::Local, || ()), Err(NoSlot), "two at work, and none may wait");
+        assert_eq!(slots.run(LOCAL, || ()), Err(NoSlot), "two at work, and none may wait");
         gate.wait();
         for holder in holders {
             assert_eq!(holder.join().unwrap(), Ok(()));
         }
-        while slots.run(Client::Local, || 7) != Ok(7) {
+        while slots.run(LOCAL, || 7) != Ok(7) {
             thread::yield_now(); // a thread is idle a moment after its result has arrived
         }
     }
@@ -254,9 +287,8 @@ mod tests {
         let holders = occupy(&slots, &gate);
         let done = Arc::new(AtomicUsize::new(0));
         let count = done.clone();
-        let waited = slots.run_within(Duration::from_millis(1), Client::Local, move || {
-            count.fetch_add(1, Ordering::SeqCst)
-        });
+        let waited =
+            slots.run_within(Duration::from_millis(1), LOCAL, move || count.fetch_add(1, Ordering::SeqCst));
         assert_eq!(waited, Err(NoSlot));
         gate.wait();
         for holder in holders {
@@ -282,10 +314,10 @@ mod tests {
             ("2001:db8::3", false),
             ("2001:db8:0:1::1", true),
         ] {
-            assert_eq!(try_to_wait(client(address)).is_ok(), waits, "{address}");
+            assert_eq!(try_to_wait(stranger(client(address))).is_ok(), waits, "{address}");
         }
         for local in [client("127.0.0.1"), client("::1"), Client::Local] {
-            assert!((0..5).all(|_| try_to_wait(local).is_ok()), "{local}: a proxy may stand there");
+            assert!((0..5).all(|_| try_to_wait(stranger(local)).is_ok()), "{local}: a proxy may stand there");
         }
         gate.wait();
         for holder in holders {
@@ -293,7 +325,7 @@ mod tests {
         }
         // What is taken at once doesn't wait.
         let same = client("192.0.2.1");
-        while slots.run(same, || 7) != Ok(7) {
+        while slots.run(stranger(same), || 7) != Ok(7) {
             thread::yield_now();
         }
     }
@@ -303,8 +335,34 @@ mod tests {
         let slots = Slots::new(1, 10);
         let task = || panic!("as the test wants it");
         let panicked: Result<Result<(), NoSlot>, _> =
-            panic::catch_unwind(AssertUnwindSafe(|| slots.run(Client::Local, task)));
+            panic::catch_unwind(AssertUnwindSafe(|| slots.run(LOCAL, task)));
         assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as the test wants it"));
-        assert_eq!(slots.run(Client::Local, || 7), Ok(7));
+        assert_eq!(slots.run(LOCAL, || 7), Ok(7));
+    }
+
+    #[test]
+    fn strangers_don_t_stand_in_the_way_of_who_is_known() {
+        let slots = Arc::new(Slots::new(1, 2));
+        let gate = Arc::new(Barrier::new(2));
+        let holders = occupy(&slots, &gate);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let wait = |name: &'static str, is_known| {
+            let order = order.clone();
+            let job = move || order.lock().unwrap().push(name);
+            slots.enqueue(Asker { client: Client::Local, is_known }, Box::new(job)).is_ok()
+        };
+        assert!(wait("first stranger", false) && wait("second stranger", false));
+        assert!(!wait("third stranger", false), "the queue is full of strangers");
+        assert!(wait("known", true) && wait("also known", true));
+        assert!(!wait("one too many", true));
+        gate.wait();
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), Ok(()));
+        }
+        while order.lock().unwrap().len() < 4 {
+            thread::yield_now();
+        }
+        let order = order.lock().unwrap().clone();
+        assert_eq!(order, ["known", "first stranger", "also known", "second stranger"]);
     }
 }

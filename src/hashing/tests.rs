@@ -19,7 +19,7 @@ impl Hasher {
                     taken.wait();
                     done.wait();
                 };
-                scope.spawn(|| self.slots.run(LOCAL, hold).unwrap());
+                scope.spawn(|| self.slots.run(Asker { client: LOCAL, is_known: false }, hold).unwrap());
             }
             taken.wait();
             let result = work();
@@ -62,7 +62,8 @@ fn secret(text: &str) -> Secret {
 
 fn check(hasher: &Hasher, password: &str, stored: Option<&str>) -> Result<Verdict, HashError> {
     let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
-    let check = Check { username: "ok", password: &secret(password), stored, client: LOCAL };
+    let check =
+        Check { username: "ok", password: &secret(password), stored, client: LOCAL, is_remembered: false };
     hasher.check(&check, crate::clock::now().monotonic, &Open)
 }
 

@@ -117,7 +117,7 @@ impl Realm {
         }
         let login = self.find_login(username, client, now)?;
         let (stored, why) = self.stored_hash(login.user.as_ref());
-        let check = Check { username, password, stored, client };
+        let check = Check { username, password, stored, client, is_remembered: login.is_remembered() };
         let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now))?;
         match (verdict, &login.user) {
             (Verdict::Wrong, user) => return Err(refusal(user.as_ref().map(|user| user.id), why)),

@@ -7,7 +7,7 @@ use crate::hashing::Gate;
 use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{LoginSubject, Store, StoreError, User};
-use crate::throttle::{Charged, Count, Guess, Rules, Throttle, Throttled};
+use crate::throttle::{Charged, Count, Guess, Rules, SavedError, Throttle, Throttled};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -25,7 +25,8 @@ const ADDRESSES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Guard {
     throttle: Throttle,
-    epoch: Mutex<u64>,
+    /// `None` before there are any.
+    epoch: Mutex<Option<u64>>,
 }
 
 /// Somebody shows a name and a password: what one read of the store says to that.
@@ -43,25 +44,54 @@ impl Guard {
         let unavailable = |error: RandomError| StoreError::Unavailable(error.into());
         let key = store.throttle_key(&random::bytes().map_err(unavailable)?)?;
         let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
-        Ok(Self { throttle: Throttle::new(rules, key, now.monotonic), epoch: Mutex::new(0) })
+        Ok(Self { throttle: Throttle::new(rules, key, now.monotonic), epoch: Mutex::new(None) })
     }
 
-    /// Takes up the counters in the store. Those that can't be read are as good as none.
+    /// Takes up the counters in the store, if these are of another epoch than ours. Those that can't be read are as good
+    /// as none.
     pub(super) fn load(&self, store: &Store, now: Now) -> Result<Option<Notice<'static>>, StoreError> {
+        // Held until all is done: of several who find another epoch one loads, and nobody saves in between.
+        let mut own_epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
         // The epoch first: were the counters changed in between, they would be read once more.
-        self.set_epoch(store.throttle_epoch()?);
-        let Some(saved) = store.load_throttle()? else { return Ok(None) };
-        let elapsed = now.unix.duration_since(saved.saved_at);
-        let restored = self.throttle.restore(&saved.counters, elapsed, now.monotonic);
+        let epoch = store.throttle_epoch()?;
+        if *own_epoch == Some(epoch) {
+            return Ok(None);
+        }
+        let restored = match store.load_throttle() {
+            Ok(Some(saved)) => {
+                let elapsed = now.unix.duration_since(saved.saved_at);
+                self.throttle.restore(&saved.counters, elapsed, now.monotonic)
+            }
+            Ok(None) => Ok(()),
+            Err(StoreError::Corrupt(_)) => Err(SavedError),
+            Err(error) => return Err(error),
+        };
+        *own_epoch = Some(epoch);
         Ok(restored.err().map(Notice::CountersLost))
     }
 
-    fn epoch(&self) -> u64 {
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Saves the counters if any changed, and says whether any did. Where the store's are of another epoch, those are
+    /// taken up instead.
+    fn save(&self, store: &Store, now: Now) -> Result<bool, StoreError> {
+        let epoch = self.epoch();
+        let Some(counters) = self.throttle.save_changed(now.monotonic) else { return Ok(false) };
+        let saved = store.save_throttle(&counters, now.unix, epoch.unwrap_or_default());
+        if !saved.inspect_err(|_| self.throttle.save_again())? {
+            self.load(store, now)?;
+            return Ok(false);
+        }
+        Ok(true)
     }
 
-    fn set_epoch(&self, epoch: u64) {
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
+    fn epoch(&self) -> Option<u64> {
+        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Login<'_> {
+    /// Whether that user has logged in from there before.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.guess.is_remembered
     }
 }
 
@@ -84,7 +114,7 @@ impl Realm {
 
     /// An operator cleared the counters: in the store, by another process.
     fn take_up_counters(&self, epoch: u64, now: Now) {
-        let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != epoch) else { return };
+        let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != Some(epoch)) else { return };
         match guard.load(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
             Err(error) => (self.observer)(Notice::CountersNotSaved(&error)),
@@ -136,27 +166,22 @@ impl Realm {
     /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, and the newest
     /// time. To be called every few seconds, and at the end.
     pub fn save(&self, now: Now) {
-        let now = self.time.at(now);
         if let Err(error) = self.try_save(now) {
             (self.observer)(Notice::CountersNotSaved(&error));
         }
     }
 
     fn try_save(&self, now: Now) -> Result<(), StoreError> {
-        let changed =
-            self.guard.as_ref().and_then(|guard| Some((guard, guard.throttle.save_changed(now.monotonic)?)));
-        if let Some((guard, counters)) = changed {
-            let epoch = guard.epoch();
-            // False: somebody cleared them meanwhile, and the next login reads what is there now.
-            self.store
-                .save_throttle(&counters, now.unix, epoch)
-                .inspect_err(|_| guard.throttle.save_again())?;
-        } else if self.time.unsaved().is_some() {
-            self.store.raise_newest_time(now.unix)?;
-        } else {
-            return Ok(());
+        if let Some(guard) = &self.guard {
+            let now = self.time.read(now);
+            if guard.save(&self.store, now)? {
+                self.time.saved(now.unix);
+            }
         }
-        self.time.saved(now.unix);
+        if let Some(newest) = self.time.unsaved() {
+            self.store.raise_newest_time(newest)?;
+            self.time.saved(newest);
+        }
         Ok(())
     }
 }
@@ -226,7 +251,6 @@ impl Realm {
     /// [`StoreError`]; nothing was forgotten then.
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
         self.store.replace_throttle(&Throttle::nothing_saved(), self.time.at(now).unix)?;
-        self.take_up_counters(self.store.throttle_epoch()?, now);
         Ok(())
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::clock::{Now, UnixTime};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The realm's time.
 #[derive(Debug)]
@@ -15,7 +15,10 @@ pub(super) struct RealmTime(Mutex<Seen>);
 
 #[derive(Debug)]
 struct Seen {
-    newest: Now,
+    /// The last reading of a clock that was not behind.
+    anchor: Now,
+    /// The newest time that was given out.
+    newest: UnixTime,
     /// What the store has.
     saved: UnixTime,
 }
@@ -24,35 +27,51 @@ impl RealmTime {
     /// The time of a realm whose store has seen this moment; also by how much the clock is behind it.
     pub(super) fn new(saved: UnixTime, now: Now) -> (Self, Duration) {
         let behind = saved.duration_since(now.unix);
-        let newest = Now { unix: now.unix.max(saved), ..now };
-        (Self(Mutex::new(Seen { newest, saved })), behind)
+        let newest = now.unix.max(saved);
+        (Self(Mutex::new(Seen { anchor: Now { unix: newest, ..now }, newest, saved })), behind)
     }
 
     /// The realm's time at this reading of the clocks.
     pub(super) fn at(&self, now: Now) -> Now {
-        let newest = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).newest;
-        let since = now.monotonic.saturating_duration_since(newest.monotonic);
-        // In whole seconds: of a clock that runs as it should, this is never ahead.
-        let least = newest.unix.saturating_add(Duration::from_secs(since.as_secs()));
-        if now.unix < least {
-            return Now { unix: least, ..now };
+        let mut seen = self.lock();
+        let time = seen.read(now);
+        // Not while the clock is behind: what is left of a second would be lost each time.
+        if time.unix == now.unix && now.monotonic >= seen.anchor.monotonic {
+            seen.anchor = now;
         }
-        if now.monotonic >= newest.monotonic {
-            *newest = now;
-        }
-        now
+        seen.newest = seen.newest.max(time.unix);
+        time
+    }
+
+    /// The same, unseen: saving what others saw is no reason to save again.
+    pub(super) fn read(&self, now: Now) -> Now {
+        self.lock().read(now)
     }
 
     /// The newest time, if the store doesn't have it yet.
     pub(super) fn unsaved(&self) -> Option<UnixTime> {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (seen.newest.unix > seen.saved).then_some(seen.newest.unix)
+        let seen = self.lock();
+        (seen.newest > seen.saved).then_some(seen.newest)
     }
 
     /// The store has this time now.
     pub(super) fn saved(&self, at: UnixTime) {
-        let saved = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner).saved;
-        *saved = at.max(*saved);
+        let mut seen = self.lock();
+        seen.saved = seen.saved.max(at);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seen {
+    /// This reading, or where the clock is behind: the anchor, and what has passed since.
+    fn read(&self, now: Now) -> Now {
+        let since = now.monotonic.saturating_duration_since(self.anchor.monotonic);
+        // In whole seconds: of a clock that runs as it should, this is never ahead.
+        let least = self.anchor.unix.saturating_add(Duration::from_secs(since.as_secs()));
+        Now { unix: now.unix.max(least), ..now }
     }
 }
 

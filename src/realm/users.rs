@@ -126,7 +126,7 @@ impl Realm {
     /// A principal by an operator's word, as if the password had been shown now.
     pub fn vouch_for(&self, user: &User, now: Now) -> Principal {
         let User { id, username, generation, .. } = user.clone();
-        Principal { id, username, generation, auth_time: now.unix }
+        Principal { id, username, generation, auth_time: self.time.at(now).unix }
     }
 
     /// Whether this may be a new password, as far as that doesn't depend on whose.

@@ -22,11 +22,13 @@ pub(super) fn register(call: &Call<'_>) -> Result<Response, Failure> {
 
 /// `GET /api/users/{id}`: the user's name; anybody's, or one's own, as the policy says.
 pub(super) fn show(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
-    call.realm
-        .charge_lookup(call.client(), call.now)
-        .map_err(|error| Failure::throttled(error, "users were looked up"))?;
     let asker = match call.realm.policy().user_lookup() {
-        UserLookup::Public => None,
+        UserLookup::Public => {
+            let charged = call.realm.charge_lookup(call.client(), call.now);
+            charged.map_err(|error| Failure::throttled(error, "users were looked up"))?;
+            None
+        }
+        // Who sees only oneself looks nobody up; and others must not use up what one's token is good for.
         UserLookup::Own => Some(call.authenticate()?.id),
     };
     if let Some(asker) = asker.filter(|asker| *asker != id) {

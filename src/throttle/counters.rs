@@ -15,9 +15,9 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 
-/// Places that each key has: with two, a stranger must share both before it is noticed.
-pub(super) const ROWS: usize = 2;
-/// Places in a row. A table takes 512 KiB, of which untouched pages are not even there.
+/// Places that each key has: a stranger must share all of them before it is noticed.
+pub(super) const ROWS: usize = 4;
+/// Places in a row. A table takes 1 MiB, of which untouched pages are not even there.
 pub(super) const WIDTH: usize = 1 << 15;
 
 /// Milliseconds since the throttle was made.
@@ -161,7 +161,7 @@ mod tests {
     use core::time::Duration;
 
     const SECOND: Millis = 1_000;
-    const A: Key = Key { places: [1, WIDTH + 1], times: 1 };
+    const A: Key = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 1], times: 1 };
 
     /// Three at once, then one every ten seconds.
     fn counters() -> Counters {
@@ -220,12 +220,12 @@ mod tests {
     }
 
     #[test]
-    fn sharing_one_place_is_not_noticed_and_sharing_all_delays() {
+    fn sharing_some_places_is_not_noticed_and_sharing_all_delays() {
         let mut counters = counters();
         for _ in 0..3 {
             assert_eq!(guess(&mut counters, A, 0), Ok(()));
         }
-        let beside = Key { places: [1, WIDTH + 2], times: 1 };
+        let beside = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 2], times: 1 };
         assert_eq!(guess(&mut counters, beside, 0), Ok(()), "the other place is empty");
         assert!(guess(&mut counters, A, 0).is_err());
     }
@@ -233,8 +233,9 @@ mod tests {
     #[test]
     fn a_key_has_a_place_in_each_row() {
         for byte in 0..=255 {
-            let [first, second] = Key::new(&[byte; 32], 1).places;
-            assert!(first < WIDTH && (WIDTH..2 * WIDTH).contains(&second));
+            for (row, place) in Key::new(&[byte; 32], 1).places.into_iter().enumerate() {
+                assert!((row * WIDTH..(row + 1) * WIDTH).contains(&place));
+            }
         }
     }
 }

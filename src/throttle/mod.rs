@@ -17,12 +17,16 @@
 //! So one address gets 154 guesses at an account on the first day, and ten thousand addresses together get 388. The
 //! name's counter alone would let anybody lock anybody out; hence **remembered addresses**: at an address from which
 //! the user has logged in before, only a counter of that user at that address applies (as the last line), in a table
-//! that nobody else's requests reach. Tokens are never throttled.
+//! that only such users' own requests reach. Tokens are never throttled.
+//!
+//! What that gives away: whoever has used up an address's allowance, and shares that address with others, can tell by a 401
+//! instead of a 429 which names have logged in from there.
 //!
 //! Registrations and look-ups of users are counted per address in the same way, all of them.
 //!
 //! Everything is of a fixed size, whatever is sent; see `counters.rs` for how, and for what a collision can do: it
-//! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger.
+//! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger. (Somebody
+//! with thousands of users of their own, each kept at its limit, may delay a few known ones: of 8000, one in 500.)
 //! The counters run on monotonic time. They are saved every 10 seconds and at the end, so a killed server forgets 10
 //! seconds of counting.
 //!
@@ -43,7 +47,7 @@ use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
 use alloc::vec::Vec;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use counters::{Counters, Key, Millis};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -120,6 +124,7 @@ pub struct Throttle {
     started: Instant,
     tables: Mutex<Tables>,
     has_changed: AtomicBool,
+    saves: AtomicU64,
 }
 
 impl fmt::Debug for Throttle {
@@ -141,6 +146,8 @@ pub struct Charged<'a> {
     throttle: &'a Throttle,
     charges: Vec<Charge>,
     at: Millis,
+    /// How often the counters had been saved by then.
+    saves: u64,
 }
 
 impl fmt::Debug for Charged<'_> {
@@ -162,7 +169,13 @@ impl Throttle {
                 Table::Lookups => rules.lookups_per_address,
             })
         });
-        Self { key, started: now, tables: Mutex::new(tables), has_changed: AtomicBool::new(false) }
+        Self {
+            key,
+            started: now,
+            tables: Mutex::new(tables),
+            has_changed: AtomicBool::new(false),
+            saves: AtomicU64::new(0),
+        }
     }
 
     /// Whether a password may be checked now; charges nothing. For one that was just proved right, and so isn't hashed.
@@ -236,7 +249,8 @@ impl Throttle {
         for Charge { table, key } in &charges {
             table.of_mut(&mut tables).begin(*key);
         }
-        Ok(Charged { throttle: self, charges, at })
+        let saves = self.saves.load(Ordering::Acquire);
+        Ok(Charged { throttle: self, charges, at, saves })
     }
 
     /// What stands for a user at an address, wherever both are stored: by itself it tells neither.
@@ -278,6 +292,10 @@ impl Charged<'_> {
         let mut tables = self.throttle.lock();
         for Charge { table, key } in self.charges.drain(..) {
             table.of_mut(&mut tables).give_back(key);
+        }
+        // What was saved meanwhile counts this check as failed.
+        if self.throttle.saves.load(Ordering::Acquire) != self.saves {
+            self.throttle.has_changed.store(true, Ordering::Release);
         }
     }
 }

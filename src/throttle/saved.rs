@@ -53,6 +53,7 @@ impl Throttle {
     /// All counters.
     pub fn save(&self, now: Instant) -> Vec<u8> {
         let (tables, now) = (self.lock(), self.millis(now));
+        self.saves.fetch_add(1, Ordering::AcqRel);
         let mut saved = head().to_vec();
         for (table, counters) in TABLES.iter().zip(tables.iter()) {
             for (place, level) in counters.levels(now) {

@@ -8,7 +8,7 @@ use gatekey::clock::{self, Now};
 use gatekey::data_dir::DataDir;
 use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
-use gatekey::realm::{Policy, Realm};
+use gatekey::realm::{Policy, Realm, UserLookup};
 use gatekey::throttle::{Allowance, Rules};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -197,6 +197,21 @@ fn registrations_and_lookups_are_counted_per_address() {
     assert_eq!((0..6).map(|_| look_up(HOME)).collect::<Vec<_>>(), [200, 200, 200, 200, 200, 429]);
     assert_eq!(look_up(ELSEWHERE), 200);
     assert_eq!(guess(&test, HOME, "user 1"), 10, "each is counted by itself");
+}
+
+#[test]
+fn what_others_look_up_uses_up_nothing_of_who_sees_only_oneself() {
+    let test = TestRealm::throttled(Policy {
+        throttle: Some(rules()),
+        user_lookup: Some(UserLookup::Own),
+        ..Policy::default()
+    });
+    let user = test.add_user("ok", "python");
+    let token = test.token("ok", "python");
+    for _ in 0..100 {
+        assert_eq!(test.send(&Request::new("GET", &user)).status, 401);
+    }
+    assert_eq!(test.bearer("GET", &user, &token).status, 200);
 }
 
 /// Everything that strangers can send, from addresses of which some share a prefix, one with alice.
