@@ -221,6 +221,13 @@ pub fn over_both_loops(test: impl Fn(&Server)) {
     }
 }
 
+/// How many threads of this name the server has.
+pub fn threads_named(server: &Server, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|comm| comm.trim_end() == name).count()
+}
+
 /// Waits until every thread of the server waits: what was sent is read, and what was read is done.
 pub fn quiet(server: &Server) {
     let sleeps = |stat: &str| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('S'));
