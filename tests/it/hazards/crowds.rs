@@ -1,10 +1,13 @@
 //! Who comes in numbers: H4, H5, H21.
 
-use super::watch::{GET, ask, await_that, quiet, read_all, read_one, threads_named, withstands};
+use super::watch::{GET, SetAtEnd, ask, await_that, quiet, read_all, read_one, threads_named, withstands};
 use crate::harness::CHEAP;
 use crate::process::{Server, body, field, gatekey_with_descriptors, status};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 // Of this file's hazards the tiny_http loop withstands none: it stops accepting for good when descriptors have run out
 // (H4), serves four connections at a time (H5), and has a thread for each, however many there are (H21).
@@ -46,6 +49,34 @@ fn descriptors_are_never_used_up_h4() {
     let (_, log) = server.stop();
     let notice = "serving 32 connections at once, not 256: this process may open 64 descriptors (ulimit -n)";
     assert!(log.contains(notice), "{log}");
+}
+
+#[test]
+fn newcomers_wait_until_those_who_make_room_for_them_are_gone_h4() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_as(gatekey_with_descriptors(64), data, &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    let (is_over, most) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Acquire) {
+                most.fetch_max(descriptors(), Ordering::AcqRel);
+            }
+        });
+        let _ending = SetAtEnd(&is_over);
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            // All of them are at the door at once, and each takes another's place.
+            server.signal("STOP");
+            held.extend((0..40).map(|_| server.connect()));
+            server.signal("CONT");
+            assert_eq!(ask(held.last_mut().unwrap()), Ok(200));
+        }
+    });
+    let most = most.into_inner();
+    assert!((32..64).contains(&most), "{most} descriptors at once");
 }
 
 #[test]
