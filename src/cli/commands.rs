@@ -73,6 +73,8 @@ pub(super) const COMMANDS: &[Command] = &[
             &options::MAX_CONNECTIONS_PER_ADDRESS,
             &options::REQUEST_TIMEOUT,
             &options::IDLE_TIMEOUT,
+            &options::MAX_HEAD,
+            &options::MAX_BODY,
             &options::LOG,
         ],
         run: serve::serve,

@@ -52,6 +52,8 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &MAX_CONNECTIONS_PER_ADDRESS,
     &REQUEST_TIMEOUT,
     &IDLE_TIMEOUT,
+    &MAX_HEAD,
+    &MAX_BODY,
     &LOG,
     &PASSWORD_STDIN,
     &AT,
@@ -233,6 +235,20 @@ pub(super) const IDLE_TIMEOUT: Opt = Opt {
     default: None,
     help: "How long the strict loop keeps a connection that sends nothing. Default: 75, and 150 from trusted proxies, \
            which is longer than proxies keep theirs; a duration given here counts for both.",
+};
+pub(super) const MAX_HEAD: Opt = Opt {
+    name: "max-head",
+    value: Some("SIZE"),
+    default: Some("32K"),
+    help: "The longest head of a request in the strict loop, request line and fields together, 1K to 1M; a longer one \
+           is answered 414 or 431.",
+};
+pub(super) const MAX_BODY: Opt = Opt {
+    name: "max-body",
+    value: Some("SIZE"),
+    default: Some("16K"),
+    help: "The longest body of a request in the strict loop, 1K to 1M; a longer one is answered 413. With --loop \
+           tiny-http it is 16K.",
 };
 pub(super) const LOG: Opt = Opt {
     name: "log",

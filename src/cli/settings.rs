@@ -196,7 +196,8 @@ impl<'a> Settings<'a> {
             request_timeout: self.required(&options::REQUEST_TIMEOUT, parse_duration)?,
             idle_timeout: idle_timeout.unwrap_or(default.idle_timeout),
             proxy_idle_timeout: idle_timeout.unwrap_or(default.proxy_idle_timeout),
-            ..default
+            max_head: self.required(&options::MAX_HEAD, parse_length)?,
+            max_body: self.required(&options::MAX_BODY, parse_length)?,
         })
     }
 }
@@ -260,6 +261,14 @@ fn parse_duration_or_none(text: &str) -> Result<Duration, &'static str> {
 fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
     parse_with_unit(text, &units).ok_or("expected a number of bytes, or one with K, M or G")
+}
+
+/// The length of a head or a body: none is so short that no request fits, nor so long that a few fill the memory.
+fn parse_length(text: &str) -> Result<usize, &'static str> {
+    let length = parse_size(text).ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes));
+    length
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or("expected a number of bytes from 1K to 1M, such as 16384 or 16K")
 }
 
 fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -367,6 +376,18 @@ mod tests {
         }
         for text in ["", "M", "64MB", "-1", "1.5G", "18446744073709551615K"] {
             assert!(parse_size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_is_from_1_kib_to_1_mib() {
+        for (text, bytes) in
+            [("1K", 1024), ("1024", 1024), ("16K", 16_384), ("1M", 1 << 20), ("1024K", 1 << 20)]
+        {
+            assert_eq!(parse_length(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "0", "1023", "1048577", "1025K", "2M", "1G", "16k", "16KiB"] {
+            assert!(parse_length(text).is_err(), "{text:?}");
         }
     }
 }

@@ -33,8 +33,11 @@ pub struct Request {
 pub enum Body {
     /// All of it.
     Complete(Vec<u8>),
-    /// It has more than [`super::MAX_BODY_BYTES`], and was not read.
-    TooLarge,
+    /// It has more bytes than may be sent, and was not read.
+    TooLarge {
+        /// So many may.
+        max_bytes: usize,
+    },
 }
 
 /// How long it is; what stands in it may be a password.
@@ -42,7 +45,7 @@ impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Complete(bytes) => write!(f, "Complete({} bytes)", bytes.len()),
-            Self::TooLarge => f.write_str("TooLarge"),
+            Self::TooLarge { max_bytes } => write!(f, "TooLarge(over {max_bytes} bytes)"),
         }
     }
 }

@@ -165,9 +165,10 @@ fn refuse_closed_registration(realm: &Realm, target: Target, request: &Request) 
 fn refuse_large_body(request: &Request) -> Result<(), Failure> {
     match request.body {
         Body::Complete(_) => Ok(()),
-        Body::TooLarge => {
-            Err(Failure::new(ErrorCode::PayloadTooLarge, "The body is over 16 KiB long; send a shorter one."))
-        }
+        Body::TooLarge { max_bytes } => Err(Failure::new(
+            ErrorCode::PayloadTooLarge,
+            alloc::format!("The body is over {max_bytes} bytes long; send a shorter one."),
+        )),
     }
 }
 

@@ -87,18 +87,21 @@ fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
     Ok(request.with_body(body))
 }
 
+/// What this loop reads of a body is not an option.
+const TOO_LARGE: Body = Body::TooLarge { max_bytes: MAX_BODY_BYTES };
+
 fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
     if received.body_length().is_some_and(|length| length > MAX_BODY_BYTES) {
-        return Ok(Body::TooLarge);
+        return Ok(TOO_LARGE);
     }
     let mut body = Vec::new();
     // A chunked body has no length beforehand: one byte over the limit is enough to know.
     received.as_reader().take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body)?;
-    Ok(if body.len() > MAX_BODY_BYTES { Body::TooLarge } else { Body::Complete(body) })
+    Ok(if body.len() > MAX_BODY_BYTES { TOO_LARGE } else { Body::Complete(body) })
 }
 
 fn respond(received: tiny_http::Request, request: &Request, response: &Response) -> io::Result<()> {
-    if request.body == Body::TooLarge {
+    if request.body == TOO_LARGE {
         // tiny_http throws an unread body away when its request is dropped, which waits for the client. Its own
         // `respond` answers before that.
         return received.respond(as_tiny_http(response));

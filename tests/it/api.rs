@@ -294,7 +294,7 @@ fn faulty_registration(mended: usize) -> Response {
     request =
         request.with_field("Content-Type", if has_fault(6) { "text/plain" } else { "application/json" });
     realm.send(&request.with_body(match mended {
-        0..=5 => Body::TooLarge,
+        0..=5 => Body::TooLarge { max_bytes: 1024 },
         6 | 7 => Body::Complete(b"{".to_vec()),
         8 => Body::Complete(b"{}".to_vec()),
         9 => Body::Complete(br#"{"username":"a:b","password":""}"#.to_vec()),
@@ -347,7 +347,7 @@ fn faulty_password_change(realm: &TestRealm, mended: usize) -> Response {
     request =
         request.with_field("Content-Type", if has_fault(5) { "text/plain" } else { "application/json" });
     realm.send(&request.with_body(match mended {
-        0..=4 => Body::TooLarge,
+        0..=4 => Body::TooLarge { max_bytes: 1024 },
         5 | 6 => Body::Complete(b"[]".to_vec()),
         7 => Body::Complete(br#"{"password":""}"#.to_vec()),
         _ => Body::Complete(br#"{"password":"another"}"#.to_vec()),

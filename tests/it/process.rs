@@ -1,7 +1,7 @@
 //! The real binary, in a directory of its own, on a port of its own; and a client that shows the bytes.
 
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -180,6 +180,16 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// One read. Under a timeout it is not taken up again by itself when our process was halted meanwhile.
+pub fn read_some(connection: &mut TcpStream, bytes: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match connection.read(bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
 }
 

@@ -154,11 +154,18 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ),
         ("--trusted-proxy", "10.0.0.1/8", "expected 10.0.0.0/8 for the whole network, or 10.0.0.1"),
         ("--trusted-proxy", "", "expected an address"),
+        ("--password-cache", "soon", "expected a duration such as 90 (seconds)"),
+        ("--guesses-per-user", "100", "expected a number from 1 to 1000000 and a duration, such as 100/5m"),
+        ("--throttle", "maybe", "expected on or off"),
         ("--loop", "loose", "expected strict or tiny-http"),
         ("--max-connections", "0", "expected a number from 1 to 4096"),
         ("--max-connections-per-address", "4097", "expected a number from 1 to 4096"),
         ("--request-timeout", "0", "expected a duration such as 90 (seconds)"),
         ("--idle-timeout", "soon", "expected a duration such as 90 (seconds)"),
+        ("--max-head", "1023", "expected a number of bytes from 1K to 1M, such as 16384 or 16K"),
+        ("--max-head", "1048577", "expected a number of bytes from 1K to 1M"),
+        ("--max-body", "1023", "expected a number of bytes from 1K to 1M"),
+        ("--max-body", "2M", "expected a number of bytes from 1K to 1M"),
         ("--log", "loud", "expected text or off"),
     ] {
         let (code, message) = refused(directory.path(), &[option, value]);

@@ -213,9 +213,12 @@ impl Connection<'_> {
                 break;
             }
             self.entry.stream.set_read_timeout(left)?;
-            match (&self.entry.stream).read(&mut bytes)? {
-                0 => break,
-                count => total += count,
+            match (&self.entry.stream).read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => total += count,
+                // A read under a timeout is not taken up again by itself when the process was halted meanwhile.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -59,6 +59,10 @@ pub(super) const STACK_BYTES: usize = 512 * 1024;
 /// A body that was withheld for so long makes room like half a head. Before that it is on its way, and whoever was
 /// told to continue may send it.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
+/// Connections that were told to make room and whose threads are not gone yet: more newcomers wait at the door.
+pub(super) const MAX_LEAVING: usize = 8;
+/// So long at most. Threads go at once when they are told to, but on a busy machine it takes until they get to run.
+pub(super) const LEAVING: Duration = Duration::from_secs(1);
 /// After a closing answer, unread input is thrown away for so long, or a reset would take the answer along.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// And so many bytes of it.

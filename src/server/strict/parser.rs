@@ -110,7 +110,7 @@ impl Parser {
             Framing::Length(length) => {
                 match usize::try_from(length).ok().filter(|length| *length <= self.limits.max_body) {
                     Some(length) => Rest::Bytes(length),
-                    None => return Ok(too_large(head)),
+                    None => return Ok(self.too_large(head)),
                 }
             }
             Framing::Chunked => Rest::Chunked(Chunked::new()),
@@ -156,7 +156,7 @@ impl Parser {
                 head.request = head.request.with_body(Body::Complete(bytes));
                 Ok(Step::Request(head))
             }
-            Progress::TooLarge => Ok(too_large(reading.head)),
+            Progress::TooLarge => Ok(self.too_large(reading.head)),
             Progress::Unfinished => {
                 // Whoever has begun to send the body waits for no 100.
                 let expects_continue = reading.head.expects_continue && !has_begun;
@@ -166,13 +166,13 @@ impl Parser {
             }
         }
     }
-}
 
-/// The routes answer it, since a wrong path counts for more; the connection ends, since the body is not read.
-fn too_large(mut head: Head) -> Step {
-    head.request = head.request.with_body(Body::TooLarge);
-    head.keeps_alive = false;
-    Step::Request(head)
+    /// The routes answer it, since a wrong path counts for more; the connection ends, since the body is not read.
+    fn too_large(&self, mut head: Head) -> Step {
+        head.request = head.request.with_body(Body::TooLarge { max_bytes: self.limits.max_body });
+        head.keeps_alive = false;
+        Step::Request(head)
+    }
 }
 
 #[cfg(any(test, fuzzing))]

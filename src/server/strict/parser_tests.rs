@@ -341,12 +341,15 @@ fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_too_large() {
     assert_eq!(read(length(max), &body), (Body::Complete(exactly.into()), true));
     // It is not waited for.
     for size in [max + 1, 40_000_000_000, usize::MAX >> 1] {
-        assert_eq!(read(length(size), b""), (Body::TooLarge, false), "{size}");
+        assert_eq!(read(length(size), b""), (Body::TooLarge { max_bytes: max }, false), "{size}");
     }
     let chunk = |size: usize| [format!("{size:x}\r\n").as_bytes(), &body[..size], b"\r\n0\r\n\r\n"].concat();
     assert_eq!(read(CHUNKED.into(), &chunk(max)), (Body::Complete(exactly.into()), true));
-    assert_eq!(read(CHUNKED.into(), &chunk(max + 1)), (Body::TooLarge, false));
-    assert_eq!(read(CHUNKED.into(), format!("1\r\na\r\n{max:x}\r\n").as_bytes()), (Body::TooLarge, false));
+    assert_eq!(read(CHUNKED.into(), &chunk(max + 1)), (Body::TooLarge { max_bytes: max }, false));
+    assert_eq!(
+        read(CHUNKED.into(), format!("1\r\na\r\n{max:x}\r\n").as_bytes()),
+        (Body::TooLarge { max_bytes: max }, false)
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Each connection has an [`Entry`], which its own thread keeps up to date by single atomic steps: no lock on the
 //! way of a request. The accepting thread looks through all of them only when it has to.
 
-use super::limits::{BODY_GRACE, Limits};
+use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
 use crate::client::{Client, Prefix};
 use crate::proxies::TrustedProxies;
@@ -104,7 +104,14 @@ impl Registry {
         let (prefix, now) = (peer.prefix(), self.millis(now));
         let is_trusted_proxy = self.proxies.trusts(peer);
         let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
-        let mut entries = self.lock();
+        // Whoever is on the way out has a descriptor still, and there are no more of those than were counted on.
+        let most = self.limits.max_connections.saturating_add(MAX_LEAVING);
+        let is_crowded = |entries: &mut Vec<Arc<Entry>>| entries.len() >= most;
+        let waited = self.changed.wait_timeout_while(self.lock(), LEAVING, is_crowded);
+        let (mut entries, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        if waited.timed_out() {
+            return Err(stream);
+        }
         // Whoever was told to make room still stands in the list until its thread is gone.
         let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
         let own = || here().filter(|entry| entry.prefix == prefix);

@@ -151,3 +151,15 @@ fn a_body_is_given_its_grace() {
     assert!(crowd.registry.admit(stream, newcomer, crowd.now + BODY_GRACE).is_ok());
     assert_eq!(crowd.left(), [0]);
 }
+
+#[test]
+fn who_makes_room_is_waited_for_and_only_a_few_are_on_their_way_out() {
+    let mut crowd = Crowd::new(limits(4, 4), &[]);
+    for number in 0..4 + MAX_LEAVING {
+        assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
+    }
+    assert!(!crowd.admit("198.51.100.1", Activity::Idle), "no thread has gone meanwhile");
+    assert_eq!(crowd.left().len(), MAX_LEAVING, "nobody made room for who found no place");
+    assert!(crowd.admit("198.51.100.1", Activity::Idle));
+    assert_eq!(crowd.left().len(), 1);
+}

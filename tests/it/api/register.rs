@@ -270,10 +270,10 @@ fn what_is_not_one_json_object_with_each_member_once_is_malformed() {
 #[test]
 fn a_body_over_the_limit_is_413_whatever_it_is() {
     let realm = TestRealm::new();
-    let large = |method, path| Request::new(method, path).with_body(Body::TooLarge);
+    let large = |method, path| Request::new(method, path).with_body(Body::TooLarge { max_bytes: 5_000 });
     let response = realm.send(&large("POST", "/api/users"));
     let body =
-        r#"{"error":"payload_too_large","message":"The body is over 16 KiB long; send a shorter one."}"#;
+        r#"{"error":"payload_too_large","message":"The body is over 5000 bytes long; send a shorter one."}"#;
     assert_eq!((response.status, text(&response)), (413, body));
     assert_error(&realm.send(&large("PUT", "/api/users/1")), 413, "payload_too_large");
     assert_error(&realm.send(&large("POST", "/api/nothing")), 404, "not_found");
@@ -323,7 +323,7 @@ fn closed_registration_is_403_before_anything_of_the_body_is_looked_at() {
         json_request("POST", "/api/users", r#"{"username":"a:b","password":""}"#),
         json_request("POST", "/api/users", "{"),
         Request::new("POST", "/api/users"),
-        Request::new("POST", "/api/users").with_body(Body::TooLarge),
+        Request::new("POST", "/api/users").with_body(Body::TooLarge { max_bytes: 1024 }),
     ] {
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (403, body));

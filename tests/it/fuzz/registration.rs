@@ -19,7 +19,11 @@ pub fn holds(bytes: &[u8]) -> bool {
 
 fn holds_in(realm: &TestRealm, bytes: &[u8]) -> bool {
     let is_too_long = bytes.len() > MAX_BODY_BYTES;
-    let body = if is_too_long { Body::TooLarge } else { Body::Complete(bytes.to_vec()) };
+    let body = if is_too_long {
+        Body::TooLarge { max_bytes: MAX_BODY_BYTES }
+    } else {
+        Body::Complete(bytes.to_vec())
+    };
     let request = Request::new("POST", "/api/users").with_body(body);
     let of_no_type = realm.send(&request);
     assert_eq!(of_no_type.status, if is_too_long { 413 } else { 415 });

@@ -1,10 +1,13 @@
 //! Who comes in numbers: H4, H5, H21.
 
-use super::watch::{GET, ask, await_that, quiet, read_all, read_one, withstands};
+use super::watch::{GET, SetAtEnd, ask, await_that, quiet, read_all, read_one, threads_named, withstands};
 use crate::harness::CHEAP;
 use crate::process::{Server, body, field, gatekey_with_descriptors, status};
+use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 // Of this file's hazards the tiny_http loop withstands none: it stops accepting for good when descriptors have run out
 // (H4), serves four connections at a time (H5), and has a thread for each, however many there are (H21).
@@ -12,8 +15,11 @@ use std::net::TcpStream;
 /// Connections that have had an answer each, and wait.
 fn idle(server: &Server, count: usize) -> Vec<TcpStream> {
     let mut connections: Vec<_> = (0..count).map(|_| server.connect()).collect();
-    for connection in &mut connections {
+    for (number, connection) in connections.iter_mut().enumerate() {
         assert_eq!(ask(connection), Ok(200));
+        if number == 0 {
+            quiet(server); // a thread waits a moment after its answer has arrived; this one has waited longest
+        }
     }
     quiet(server);
     connections
@@ -46,6 +52,34 @@ fn descriptors_are_never_used_up_h4() {
     let (_, log) = server.stop();
     let notice = "serving 32 connections at once, not 256: this process may open 64 descriptors (ulimit -n)";
     assert!(log.contains(notice), "{log}");
+}
+
+#[test]
+fn newcomers_wait_until_those_who_make_room_for_them_are_gone_h4() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_as(gatekey_with_descriptors(64), data, &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
+    let (is_over, most) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Acquire) {
+                most.fetch_max(descriptors(), Ordering::AcqRel);
+            }
+        });
+        let _ending = SetAtEnd(&is_over);
+        let mut held = Vec::new();
+        for _ in 0..5 {
+            // All of them are at the door at once, and each takes another's place.
+            server.signal("STOP");
+            held.extend((0..40).map(|_| server.connect()));
+            server.signal("CONT");
+            assert_eq!(ask(held.last_mut().unwrap()), Ok(200));
+        }
+    });
+    let most = most.into_inner();
+    assert!((32..64).contains(&most), "{most} descriptors at once");
 }
 
 #[test]
@@ -147,14 +181,17 @@ fn begin_registration(server: &Server, name: &str) -> (TcpStream, String) {
 fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    // A hash takes longer than turning three newcomers away, however many cores there are.
-    let slow = ["--scrypt", "ln=14,r=8,p=8", "--max-connections", "16"];
+    // A hash takes longer than turning three newcomers away, however many cores there are. There is a slot for each, so
+    // that nobody waits in the queue: whoever did for five seconds, on a busy machine, would be told to come again.
+    let slow = ["--scrypt", "ln=13,r=8,p=16", "--hash-slots", "16", "--max-connections", "16"];
     let server = Server::start_in(data, &slow);
     let mut working: Vec<_> =
         (0..16).map(|number| begin_registration(&server, &format!("user {number}"))).collect();
     for (connection, json) in &mut working {
         connection.write_all(json.as_bytes()).unwrap();
     }
+    // Until then some may still be reading a body, and whoever reads one for a second makes room.
+    assert!(await_that(|| threads_named(&server, "hash") == 16), "all of them are being answered");
     for _ in 0..3 {
         // The request is there before the server looks: closing over it must not reset the connection, which would
         // take the answer along.

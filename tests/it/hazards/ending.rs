@@ -1,8 +1,8 @@
 //! SIGTERM while twenty clients ask as fast as they can: nobody's answer is cut.
 
 use super::watch::GET;
-use crate::process::Server;
-use std::io::{Read as _, Write as _};
+use crate::process::{Server, read_some};
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -21,7 +21,7 @@ fn ask_to_the_end(address: SocketAddr, answers: &AtomicUsize) -> bool {
         let sent = connection.write_all(GET);
         let (mut answer, mut bytes) = (Vec::new(), [0; 4096]);
         let length = loop {
-            match connection.read(&mut bytes) {
+            match read_some(&mut connection, &mut bytes) {
                 Ok(count) if count > 0 => answer.extend_from_slice(&bytes[..count]),
                 // Before the first byte of an answer the connection may end; the client knows that it must ask again.
                 end => {
@@ -37,7 +37,7 @@ fn ask_to_the_end(address: SocketAddr, answers: &AtomicUsize) -> bool {
         assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n"), "{:?}", String::from_utf8_lossy(&answer));
         answers.fetch_add(1, Ordering::Relaxed);
         if String::from_utf8(answer).unwrap().contains("\r\nConnection: close\r\n") {
-            let rest = connection.read(&mut bytes);
+            let rest = read_some(&mut connection, &mut bytes);
             assert_eq!(rest.unwrap(), 0, "it said that it would close");
             return true;
         }

@@ -1,7 +1,7 @@
-//! What a head is made of: H9, H13, H15.
+//! What a head is made of, and how long it and a body may be: H9, H13, H15.
 
 use super::watch::{assert_is_refusal, assert_refused, read_all, send, withstands};
-use crate::process::{Server, status};
+use crate::process::{Server, body, status};
 use std::io::Write as _;
 
 // Of this file's hazards the tiny_http loop withstands none: it takes heads of any size (H9), makes a folded line a
@@ -56,6 +56,71 @@ fn a_head_may_have_a_hundred_fields_and_32_kib_h9() {
         assert_eq!(status(&send(server, of_bytes(32 * 1024).as_bytes())), 200);
         assert_refused(server, of_bytes(32 * 1024 + 1).as_bytes(), 431);
     });
+}
+
+#[test]
+fn the_longest_head_is_what_the_operator_says_h9() {
+    // One under the default, one over it.
+    for (option, max) in [("2K", 2048), ("100000", 100_000)] {
+        let server = Server::start(&["--max-head", option]);
+        server.register("ok", "python");
+        let start = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nCookie: ";
+        let of_bytes = |total: usize| format!("{start}{}\r\n\r\n", "x".repeat(total - start.len() - 4));
+        for total in [max - 1, max] {
+            assert_eq!(status(&send(&server, of_bytes(total).as_bytes())), 200, "{total} of {max}");
+        }
+        assert_refused(&server, of_bytes(max + 1).as_bytes(), 431);
+        assert_refused(&server, format!("GET /{}", "x".repeat(max)).as_bytes(), 414);
+    }
+}
+
+#[test]
+fn the_longest_body_is_what_the_operator_says_and_the_refusal_says_it_too() {
+    for (option, max) in [("1K", 1024), ("20000", 20_000)] {
+        let server = Server::start(&["--max-body", option]);
+        let head = |framing: &str| {
+            format!(
+                "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                 {framing}\r\n\r\n"
+            )
+        };
+        let of_bytes = |name: usize, total: usize| {
+            let json = format!(r#"{{"username":"user {name}","password":"python"}}"#);
+            format!("{json}{}", " ".repeat(total - json.len()))
+        };
+        let at_once = |body: String| head(&format!("Content-Length: {}", body.len())) + &body;
+        let in_a_chunk = |body: String| {
+            head("Transfer-Encoding: chunked") + &format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len())
+        };
+        for (name, total) in [max - 1, max].into_iter().enumerate() {
+            assert_eq!(status(&send(&server, at_once(of_bytes(name, total)).as_bytes())), 201, "{total}");
+            assert_eq!(
+                status(&send(&server, in_a_chunk(of_bytes(name + 2, total)).as_bytes())),
+                201,
+                "{total}"
+            );
+        }
+        for request in [at_once(of_bytes(4, max + 1)), in_a_chunk(of_bytes(4, max + 1))] {
+            let answer = send(&server, request.as_bytes());
+            assert_is_refusal(&answer, 413, option.as_bytes());
+            let message = format!("The body is over {max} bytes long; send a shorter one.");
+            let expected = format!(r#"{{"error":"payload_too_large","message":"{message}"}}"#);
+            assert_eq!(body(&answer), expected);
+        }
+    }
+}
+
+#[test]
+fn the_tiny_loop_reads_16_kib_of_a_body_whatever_the_option_says() {
+    let server = Server::start(&["--loop", "tiny-http", "--max-body", "1K"]);
+    let json = r#"{"username":"ok","password":"python"}"#;
+    let register = |total: usize| {
+        server.request("POST /api/users", &[], &format!("{json}{}", " ".repeat(total - json.len())))
+    };
+    let answer = register(16 * 1024 + 1);
+    assert_eq!(status(&answer), 413);
+    assert!(body(&answer).contains("over 16384 bytes long"), "{answer}");
+    assert_eq!(status(&register(16 * 1024)), 201);
 }
 
 #[test]

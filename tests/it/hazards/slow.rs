@@ -1,8 +1,8 @@
 //! Who sends late, little, or a byte at a time: H6, H10, H22, H23.
 
 use super::watch::{assert_is_refusal, assert_refused, read_all, read_one, send, withstands};
-use crate::process::{Server, body, field, status};
-use std::io::{ErrorKind, Read as _, Write as _};
+use crate::process::{Server, body, field, read_some, status};
+use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ fn trickle(mut connection: TcpStream, byte: &[u8]) -> (u32, String) {
     for sent in 1..100 {
         // Once refused, what we send may reset the connection; the answer is there all the same.
         let _ = connection.write_all(byte);
-        match connection.read(&mut first) {
+        match read_some(&mut connection, &mut first) {
             Ok(1) => return (sent, format!("{}{}", char::from(first[0]), read_all(&mut connection))),
             Ok(_) => return (sent, String::new()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
@@ -185,7 +185,7 @@ fn a_long_answer_arrives_in_one_piece_h23() {
             let request = head(&format!("Content-Length: {}\r\n", json.len())) + &json;
             connection.write_all(request.as_bytes()).unwrap();
             // One write into an empty connection is one read of the other side's.
-            let count = connection.read(&mut bytes).unwrap();
+            let count = read_some(&mut connection, &mut bytes).unwrap();
             let answer = std::str::from_utf8(&bytes[..count]).unwrap();
             assert!(answer.len() > url.len());
             assert_eq!(status(answer), 201);

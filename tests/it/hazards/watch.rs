@@ -1,6 +1,6 @@
 //! The watch over a server while somebody offends against it.
 
-use crate::process::{Server, status};
+use crate::process::{Server, read_some, status};
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -154,11 +154,9 @@ pub fn ask(connection: &mut TcpStream) -> Result<u16, String> {
 pub fn read_one(connection: &mut TcpStream) -> Result<String, String> {
     let (mut answer, mut byte) = (Vec::new(), [0]);
     while !answer.ends_with(b"\r\n\r\n") {
-        match connection.read(&mut byte) {
+        match read_some(connection, &mut byte) {
             Ok(1) => answer.push(byte[0]),
             Ok(_) => return Err(format!("closed after {} bytes", answer.len())),
-            // A read under a timeout is not taken up again by itself when the process was halted meanwhile.
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(format!("{:?} after {} bytes", error.kind(), answer.len())),
         }
     }
@@ -175,10 +173,9 @@ pub fn read_all(connection: &mut TcpStream) -> String {
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut all, mut bytes) = (Vec::new(), [0; 4096]);
     loop {
-        match connection.read(&mut bytes) {
+        match read_some(connection, &mut bytes) {
             Ok(0) => break,
             Ok(count) => all.extend_from_slice(&bytes[..count]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             Err(error) => panic!("not closed: {error}, after {:?}", String::from_utf8_lossy(&all)),
         }
@@ -219,6 +216,13 @@ pub fn over_both_loops(test: impl Fn(&Server)) {
     for name in ["strict", "tiny-http"] {
         test(&Server::start(&["--loop", name]));
     }
+}
+
+/// How many threads of this name the server has.
+pub fn threads_named(server: &Server, name: &str) -> usize {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().flatten();
+    let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|comm| comm.trim_end() == name).count()
 }
 
 /// Waits until every thread of the server waits: what was sent is read, and what was read is done.
