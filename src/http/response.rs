@@ -8,7 +8,6 @@ use crate::user_id::UserId;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 /// A response, as plain values.
 #[derive(Clone, Debug)]
@@ -86,12 +85,16 @@ impl Response {
     /// The bytes to send: status line, fields, body (RFC 9112 section 2.1). A client that asked for the head
     /// gets that alone.
     pub fn encode(&self, is_head: bool, date: UnixTime, persistence: Persistence) -> Vec<u8> {
-        let mut head = String::with_capacity(512);
+        let mut bytes = alloc::format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).into_bytes();
+        bytes.reserve(512 + self.body.len());
         let mut line = |name: &str, value: &str| {
             // A value with a line break would be a field of its own. None of ours has one; what a client sent
             // is checked before it is put here. This is the second lock on that door.
-            let value = value.replace(['\r', '\n', '\0'], " ");
-            let _ = write!(head, "{name}: {value}\r\n");
+            let value = value.bytes().map(|byte| if b"\r\n\0".contains(&byte) { b' ' } else { byte });
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(b": ");
+            bytes.extend(value);
+            bytes.extend_from_slice(b"\r\n");
         };
         line("Date", &date.http_date().to_string());
         for (name, value) in Self::COMMON_FIELDS {
@@ -108,8 +111,7 @@ impl Response {
         if self.status != 204 {
             line("Content-Length", &self.body.len().to_string()); // RFC 9110 section 8.6: not in a 204
         }
-        let mut bytes =
-            alloc::format!("HTTP/1.1 {} {}\r\n{head}\r\n", self.status, reason(self.status)).into_bytes();
+        bytes.extend_from_slice(b"\r\n");
         if !is_head {
             bytes.extend_from_slice(&self.body);
         }

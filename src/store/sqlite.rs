@@ -106,6 +106,8 @@ struct Pool {
 struct Connections {
     idle: Vec<Connection>,
     open: usize,
+    /// Threads that wait for one to come back.
+    waiting: usize,
 }
 
 impl Pool {
@@ -113,7 +115,7 @@ impl Pool {
     /// read: a command needs one, or none.
     fn new(path: &Path, max: usize, first: Option<Connection>) -> Self {
         let idle: Vec<_> = first.into_iter().collect();
-        let connections = Mutex::new(Connections { open: idle.len(), idle });
+        let connections = Mutex::new(Connections { open: idle.len(), idle, waiting: 0 });
         Self { path: path.into(), max, connections, came_back: Condvar::new() }
     }
 
@@ -122,8 +124,11 @@ impl Pool {
     fn borrow(&self) -> Result<Borrowed<'_>, StoreError> {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
-        let waited = self.came_back.wait_timeout_while(lock(&self.connections), BUSY_TIMEOUT, are_lent);
+        let mut connections = lock(&self.connections);
+        connections.waiting += 1;
+        let waited = self.came_back.wait_timeout_while(connections, BUSY_TIMEOUT, are_lent);
         let (mut connections, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        connections.waiting -= 1;
         if waited.timed_out() {
             return Err(StoreError::Unavailable(
                 "other requests have been waiting for it all the time".into(),
@@ -155,8 +160,14 @@ impl Borrowed<'_> {
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        lock(&self.pool.connections).idle.extend(self.connection.take());
-        self.pool.came_back.notify_one();
+        let mut connections = lock(&self.pool.connections);
+        connections.idle.extend(self.connection.take());
+        let is_awaited = connections.waiting > 0;
+        drop(connections);
+        // Waking is a system call, also where nobody sleeps.
+        if is_awaited {
+            self.pool.came_back.notify_one();
+        }
     }
 }
 
@@ -171,6 +182,9 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
+    // A plan is the same whatever is looked for. Otherwise SQLite, built as it is here, plans each statement anew
+    // whenever a value is bound to it, and that costs more than the statement itself.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

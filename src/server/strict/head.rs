@@ -56,13 +56,13 @@ pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Re
     const LINES: Refusal = malformed("A line of the head ends in a bare CR or LF, or has a NUL in it.");
     // The last three bytes may be the beginning of what follows.
     let start = scanned.saturating_sub(3);
-    let mut previous = start.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(0);
-    for (offset, byte) in bytes.iter().enumerate().skip(start) {
+    let (seen, new) = bytes.split_at(start.min(bytes.len()));
+    let mut previous = seen.last().copied().unwrap_or(0);
+    for (byte, end) in new.iter().zip(start.saturating_add(1)..) {
         let is_line_feed = *byte == b'\n';
         if is_line_feed != (previous == b'\r') || *byte == 0 {
             return Err(LINES);
         }
-        let end = offset.saturating_add(1);
         if is_line_feed && bytes.get(..end).is_some_and(|head| head.ends_with(b"\r\n\r\n")) {
             return Ok(Some(end));
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use core::time::Duration;
-use rusqlite::params;
+use rusqlite::{StatementStatus, params};
 
 #[test]
 fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
@@ -220,4 +220,18 @@ fn a_row_that_can_not_be_is_an_error_and_nobody() {
     }
     raw(&test.path()).execute("UPDATE users SET password_hash = CAST(x'ff' AS TEXT)", []).unwrap();
     assert!(matches!(test.store.find_user_by_id(id), Err(StoreError::Corrupt(_))));
+}
+
+/// Planning costs more than running, and nothing but time would show it.
+#[test]
+fn a_statement_is_planned_once_however_often_it_runs() {
+    let test = TestStore::new();
+    let planned_again = test.store.database.read(|connection| {
+        let mut statement = connection.prepare("SELECT username FROM users, realm WHERE id = ?1")?;
+        for id in 1..4 {
+            statement.query([id])?.next()?;
+        }
+        Ok(statement.get_status(StatementStatus::RePrepare))
+    });
+    assert_eq!(planned_again.unwrap(), 0);
 }
