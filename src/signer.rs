@@ -323,6 +323,20 @@ mod tests {
     }
 
     #[test]
+    fn every_encoded_secret_is_one_line_that_reads_as_itself() {
+        const PARTS: [&[u8]; 8] =
+            [b"", b"\n", b"\r", b"\0", b"base64:", b"weak-base64:", b"sixteen bytes ok", b"\xff"];
+        for number in 1..8_usize.pow(4) {
+            let secret =
+                [number / 512, number / 64 % 8, number / 8 % 8, number % 8].map(|part| PARTS[part]).concat();
+            let file = [encode_line(&secret).as_slice(), b"the neighbour of that one"].join(&b'\n');
+            let ring = KeyRing::parse(&file).unwrap();
+            let expected = SigningKey::new_however_short(&secret).unwrap().fingerprint();
+            assert_eq!((ring.keys().count(), ring.keys().next().unwrap().fingerprint()), (2, expected));
+        }
+    }
+
+    #[test]
     fn a_file_that_is_not_keys_is_an_error_that_names_the_line() {
         let error = |file: &[u8]| KeyRing::parse(file).unwrap_err().to_string();
         assert_eq!(error(b""), "it holds no key, expected one secret a line");

@@ -186,8 +186,9 @@ pub(super) const COMMANDS: &[Command] = &[
         words: &["key", "add"],
         operands: &[],
         summary: "Take an existing secret from standard input, such as a Flask app's SECRET_KEY.",
-        details: "Its exact bytes, less one line feed at the end, are the key. It verifies the tokens that were signed with \
-                  it elsewhere. On a terminal the secret is asked for, without echo.",
+        details: "Its exact bytes, less one line feed at the end, are the key; a secret that ends with a line feed needs one \
+                  more. It verifies the tokens that were signed with it elsewhere. On a terminal the secret is asked for, \
+                  without echo.",
         example: "printf %s \"$SECRET_KEY\" | gatekey key add",
         options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
         run: key::add,
@@ -197,8 +198,8 @@ pub(super) const COMMANDS: &[Command] = &[
         operands: &[],
         summary: "Remove the keys whose last token has expired.",
         details: "A key may go when it has been retired for longer than the longest lifetime ever served under it; one \
-                  that never signed here, when it has been here for --max-session. Where all must stay, it says until \
-                  when and ends with 1.",
+                  that never signed here, when it has verified for --max-session: say longer where the tokens that were \
+                  signed elsewhere live longer. Where all must stay, it says until when and ends with 1.",
         example: "gatekey key prune --data /var/lib/gatekey",
         options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
         run: key::prune,

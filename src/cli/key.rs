@@ -5,7 +5,7 @@
 
 use super::options;
 use super::settings::Settings;
-use super::{Failure, log, prompt, table};
+use super::{Failure, log, prompt, table, user};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
@@ -62,17 +62,17 @@ pub(super) fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, 
     let ring = ring.map_err(|error| failed(&error))?;
     note(settings, &ring)?;
     let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
-    let older = count(older, "older key");
-    if is_compromised {
-        say(&format!(
-            "{signs}; {older} dropped. Every token issued before is dead: everybody must log in again. Passwords stay \
-             as they are"
-        ))
+    user::say(&if is_compromised {
+        format!(
+            "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
+             Passwords stay as they are"
+        )
     } else {
-        say(&format!(
-            "{signs}; {older} kept, which verify what they signed, so nobody is signed out. Later: gatekey key prune"
-        ))
-    }
+        format!(
+            "{signs}; older keys kept: {older}. What they signed stays valid, so nobody is signed out. When it has \
+             expired: gatekey key prune"
+        )
+    })
 }
 
 pub(super) fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -108,14 +108,14 @@ pub(super) fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Fai
     let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
     note(settings, &ring.map_err(|error| failed(&error))?)?;
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
-    say(&format!("added the key {fingerprint}: it {role}"))
+    user::say(&format!("added the key {fingerprint}: it {role}"))
 }
 
 pub(super) fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let max_session = settings.max_session()?;
     let file = open(settings)?;
     if file.ring().keys().count() == 1 {
-        return say("there is nothing to prune: the only key signs");
+        return user::say("there is nothing to prune: the only key signs");
     }
     let Some(store) = open_store(settings)? else {
         return Err(Failure::failed("can't say which keys may go", &StoreError::Missing));
@@ -139,7 +139,7 @@ pub(super) fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, F
     let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
     pruned.map_err(|error| Failure::failed("can't remove old keys", &error))?;
     let removed: Vec<_> = going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
-    say([removed.join("\n"), staying].join("\n").trim_end())
+    user::say([removed.join("\n"), staying].join("\n").trim_end())
 }
 
 /// A key, and what is known of it.
@@ -163,8 +163,8 @@ fn listed<'a>(ring: &'a KeyRing, uses: &Uses, max_session: Duration) -> Vec<List
     ring.keys().map(list).collect()
 }
 
-/// When the last token that a retired key signed has expired. How long the tokens of one live that never signed here,
-/// nobody has noted; but none is let through whose session has lasted longer than `max_session`.
+/// When the last token that a retired key signed has expired. How long those live that were signed elsewhere, nobody
+/// has noted: `max_session` is as long as ours ever do.
 fn prunable_from(known: SigningKeyUse, max_session: Duration) -> Option<UnixTime> {
     let lifetime = match known.longest_lifetime {
         Duration::ZERO => max_session,
@@ -293,15 +293,6 @@ fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
 fn note_in(store: &Store, ring: &KeyRing, now: UnixTime) -> Result<(), StoreError> {
     let fingerprints: Vec<_> = ring.keys().map(SigningKey::fingerprint).collect();
     store.note_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
-}
-
-fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
-fn say(text: &str) -> Result<ExitCode, Failure> {
-    writeln!(io::stdout().lock(), "{text}")?;
-    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
