@@ -9,6 +9,17 @@
 //! - While the server runs, the file is looked at again, once a second at most, when a token is issued or verified:
 //!   so a key that was taken out verifies nothing a second later. A file that can't be used leaves the old ring
 //!   in place.
+//!
+//! | file | what |
+//! |---|---|
+//! | `edit.rs` | changing it: one at a time, by a new file in its place |
+//! | `published.rs` | secrets that the world knows |
+
+mod edit;
+mod published;
+
+pub use edit::KeyFile;
+pub use published::is_published;
 
 use crate::encoding;
 use crate::os;
@@ -95,12 +106,10 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    let secret =
-        random::bytes::<{ SigningKey::STRONG_BYTES }>().map_err(|error| failed(Problem::Random(error)))?;
-    let name = random::bytes::<6>().map_err(|error| failed(Problem::Random(error)))?;
-    let temporary = path.with_extension(format!("new-{}", encoding::encode_base64url(name)));
-    let line = SecretBytes::new(format!("{}\n", encoding::encode_base64url(secret)).into_bytes());
-    let made = write_and_sync(&temporary, &line).and_then(|()| match fs::hard_link(&temporary, path) {
+    let random_failed = |error| failed(Problem::Random(error));
+    let secret = new_secret().map_err(random_failed)?;
+    let temporary = temporary_beside(path).map_err(random_failed)?;
+    let made = write_and_sync(&temporary, &secret).and_then(|()| match fs::hard_link(&temporary, path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // somebody else's, just now
         result => result,
     });
@@ -110,10 +119,30 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
         .map_err(|error| failed(Problem::Io("make it", error)))
 }
 
-fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
+/// A new secret, as one line without its line feed: 32 random bytes as a text.
+///
+/// # Errors
+/// [`RandomError`].
+pub fn new_secret() -> Result<SecretBytes, RandomError> {
+    let secret = random::bytes::<{ SigningKey::STRONG_BYTES }>()?;
+    Ok(SecretBytes::new(encoding::encode_base64url(secret).into_bytes()))
+}
+
+/// A name in the same directory that nobody else takes.
+fn temporary_beside(path: &Path) -> Result<PathBuf, RandomError> {
+    let name = encoding::encode_base64url(random::bytes::<6>()?);
+    Ok(path.with_extension(format!("new-{name}")))
+}
+
+fn write_and_sync(path: &Path, line: &[u8]) -> io::Result<()> {
+    let mut file = create_private(path)?;
+    file.write_all(line)?;
+    file.write_all(b"\n")?;
     file.sync_all()
+}
+
+fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// A new name in a directory is on the disk when the directory is.
@@ -133,13 +162,23 @@ pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
 }
 
 fn load_with_stamp(path: &Path) -> Result<(KeyRing, Stamp), KeyFileError> {
+    let (bytes, metadata) = read(path, &open(path)?)?;
+    Ok((parse(path, &bytes)?, Stamp::of(&metadata)))
+}
+
+fn open(path: &Path) -> Result<File, KeyFileError> {
     let failed = |problem| KeyFileError { path: path.into(), problem };
     let read_failed = |error| failed(Problem::Io("read it", error));
     // Before it is opened, which would wait for ever on a pipe; and what was opened is looked at again.
     if !fs::metadata(path).map_err(read_failed)?.is_file() {
         return Err(failed(Problem::NotAFile));
     }
-    let file = File::open(path).map_err(read_failed)?;
+    File::open(path).map_err(read_failed)
+}
+
+fn read(path: &Path, file: &File) -> Result<(SecretBytes, Metadata), KeyFileError> {
+    let failed = |problem| KeyFileError { path: path.into(), problem };
+    let read_failed = |error| failed(Problem::Io("read it", error));
     let metadata = file.metadata().map_err(read_failed)?;
     if !is_private(&metadata, os::effective_ids()) {
         return Err(failed(Problem::Mode { mode: metadata.mode() & 0o7777 }));
@@ -149,8 +188,11 @@ fn load_with_stamp(path: &Path) -> Result<(KeyRing, Stamp), KeyFileError> {
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(failed(Problem::TooLarge));
     }
-    let ring = KeyRing::parse(&bytes).map_err(|error| failed(Problem::Ring(error)))?;
-    Ok((ring, Stamp::of(&metadata)))
+    Ok((bytes, metadata))
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<KeyRing, KeyFileError> {
+    KeyRing::parse(bytes).map_err(|error| KeyFileError { path: path.into(), problem: Problem::Ring(error) })
 }
 
 /// A file of ours whose group is simply our own was made readable for the group by accident; where root owns it,

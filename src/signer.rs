@@ -36,7 +36,18 @@ impl SigningKey {
     /// # Errors
     /// [`KeyLengthError`] below [`SigningKey::MIN_BYTES`] or above [`SigningKey::MAX_BYTES`].
     pub fn new(secret: &[u8]) -> Result<Self, KeyLengthError> {
-        if !(Self::MIN_BYTES..=Self::MAX_BYTES).contains(&secret.len()) {
+        if secret.len() < Self::MIN_BYTES {
+            return Err(KeyLengthError { bytes: secret.len() });
+        }
+        Self::new_however_short(secret)
+    }
+
+    /// A key of these bytes, were it one: for an operator who knows that it can be guessed, and insists.
+    ///
+    /// # Errors
+    /// [`KeyLengthError`] for no byte at all, or above [`SigningKey::MAX_BYTES`].
+    pub fn new_however_short(secret: &[u8]) -> Result<Self, KeyLengthError> {
+        if !(1..=Self::MAX_BYTES).contains(&secret.len()) {
             return Err(KeyLengthError { bytes: secret.len() });
         }
         match Hmac::new_from_slice(secret) {
@@ -100,6 +111,11 @@ impl fmt::Display for KeyLengthError {
 
 impl core::error::Error for KeyLengthError {}
 
+/// What a line begins with that isn't the secret itself.
+const BASE64: &[u8] = b"base64:";
+/// The same, where the secret may be too short.
+const WEAK_BASE64: &[u8] = b"weak-base64:";
+
 /// All keys, oldest first; never empty.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
@@ -119,7 +135,9 @@ impl KeyRing {
     /// Parses the file `signing-keys`: one secret a line, oldest first.
     ///
     /// A line's exact bytes, less its line feed, are the secret (a carriage return would be one of them);
-    /// a line that begins with `base64:` holds, in standard base64 with padding, one that is not text.
+    /// a line that begins with `base64:` holds, in standard base64 with padding, one that is not text;
+    /// one that begins with `weak-base64:` the same, and may be shorter than [`SigningKey::MIN_BYTES`]: somebody
+    /// said so, knowing what that means.
     /// There are no comments and no empty lines, so that nothing can be mistaken for a key or a key for it.
     ///
     /// # Errors
@@ -162,13 +180,26 @@ impl KeyRing {
 }
 
 fn parse_line(line: &[u8], number: usize) -> Result<SigningKey, KeyRingError> {
-    let key = match line.strip_prefix(b"base64:") {
-        Some(text) => SigningKey::new(
-            &encoding::decode_base64(text).map_err(|_| KeyRingError::NotBase64 { line: number })?,
-        ),
-        None => SigningKey::new(line),
+    let decode = |text| encoding::decode_base64(text).map_err(|_| KeyRingError::NotBase64 { line: number });
+    let key = match (line.strip_prefix(BASE64), line.strip_prefix(WEAK_BASE64)) {
+        (Some(text), _) => SigningKey::new(&decode(text)?),
+        (_, Some(text)) => SigningKey::new_however_short(&decode(text)?),
+        (None, None) => SigningKey::new(line),
     };
     key.map_err(|error| KeyRingError::Length { line: number, error })
+}
+
+/// The line that [`KeyRing::parse`] reads as this secret: its bytes as they are where that is a text without control
+/// characters and can't be read otherwise, else in base64. A secret that is too short gets the line that says so.
+pub fn encode_line(secret: &[u8]) -> Vec<u8> {
+    if secret.len() < SigningKey::MIN_BYTES {
+        return [WEAK_BASE64, encoding::encode_base64(secret).as_bytes()].concat();
+    }
+    let is_text = core::str::from_utf8(secret).is_ok_and(|text| !text.contains(char::is_control));
+    if is_text && !secret.starts_with(BASE64) && !secret.starts_with(WEAK_BASE64) {
+        return secret.to_vec();
+    }
+    [BASE64, encoding::encode_base64(secret).as_bytes()].concat()
 }
 
 /// Why a file of signing keys can't be used.
@@ -259,6 +290,50 @@ mod tests {
         assert_ne!(plain.newest().fingerprint(), with_space.newest().fingerprint());
         let as_base64 = KeyRing::parse(b"base64:c2l4dGVlbiBieXRlcyBvaw==").unwrap();
         assert_eq!(plain.newest().fingerprint(), as_base64.newest().fingerprint());
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_is_a_key_only_where_the_line_says_so() {
+        let error = KeyRing::parse(b"base64:dG9wIHNlY3JldCE=").unwrap_err();
+        assert_eq!(error.to_string(), "line 1: the secret has 11 bytes, expected 16 to 1024");
+        let ring = KeyRing::parse(b"weak-base64:dG9wIHNlY3JldCE=").unwrap();
+        let key = SigningKey::new_however_short(b"top secret!").unwrap();
+        assert_eq!(ring.newest().fingerprint(), key.fingerprint());
+        let error = KeyRing::parse(b"weak-base64:").unwrap_err();
+        assert_eq!(error.to_string(), "line 1: the secret has 0 bytes, expected 16 to 1024");
+    }
+
+    #[test]
+    fn an_encoded_line_is_read_as_the_secret_it_was_made_of() {
+        for (secret, line) in [
+            (&b"sixteen bytes ok"[..], &b"sixteen bytes ok"[..]),
+            ("sechzehn Zeichen für uns".as_bytes(), "sechzehn Zeichen für uns".as_bytes()),
+            (b"with\na line feed", b"base64:d2l0aAphIGxpbmUgZmVlZA=="),
+            (b"with a return ..\r", b"base64:d2l0aCBhIHJldHVybiAuLg0="),
+            (b"base64:sixteen..", b"base64:YmFzZTY0OnNpeHRlZW4uLg=="),
+            (b"weak-base64:QUJD", b"base64:d2Vhay1iYXNlNjQ6UVVKRA=="),
+            (&[0xff; 16], b"base64://///////////////////w=="),
+            (b"fifteen bytes!!", b"weak-base64:ZmlmdGVlbiBieXRlcyEh"),
+            (b"x", b"weak-base64:eA=="),
+        ] {
+            assert_eq!(encode_line(secret), line);
+            let key = SigningKey::new_however_short(secret).unwrap();
+            assert_eq!(KeyRing::parse(line).unwrap().newest().fingerprint(), key.fingerprint());
+        }
+    }
+
+    #[test]
+    fn every_encoded_secret_is_one_line_that_reads_as_itself() {
+        const PARTS: [&[u8]; 8] =
+            [b"", b"\n", b"\r", b"\0", b"base64:", b"weak-base64:", b"sixteen bytes ok", b"\xff"];
+        for number in 1..8_usize.pow(4) {
+            let secret =
+                [number / 512, number / 64 % 8, number / 8 % 8, number % 8].map(|part| PARTS[part]).concat();
+            let file = [encode_line(&secret).as_slice(), b"the neighbour of that one"].join(&b'\n');
+            let ring = KeyRing::parse(&file).unwrap();
+            let expected = SigningKey::new_however_short(&secret).unwrap().fingerprint();
+            assert_eq!((ring.keys().count(), ring.keys().next().unwrap().fingerprint()), (2, expected));
+        }
     }
 
     #[test]

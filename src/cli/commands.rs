@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, serve, throttle, token, user};
+use super::{Failure, key, serve, throttle, token, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -161,6 +161,50 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "gatekey token issue alice | gatekey token inspect",
         options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
         run: token::inspect,
+    },
+    Command {
+        words: &["key", "list"],
+        operands: &[],
+        summary: "List the signing keys, oldest first; never their secrets.",
+        details: "One line a key: its fingerprint; whether it signs or only verifies; since when it is in use and since \
+                  when retired; the longest lifetime of tokens served under it, in seconds; when it may be pruned; and \
+                  whether it is weak or stands in print. With --json an array of objects, times in Unix seconds. What \
+                  the database doesn't know is a dash, or null.",
+        example: "gatekey key list --json",
+        options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
+        run: key::list,
+    },
+    Command {
+        words: &["key", "rotate"],
+        operands: &[],
+        summary: "Make a new signing key, which signs from now on.",
+        details: "Nobody is signed out: the older keys verify what they signed, until they are pruned. Running servers \
+                  take the new key up within a second. If a secret may have become known, say --compromised.",
+        example: "gatekey key rotate --data /var/lib/gatekey",
+        options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
+        run: key::rotate,
+    },
+    Command {
+        words: &["key", "add"],
+        operands: &[],
+        summary: "Take an existing secret from standard input, such as a Flask app's SECRET_KEY.",
+        details: "Its exact bytes, less one line feed at the end, are the key; a secret that ends with a line feed needs one \
+                  more. It verifies the tokens that were signed with it elsewhere. On a terminal the secret is asked for, \
+                  without echo.",
+        example: "printf %s \"$SECRET_KEY\" | gatekey key add",
+        options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
+        run: key::add,
+    },
+    Command {
+        words: &["key", "prune"],
+        operands: &[],
+        summary: "Remove the keys whose last token has expired.",
+        details: "A key may go when it has been retired for longer than the longest lifetime ever served under it; one \
+                  that never signed here, when it has verified for --max-session: say longer where the tokens that were \
+                  signed elsewhere live longer. Where all must stay, it says until when and ends with 1.",
+        example: "gatekey key prune --data /var/lib/gatekey",
+        options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
+        run: key::prune,
     },
     Command {
         words: &["throttle", "list"],

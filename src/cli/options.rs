@@ -57,6 +57,11 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &LOG,
     &PASSWORD_STDIN,
     &AT,
+    &JSON,
+    &COMPROMISED,
+    &SIGN,
+    &WEAK,
+    &FORCE,
 ];
 
 pub(super) const LISTEN: Opt = Opt {
@@ -267,6 +272,34 @@ pub(super) const AT: Opt = Opt {
     value: Some("UNIXTIME"),
     default: None,
     help: "Judge the token as if it were this second since 1970. Default: now.",
+};
+pub(super) const JSON: Opt =
+    Opt { name: "json", value: None, default: None, help: "Print JSON, for programs." };
+pub(super) const COMPROMISED: Opt = Opt {
+    name: "compromised",
+    value: None,
+    default: None,
+    help: "Drop all other keys at once, because somebody else may have them: every token dies, and everybody must log in \
+           again.",
+};
+pub(super) const SIGN: Opt = Opt {
+    name: "sign",
+    value: None,
+    default: None,
+    help: "Put the key newest, so that it signs from now on; without this it is the oldest and only verifies.",
+};
+pub(super) const WEAK: Opt = Opt {
+    name: "weak",
+    value: None,
+    default: None,
+    help: "Take a secret of less than 16 bytes too. It can be guessed from one token, and whoever has guessed it can \
+           act as anybody.",
+};
+pub(super) const FORCE: Opt = Opt {
+    name: "force",
+    value: None,
+    default: None,
+    help: "Take a secret that stands in print too: whoever has read it can act as anybody.",
 };
 
 #[cfg(test)]

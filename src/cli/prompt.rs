@@ -3,7 +3,7 @@
 use super::Failure;
 use super::options;
 use super::settings::Settings;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretBytes};
 use alloc::string::String;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
@@ -22,6 +22,23 @@ pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, Failure> {
     } else {
         Err(Failure::Failed("the two passwords differ; nothing was changed".into()))
     }
+}
+
+/// A signing key's secret: asked for on the terminal, or all of standard input less one line feed at its end; of a
+/// longer one than `max_bytes`, no more than shows that.
+pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, Failure> {
+    if io::stdin().is_terminal() {
+        let secret = ask("Secret: ")?;
+        return Ok(SecretBytes::new(secret.expose().as_bytes().to_vec()));
+    }
+    let mut bytes = SecretBytes::default();
+    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(2);
+    let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::failed("can't read the secret from standard input", &error))?;
+    if bytes.ends_with(b"\n") {
+        bytes.pop();
+    }
+    Ok(bytes)
 }
 
 fn ask(question: &str) -> Result<Secret, Failure> {

@@ -121,7 +121,8 @@ pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm
     }
 }
 
-fn say(text: &str) -> Result<ExitCode, Failure> {
+/// A line for whoever gave the command.
+pub(super) fn say(text: &str) -> Result<ExitCode, Failure> {
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -27,6 +27,7 @@ mod throttle;
 mod users;
 
 pub use logins::LoginSubject;
+pub use realm::SigningKeyUse;
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 

@@ -1,10 +1,23 @@
 //! What holds for everybody, and what is known of signing keys.
 
-use super::users::{moment, seconds};
+use super::users::{moment, out_of_range, seconds, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use core::time::Duration;
-use rusqlite::params;
+use rusqlite::{Row, params};
+
+/// How a signing key was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SigningKeyUse {
+    /// Since when it is known.
+    pub first_seen_at: UnixTime,
+    /// Since when another key signs; `None` while this one does.
+    pub retired_at: Option<UnixTime>,
+    /// The longest lifetime of tokens that were served under it; zero if it never signed here.
+    pub longest_lifetime: Duration,
+}
 
 impl Store {
     /// Tokens issued before this moment are dead, whoever they are for.
@@ -52,13 +65,13 @@ impl Store {
 
     /// Notes that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
     ///
-    /// A key that is no longer the newest is retired from now on, unless it was already.
+    /// Every other key, whether it still stands there or not, is retired from now on, unless it was already.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn note_signing_keys<'a>(
         &self,
-        fingerprints: impl DoubleEndedIterator<Item = &'a str>,
+        fingerprints: impl Iterator<Item = &'a str>,
         lifetime: Duration,
         now: UnixTime,
     ) -> Result<(), StoreError> {
@@ -66,22 +79,40 @@ impl Store {
             "INSERT INTO signing_keys (fingerprint, first_seen_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         let sign = "UPDATE signing_keys SET retired_at = NULL, longest_lifetime = max(longest_lifetime, ?2) \
                     WHERE fingerprint = ?1";
-        let retire = "UPDATE signing_keys SET retired_at = ?2 WHERE fingerprint = ?1 AND retired_at IS NULL";
+        let retire = "UPDATE signing_keys SET retired_at = ?2 WHERE fingerprint <> ?1 AND retired_at IS NULL";
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
-            for (fingerprint, is_newest) in
-                fingerprints.rev().zip(core::iter::once(true).chain(core::iter::repeat(false)))
-            {
+            let mut newest = None;
+            for fingerprint in fingerprints {
                 transaction.execute(insert, params![fingerprint, seconds(now)])?;
-                if is_newest {
-                    transaction.execute(sign, params![fingerprint, lifetime])?;
-                } else {
-                    transaction.execute(retire, params![fingerprint, seconds(now)])?;
-                }
+                newest = Some(fingerprint);
             }
+            transaction.execute(sign, params![newest, lifetime])?;
+            transaction.execute(retire, params![newest, seconds(now)])?;
             transaction.commit()?;
             Ok(())
         })
     }
+
+    /// What is known of every signing key that was ever noted, by its fingerprint.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn signing_keys(&self) -> Result<BTreeMap<String, SigningKeyUse>, StoreError> {
+        let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys";
+        self.database.read_once(|connection| {
+            let mut statement = connection.prepare(sql)?;
+            statement.query_map([], |row| Ok((row.get(0)?, key_use(row)?)))?.collect()
+        })
+    }
+}
+
+fn key_use(row: &Row<'_>) -> rusqlite::Result<SigningKeyUse> {
+    let is_retired = row.get::<_, Option<i64>>(2)?.is_some();
+    Ok(SigningKeyUse {
+        first_seen_at: moment(row, 1)?,
+        retired_at: is_retired.then(|| moment(row, 2)).transpose()?,
+        longest_lifetime: Duration::from_secs(unsigned(row, 3)?.ok_or(out_of_range(3))?),
+    })
 }

@@ -18,6 +18,7 @@ mod guessing;
 mod harness;
 mod hazards;
 mod interop;
+mod keys;
 mod listening;
 mod load;
 mod memory;

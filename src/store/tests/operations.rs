@@ -180,19 +180,28 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
         (&["a"], 60, 30, vec![key("a", 10, None, 3_600)]),
         (&["a", "b"], 600, 40, vec![key("a", 10, Some(40), 3_600), key("b", 40, None, 600)]),
         (&["a", "b"], 7_200, 50, vec![key("a", 10, Some(40), 3_600), key("b", 40, None, 7_200)]),
-        // The newest was taken back: the old one signs again.
-        (&["a"], 600, 60, vec![key("a", 10, None, 3_600), key("b", 40, None, 7_200)]),
-        (&["b", "a"], 600, 70, vec![key("a", 10, None, 3_600), key("b", 40, Some(70), 7_200)]),
+        // The newest was taken back: the old one signs again, and the one that is gone is retired.
+        (&["a"], 600, 60, vec![key("a", 10, None, 3_600), key("b", 40, Some(60), 7_200)]),
+        (&["b", "a"], 600, 70, vec![key("a", 10, None, 3_600), key("b", 40, Some(60), 7_200)]),
         // A key that comes in as an old one never signed here.
         (
             &["c", "b", "a"],
             600,
             80,
-            vec![key("a", 10, None, 3_600), key("b", 40, Some(70), 7_200), key("c", 80, Some(80), 0)],
+            vec![key("a", 10, None, 3_600), key("b", 40, Some(60), 7_200), key("c", 80, Some(80), 0)],
         ),
     ] {
         note(fingerprints, lifetime, now);
         assert_eq!(keys(&test), known, "at {now}");
+        let uses = test.store.signing_keys().unwrap();
+        let read = uses.into_iter().map(|(name, key)| {
+            let retired = key.retired_at.map(UnixTime::seconds);
+            (name, key.first_seen_at.seconds(), retired, key.longest_lifetime.as_secs())
+        });
+        let known = known.into_iter().map(|(name, seen, retired, lifetime)| {
+            (name, seen.unsigned_abs(), retired.map(i64::unsigned_abs), lifetime.unsigned_abs())
+        });
+        assert_eq!(read.collect::<Vec<_>>(), known.collect::<Vec<_>>(), "at {now}");
     }
 }
 

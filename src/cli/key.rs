@@ -1,0 +1,315 @@
+//! `gatekey key …`: which keys sign and verify tokens; new ones come, old ones go.
+//!
+//! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
+//! known of their use, and nothing is noted.
+
+use super::options;
+use super::settings::Settings;
+use super::{Failure, log, prompt, table, user};
+use crate::chain;
+use crate::clock::{self, UnixTime};
+use crate::json::{Value, json};
+use crate::keys::{self, KeyFile};
+use crate::signer::{KeyRing, SigningKey};
+use crate::store::{SigningKeyUse, Store, StoreError};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+/// How long a server may go on signing with a key after it was retired: it looks at the file once a second.
+const LAST_SIGNATURE: Duration = Duration::from_secs(2);
+
+/// How each key was used, by its fingerprint.
+type Uses = BTreeMap<String, SigningKeyUse>;
+
+pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let (is_json, max_session) = (settings.flag(&options::JSON)?, settings.max_session()?);
+    let ring = keys::load(settings.data_dir()?.key_file());
+    let ring = ring.map_err(|error| Failure::failed("can't list the keys", &error))?;
+    let (uses, now) = match open_store(settings)? {
+        Some(store) => (uses(&store)?, time(&store)?),
+        None => (Uses::new(), clock::now().unix),
+    };
+    let keys = listed(&ring, &uses, max_session);
+    let mut out = io::stdout().lock();
+    if is_json {
+        writeln!(out, "{}", Value::Array(keys.iter().map(|key| key.json(now)).collect()))?;
+    } else {
+        let header = ["FINGERPRINT", "ROLE", "SINCE", "RETIRED", "LIFETIME", "PRUNE", "NOTE"];
+        let header = header.map(String::from).to_vec();
+        let rows: Vec<_> = [header].into_iter().chain(keys.iter().map(|key| key.row(now))).collect();
+        out.write_all(table(&rows).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let is_compromised = settings.flag(&options::COMPROMISED)?;
+    let failed = |error: &(dyn core::error::Error + 'static)| Failure::failed("can't make a new key", error);
+    let file = open(settings)?;
+    let secret = keys::new_secret().map_err(|error| failed(&error))?;
+    let older = file.ring().keys().count();
+    let ring = if is_compromised {
+        file.replace_all(&secret)
+    } else {
+        refuse_full(&file)?;
+        file.add_newest(&secret)
+    };
+    let ring = ring.map_err(|error| failed(&error))?;
+    note(settings, &ring)?;
+    let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
+    user::say(&if is_compromised {
+        format!(
+            "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
+             Passwords stay as they are"
+        )
+    } else {
+        format!(
+            "{signs}; older keys kept: {older}. What they signed stays valid, so nobody is signed out. When it has \
+             expired: gatekey key prune"
+        )
+    })
+}
+
+pub(super) fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let signs = settings.flag(&options::SIGN)?;
+    let (takes_weak, takes_published) = (settings.flag(&options::WEAK)?, settings.flag(&options::FORCE)?);
+    let failed =
+        |error: &(dyn core::error::Error + 'static)| Failure::failed("can't add the secret as a key", error);
+    let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
+    let key = SigningKey::new_however_short(&secret).map_err(|error| failed(&error))?;
+    // First, because it is worse.
+    if keys::is_published(&key) && !takes_published {
+        return Err(Failure::Failed(
+            "this secret stands in print: whoever has read it can act as anybody. If tokens signed with it must be \
+             accepted for a while all the same: --force"
+                .into(),
+        ));
+    }
+    if secret.len() < SigningKey::MIN_BYTES && !takes_weak {
+        let (bytes, min) = (secret.len(), SigningKey::MIN_BYTES);
+        return Err(Failure::Failed(format!(
+            "the secret has {bytes} bytes, expected at least {min}: it can be guessed from one token. If tokens signed \
+             with it must be accepted for a while all the same: --weak"
+        )));
+    }
+    let file = open(settings)?;
+    let fingerprint = key.fingerprint();
+    if file.ring().keys().any(|key| key.fingerprint() == fingerprint) {
+        return Err(Failure::Failed(format!(
+            "the key {fingerprint} is there already; see: gatekey key list"
+        )));
+    }
+    refuse_full(&file)?;
+    let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
+    note(settings, &ring.map_err(|error| failed(&error))?)?;
+    let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
+    user::say(&format!("added the key {fingerprint}: it {role}"))
+}
+
+pub(super) fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let max_session = settings.max_session()?;
+    let file = open(settings)?;
+    if file.ring().keys().count() == 1 {
+        return user::say("there is nothing to prune: the only key signs");
+    }
+    let Some(store) = open_store(settings)? else {
+        return Err(Failure::failed("can't say which keys may go", &StoreError::Missing));
+    };
+    let now = time(&store)?;
+    // Of a key that nobody has noted yet, the time begins now.
+    note_in(&store, file.ring(), now).map_err(|error| cant_use(&error))?;
+    let uses = uses(&store)?;
+    let keys = listed(file.ring(), &uses, max_session);
+    let (going, staying): (Vec<_>, Vec<_>) =
+        keys.iter().filter(|key| !key.signs).partition(|key| key.may_go(now));
+    let going: Vec<_> = going.into_iter().map(|key| key.fingerprint.clone()).collect();
+    let staying: Vec<_> = staying.into_iter().map(Listed::verifies_until).collect();
+    let staying = staying.join("\n");
+    if going.is_empty() {
+        return Err(Failure::Failed(format!(
+            "no key may go yet, or tokens would die that have not expired:\n{staying}\nIf a secret may have become \
+             known: gatekey key rotate --compromised"
+        )));
+    }
+    let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
+    pruned.map_err(|error| Failure::failed("can't remove old keys", &error))?;
+    let removed: Vec<_> = going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
+    user::say([removed.join("\n"), staying].join("\n").trim_end())
+}
+
+/// A key, and what is known of it.
+struct Listed<'a> {
+    key: &'a SigningKey,
+    fingerprint: String,
+    signs: bool,
+    known: Option<SigningKeyUse>,
+    prunable_from: Option<UnixTime>,
+}
+
+fn listed<'a>(ring: &'a KeyRing, uses: &Uses, max_session: Duration) -> Vec<Listed<'a>> {
+    let newest = ring.newest().fingerprint();
+    let list = |key: &'a SigningKey| {
+        let fingerprint = key.fingerprint();
+        let signs = fingerprint == newest;
+        let known = uses.get(&fingerprint).copied();
+        let prunable_from = known.filter(|_| !signs).and_then(|known| prunable_from(known, max_session));
+        Listed { key, fingerprint, signs, known, prunable_from }
+    };
+    ring.keys().map(list).collect()
+}
+
+/// When the last token that a retired key signed has expired. How long those live that were signed elsewhere, nobody
+/// has noted: `max_session` is as long as ours ever do.
+fn prunable_from(known: SigningKeyUse, max_session: Duration) -> Option<UnixTime> {
+    let lifetime = match known.longest_lifetime {
+        Duration::ZERO => max_session,
+        lifetime => lifetime,
+    };
+    Some(known.retired_at?.saturating_add(LAST_SIGNATURE).saturating_add(lifetime))
+}
+
+impl Listed<'_> {
+    fn may_go(&self, now: UnixTime) -> bool {
+        self.prunable_from.is_some_and(|from| from <= now)
+    }
+
+    fn role(&self) -> &'static str {
+        if self.signs { "signs" } else { "verifies" }
+    }
+
+    fn row(&self, now: UnixTime) -> Vec<String> {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        let prune = match self.prunable_from {
+            Some(from) if from <= now => "now".into(),
+            from => or_dash(from.map(|from| from.to_string())),
+        };
+        let notes = [(self.is_published(), "published"), (self.key.is_weak(), "weak")];
+        let notes: Vec<_> = notes.iter().filter(|(is_so, _)| *is_so).map(|(_, note)| *note).collect();
+        [
+            self.fingerprint.clone(),
+            self.role().into(),
+            or_dash(self.known.map(|known| known.first_seen_at.to_string())),
+            or_dash(self.known.and_then(|known| known.retired_at).map(|at| at.to_string())),
+            or_dash(self.lifetime().map(|lifetime| lifetime.to_string())),
+            prune,
+            notes.join(", "),
+        ]
+        .into()
+    }
+
+    fn json(&self, now: UnixTime) -> Value {
+        json!({
+            "fingerprint": self.fingerprint,
+            "role": self.role(),
+            "first_seen_at": self.known.map(|known| known.first_seen_at.seconds()),
+            "retired_at": self.known.and_then(|known| known.retired_at).map(UnixTime::seconds),
+            "longest_lifetime": self.lifetime(),
+            "prunable_from": self.prunable_from.map(UnixTime::seconds),
+            "may_be_pruned": self.may_go(now),
+            "weak": self.key.is_weak(),
+            "published": self.is_published(),
+        })
+    }
+
+    /// In seconds; of a key that never signed here, unknown.
+    fn lifetime(&self) -> Option<u64> {
+        let lifetime = self.known.map(|known| known.longest_lifetime.as_secs());
+        lifetime.filter(|lifetime| *lifetime != 0)
+    }
+
+    fn is_published(&self) -> bool {
+        keys::is_published(self.key)
+    }
+
+    fn verifies_until(&self) -> String {
+        let from = self.prunable_from.map_or_else(|| "-".into(), |from| from.to_string());
+        format!("the key {} may go from {from} on", self.fingerprint)
+    }
+}
+
+/// The key file, locked for a change.
+fn open(settings: &Settings<'_>) -> Result<KeyFile, Failure> {
+    KeyFile::open(settings.data_dir()?.key_file()).map_err(|error| {
+        let first = if error.is_missing() { "; the first start makes it: gatekey serve" } else { "" };
+        Failure::Failed(format!("can't change the keys: {}{first}", chain::describe(&error)))
+    })
+}
+
+fn refuse_full(file: &KeyFile) -> Result<(), Failure> {
+    let (held, max) = (file.ring().keys().count(), KeyRing::MAX_KEYS);
+    if held < max {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "there are {held} keys already, and no more may be; first: gatekey key prune"
+    )))
+}
+
+/// The database, if there is one.
+fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, Failure> {
+    match Store::open(&settings.data_dir()?.database()) {
+        Ok(store) => Ok(Some(store)),
+        Err(StoreError::Missing) => Ok(None),
+        Err(error) => Err(cant_use(&error)),
+    }
+}
+
+fn cant_use(error: &StoreError) -> Failure {
+    Failure::failed("can't look up how the keys were used", error)
+}
+
+fn uses(store: &Store) -> Result<Uses, Failure> {
+    store.signing_keys().map_err(|error| cant_use(&error))
+}
+
+/// The time by which tokens expire: it never goes back, even if the clock does.
+fn time(store: &Store) -> Result<UnixTime, Failure> {
+    let newest = store.newest_time().map_err(|error| cant_use(&error))?;
+    Ok(newest.max(clock::now().unix))
+}
+
+/// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
+/// running server, or the next start, notes it too.
+fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
+    let noted = match Store::open(&settings.data_dir()?.database()) {
+        Ok(store) => {
+            store.newest_time().and_then(|newest| note_in(&store, ring, newest.max(clock::now().unix)))
+        }
+        Err(StoreError::Missing) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = noted {
+        log::notice(format!("the use of the signing keys was not noted: {}", chain::describe(&error)));
+    }
+    Ok(())
+}
+
+/// Without a lifetime: a server that signs with the newest key says which.
+fn note_in(store: &Store, ring: &KeyRing, now: UnixTime) -> Result<(), StoreError> {
+    let fingerprints: Vec<_> = ring.keys().map(SigningKey::fingerprint).collect();
+    store.note_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_go_when_its_last_token_has_expired() {
+        let at = |seconds| UnixTime::new(seconds).unwrap();
+        let max_session = Duration::from_secs(86_400);
+        let key = |retired_at: Option<u64>, lifetime| SigningKeyUse {
+            first_seen_at: at(10),
+            retired_at: retired_at.map(at),
+            longest_lifetime: Duration::from_secs(lifetime),
+        };
+        assert_eq!(prunable_from(key(Some(1_000), 600), max_session), Some(at(1_602)));
+        assert_eq!(prunable_from(key(Some(1_000), 0), max_session), Some(at(87_402)), "it never signed here");
+        assert_eq!(prunable_from(key(None, 600), max_session), None);
+    }
+}

@@ -1,0 +1,222 @@
+//! Changing the file of signing keys: one process at a time, by a new file in its place.
+//!
+//! - **One at a time**: whoever changes it holds a lock (flock(2)) on the file that stands there. As each change puts
+//!   another file in its place, whoever got the lock looks whether it is still the file at that path.
+//! - **Whole or not at all**: the new file is written beside the old one, gets its owner, group and mode (so it does
+//!   under sudo too), goes to the disk, and takes the old one's name by rename(2); then the directory goes to the disk.
+//! - A symbolic link stays one: what it points to is replaced.
+//!
+//! Access lists and extended attributes are not carried over.
+
+use super::{KeyFileError, Problem};
+use crate::secret::SecretBytes;
+use crate::signer::{self, KeyRing, SigningKey};
+use alloc::vec::Vec;
+use std::fs::{self, File, Metadata, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+/// The file, locked, while somebody changes it.
+#[derive(Debug)]
+pub struct KeyFile {
+    path: PathBuf,
+    metadata: Metadata,
+    ring: KeyRing,
+    /// The ring's keys as they stand in the file, without line feeds.
+    lines: Vec<SecretBytes>,
+    /// Held until this is dropped.
+    _lock: File,
+}
+
+impl KeyFile {
+    /// Reads the file for a change; waits while another process changes it.
+    ///
+    /// # Errors
+    /// [`KeyFileError`].
+    pub fn open(path: &Path) -> Result<Self, KeyFileError> {
+        let failed = |problem| KeyFileError { path: path.into(), problem };
+        let real = fs::canonicalize(path).map_err(|error| failed(Problem::Io("read it", error)))?;
+        let file = lock(&real)?;
+        let (bytes, metadata) = super::read(&real, &file)?;
+        let ring = super::parse(&real, &bytes)?;
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let lines = text.split(|byte| *byte == b'\n').map(|line| SecretBytes::new(line.to_vec())).collect();
+        Ok(Self { path: real, metadata, ring, lines, _lock: file })
+    }
+
+    /// The keys in it.
+    pub fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// Puts a secret at the end, so that it signs.
+    ///
+    /// # Errors
+    /// [`KeyFileError`] where it can't be written, or would hold too many keys or one that is none.
+    pub fn add_newest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
+        self.lines.push(SecretBytes::new(signer::encode_line(secret)));
+        self.save()
+    }
+
+    /// Puts a secret at the beginning, so that it verifies and never signs.
+    ///
+    /// # Errors
+    /// As [`KeyFile::add_newest`].
+    pub fn add_oldest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
+        self.lines.insert(0, SecretBytes::new(signer::encode_line(secret)));
+        self.save()
+    }
+
+    /// Drops every key, and puts this secret in their place.
+    ///
+    /// # Errors
+    /// As [`KeyFile::add_newest`].
+    pub fn replace_all(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
+        self.lines = [SecretBytes::new(signer::encode_line(secret))].into();
+        self.save()
+    }
+
+    /// Keeps the keys that `keep` says of.
+    ///
+    /// # Errors
+    /// As [`KeyFile::add_newest`]; also if none is left.
+    pub fn retain(mut self, keep: impl Fn(&SigningKey) -> bool) -> Result<KeyRing, KeyFileError> {
+        let mut kept = self.ring.keys().map(keep);
+        self.lines.retain(|_| kept.next().unwrap_or(true));
+        drop(kept);
+        self.save()
+    }
+
+    /// Puts the lines in the old file's place, and says what a server will read there.
+    fn save(self) -> Result<KeyRing, KeyFileError> {
+        let failed = |problem| KeyFileError { path: self.path.clone(), problem };
+        let mut bytes = SecretBytes::default();
+        for line in &self.lines {
+            bytes.extend_from_slice(line);
+            bytes.push(b'\n');
+        }
+        let ring = super::parse(&self.path, &bytes)?;
+        let temporary =
+            super::temporary_beside(&self.path).map_err(|error| failed(Problem::Random(error)))?;
+        let replaced = write_like(&self.metadata, &temporary, &bytes)
+            .and_then(|()| fs::rename(&temporary, &self.path))
+            .inspect_err(|_| drop(fs::remove_file(&temporary)))
+            .and_then(|()| super::sync_directory_of(&self.path));
+        replaced.map_err(|error| failed(Problem::Io("replace it", error)))?;
+        Ok(ring)
+    }
+}
+
+/// The file at this path, locked, once it is the one that stands there.
+fn lock(path: &Path) -> Result<File, KeyFileError> {
+    loop {
+        let file = super::open(path)?;
+        let is_current = file.lock().and_then(|()| {
+            let (locked, standing) = (file.metadata()?, fs::metadata(path)?);
+            Ok((locked.dev(), locked.ino()) == (standing.dev(), standing.ino()))
+        });
+        let failed = |error| KeyFileError { path: path.into(), problem: Problem::Io("lock it", error) };
+        if is_current.map_err(failed)? {
+            return Ok(file);
+        }
+    }
+}
+
+/// Writes a file with the owner, group and mode of the old one. It has them before a secret stands in it.
+fn write_like(old: &Metadata, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = super::create_private(path)?;
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
+        fchown(&file, Some(old.uid()), Some(old.gid()))?;
+    }
+    file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString as _};
+    use std::os::unix::fs::{chown, symlink};
+
+    const OLD: &str = "a secret of sixteen bytes or more";
+
+    fn file(mode: u32) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("signing-keys");
+        fs::write(&path, OLD).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        (directory, path)
+    }
+
+    fn text(path: &Path) -> String {
+        fs::read_to_string(path).unwrap()
+    }
+
+    #[test]
+    fn keys_come_at_either_end_and_go_by_what_they_are() {
+        let (directory, path) = file(0o600);
+        KeyFile::open(&path).unwrap().add_newest(b"the newest of the secrets").unwrap();
+        KeyFile::open(&path).unwrap().add_oldest(b"the oldest\nof the secrets").unwrap();
+        let oldest = "base64:dGhlIG9sZGVzdApvZiB0aGUgc2VjcmV0cw==";
+        assert_eq!(text(&path), alloc::format!("{oldest}\n{OLD}\nthe newest of the secrets\n"));
+        let middle = SigningKey::new(OLD.as_bytes()).unwrap().fingerprint();
+        let ring = KeyFile::open(&path).unwrap().retain(|key| key.fingerprint() != middle).unwrap();
+        assert_eq!(ring.keys().count(), 2);
+        assert_eq!(text(&path), alloc::format!("{oldest}\nthe newest of the secrets\n"));
+        KeyFile::open(&path).unwrap().replace_all(b"the only secret there is").unwrap();
+        assert_eq!(text(&path), "the only secret there is\n");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_change_that_would_leave_no_ring_changes_nothing() {
+        let (directory, path) = file(0o600);
+        let error = KeyFile::open(&path).unwrap().retain(|_| false).unwrap_err();
+        assert!(error.to_string().ends_with("it holds no key, expected one secret a line"));
+        assert!(KeyFile::open(&path).unwrap().add_newest(&[b'x'; 1025]).is_err());
+        assert_eq!(text(&path), OLD);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn the_new_file_has_the_mode_and_the_owner_of_the_old_one() {
+        let (_directory, path) = file(0o400);
+        // Only root may give files away; whoever else runs this sees that the mode stays.
+        let was_given_away = chown(&path, Some(65_534), Some(65_533)).is_ok();
+        let before = fs::metadata(&path).unwrap();
+        assert_eq!((before.uid() == 65_534, before.gid() == 65_533), (was_given_away, was_given_away));
+        KeyFile::open(&path).unwrap().add_newest(b"the newest of the secrets").unwrap();
+        let after = fs::metadata(&path).unwrap();
+        assert_ne!(after.ino(), before.ino(), "it is another file");
+        assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
+    }
+
+    #[test]
+    fn a_symbolic_link_stays_one() {
+        let (directory, path) = file(0o600);
+        let link = directory.path().join("link");
+        symlink(&path, &link).unwrap();
+        KeyFile::open(&link).unwrap().replace_all(b"the only secret there is").unwrap();
+        assert!(link.symlink_metadata().unwrap().is_symlink());
+        assert_eq!(text(&path), "the only secret there is\n");
+    }
+
+    #[test]
+    fn of_changes_at_once_none_is_lost() {
+        let (_directory, path) = file(0o600);
+        std::thread::scope(|scope| {
+            for number in 0..15 {
+                let (secret, path) = (alloc::format!("secret number {number:04}"), &path);
+                scope.spawn(move || KeyFile::open(path).unwrap().add_newest(secret.as_bytes()).unwrap());
+            }
+        });
+        let mut lines: Vec<_> = text(&path).lines().map(String::from).collect();
+        assert_eq!(lines.remove(0), OLD);
+        lines.sort();
+        let expected: Vec<_> = (0..15).map(|number| alloc::format!("secret number {number:04}")).collect();
+        assert_eq!(lines, expected);
+    }
+}
