@@ -106,7 +106,7 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     });
     let removed = fs::remove_file(&temporary);
     made.and(removed)
-        .and_then(|()| sync_directory_of(path))
+        .and_then(|()| os::sync_directory_of(path))
         .map_err(|error| failed(Problem::Io("make it", error)))
 }
 
@@ -114,14 +114,6 @@ fn write_and_sync(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
-}
-
-/// A new name in a directory is on the disk when the directory is.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 /// Reads the file.
