@@ -8,6 +8,8 @@
 //!
 //! Both are made at the first start. After that, each needs the other: a database without its keys would sign
 //! everybody out by a new key that nobody asked for, so it is an error instead.
+//!
+//! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
 use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};

@@ -74,9 +74,11 @@ impl Backup {
         }
         let _alone =
             lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
-        let old = settle(database)?;
+        let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
         let staged = sqlite::beside(database, ".restoring");
         let prepared = self.stage(&staged, old.as_ref(), now).and_then(|prepared| {
+            // Moves what stands in the old database's `-wal` into it.
+            alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep(database, now).map_err(failed)?;
             fs::rename(&staged, database).map_err(failed)?;
             Ok(Restored { kept, ..prepared })
@@ -158,15 +160,18 @@ impl Past {
     }
 }
 
-/// Moves what stands in the old database's `-wal` into it, and reads what must not go back. `None` where there is no
-/// database, or none that can be read: a damaged one is why there are backups.
-fn settle(database: &Path) -> Result<Option<Past>, CopyError> {
+/// Does something with the old database while nobody else has it open. `None` where there is none, or none that can be
+/// read: a damaged one is why there are backups.
+fn alone_with<T>(
+    database: &Path,
+    operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<Option<T>, CopyError> {
     // SQLite would make a file of none.
     if !database.try_exists().map_err(|error| CopyError::File(database.into(), error))? {
         return Ok(None);
     }
-    match settle_alone(database) {
-        Ok(past) => Ok(Some(past)),
+    match connect_alone(database).and_then(|connection| operation(&connection)) {
+        Ok(result) => Ok(Some(result)),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
             Err(CopyError::InUse(database.into()))
         }
@@ -177,18 +182,18 @@ fn settle(database: &Path) -> Result<Option<Past>, CopyError> {
     }
 }
 
-fn settle_alone(database: &Path) -> rusqlite::Result<Past> {
+/// Fails while any program at all has the file open, though it be idle: each that uses a `-wal` has a lock on it.
+fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
+    let has_wal = sqlite::beside(database, "-wal").exists();
     let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, access)?;
-    // Of a damaged one, nothing is moved.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    // Before the first look at the file: that fails while any program at all has it open, though it be idle.
+    // As for whoever only looks.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    // Before the first look at the file, or SQLite would share it.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
-    let past = Past::read(&connection);
-    connection.pragma_update(None, "journal_mode", "DELETE")?;
-    Ok(past)
+    Ok(connection)
 }
 
 /// Gives the old database a second name, which outlives the first, and takes away what SQLite left beside it: of a

@@ -1,14 +1,16 @@
 //! Backups: made while the server writes, and restored without undoing a revocation or giving an id twice.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, body, field, gatekey, run, status, written};
+use crate::process::{Server, body, field, gatekey, gatekey_by, run, status, written};
+use crate::skip;
 use gatekey::json;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -40,7 +42,12 @@ impl Place {
 
     /// A command on the data directory with this file: how it ended, what it wrote and what it complained of.
     fn command(&self, word: &str, file: &Path) -> (Option<i32>, String, String) {
-        written(&run(gatekey().arg(word).arg(file).arg("--data").arg(self.data()), ""))
+        self.command_as(gatekey(), word, file)
+    }
+
+    /// The same, by a command other than [`gatekey`].
+    fn command_as(&self, mut gatekey: Command, word: &str, file: &Path) -> (Option<i32>, String, String) {
+        written(&run(gatekey.arg(word).arg(file).arg("--data").arg(self.data()), ""))
     }
 
     /// A command that must succeed: what it wrote.
@@ -54,8 +61,13 @@ impl Place {
     /// A command that must fail, and change nothing: what it complained of.
     #[track_caller]
     fn refused(&self, word: &str, file: &Path) -> String {
+        self.refused_as(gatekey(), word, file)
+    }
+
+    #[track_caller]
+    fn refused_as(&self, gatekey: Command, word: &str, file: &Path) -> String {
         let before = self.files();
-        let (code, out, message) = self.command(word, file);
+        let (code, out, message) = self.command_as(gatekey, word, file);
         assert_eq!((code, out.as_str()), (Some(1), ""), "{word}");
         assert_eq!(self.files().keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
         assert!(self.files() == before, "a file has other bytes now");
@@ -458,4 +470,51 @@ fn a_backup_of_an_older_gatekey_is_brought_up_to_date() {
     let listed = written(&server.command(&["user", "list"], "")).1;
     assert!(listed.contains("1970-01-01T00:00:01Z  old"), "{listed}");
     assert_eq!(register(&server, "new"), 1_000_002);
+}
+
+#[test]
+fn where_there_is_no_room_nothing_half_made_is_left() {
+    let place = Place::new();
+    let server = place.serve();
+    register(&server, "ok");
+    assert_eq!(server.stop().0, Some(0));
+    let (small, large) = (place.path("small"), place.path("large"));
+    place.done("backup", &small);
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) \
+                INSERT INTO users (username, folded, password_hash, created_at) SELECT i, i, 'hash', 1 FROM n";
+    fs::copy(&small, &large).unwrap();
+    change(&large, many);
+    // No file may get longer than 64 KiB.
+    let cramped = || gatekey_by("sh", &["-c", "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\""]);
+
+    let message = place.refused_as(cramped(), "restore", &large);
+    let staged = place.path("data/gatekey.sqlite3.restoring");
+    let start = format!("gatekey: can't restore: {}: the database can't be used now: ", staged.display());
+    assert!(message.starts_with(&start), "{message}");
+    assert_eq!(usernames(&place.database()), ["ok"]);
+
+    change(&place.database(), many);
+    let (code, out, message) = place.command_as(cramped(), "backup", &place.path("new"));
+    let partial = place.path("new.partial");
+    let start = format!("gatekey: can't back up: {}: the database can't be used now: ", partial.display());
+    assert_eq!((code, out.as_str(), message.starts_with(&start)), (Some(1), "", true), "{message}");
+    assert!(!partial.exists() && !place.path("new").exists());
+}
+
+#[test]
+fn what_root_restores_is_whoevers_directory_it_is_in() {
+    let test = "what_root_restores_is_whoevers_directory_it_is_in";
+    const SOMEBODY: u32 = 12_345;
+    let place = Place::new();
+    let server = place.serve();
+    register(&server, "ok");
+    assert_eq!(server.stop().0, Some(0));
+    let file = place.path("backup");
+    place.done("backup", &file);
+    if chown(place.data(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+        return skip::skip(test, "a file can't be given away; run the tests as root");
+    }
+    place.done("restore", &file);
+    let metadata = fs::metadata(place.database()).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (SOMEBODY, SOMEBODY, 0o600));
 }
