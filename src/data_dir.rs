@@ -8,9 +8,13 @@
 //!
 //! Both are made at the first start. After that, each needs the other: a database without its keys would sign
 //! everybody out by a new key that nobody asked for, so it is an error instead.
+//!
+//! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
+use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
-use crate::store::{Store, StoreError};
+use crate::os;
+use crate::store::{self, Backup, CopyError, Restored, Store, StoreError};
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
@@ -64,11 +68,15 @@ impl DataDir {
         }
         // The keys come first: if this is cut short, the next start finds keys without a database, and goes on
         // from there.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
-        let synced = made.and_then(|()| keys::sync_directory_of(&self.directory));
-        synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
-        keys::create_if_missing(&self.key_file)?;
+        self.create_directory_and_keys()?;
         self.with_keys(Store::open_or_create(&self.database()))
+    }
+
+    fn create_directory_and_keys(&self) -> Result<(), DataDirError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
+        let synced = made.and_then(|()| os::sync_directory_of(&self.directory));
+        synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
+        Ok(keys::create_if_missing(&self.key_file)?)
     }
 
     /// Opens database and keys, which must be there.
@@ -82,13 +90,38 @@ impl DataDir {
     fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {
         let store = store.map_err(|error| DataDirError::Store(self.database(), error))?;
         let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
-            if error.is_missing() {
-                DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }
-            } else {
-                DataDirError::Keys(error)
-            }
+            if error.is_missing() { self.keys_missing() } else { DataDirError::Keys(error) }
         })?;
         Ok((store, keys))
+    }
+
+    fn keys_missing(&self) -> DataDirError {
+        DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }
+    }
+
+    /// Puts a backup's users in the database's place, which it has to itself meanwhile; and, where there is neither
+    /// database nor key file, makes a new key as a first start does. Says whether it did.
+    ///
+    /// # Errors
+    /// [`DataDirError`]. Of a file that is no sound backup, and of a directory that is in use, all stays as it was.
+    pub fn restore(&self, file: &Path, now: UnixTime) -> Result<(Restored, bool), DataDirError> {
+        let backup = Backup::open(file)?;
+        // A key file that is there and unusable is for the next start to complain of.
+        let has_keys = self.key_file.symlink_metadata().is_ok();
+        if !self.has_database()? {
+            self.create_directory_and_keys()?;
+        } else if !has_keys {
+            return Err(self.keys_missing());
+        }
+        Ok((backup.restore_to(&self.database(), now)?, !has_keys))
+    }
+
+    /// Copies the database into a new file, also while a server writes to it.
+    ///
+    /// # Errors
+    /// [`DataDirError`].
+    pub fn back_up(&self, file: &Path) -> Result<store::BackedUp, DataDirError> {
+        Ok(store::back_up(&self.database(), file)?)
     }
 
     /// Whether there is a database file.
@@ -110,6 +143,8 @@ pub enum DataDirError {
     Store(PathBuf, StoreError),
     /// The key file can't be used.
     Keys(KeyFileError),
+    /// No backup can be made, or none restored.
+    Copy(CopyError),
     /// There is a database, but no key file.
     KeysMissing {
         /// What is there.
@@ -125,12 +160,19 @@ impl From<KeyFileError> for DataDirError {
     }
 }
 
+impl From<CopyError> for DataDirError {
+    fn from(error: CopyError) -> Self {
+        Self::Copy(error)
+    }
+}
+
 impl fmt::Display for DataDirError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path, error) => write!(f, "can't use {}: {error}", path.display()),
             Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Keys(error) => error.fmt(f),
+            Self::Copy(error) => error.fmt(f),
             Self::KeysMissing { database, key_file } => write!(
                 f,
                 "there is a database ({}) but no key file ({}): put the file back from where you keep it, or name it \
@@ -154,6 +196,7 @@ impl Error for DataDirError {
             Self::Directory(_, error) => error.source(),
             Self::Store(_, error) => error.source(),
             Self::Keys(error) => error.source(),
+            Self::Copy(error) => error.source(),
             Self::KeysMissing { .. } => None,
         }
     }

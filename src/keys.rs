@@ -115,7 +115,7 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     });
     let removed = fs::remove_file(&temporary);
     made.and(removed)
-        .and_then(|()| sync_directory_of(path))
+        .and_then(|()| os::sync_directory_of(path))
         .map_err(|error| failed(Problem::Io("make it", error)))
 }
 
@@ -143,14 +143,6 @@ fn write_and_sync(path: &Path, line: &[u8]) -> io::Result<()> {
 
 fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// A new name in a directory is on the disk when the directory is.
-pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(directory) if directory != Path::new("") => File::open(directory)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    }
 }
 
 /// Reads the file.

@@ -1,13 +1,14 @@
 //! What the operating system has and the standard library doesn't offer.
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::Mode;
+use rustix::fs::{CWD, Mode, RenameFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 /// From here on, files and directories that this process makes are for its user alone.
 pub fn make_new_files_private() {
@@ -17,6 +18,40 @@ pub fn make_new_files_private() {
 /// The user and group that this process acts as: (uid, gid).
 pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
+}
+
+/// Opens the directory in which this file stands, or would.
+///
+/// # Errors
+/// What the system says.
+pub fn open_directory_of(path: &Path) -> io::Result<File> {
+    match path.parent() {
+        Some(directory) if directory != Path::new("") => File::open(directory),
+        _ => File::open("."),
+    }
+}
+
+/// A new name in a directory is on the disk when the directory is.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
+    open_directory_of(path)?.sync_all()
+}
+
+/// Gives a file another name, which must be free: [`std::fs::rename`] would replace what has it.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or what else the system says.
+pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // A file system that can't, such as NFS, can give a second name instead, which never replaces anything.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
 }
 
 /// Lets this thread, and no other of the process, step back behind others: from nice 0 to 19. Needs no privilege.

@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, key, serve, throttle, token, user};
+use super::{Failure, backup, key, serve, throttle, token, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -225,5 +225,28 @@ pub(super) const COMMANDS: &[Command] = &[
         example: "gatekey throttle clear --data /var/lib/gatekey",
         options: &DATA,
         run: throttle::clear,
+    },
+    Command {
+        words: &["backup"],
+        operands: &["FILE"],
+        summary: "Copy the database into a new file, also while a server runs.",
+        details: "The copy is one moment's, was read again, and is on the disk when the command ends; an existing file is \
+                  never replaced. In it: names, password hashes, and hashes of addresses from which users logged in. \
+                  Not in it: the signing keys. Keep a copy of those apart: whoever has both can act as anybody.",
+        example: "gatekey backup /var/backups/gatekey-$(date +%F).sqlite3 --data /var/lib/gatekey",
+        options: &DATA,
+        run: backup::back_up,
+    },
+    Command {
+        words: &["restore"],
+        operands: &["FILE"],
+        summary: "Put a backup in the database's place, while no server runs.",
+        details: "Users, passwords and who is disabled are then as in the backup; everybody must log in again, so that no \
+                  token lives again that was revoked since. Ids given since are not given again. The old database is \
+                  kept beside the new one. The signing keys stay as they are; on a new machine, put their file there \
+                  first, or a new key is made.",
+        example: "gatekey restore /var/backups/gatekey-2026-11-23.sqlite3 --data /var/lib/gatekey",
+        options: &DATA,
+        run: backup::restore,
     },
 ];

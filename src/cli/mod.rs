@@ -8,12 +8,13 @@
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs` | the tables as text |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
-//! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs` | what the commands do |
+//! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `log.rs` | what the server writes on standard error |
 //!
 //! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
 
+mod backup;
 mod commands;
 mod help;
 mod key;

@@ -9,6 +9,7 @@
 //! Access lists and extended attributes are not carried over.
 
 use super::{KeyFileError, Problem};
+use crate::os;
 use crate::secret::SecretBytes;
 use crate::signer::{self, KeyRing, SigningKey};
 use alloc::vec::Vec;
@@ -102,7 +103,7 @@ impl KeyFile {
         let replaced = write_like(&self.metadata, &temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &self.path))
             .inspect_err(|_| drop(fs::remove_file(&temporary)))
-            .and_then(|()| super::sync_directory_of(&self.path));
+            .and_then(|()| os::sync_directory_of(&self.path));
         replaced.map_err(|error| failed(Problem::Io("replace it", error)))?;
         Ok(ring)
     }

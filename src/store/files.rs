@@ -68,6 +68,11 @@ impl OpenFile {
     }
 }
 
+/// Whether two paths lead to one file.
+pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((identify(one), identify(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// Never by opening it: closing it again would lose every lock that this process has on it (POSIX wants it so).
 fn identify(path: &Path) -> io::Result<(u64, u64)> {
     fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))

@@ -12,22 +12,30 @@
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
 //! | `step-2.sql` | the step from version 1 to 2 |
 //! | `sqlite.rs` | connections, and SQLite's errors as ours |
+//! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `users.rs` | the operations on users |
 //! | `logins.rs` | what decides about a login, and from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody, and the signing keys |
+//! | `backup.rs` | a copy of the database, made while others write to it |
+//! | `restore.rs` | a copy takes the database's place, and undoes no revocation |
 
+mod backup;
 mod files;
+mod lock;
 mod logins;
 mod realm;
+mod restore;
 mod schema;
 mod sqlite;
 mod throttle;
 mod users;
 
+pub use backup::{BackedUp, CopyError, back_up};
 pub use logins::LoginSubject;
 pub use realm::SigningKeyUse;
+pub use restore::{Backup, Restored};
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 
@@ -40,6 +48,8 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Store {
     database: sqlite::Database,
+    /// Let go after the database is closed, as fields are dropped in their order.
+    _open: lock::Open,
 }
 
 impl Store {
@@ -57,9 +67,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Missing`] where there is no such file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let open = lock::Open::with_others(path)?;
         schema::inspect(path)?;
         let database = sqlite::Database::open(path, schema::migrate)?;
-        Ok(Self { database })
+        Ok(Self { database, _open: open })
     }
 }
 

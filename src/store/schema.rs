@@ -84,6 +84,11 @@ fn identify(connection: &Connection) -> Result<Identity, StoreError> {
     })
 }
 
+/// Whether there is nothing in it: the schema never got in.
+pub(super) fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(identify(connection)?.is_empty)
+}
+
 fn judge(identity: &Identity) -> Result<(), StoreError> {
     match *identity {
         // Made, but the schema never got in: the first start was cut short.

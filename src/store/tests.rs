@@ -4,6 +4,7 @@ mod conditional;
 mod logins;
 mod opening;
 mod operations;
+mod restoring;
 mod threads;
 mod throttle;
 mod versions;

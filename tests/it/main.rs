@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod backups;
 mod clients;
 mod commands;
 mod faults;

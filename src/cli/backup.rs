@@ -1,0 +1,60 @@
+//! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
+
+use super::settings::Settings;
+use super::{Failure, operand};
+use crate::clock;
+use crate::store::{BackedUp, Restored};
+use alloc::string::String;
+use core::time::Duration;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::thread;
+
+pub(super) fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let (file, data_dir) = (operand(operands), settings.data_dir()?);
+    let made = data_dir.back_up(Path::new(file));
+    let BackedUp { users, bytes } = made.map_err(|error| Failure::failed("can't back up", &error))?;
+    let keys = data_dir.key_file().display();
+    write!(
+        io::stdout().lock(),
+        "backed up to {file}: users: {users}, bytes: {bytes}\n\
+         In it are password hashes: keep it as safe as the database.\n\
+         The signing keys are not: keep a copy of {keys} somewhere else. Without them every token dies, and whatever \
+         verifies tokens by itself needs the new key; passwords don't need them.\n"
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let (file, data_dir) = (operand(operands), settings.data_dir()?);
+    let restored = data_dir.restore(Path::new(file), clock::now().unix);
+    let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;
+    let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
+    // What a server that starts now issues shall live, and its clock not be found a second behind.
+    let ahead = tokens_not_before.duration_since(clock::now().unix);
+    if ahead <= Duration::from_secs(1) {
+        thread::sleep(ahead);
+    }
+    let why = if ids_are_known { "" } else { ", far above: which were given since the backup is not known" };
+    let mut out = io::stdout().lock();
+    write!(
+        out,
+        "restored {file}: users: {users}\n\
+         Passwords, and who is disabled or deleted, are as they were then: do again what was done since.\n\
+         Everybody must log in again: no token lives again that was revoked since.\n\
+         New users get ids above {last_id}{why}.\n"
+    )?;
+    if let Some(kept) = kept {
+        writeln!(out, "The old database is now {}; remove it when all is well.", kept.display())?;
+    }
+    if made_key {
+        let keys = data_dir.key_file().display();
+        writeln!(
+            out,
+            "There were no signing keys, so a new one was made: {keys}. Where other programs verify tokens, put the \
+             old file there."
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,241 @@
+//! A backup takes the database's place, and undoes no revocation.
+//!
+//! What a backup can't know is lifted over what stands in the old database, before it is put in place by one rename:
+//!
+//! - Every token that was issued until now is dead, for everybody: which of them were revoked since the backup, nobody
+//!   knows any more.
+//! - No id is given twice. Where the old database can't say which were given since (there is none, it can't be read,
+//!   or it is another realm's), [`SPARE_IDS`] are left out.
+//! - Time doesn't go back.
+//!
+//! The old database stays beside the new one under another name, with whatever of it stood in its `-wal`: nothing is
+//! lost by restoring the wrong file.
+
+use super::backup::{self, Depth};
+use super::users::seconds;
+use super::{CopyError, StoreError, files, lock, schema, sqlite};
+use crate::clock::UnixTime;
+use crate::os;
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::{Path, PathBuf};
+
+/// More than are registered between a backup and its restoring.
+const SPARE_IDS: i64 = 1_000_000;
+
+/// A file that can be restored.
+#[derive(Debug)]
+pub struct Backup {
+    path: PathBuf,
+    connection: Connection,
+    users: u64,
+}
+
+/// What was restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// How many users.
+    pub users: u64,
+    /// Where the old database is now, if there was one.
+    pub kept: Option<PathBuf>,
+    /// The next user's id will be higher.
+    pub last_id: i64,
+    /// Whether all ids that were ever given are known; else many were left out.
+    pub ids_are_known: bool,
+    /// Tokens issued before this second are dead; it is the next one.
+    pub tokens_not_before: UnixTime,
+}
+
+impl Backup {
+    /// Opens a file and reads all of it: a restore that begins can be finished.
+    ///
+    /// # Errors
+    /// [`CopyError`]: the file is not gatekey's, newer or damaged.
+    pub fn open(path: &Path) -> Result<Self, CopyError> {
+        let (connection, users) = backup::open_sound(path, Depth::EveryPage)
+            .map_err(|error| CopyError::Store(path.into(), error))?;
+        Ok(Self { path: path.into(), connection, users })
+    }
+
+    /// Puts a copy, brought up to date, in the database's place.
+    ///
+    /// # Errors
+    /// [`CopyError`]; the database is then as it was.
+    pub fn restore_to(&self, database: &Path, now: UnixTime) -> Result<Restored, CopyError> {
+        let failed = |error| CopyError::File(database.into(), error);
+        if files::is_same_file(&self.path, database) {
+            return Err(CopyError::IsTheDatabase(self.path.clone()));
+        }
+        let _alone =
+            lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
+        let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
+        let staged = sqlite::beside(database, ".restoring");
+        let prepared = self.stage(&staged, old.as_ref(), now).and_then(|prepared| {
+            // Moves what stands in the old database's `-wal` into it.
+            alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
+            let kept = keep(database, now).map_err(failed)?;
+            fs::rename(&staged, database).map_err(failed)?;
+            Ok(Restored { kept, ..prepared })
+        });
+        if prepared.is_err() {
+            let _ = remove(&staged); // what went wrong is said, and matters more
+        }
+        os::sync_directory_of(database).map_err(failed)?;
+        prepared
+    }
+
+    /// Makes the new database beside the old one, whole and on the disk.
+    fn stage(&self, staged: &Path, old: Option<&Past>, now: UnixTime) -> Result<Restored, CopyError> {
+        let failed = |error| CopyError::File(staged.into(), error);
+        // Left by a restore that was cut short: nobody else is at work here.
+        for end in ["", "-journal"] {
+            remove(&sqlite::beside(staged, end)).map_err(failed)?;
+        }
+        backup::create(staged)?;
+        backup::copy_into(&self.connection, &self.path, staged)?;
+        let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
+        give_to_owner_of_directory(staged).map_err(failed)?;
+        backup::sync(staged).map_err(failed)?;
+        Ok(restored)
+    }
+
+    /// Brings a copy up to date, and above all that it can't know.
+    fn lift(&self, staged: &Path, old: Option<&Past>, now: UnixTime) -> Result<Restored, StoreError> {
+        let mut connection = sqlite::connect(staged, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        schema::migrate(&mut connection)?;
+        let own = Past::read(&connection);
+        let ids_are_known = old.is_some_and(|old| old.continues(&own));
+        let seen = [Some(&own), old].into_iter().flatten();
+        let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
+        let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
+        // The next second: what is issued in this one may be older than the restore.
+        let newest = seen.map(|past| past.newest_time).fold(now, UnixTime::max);
+        let tokens_not_before = newest.saturating_add(Duration::from_secs(1));
+
+        let transaction = connection.transaction()?;
+        let sql = "UPDATE realm SET newest_time = ?1, tokens_not_before = max(tokens_not_before, ?1)";
+        transaction.execute(sql, [seconds(tokens_not_before)])?;
+        transaction.execute("DELETE FROM sqlite_sequence WHERE name = 'users'", [])?;
+        transaction
+            .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?1)", params![last_id])?;
+        transaction.commit()?;
+        Ok(Restored { users: self.users, kept: None, last_id, ids_are_known, tokens_not_before })
+    }
+}
+
+/// What must not go back, as far as it can be read.
+struct Past {
+    last_id: Option<i64>,
+    newest_time: UnixTime,
+    /// Another realm has another one.
+    throttle_key: Option<Vec<u8>>,
+}
+
+impl Past {
+    fn read(connection: &Connection) -> Self {
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let given = number(
+            "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 0), \
+                                       ifnull((SELECT max(id) FROM users), 0))",
+        );
+        let newest_time = number("SELECT newest_time FROM realm").ok().and_then(|at| u64::try_from(at).ok());
+        let throttle_key = connection.query_row("SELECT throttle_key FROM realm", [], |row| row.get(0));
+        Self {
+            last_id: given.ok(),
+            newest_time: newest_time.and_then(UnixTime::new).unwrap_or(UnixTime::EPOCH),
+            throttle_key: throttle_key.ok().flatten(),
+        }
+    }
+
+    /// Whether this is what became of that: a database that was only just made, on a new machine say, is not.
+    fn continues(&self, earlier: &Self) -> bool {
+        self.last_id.is_some() && self.last_id >= earlier.last_id && self.throttle_key == earlier.throttle_key
+    }
+}
+
+/// Does something with the old database while nobody else has it open. `None` where there is none, or none that can be
+/// read: a damaged one is why there are backups.
+fn alone_with<T>(
+    database: &Path,
+    operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> Result<Option<T>, CopyError> {
+    // SQLite would make a file of none.
+    if !database.try_exists().map_err(|error| CopyError::File(database.into(), error))? {
+        return Ok(None);
+    }
+    match connect_alone(database).and_then(|connection| operation(&connection)) {
+        Ok(result) => Ok(Some(result)),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            Err(CopyError::InUse(database.into()))
+        }
+        Err(error) => match StoreError::from(error) {
+            StoreError::Corrupt(_) => Ok(None),
+            error => Err(CopyError::Store(database.into(), error)),
+        },
+    }
+}
+
+/// Fails while any program at all has the file open, though it be idle: each that uses a `-wal` has a lock on it.
+fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
+    let has_wal = sqlite::beside(database, "-wal").exists();
+    let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, access)?;
+    // As for whoever only looks.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    // Before the first look at the file, or SQLite would share it.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
+    Ok(connection)
+}
+
+/// Gives the old database a second name, which outlives the first, and takes away what SQLite left beside it: of a
+/// database that can't be read, something may stand there.
+fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
+    let mut at = now.seconds();
+    let kept = loop {
+        let kept = sqlite::beside(database, &format!(".before-restore-{at}"));
+        match fs::hard_link(database, &kept) {
+            Ok(()) => break Some(kept),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => at = at.saturating_add(1),
+            Err(error) if error.kind() == ErrorKind::NotFound => break None,
+            Err(error) => return Err(error),
+        }
+    };
+    for end in ["-wal", "-journal"] {
+        let left = sqlite::beside(database, end);
+        let moved = match &kept {
+            Some(kept) => fs::rename(&left, sqlite::beside(kept, end)),
+            None => fs::remove_file(&left), // it belongs to nothing
+        };
+        moved.or_else(unless_missing)?;
+    }
+    remove(&sqlite::beside(database, "-shm"))?;
+    Ok(kept)
+}
+
+/// Root restores for whoever serves.
+fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
+    let directory = os::open_directory_of(path)?.metadata()?;
+    let (uid, _) = os::effective_ids();
+    if uid == 0 && directory.uid() != uid {
+        chown(path, Some(directory.uid()), Some(directory.gid()))
+    } else {
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path).or_else(unless_missing)
+}
+
+fn unless_missing(error: io::Error) -> io::Result<()> {
+    if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}

@@ -1,0 +1,73 @@
+//! Restoring: nobody opens the database meanwhile, and what a backup can't know is lifted over the old one.
+
+use super::*;
+use crate::chain;
+use crate::store::lock::Open;
+
+#[test]
+fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
+    let test = TestStore::new();
+    assert!(Open::alone(&test.path()).unwrap().is_none());
+    let TestStore { store, directory } = test;
+    drop(store);
+    let alone = Open::alone(&database_in(&directory)).unwrap().unwrap();
+    for open in [Store::open, Store::open_or_create] {
+        let error = open(&database_in(&directory)).unwrap_err();
+        let message =
+            "the database can't be used now: gatekey restore is at work on it; try again when it is done";
+        assert_eq!(chain::describe(&error), message);
+    }
+    drop(alone);
+    assert!(Store::open(&database_in(&directory)).is_ok());
+}
+
+#[test]
+fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
+    // The newest time of the backup, that of the old database, the clock; since when tokens live.
+    for (own, old, clock, not_before) in
+        [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_001), (9_000, 9_000, 7_000, 9_001)]
+    {
+        let test = TestStore::new();
+        test.insert("ok");
+        test.store.raise_newest_time(at(own)).unwrap();
+        let file = test.directory.path().join("backup");
+        back_up(&test.path(), &file).unwrap();
+        test.store.raise_newest_time(at(old)).unwrap();
+        test.store.raise_tokens_not_before(at(4_000)).unwrap();
+        let TestStore { store, directory } = test;
+        drop(store);
+
+        let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(clock)).unwrap();
+        let kept = directory.path().join(format!("gatekey.sqlite3.before-restore-{clock}"));
+        let expected = Restored {
+            users: 1,
+            kept: Some(kept),
+            last_id: 1,
+            ids_are_known: true,
+            tokens_not_before: at(not_before),
+        };
+        assert_eq!(restored, expected);
+        let store = Store::open(&database_in(&directory)).unwrap();
+        assert_eq!(store.newest_time().unwrap(), at(not_before));
+        assert_eq!(store.tokens_not_before().unwrap(), at(not_before));
+    }
+}
+
+#[test]
+fn another_realms_database_does_not_say_which_ids_were_given() {
+    let test = TestStore::new();
+    test.insert("ok");
+    test.store.throttle_key(&[1; 32]).unwrap();
+    let file = test.directory.path().join("backup");
+    assert_eq!(back_up(&test.path(), &file).unwrap().users, 1);
+
+    let other = TestStore::new();
+    other.store.throttle_key(&[2; 32]).unwrap();
+    for name in ["a", "b", "c"] {
+        other.insert(name);
+    }
+    let TestStore { store, directory } = other;
+    drop(store);
+    let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(1_000)).unwrap();
+    assert_eq!((restored.ids_are_known, restored.last_id), (false, 1_000_003));
+}
