@@ -90,7 +90,7 @@ impl Response {
         let mut line = |name: &str, value: &str| {
             // A value with a line break would be a field of its own. None of ours has one; what a client sent
             // is checked before it is put here. This is the second lock on that door.
-            let value = value.bytes().map(|byte| if b"\r\n\0".contains(&byte) { b' ' } else { byte });
+            let value = value.bytes().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { byte });
             bytes.extend_from_slice(name.as_bytes());
             bytes.extend_from_slice(b": ");
             bytes.extend(value);
