@@ -3,6 +3,7 @@
 use super::*;
 use crate::chain;
 use crate::store::lock::Open;
+use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
@@ -70,4 +71,17 @@ fn another_realms_database_does_not_say_which_ids_were_given() {
     drop(store);
     let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(1_000)).unwrap();
     assert_eq!((restored.ids_are_known, restored.last_id), (false, 1_000_003));
+}
+
+#[test]
+fn a_backup_and_what_is_restored_from_it_are_for_their_owner_alone() {
+    let test = TestStore::new();
+    let (file, elsewhere) = (test.directory.path().join("backup"), tempfile::tempdir().unwrap());
+    back_up(&test.path(), &file).unwrap();
+    let database = database_in(&elsewhere);
+    let restored = Backup::open(&file).unwrap().restore_to(&database, at(1_000)).unwrap();
+    assert_eq!((restored.users, restored.kept), (0, None));
+    for path in [file, database] {
+        assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
 }
