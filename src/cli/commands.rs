@@ -212,7 +212,9 @@ pub(super) const COMMANDS: &[Command] = &[
         summary: "List users for whose names wrong passwords are counted.",
         details: "One line a user: how many wrong passwords count, how many may, when all are forgotten. Past that many, \
                   the user logs in only from where that user has logged in before. Of a running server, these are the \
-                  counters it saved last, up to 10 s ago. Addresses are kept only as hashes and can't be listed.",
+                  counters it saved last, up to 10 s ago; give the same --guesses-per-user as the server. Addresses are \
+                  kept only as hashes and can't be listed, nor what was wrong at one from which that user has logged in \
+                  before: whoever is not in the list may still be answered 429. The server's log says why.",
         example: "gatekey throttle list --data /var/lib/gatekey",
         options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER],
         run: throttle::list,

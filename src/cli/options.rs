@@ -199,7 +199,8 @@ pub(super) const TRUSTED_PROXY: Opt = Opt {
     value: Some("CIDR|unix"),
     default: None,
     help: "A proxy that is believed what it says of its clients in X-Forwarded-For, -Host and -Proto: an address, a \
-           network such as 10.0.0.0/8, or unix for whoever connects to a Unix socket. May be given several times; in \
+           network such as 10.0.0.0/8, or unix for whoever connects to a Unix socket. It must set these fields itself, never pass \
+           on what its clients sent. May be given several times; in \
            the variable, commas stand between. Default: nobody.",
 };
 pub(super) const ALLOW_CLEARTEXT: Opt = Opt {

@@ -150,7 +150,11 @@ fn within_descriptors(limits: Limits) -> Limits {
 }
 
 fn warn_of_weaknesses(realm: &Realm) {
-    let Policy { registration, min_password_chars, .. } = *realm.policy();
+    let Policy { registration, min_password_chars, throttle, .. } = realm.policy();
+    let (registration, min_password_chars) = (*registration, *min_password_chars);
+    if throttle.is_none() {
+        log::notice("wrong passwords are not counted (--throttle off)");
+    }
     if registration == Registration::Open && min_password_chars < ADVISED_PASSWORD_CHARS {
         log::notice(format!(
             "anybody may register, with a password of {min_password_chars} or more characters; \

@@ -1,7 +1,7 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
 use super::settings::Settings;
-use super::{Failure, table, user};
+use super::{Failure, log, table, user};
 use crate::clock::{self, UnixTime};
 use crate::realm::{FailedGuesses, Policy, Realm};
 use alloc::string::{String, ToString as _};
@@ -18,6 +18,9 @@ pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Fa
     let rows: Vec<_> =
         [header].into_iter().chain(failed.iter().map(|failed| row(failed, now.unix))).collect();
     io::stdout().lock().write_all(table(&rows).as_bytes())?;
+    if failed.is_empty() {
+        log::notice("no user's name is being guessed at");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -144,7 +144,7 @@ impl Failure {
         let seconds = error.retry_after_seconds();
         let message = alloc::format!("Too many {what}; try again in {seconds} s.");
         let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
-        Self { field, ..Self::new(ErrorCode::Throttled, message) }
+        Self { field, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
     }
 
     pub(super) fn store(error: &StoreError) -> Self {

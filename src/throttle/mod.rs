@@ -72,6 +72,8 @@ pub struct Guess<'a> {
 pub struct Throttled {
     /// After so long it may be tried again.
     pub retry_after: Duration,
+    /// What there was too much of, for the log.
+    pub what: &'static str,
 }
 
 /// What a name's counter holds.
@@ -109,6 +111,18 @@ const TABLES: [Table; 6] = [
 type Tables = [Counters; TABLES.len()];
 
 impl Table {
+    /// What it counts.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Address => "wrong passwords from this address or network",
+            Self::User => "wrong passwords for this name, from all addresses",
+            Self::UserAndAddress => "wrong passwords for this name from this address",
+            Self::Remembered => "wrong passwords for this user at an address that is known",
+            Self::Registrations => "registrations from this address or network",
+            Self::Lookups => "look-ups from this address or network",
+        }
+    }
+
     fn of(self, tables: &Tables) -> &Counters {
         tables.get(self as usize).expect("there is one of each kind")
     }
@@ -279,10 +293,12 @@ impl Throttle {
 
 /// Whether every counter has room for one more; else how long until they have.
 fn admit(tables: &Tables, charges: &[Charge], at: Millis) -> Result<(), Throttled> {
-    let waits = charges.iter().filter_map(|Charge { table, key }| table.of(tables).admits(*key, at).err());
-    match waits.max() {
+    let wait = |Charge { table, key }: &Charge| Some((table.of(tables).admits(*key, at).err()?, *table));
+    match charges.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
         None => Ok(()),
-        Some(millis) => Err(Throttled { retry_after: Duration::from_millis(millis) }),
+        Some((millis, table)) => {
+            Err(Throttled { retry_after: Duration::from_millis(millis), what: table.what() })
+        }
     }
 }
 
@@ -315,7 +331,7 @@ impl Drop for Charged<'_> {
 
 impl fmt::Display for Throttled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "tried too often; again in {} s", self.retry_after_seconds())
+        write!(f, "too many {}; again in {} s", self.what, self.retry_after_seconds())
     }
 }
 
