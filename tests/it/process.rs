@@ -1,6 +1,6 @@
 //! The real binary, in a directory of its own, on a port of its own; and a client that shows the bytes.
 
-use rustix::net::{self, AddressFamily, SocketType};
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -115,7 +115,9 @@ impl Server {
 
     /// Connects from an address of ours other than the usual one: all of 127.0.0.0/8 is this machine's.
     pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
-        let socket = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        // Or else a server that another test starts meanwhile would inherit it, and have that many descriptors fewer.
+        let flags = SocketFlags::CLOEXEC;
+        let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
         net::bind(&socket, &SocketAddr::from((address, 0))).unwrap();
         net::connect(&socket, &self.address).unwrap();
         let connection = TcpStream::from(socket);

@@ -4,7 +4,7 @@
 //! What no client can do alone comes from all of them together: connections up to the server's limit (H4, H21).
 
 use crate::harness::basic;
-use rustix::net::{AddressFamily, SocketType, bind, connect, socket, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with, sockopt};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Result, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -79,7 +79,7 @@ impl Client {
     }
 
     fn connect(&self) -> Result<TcpStream> {
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2 + self.number), 0)))?;
         connect(&socket, &self.server)?;
         let connection = TcpStream::from(socket);
