@@ -115,8 +115,9 @@ impl Server {
 
     /// Connects from an address of ours other than the usual one: all of 127.0.0.0/8 is this machine's.
     pub fn connect_from(&self, address: [u8; 4]) -> TcpStream {
-        let socket =
-            net::socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        // Or else a server that another test starts meanwhile would inherit it, and have that many descriptors fewer.
+        let flags = SocketFlags::CLOEXEC;
+        let socket = net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).unwrap();
         net::bind(&socket, &SocketAddr::from((address, 0))).unwrap();
         net::connect(&socket, &self.address).unwrap();
         let connection = TcpStream::from(socket);
