@@ -5,7 +5,7 @@ use crate::harness::{CHEAP, TestRealm, basic, error, field, json_request, object
 use crate::process::{Server, status, written};
 use gatekey::client::Client;
 use gatekey::clock::{self, Now};
-use gatekey::data_dir::DataDir;
+use gatekey::data_dir::{DATABASE, DataDir};
 use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
 use gatekey::realm::{Policy, Realm, UserLookup};
@@ -301,6 +301,47 @@ fn open(directory: &Path, now: Now) -> Realm {
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
     let policy = Policy { throttle: Some(rules()), ..Policy::default() };
     Realm::open(store, keys, hasher, policy, now).unwrap()
+}
+
+fn guesses_of(realm: &Realm, now: Now) -> Vec<u64> {
+    realm.failed_guesses(now).unwrap().iter().map(|failed| failed.count.failures).collect()
+}
+
+#[test]
+fn what_an_operator_cleared_is_not_saved_again_by_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let (server, command) = (open(directory.path(), now), open(directory.path(), now));
+    let body = r#"{"username":"ok","password":"python"}"#;
+    gatekey::routes::dispatch(&server, &json_request("POST", "/api/users", body), now);
+    let guess =
+        |password: &str| gatekey::routes::dispatch(&server, &log_in(ELSEWHERE, "ok", password), now).status;
+    assert_eq!((guess("1"), guess("2")), (401, 401));
+    command.clear_failed_guesses(now).unwrap();
+    server.save(now);
+    assert_eq!(guesses_of(&open(directory.path(), now), now), Vec::<u64>::new());
+    assert_eq!(guess("3"), 401);
+    server.save(now);
+    assert_eq!(guesses_of(&open(directory.path(), now), now), [1], "what is counted since is saved");
+}
+
+#[test]
+fn a_realm_that_nobody_asks_anything_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let realm = open(directory.path(), now);
+    realm.save(now);
+    let database = rusqlite::Connection::open(directory.path().join(DATABASE)).unwrap();
+    let version = || database.query_row("PRAGMA data_version", [], |row| row.get::<_, i64>(0)).unwrap();
+    let before = version();
+    for seconds in 1..5 {
+        let later = Duration::from_secs(10 * seconds);
+        realm.save(Now { unix: now.unix.saturating_add(later), monotonic: now.monotonic + later });
+    }
+    assert_eq!(version(), before);
+    gatekey::routes::dispatch(&realm, &log_in(HOME, "nobody", "python"), now);
+    realm.save(now);
+    assert_ne!(version(), before);
 }
 
 #[test]
