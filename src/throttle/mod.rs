@@ -26,7 +26,7 @@
 //!
 //! Everything is of a fixed size, whatever is sent; see `counters.rs` for how, and for what a collision can do: it
 //! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger. (Somebody
-//! with thousands of users of their own, each kept at its limit, may delay a few known ones: of 8000, one in 500.)
+//! with thousands of users of their own, each kept at its limit, may delay a few known ones.)
 //! The counters run on monotonic time. They are saved every 10 seconds and at the end, so a killed server forgets 10
 //! seconds of counting.
 //!
