@@ -1,5 +1,6 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
+use super::commands::{self, Command};
 use super::settings::Settings;
 use super::{Failure, operand};
 use crate::clock;
@@ -11,7 +12,19 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
-pub(super) fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const BACK_UP: Command = Command {
+    words: &["backup"],
+    operands: &["FILE"],
+    summary: "Copy the database into a new file, also while a server runs.",
+    details: "The copy is one moment's, was read again, and is on the disk when the command ends; an existing file is \
+              never replaced. In it: names, password hashes, and hashes of addresses from which users logged in. \
+              Not in it: the signing keys. Keep a copy of those apart: whoever has both can act as anybody.",
+    example: "gatekey backup /var/backups/gatekey-$(date +%F).sqlite3 --data /var/lib/gatekey",
+    options: &commands::DATA,
+    run: back_up,
+};
+
+fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
     let made = data_dir.back_up(Path::new(file));
     let BackedUp { users, bytes } = made.map_err(|error| Failure::failed("can't back up", &error))?;
@@ -26,7 +39,20 @@ pub(super) fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const RESTORE: Command = Command {
+    words: &["restore"],
+    operands: &["FILE"],
+    summary: "Put a backup in the database's place, while no server runs.",
+    details: "Users, passwords and who is disabled are then as in the backup; everybody must log in again, so that no \
+              token lives again that was revoked since. Ids given since are not given again. The old database is \
+              kept beside the new one. The signing keys stay as they are; on a new machine, put their file there \
+              first, or a new key is made.",
+    example: "gatekey restore /var/backups/gatekey-2026-11-23.sqlite3 --data /var/lib/gatekey",
+    options: &commands::DATA,
+    run: restore,
+};
+
+fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
     let restored = data_dir.restore(Path::new(file), clock::now().unix);
     let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;

@@ -18,7 +18,7 @@ pub(super) fn help(words: &[String]) -> Result<String, Failure> {
         return Ok(on_command(command));
     }
     let begins = |command: &&Command| command.words.iter().zip(words).all(|(own, word)| own == word);
-    let commands: Vec<_> = COMMANDS.iter().filter(begins).collect();
+    let commands: Vec<_> = COMMANDS.iter().copied().filter(begins).collect();
     if commands.is_empty() {
         return Err(Failure::Usage(format!("unknown command \"{}\"; see: gatekey help", words.join(" "))));
     }

@@ -3,6 +3,7 @@
 //! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
 //! known of their use, and nothing is noted.
 
+use super::commands::Command;
 use super::options;
 use super::settings::Settings;
 use super::{Failure, log, prompt, table, user};
@@ -26,7 +27,20 @@ const LAST_SIGNATURE: Duration = Duration::from_secs(2);
 /// How each key was used, by its fingerprint.
 type Uses = BTreeMap<String, SigningKeyUse>;
 
-pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const LIST: Command = Command {
+    words: &["key", "list"],
+    operands: &[],
+    summary: "List the signing keys, oldest first; never their secrets.",
+    details: "One line a key: its fingerprint; whether it signs or only verifies; since when it is in use and since \
+              when retired; the longest lifetime of tokens served under it, in seconds; when it may be pruned; and \
+              whether it is weak or stands in print. With --json an array of objects, times in Unix seconds. What \
+              the database doesn't know is a dash, or null.",
+    example: "gatekey key list --json",
+    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
+    run: list,
+};
+
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (is_json, max_session) = (settings.flag(&options::JSON)?, settings.max_session()?);
     let ring = keys::load(settings.data_dir()?.key_file());
     let ring = ring.map_err(|error| Failure::failed("can't list the keys", &error))?;
@@ -47,7 +61,18 @@ pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Fa
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const ROTATE: Command = Command {
+    words: &["key", "rotate"],
+    operands: &[],
+    summary: "Make a new signing key, which signs from now on.",
+    details: "Nobody is signed out: the older keys verify what they signed, until they are pruned. Running servers \
+              take the new key up within a second. If a secret may have become known, say --compromised.",
+    example: "gatekey key rotate --data /var/lib/gatekey",
+    options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
+    run: rotate,
+};
+
+fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let is_compromised = settings.flag(&options::COMPROMISED)?;
     let failed = |error: &(dyn core::error::Error + 'static)| Failure::failed("can't make a new key", error);
     let file = open(settings)?;
@@ -75,7 +100,19 @@ pub(super) fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, 
     })
 }
 
-pub(super) fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const ADD: Command = Command {
+    words: &["key", "add"],
+    operands: &[],
+    summary: "Take an existing secret from standard input, such as a Flask app's SECRET_KEY.",
+    details: "Its exact bytes, less one line feed at the end, are the key; a secret that ends with a line feed needs one \
+              more. It verifies the tokens that were signed with it elsewhere. On a terminal the secret is asked for, \
+              without echo.",
+    example: "printf %s \"$SECRET_KEY\" | gatekey key add",
+    options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
+    run: add,
+};
+
+fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let signs = settings.flag(&options::SIGN)?;
     let (takes_weak, takes_published) = (settings.flag(&options::WEAK)?, settings.flag(&options::FORCE)?);
     let failed =
@@ -111,7 +148,19 @@ pub(super) fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Fai
     user::say(&format!("added the key {fingerprint}: it {role}"))
 }
 
-pub(super) fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const PRUNE: Command = Command {
+    words: &["key", "prune"],
+    operands: &[],
+    summary: "Remove the keys whose last token has expired.",
+    details: "A key may go when it has been retired for longer than the longest lifetime ever served under it; one \
+              that never signed here, when it has verified for --max-session: say longer where the tokens that were \
+              signed elsewhere live longer. Where all must stay, it says until when and ends with 1.",
+    example: "gatekey key prune --data /var/lib/gatekey",
+    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
+    run: prune,
+};
+
+fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let max_session = settings.max_session()?;
     let file = open(settings)?;
     if file.ring().keys().count() == 1 {

@@ -2,7 +2,7 @@
 
 use super::Failure;
 use super::commands::{COMMANDS, Command};
-use super::options::{OPTIONS, Opt};
+use super::options::{self, Opt};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -55,8 +55,8 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
 }
 
 fn find_option(name: &str) -> Result<&'static Opt, Failure> {
-    let found = OPTIONS.iter().find(|option| option.name == name);
-    found.copied().ok_or_else(|| Failure::Usage(format!("unknown option --{name}; see: gatekey help")))
+    let found = options::all().find(|option| option.name == name);
+    found.ok_or_else(|| Failure::Usage(format!("unknown option --{name}; see: gatekey help")))
 }
 
 /// What lexopt doesn't understand.
@@ -68,7 +68,7 @@ impl From<lexopt::Error> for Failure {
 
 /// The command whose words these begin with.
 pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
-    COMMANDS.iter().find(|command| {
+    COMMANDS.iter().copied().find(|command| {
         command.words.len() <= words.len() && command.words.iter().zip(words).all(|(own, word)| own == word)
     })
 }

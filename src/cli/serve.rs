@@ -1,6 +1,7 @@
 //! `gatekey serve`: everything put together.
 
 use super::Failure;
+use super::commands::Command;
 use super::listen::{self, Entrance};
 use super::log::{self, Log};
 use super::options;
@@ -24,7 +25,7 @@ use std::env;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{self, Command, ExitCode};
+use std::process::{self, ExitCode};
 use std::thread::{self, JoinHandle};
 
 /// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
@@ -50,7 +51,7 @@ fn restart_with_returning_memory() {
     // A program that was started by way of another one, a loader say, is not started again by its own name.
     let is_named_so = program.file_name() == Path::new(&name).file_name();
     if is_named_so && env::var_os(variable).is_none() && env::var_os(RESTARTED).is_none() {
-        let mut again = Command::new(program);
+        let mut again = process::Command::new(program);
         // Returns only where it failed.
         let _ = again.arg0(name).args(arguments).env(variable, bytes).env(RESTARTED, "1").exec();
     }
@@ -60,7 +61,49 @@ fn restart_with_returning_memory() {
 /// streams, and what a connection that gives way holds until its thread is gone.
 const RESERVED_DESCRIPTORS: u64 = 32;
 
-pub(super) fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const SERVE: Command = Command {
+    words: &["serve"],
+    operands: &[],
+    summary: "Serve users, tokens and the guarded resource over HTTP.",
+    details: "The first start makes the data directory with its database and signing key. SIGTERM and SIGINT end \
+              it when what is being answered is answered; SIGHUP reads the signing keys again.",
+    example: "gatekey serve --listen 127.0.0.1:5000 --data /var/lib/gatekey",
+    options: &[
+        &options::LISTEN,
+        &options::DATA,
+        &options::KEY_FILE,
+        &options::TOKEN_LIFETIME,
+        &options::MAX_SESSION,
+        &options::SCRYPT,
+        &options::MAX_HASH_MEMORY,
+        &options::HASH_SLOTS,
+        &options::HASH_QUEUE,
+        &options::PASSWORD_CACHE,
+        &options::REGISTRATION,
+        &options::MIN_PASSWORD_LENGTH,
+        &options::PUBLIC_URL,
+        &options::USER_LOOKUP,
+        &options::THROTTLE,
+        &options::GUESSES_PER_ADDRESS,
+        &options::GUESSES_PER_USER,
+        &options::GUESSES_PER_USER_AND_ADDRESS,
+        &options::REGISTRATIONS_PER_ADDRESS,
+        &options::LOOKUPS_PER_ADDRESS,
+        &options::TRUSTED_PROXY,
+        &options::ALLOW_CLEARTEXT,
+        &options::LOOP,
+        &options::MAX_CONNECTIONS,
+        &options::MAX_CONNECTIONS_PER_ADDRESS,
+        &options::REQUEST_TIMEOUT,
+        &options::IDLE_TIMEOUT,
+        &options::MAX_HEAD,
+        &options::MAX_BODY,
+        &options::LOG,
+    ],
+    run: serve,
+};
+
+fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };

@@ -1,5 +1,7 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
+use super::commands::{self, Command};
+use super::options;
 use super::settings::Settings;
 use super::{Failure, log, table, user};
 use crate::clock::{self, UnixTime};
@@ -9,7 +11,21 @@ use alloc::vec::Vec;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const LIST: Command = Command {
+    words: &["throttle", "list"],
+    operands: &[],
+    summary: "List users for whose names wrong passwords are counted.",
+    details: "One line a user: how many wrong passwords count, how many may, when all are forgotten. Past that many, \
+              the user logs in only from where that user has logged in before. Of a running server, these are the \
+              counters it saved last, up to 10 s ago; give the same --guesses-per-user as the server. Addresses are \
+              kept only as hashes and can't be listed, nor what was wrong at one from which that user has logged in \
+              before: whoever is not in the list may still be answered 429. The server's log says why.",
+    example: "gatekey throttle list --data /var/lib/gatekey",
+    options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER],
+    run: list,
+};
+
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let now = clock::now();
     let realm = open(settings)?;
     let failed =
@@ -29,7 +45,17 @@ fn row(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<
     [count.failures.to_string(), count.allowed.to_string(), forgotten_at, username.clone()].into()
 }
 
-pub(super) fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const CLEAR: Command = Command {
+    words: &["throttle", "clear"],
+    operands: &[],
+    summary: "Forget every wrong password, registration and look-up that was counted.",
+    details: "Whoever was answered 429 may try again. A running server sees it at the next login.",
+    example: "gatekey throttle clear --data /var/lib/gatekey",
+    options: &commands::DATA,
+    run: clear,
+};
+
+fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let cleared = open(settings)?.clear_failed_guesses(clock::now());
     cleared.map_err(|error| Failure::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;

@@ -1,5 +1,6 @@
 //! `gatekey token …`: issue one by an operator's word; say what one is worth.
 
+use super::commands::Command;
 use super::options;
 use super::settings::Settings;
 use super::{Failure, log, operand, prompt, user};
@@ -16,7 +17,17 @@ use alloc::string::String;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-pub(super) fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const ISSUE: Command = Command {
+    words: &["token", "issue"],
+    operands: &["USERNAME"],
+    summary: "Print a new token for a user.",
+    details: "Whoever may read the signing keys may act as anybody; this is how.",
+    example: "gatekey token issue alice --token-lifetime 1h",
+    options: &[&options::DATA, &options::KEY_FILE, &options::TOKEN_LIFETIME, &options::MAX_SESSION],
+    run: issue,
+};
+
+fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let username = operand(operands);
     let (realm, user) = user::open_for(settings, username)?;
     if user.disabled {
@@ -32,7 +43,19 @@ pub(super) fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const INSPECT: Command = Command {
+    words: &["token", "inspect"],
+    operands: &[],
+    summary: "Say whether a token from standard input is valid, and what it says.",
+    details: "Prints one JSON object. \"verdict\" is ok, expired, bad_signature, malformed or unsupported, by form, \
+              signature and time alone; \"header\" and \"payload\" are shown when the signature holds; \"user\" \
+              says what the database knows, if there is one. Needs only the key file. Exit status 0 for ok, else 1.",
+    example: "gatekey token issue alice | gatekey token inspect",
+    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
+    run: inspect,
+};
+
+fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let at = settings.read(&options::AT, |text| {
         text.parse().ok().and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
     })?;

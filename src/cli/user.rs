@@ -1,5 +1,6 @@
 //! `gatekey user …`: what an operator does to users.
 
+use super::commands::{self, Command};
 use super::settings::Settings;
 use super::{Failure, operand, prompt, table};
 use crate::clock;
@@ -18,7 +19,17 @@ use std::process::ExitCode;
 /// Users that `list` reads at a time: a million users must not stand in memory at once.
 const PAGE: u32 = 1_000;
 
-pub(super) fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const ADD: Command = Command {
+    words: &["user", "add"],
+    operands: &["USERNAME"],
+    summary: "Add a user, also while registration is closed.",
+    details: "Asks for the password twice, without echo. Makes the data directory if there is none.",
+    example: "gatekey user add alice",
+    options: &commands::NEW_PASSWORD,
+    run: add,
+};
+
+fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let username = operand(operands);
     let (policy, hasher) = (settings.policy()?, settings.hasher()?);
     let password = prompt::new_password(settings)?;
@@ -30,7 +41,17 @@ pub(super) fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCo
     say(&format!("added {username:?} with id {}", added.id))
 }
 
-pub(super) fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const LIST: Command = Command {
+    words: &["user", "list"],
+    operands: &[],
+    summary: "List all users.",
+    details: "One line a user: id, state, when added, name.",
+    example: "gatekey user list --data /var/lib/gatekey",
+    options: &commands::DATA,
+    run: list,
+};
+
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let realm = open(settings)?;
     let mut out = io::stdout().lock();
     let mut last: Option<UserId> = None;
@@ -53,7 +74,17 @@ fn row(user: &User) -> Vec<String> {
     vec![user.id.to_string(), state.into(), user.created_at.to_string(), user.username.clone()]
 }
 
-pub(super) fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const PASSWD: Command = Command {
+    words: &["user", "passwd"],
+    operands: &["USERNAME"],
+    summary: "Set a user's password; every token of the user dies.",
+    details: "Asks for the new password twice, without echo.",
+    example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
+    options: &commands::NEW_PASSWORD,
+    run: passwd,
+};
+
+fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let username = operand(operands);
     let (realm, user) = open_for(settings, username)?;
     let password = prompt::new_password(settings)?;
@@ -62,20 +93,60 @@ pub(super) fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<Exi
     say(&format!("changed the password of {username:?}; every token of the user is dead"))
 }
 
-pub(super) fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const DISABLE: Command = Command {
+    words: &["user", "disable"],
+    operands: &["USERNAME"],
+    summary: "Keep a user out; every token of the user dies.",
+    details: "The user, the name and the password stay as they are.",
+    example: "gatekey user disable alice",
+    options: &commands::DATA,
+    run: disable,
+};
+
+fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let done = "disabled {}; every token of the user is dead";
     change(settings, operand(operands), done, |realm, id| realm.set_disabled(id, true))
 }
 
-pub(super) fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const ENABLE: Command = Command {
+    words: &["user", "enable"],
+    operands: &["USERNAME"],
+    summary: "Let a disabled user in again.",
+    details: "Tokens issued before stay dead.",
+    example: "gatekey user enable alice",
+    options: &commands::DATA,
+    run: enable,
+};
+
+fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     change(settings, operand(operands), "enabled {}", |realm, id| realm.set_disabled(id, false))
 }
 
-pub(super) fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const REVOKE: Command = Command {
+    words: &["user", "revoke"],
+    operands: &["USERNAME"],
+    summary: "Sign a user out everywhere: every token of the user dies.",
+    details: "The password stays as it is.",
+    example: "gatekey user revoke alice",
+    options: &commands::DATA,
+    run: revoke,
+};
+
+fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     change(settings, operand(operands), "signed {} out everywhere", Realm::revoke_tokens)
 }
 
-pub(super) fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+pub(super) const DELETE: Command = Command {
+    words: &["user", "delete"],
+    operands: &["USERNAME"],
+    summary: "Delete a user.",
+    details: "The name becomes free; the id is never used again.",
+    example: "gatekey user delete alice",
+    options: &commands::DATA,
+    run: delete,
+};
+
+fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     change(settings, operand(operands), "deleted {}", Realm::delete_user)
 }
 

@@ -1,0 +1,24 @@
+//! Options that say where the data lies, and what a command reads and prints.
+
+use super::Opt;
+
+pub(in crate::cli) const DATA: Opt = Opt {
+    name: "data",
+    value: Some("DIR"),
+    default: Some("./gatekey-data"),
+    help: "The data directory, with the database and, unless --key-file says otherwise, the signing keys.",
+};
+pub(in crate::cli) const KEY_FILE: Opt = Opt {
+    name: "key-file",
+    value: Some("FILE"),
+    default: None,
+    help: "The signing keys, where they are not in the data directory: one secret a line, the newest last.",
+};
+pub(in crate::cli) const PASSWORD_STDIN: Opt = Opt {
+    name: "password-stdin",
+    value: None,
+    default: None,
+    help: "Read the password from standard input, its first line, instead of asking for it.",
+};
+pub(in crate::cli) const JSON: Opt =
+    Opt { name: "json", value: None, default: None, help: "Print JSON, for programs." };
