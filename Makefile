@@ -5,12 +5,14 @@
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
+# make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
+# make install    the same, installed: PREFIX (/usr/local), DESTDIR
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
+.PHONY: run build static dist install test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -68,6 +70,24 @@ slowhttp: build
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey
+
+# Position-independent all the same. The relocations take a few bytes each, and C code, which no panic crosses, has no
+# tables to unwind it by. With musl and a compiler for it installed: make dist TARGET=x86_64-unknown-linux-musl
+TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+STATIC_FLAGS = -C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+DIST = gatekey-$(VERSION)-$(TARGET)
+static:
+	CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables" RUSTFLAGS="$(STATIC_FLAGS)" \
+	  $(CARGO) build --locked --release --target $(TARGET)
+
+dist: static
+	deploy/stage.sh target/$(TARGET)/release/gatekey target/dist/$(DIST)
+	@deploy/pack.sh target/dist $(DIST)
+
+install: build
+	deploy/stage.sh target/release/gatekey target/stage
+	target/stage/install.sh
 
 # The properties that `make test` tries for a few seconds, for longer and with a fuzzer that sees which code runs.
 FUZZ_SECONDS = 60

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Installs gatekey from the directory in which this file stands. Run it again with a newer one to upgrade: what runs
+# goes on running until it is restarted. Nothing is started or stopped, no configuration replaced.
+#
+#   ./install.sh                         as root: below /usr/local
+#   PREFIX=/usr ./install.sh             elsewhere
+#   DESTDIR=/tmp/package ./install.sh    into a tree that is packed or copied
+set -eu
+from=$(cd "$(dirname "$0")" && pwd)
+PREFIX=${PREFIX:-/usr/local}
+DESTDIR=${DESTDIR:-}
+
+# A file is whole or not there, also while it is in use: under another name first, then renamed.
+put() { # mode, file, path below PREFIX
+    to=$DESTDIR$PREFIX/$3
+    mkdir -p "$(dirname "$to")" 2>/dev/null && cp "$from/$2" "$to.new" 2>/dev/null || {
+        echo "can't write $to: run this as root, or name another place: PREFIX=\$HOME/.local $0" >&2
+        exit 1
+    }
+    chmod "$1" "$to.new"
+    mv "$to.new" "$to"
+}
+
+put 755 gatekey bin/gatekey
+put 644 man/gatekey.1 share/man/man1/gatekey.1
+put 644 completions/gatekey.bash share/bash-completion/completions/gatekey
+put 644 completions/_gatekey share/zsh/site-functions/_gatekey
+put 644 completions/gatekey.fish share/fish/vendor_completions.d/gatekey.fish
+for document in README.md CHANGELOG.md LICENSE LICENSES-OF-OTHERS; do
+    put 644 "$document" "share/doc/gatekey/$document"
+done
+for document in docs deploy; do
+    (cd "$from" && find "$document" -type f) | while read -r file; do
+        put 644 "$file" "share/doc/gatekey/$file"
+    done
+done
