@@ -12,7 +12,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build static dist install test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
+.PHONY: run build static dist dist-test install test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -21,7 +21,7 @@ build:
 	$(CARGO) build --locked --release
 
 # In the order of how soon each tells that something is wrong.
-test: fmt lint features doc tools tests examples
+test: fmt lint features doc tools tests examples dist-test
 	@tests/skipped.sh
 
 fmt:
@@ -84,6 +84,9 @@ static:
 dist: static
 	deploy/stage.sh target/$(TARGET)/release/gatekey target/dist/$(DIST)
 	@deploy/pack.sh target/dist $(DIST)
+
+dist-test: dist
+	tests/dist.sh target/dist/$(DIST).tar.gz
 
 install: build
 	deploy/stage.sh target/release/gatekey target/stage

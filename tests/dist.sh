@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# What is shipped, tried as whoever downloads it would: unpacked, checked, installed, started, asked. Nothing is
+# installed outside of a directory that goes away.
+#
+#   tests/dist.sh target/dist/gatekey-VERSION-TARGET.tar.gz
+set -euo pipefail
+archive=$(realpath "$1")
+directory=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill "$server"; rm -rf "$directory"' EXIT
+fail() {
+    echo "tests/dist.sh: $*" >&2
+    exit 1
+}
+
+(cd "$(dirname "$archive")" && sha256sum --check --quiet "$(basename "$archive").sha256")
+tar -xzf "$archive" -C "$directory"
+cd "$directory"/gatekey-*
+sha256sum --check --quiet SHA256SUMS
+
+# No interpreter: whatever C library the machine has, or none, it runs.
+readelf --program-headers --wide gatekey | grep -q INTERP && fail "the binary is not static"
+readelf --file-header gatekey | grep -q 'DYN' || fail "the binary is not position-independent"
+readelf --sections --wide gatekey | grep -q '\.symtab' && fail "the binary is not stripped"
+
+mkdir "$directory/root"
+DESTDIR=$directory/root PREFIX=/usr ./install.sh
+DESTDIR=$directory/root PREFIX=/usr ./install.sh # as an upgrade does
+for file in bin/gatekey share/man/man1/gatekey.1 share/bash-completion/completions/gatekey \
+    share/zsh/site-functions/_gatekey share/fish/vendor_completions.d/gatekey.fish \
+    lib/systemd/system/gatekey.service lib/systemd/system/gatekey.socket share/doc/gatekey/README.md \
+    share/doc/gatekey/LICENSE share/doc/gatekey/LICENSES-OF-OTHERS share/doc/gatekey/docs/operations.md; do
+    [ -s "$directory/root/usr/$file" ] || fail "$file was not installed"
+done
+find "$directory/root" -name '*.new' | grep . && fail "something was left half installed"
+grep -q '^ExecStart=/usr/bin/gatekey ' "$directory/root/usr/lib/systemd/system/gatekey.service" ||
+    fail "the unit starts another binary than the installed one"
+
+gatekey=$directory/root/usr/bin/gatekey
+mkfifo "$directory/ready"
+env -i "$gatekey" serve --listen 127.0.0.1:0 --data "$directory/data" --log off >"$directory/ready" 2>/dev/null &
+server=$!
+read -r _ _ _ url <"$directory/ready"
+echo 'correct horse' | env -i "$gatekey" user add alice --password-stdin --data "$directory/data" >/dev/null
+answer=$(curl -sS -u 'alice:correct horse' "$url/api/resource")
+[ "$answer" = '{"data":"Hello, alice!"}' ] || fail "the installed server says $answer"
+echo "gatekey: $(basename "$archive") is whole, installs, and serves"
