@@ -10,6 +10,7 @@
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
+//! | `progress.rs` | how far a long piece of work is, on a terminal |
 //! | `log.rs` | what the server writes on standard error |
 //!
 //! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
@@ -22,6 +23,7 @@ mod listen;
 mod log;
 mod options;
 mod parse;
+mod progress;
 mod prompt;
 mod serve;
 mod settings;

@@ -32,7 +32,7 @@ mod sqlite;
 mod throttle;
 mod users;
 
-pub use backup::{BackedUp, CopyError, back_up};
+pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use logins::LoginSubject;
 pub use realm::SigningKeyUse;
 pub use restore::{Backup, Restored};

@@ -11,7 +11,7 @@
 //! The old database stays beside the new one under another name, with whatever of it stood in its `-wal`: nothing is
 //! lost by restoring the wrong file.
 
-use super::backup::{self, Depth};
+use super::backup::{self, CopyStep, Depth};
 use super::users::seconds;
 use super::{CopyError, StoreError, files, lock, schema, sqlite};
 use crate::clock::UnixTime;
@@ -57,7 +57,8 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError`]: the file is not gatekey's, newer or damaged.
-    pub fn open(path: &Path) -> Result<Self, CopyError> {
+    pub fn open(path: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
+        told(CopyStep::Checking);
         let (connection, users) = backup::open_sound(path, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
@@ -67,7 +68,12 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError`]; the database is then as it was.
-    pub fn restore_to(&self, database: &Path, now: UnixTime) -> Result<Restored, CopyError> {
+    pub fn restore_to(
+        &self,
+        database: &Path,
+        now: UnixTime,
+        told: &dyn Fn(CopyStep<'_>),
+    ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(database.into(), error);
         if files::is_same_file(&self.path, database) {
             return Err(CopyError::IsTheDatabase(self.path.clone()));
@@ -76,7 +82,7 @@ impl Backup {
             lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
         let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
         let staged = sqlite::beside(database, ".restoring");
-        let prepared = self.stage(&staged, old.as_ref(), now).and_then(|prepared| {
+        let prepared = self.stage(&staged, old.as_ref(), now, told).and_then(|prepared| {
             // Moves what stands in the old database's `-wal` into it.
             alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep(database, now).map_err(failed)?;
@@ -91,14 +97,20 @@ impl Backup {
     }
 
     /// Makes the new database beside the old one, whole and on the disk.
-    fn stage(&self, staged: &Path, old: Option<&Past>, now: UnixTime) -> Result<Restored, CopyError> {
+    fn stage(
+        &self,
+        staged: &Path,
+        old: Option<&Past>,
+        now: UnixTime,
+        told: &dyn Fn(CopyStep<'_>),
+    ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(staged.into(), error);
         // Left by a restore that was cut short: nobody else is at work here.
         for end in ["", "-journal"] {
             remove(&sqlite::beside(staged, end)).map_err(failed)?;
         }
         backup::create(staged)?;
-        backup::copy_into(&self.connection, &self.path, staged)?;
+        backup::copy_into(&self.connection, &self.path, staged, told)?;
         let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
         give_to_owner_of_directory(staged).map_err(failed)?;
         backup::sync(staged).map_err(failed)?;

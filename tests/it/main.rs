@@ -31,6 +31,7 @@ mod readme;
 mod serve;
 mod sessions;
 mod skip;
+mod terminal;
 mod throttle;
 mod tidy;
 mod vectors;
