@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user};
+use super::{Failure, backup, key, serve, throttle, token, user, user_list};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -40,7 +40,8 @@ pub(super) const NEW_PASSWORD: [&Opt; 6] = [
 pub(super) const COMMANDS: &[&Command] = &[
     &serve::SERVE,
     &user::ADD,
-    &user::LIST,
+    &user_list::LIST,
+    &user_list::SHOW,
     &user::PASSWD,
     &user::DISABLE,
     &user::ENABLE,

@@ -33,7 +33,7 @@ mod throttle;
 mod users;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
-pub use logins::LoginSubject;
+pub use logins::{LoginNotes, LoginSubject};
 pub use realm::SigningKeyUse;
 pub use restore::{Backup, Restored};
 pub use throttle::SavedThrottle;

@@ -34,5 +34,6 @@ mod skip;
 mod terminal;
 mod throttle;
 mod tidy;
+mod users;
 mod vectors;
 mod wire;
