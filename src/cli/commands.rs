@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub(super) struct Command {
     /// The words that name it.
     pub(super) words: &'static [&'static str],
-    /// The operands it needs, every one of them.
+    /// The operands it needs; one in brackets may be left out, and so may those behind it.
     pub(super) operands: &'static [&'static str],
     /// What it does, in a sentence.
     pub(super) summary: &'static str,

@@ -2,7 +2,7 @@
 
 use super::commands::{self, Command};
 use super::settings::Settings;
-use super::{Failure, operand, prompt};
+use super::{Failure, operand, options, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
@@ -13,6 +13,7 @@ use alloc::format;
 use alloc::string::String;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::thread;
 
 pub(super) const ADD: Command = Command {
     words: &["user", "add"],
@@ -86,16 +87,36 @@ fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 
 pub(super) const REVOKE: Command = Command {
     words: &["user", "revoke"],
-    operands: &["USERNAME"],
-    summary: "Sign a user out everywhere: every token of the user dies.",
-    details: "The password stays as it is.",
+    operands: &["[USERNAME]"],
+    summary: "Sign a user out everywhere, or everybody: every token dies.",
+    details: "Passwords stay as they are. With --all instead of a name it is everybody. It ends when tokens issued from \
+              then on live: after a second, or some more while the clock is behind the newest time in the database; \
+              who logs in meanwhile must do so again.",
     example: "gatekey user revoke alice",
-    options: &commands::DATA,
+    options: &[&options::DATA, &options::KEY_FILE, &options::ALL],
     run: revoke,
 };
 
 fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    change(settings, operand(operands), "signed {} out everywhere", Realm::revoke_tokens)
+    match (operands.first(), settings.flag(&options::ALL)?) {
+        (Some(username), false) => {
+            change(settings, username, "signed {} out everywhere", Realm::revoke_tokens)
+        }
+        (None, true) => revoke_all(settings),
+        (None, false) | (Some(_), true) => Err(Failure::Usage(
+            "user revoke: expected either USERNAME or --all; see: gatekey help user revoke".into(),
+        )),
+    }
+}
+
+fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
+    let revoked = open(settings)?.revoke_all_tokens(clock::now());
+    let until = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
+    progress::watched(|progress| {
+        progress.begin("waiting until new tokens live");
+        thread::sleep(until);
+    });
+    say("signed everybody out: every token issued before is dead, and everybody must log in again")
 }
 
 pub(super) const DELETE: Command = Command {

@@ -34,7 +34,7 @@ mod users;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use logins::{LoginNotes, LoginSubject};
-pub use realm::SigningKeyUse;
+pub use realm::{SAVE_EVERY, SigningKeyUse};
 pub use restore::{Backup, Restored};
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};

@@ -12,13 +12,11 @@
 //! lost by restoring the wrong file.
 
 use super::backup::{self, CopyStep, Depth};
-use super::users::seconds;
-use super::{CopyError, StoreError, files, lock, schema, sqlite};
+use super::{CopyError, StoreError, files, lock, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
 use alloc::format;
 use alloc::vec::Vec;
-use core::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::fs;
@@ -48,7 +46,7 @@ pub struct Restored {
     pub last_id: i64,
     /// Whether all ids that were ever given are known; else many were left out.
     pub ids_are_known: bool,
-    /// Tokens issued before this second are dead; it is the next one.
+    /// Tokens issued before this second are dead; it is later than now.
     pub tokens_not_before: UnixTime,
 }
 
@@ -127,13 +125,11 @@ impl Backup {
         let seen = [Some(&own), old].into_iter().flatten();
         let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
         let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
-        // The next second: what is issued in this one may be older than the restore.
-        let newest = seen.map(|past| past.newest_time).fold(now, UnixTime::max);
-        let tokens_not_before = newest.saturating_add(Duration::from_secs(1));
+        let newest = seen.map(|past| past.newest_time).fold(UnixTime::EPOCH, UnixTime::max);
+        let tokens_not_before = realm::after_all_issued(newest, now);
 
         let transaction = connection.transaction()?;
-        let sql = "UPDATE realm SET newest_time = ?1, tokens_not_before = max(tokens_not_before, ?1)";
-        transaction.execute(sql, [seconds(tokens_not_before)])?;
+        realm::count_tokens_since(&transaction, tokens_not_before)?;
         transaction.execute("DELETE FROM sqlite_sequence WHERE name = 'users'", [])?;
         transaction
             .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?1)", params![last_id])?;

@@ -1,7 +1,7 @@
-//! What an operator sees of users: `user list`, `user show`, `throttle list`.
+//! What an operator sees of users, and signs them out by: `user list`, `user show`, `user revoke`.
 
-use crate::harness::CHEAP;
-use crate::process::{Server, gatekey, run, status, written};
+use crate::harness::{CHEAP, basic};
+use crate::process::{Server, body, gatekey, run, status, written};
 use gatekey::json::{self, Value, json};
 use rusqlite::Connection;
 use std::fmt::Write as _;
@@ -154,4 +154,54 @@ fn whose_names_are_guessed_at_is_listed_for_people_and_for_programs() {
     let expected = json!({"username": "ok", "failed": 3, "allowed": 100, "forgotten_at": forgotten_at});
     assert_eq!(guessed, &expected);
     assert!(forgotten_at.as_u64().unwrap() > 1_385_669_055, "{listed}");
+}
+
+fn token(server: &Server) -> String {
+    let authorization = format!("Authorization: {}", basic("ok", "python"));
+    let answer = server.request("GET /api/token", &[&authorization], "");
+    json::parse_object(body(&answer).as_bytes()).unwrap()["token"].as_str().unwrap().into()
+}
+
+fn bearer(server: &Server, token: &str) -> u16 {
+    status(&server.request("GET /api/resource", &[&format!("Authorization: Bearer {token}")], ""))
+}
+
+#[test]
+fn everybody_is_signed_out_at_the_servers_next_request() {
+    let server = Server::start(&["--scrypt", CHEAP]);
+    server.register("ok", "python");
+    let (first, same_second) = (token(&server), token(&server));
+    assert_eq!((bearer(&server, &first), bearer(&server, &same_second)), (200, 200));
+    assert_eq!(
+        done(&server, &["user", "revoke", "--all"]),
+        "signed everybody out: every token issued before is dead, and everybody must log in again\n"
+    );
+    assert_eq!((bearer(&server, &first), bearer(&server, &same_second)), (401, 401));
+    let new = token(&server);
+    assert_eq!((bearer(&server, &new), server.login("ok", "python")), (200, 200), "what is issued now lives");
+    let inspected = written(&server.command(&["token", "inspect"], &first)).1;
+    assert!(inspected.contains(r#""state":"revoked""#), "{inspected}");
+    let log = server.stop().1;
+    assert!(log.contains("cause=\"the token was issued before all tokens were revoked\""), "{log}");
+}
+
+#[test]
+fn either_one_user_is_signed_out_or_all_are() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    let token = token(&server);
+    let refused = |words: &[&str], message: &str| {
+        let expected = (
+            Some(2),
+            String::new(),
+            format!("gatekey: user revoke: {message}; see: gatekey help user revoke\n"),
+        );
+        assert_eq!(written(&server.command(words, "")), expected);
+    };
+    refused(&["user", "revoke"], "expected either USERNAME or --all");
+    refused(&["user", "revoke", "ok", "--all"], "expected either USERNAME or --all");
+    refused(&["user", "revoke", "ok", "other"], "expected [USERNAME], 2 given");
+    assert_eq!(bearer(&server, &token), 200, "nobody was signed out");
+    let help = written(&run(gatekey().args(["help", "user", "revoke"]), "")).1;
+    assert!(help.contains("\nUsage: gatekey user revoke [USERNAME] [OPTIONS]\n"), "{help}");
 }

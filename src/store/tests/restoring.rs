@@ -26,15 +26,15 @@ fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
 fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
     // The newest time of the backup, that of the old database, the clock; since when tokens live.
     for (own, old, clock, not_before) in
-        [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_001), (9_000, 9_000, 7_000, 9_001)]
+        [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_016), (9_000, 9_000, 7_000, 9_016)]
     {
         let test = TestStore::new();
         test.insert("ok");
+        assert_eq!(test.store.end_all_tokens(at(3_000), at(3_999)).unwrap(), at(4_000));
         test.store.raise_newest_time(at(own)).unwrap();
         let file = test.directory.path().join("backup");
         back_up(&test.path(), &file, &|_| ()).unwrap();
         test.store.raise_newest_time(at(old)).unwrap();
-        test.store.raise_tokens_not_before(at(4_000)).unwrap();
         let TestStore { store, directory } = test;
         drop(store);
 
