@@ -14,7 +14,7 @@
 use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
-use crate::store::{self, Backup, CopyError, Restored, Store, StoreError};
+use crate::store::{self, Backup, CopyError, CopyStep, Restored, Store, StoreError};
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
@@ -100,12 +100,18 @@ impl DataDir {
     }
 
     /// Puts a backup's users in the database's place, which it has to itself meanwhile; and, where there is neither
-    /// database nor key file, makes a new key as a first start does. Says whether it did.
+    /// database nor key file, makes a new key as a first start does. Says whether it did. `told` is called as each step
+    /// begins.
     ///
     /// # Errors
     /// [`DataDirError`]. Of a file that is no sound backup, and of a directory that is in use, all stays as it was.
-    pub fn restore(&self, file: &Path, now: UnixTime) -> Result<(Restored, bool), DataDirError> {
-        let backup = Backup::open(file)?;
+    pub fn restore(
+        &self,
+        file: &Path,
+        now: UnixTime,
+        told: &dyn Fn(CopyStep<'_>),
+    ) -> Result<(Restored, bool), DataDirError> {
+        let backup = Backup::open(file, told)?;
         // A key file that is there and unusable is for the next start to complain of.
         let has_keys = self.key_file.symlink_metadata().is_ok();
         if !self.has_database()? {
@@ -113,15 +119,15 @@ impl DataDir {
         } else if !has_keys {
             return Err(self.keys_missing());
         }
-        Ok((backup.restore_to(&self.database(), now)?, !has_keys))
+        Ok((backup.restore_to(&self.database(), now, told)?, !has_keys))
     }
 
-    /// Copies the database into a new file, also while a server writes to it.
+    /// Copies the database into a new file, also while a server writes to it. `told` is called as each step begins.
     ///
     /// # Errors
     /// [`DataDirError`].
-    pub fn back_up(&self, file: &Path) -> Result<store::BackedUp, DataDirError> {
-        Ok(store::back_up(&self.database(), file)?)
+    pub fn back_up(&self, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<store::BackedUp, DataDirError> {
+        Ok(store::back_up(&self.database(), file, told)?)
     }
 
     /// Whether there is a database file.

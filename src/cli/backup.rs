@@ -1,10 +1,11 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
 use super::commands::{self, Command};
+use super::progress::{self, Progress};
 use super::settings::Settings;
 use super::{Failure, operand};
 use crate::clock;
-use crate::store::{BackedUp, Restored};
+use crate::store::{BackedUp, CopyStep, Restored};
 use alloc::string::String;
 use core::time::Duration;
 use std::io::{self, Write as _};
@@ -26,7 +27,10 @@ pub(super) const BACK_UP: Command = Command {
 
 fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
-    let made = data_dir.back_up(Path::new(file));
+    let made = progress::watched(|progress| {
+        progress.begin("opening the database");
+        data_dir.back_up(Path::new(file), &|step| show(progress, step))
+    });
     let BackedUp { users, bytes } = made.map_err(|error| Failure::failed("can't back up", &error))?;
     let keys = data_dir.key_file().display();
     write!(
@@ -54,7 +58,9 @@ pub(super) const RESTORE: Command = Command {
 
 fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
-    let restored = data_dir.restore(Path::new(file), clock::now().unix);
+    let restored = progress::watched(|progress| {
+        data_dir.restore(Path::new(file), clock::now().unix, &|step| show(progress, step))
+    });
     let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // What a server that starts now issues shall live, and its clock not be found a second behind.
@@ -83,4 +89,11 @@ fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fai
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn show(progress: &Progress, step: CopyStep<'_>) {
+    match step {
+        CopyStep::Copying { to, bytes } => progress.growing("copying", to, bytes),
+        CopyStep::Checking => progress.begin("checking the backup"),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user};
+use super::{Failure, backup, key, serve, throttle, token, user, user_list};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 pub(super) struct Command {
     /// The words that name it.
     pub(super) words: &'static [&'static str],
-    /// The operands it needs, every one of them.
+    /// The operands it needs; one in brackets may be left out, and so may those behind it.
     pub(super) operands: &'static [&'static str],
     /// What it does, in a sentence.
     pub(super) summary: &'static str,
@@ -40,7 +40,8 @@ pub(super) const NEW_PASSWORD: [&Opt; 6] = [
 pub(super) const COMMANDS: &[&Command] = &[
     &serve::SERVE,
     &user::ADD,
-    &user::LIST,
+    &user_list::LIST,
+    &user_list::SHOW,
     &user::PASSWD,
     &user::DISABLE,
     &user::ENABLE,

@@ -8,8 +8,10 @@
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs` | the tables as text |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
-//! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
+//! | `output.rs` | what commands print: columns for people, JSON for programs |
+//! | `progress.rs` | how far a long piece of work is, on a terminal |
 //! | `log.rs` | what the server writes on standard error |
 //!
 //! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
@@ -21,21 +23,23 @@ mod key;
 mod listen;
 mod log;
 mod options;
+mod output;
 mod parse;
+mod progress;
 mod prompt;
 mod serve;
 mod settings;
 mod throttle;
 mod token;
 mod user;
+mod user_list;
 
 use crate::chain;
 use crate::os;
 use alloc::format;
 use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use core::error::Error;
-use core::fmt::Write as _;
+use output::table;
 use parse::Asked;
 use settings::Settings;
 use std::ffi::OsString;
@@ -113,22 +117,6 @@ fn complain(message: &str, status: u8) -> ExitCode {
 /// The operand of a command that has one; the parser saw to it that it is there.
 fn operand(operands: &[String]) -> &str {
     operands.first().map_or("", String::as_str)
-}
-
-/// A table with aligned columns, two spaces between them.
-fn table(rows: &[Vec<String>]) -> String {
-    let width =
-        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (column, cell) in row.iter().enumerate() {
-            let _ = write!(line, "{cell:width$}  ", width = width(column).unwrap_or(0));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// A text as one word: what would break the line or hide itself is escaped.

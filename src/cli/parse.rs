@@ -20,7 +20,7 @@ pub(super) enum Asked {
         command: &'static Command,
         /// The options that were given, with their texts; a flag's is empty.
         given: Vec<(&'static Opt, String)>,
-        /// What else was given: as many words as the command has operands.
+        /// What else was given: as many words as the command has operands, less those that may be left out.
         operands: Vec<String>,
     },
 }
@@ -79,7 +79,8 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Ask
     };
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
-    if operands.len() != command.operands.len() {
+    let needed = command.operands.iter().filter(|operand| !operand.starts_with('[')).count();
+    if !(needed..=command.operands.len()).contains(&operands.len()) {
         let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
         return Err(Failure::Usage(format!(
             "{name}: expected {expected}, {given} given; see: gatekey help {name}"
@@ -130,6 +131,14 @@ mod tests {
     }
 
     #[test]
+    fn an_operand_in_brackets_may_be_left_out() {
+        for (line, expected) in [("user revoke ok", &["ok"][..]), ("user revoke --all", &[])] {
+            let Ok(Asked::Run { operands, .. }) = parsed(line) else { panic!("{line}") };
+            assert_eq!(operands, expected);
+        }
+    }
+
+    #[test]
     fn help_is_given_wherever_it_is_asked_for() {
         for line in ["help user add", "user add --help", "--help user add", "user add ok -h"] {
             let Ok(Asked::Help(words)) = parsed(line) else { panic!("{line}") };
@@ -148,6 +157,10 @@ mod tests {
         assert_eq!(complaint("serve --listen"), "missing argument for option '--listen'");
         assert_eq!(complaint("serve now"), "serve: expected nothing more, 1 given; see: gatekey help serve");
         assert_eq!(complaint("user add"), "user add: expected USERNAME, 0 given; see: gatekey help user add");
+        assert_eq!(
+            complaint("user revoke a b"),
+            "user revoke: expected [USERNAME], 2 given; see: gatekey help user revoke"
+        );
         assert_eq!(
             complaint("user list --listen x"),
             "user list does not take --listen; see: gatekey help user list"

@@ -14,11 +14,11 @@ use crate::realm::{Policy, Realm, Registration};
 use crate::server::strict::{self, Limits, Listener};
 use crate::server::{self, Handler, Shutdown, tiny};
 use crate::signer::SigningKey;
+use crate::store::SAVE_EVERY;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
-use core::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
@@ -35,9 +35,6 @@ const ADVISED_PASSWORD_CHARS: usize = 8;
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
 /// Says that it was tried. Not by the variable above: glibc takes that away from a program with capabilities of its own.
 const RESTARTED: &str = "GATEKEY_RESTARTED";
-
-/// How often the counters of failed guesses and the time are saved: what a killed server forgets at most.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts this program once more, with an allocator that gives memory back.
 ///

@@ -2,14 +2,20 @@
 
 use super::commands::{self, Command};
 use super::options;
+use super::output::List;
 use super::settings::Settings;
-use super::{Failure, log, table, user};
+use super::user_list::{MOMENT_WIDTH, PAGE};
+use super::{Failure, log, user};
 use crate::clock::{self, UnixTime};
+use crate::json::{Value, json};
 use crate::realm::{FailedGuesses, Policy, Realm};
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
+
+/// Nobody allows a name more guesses than have so many digits.
+const COUNT_WIDTH: usize = 5;
 
 pub(super) const LIST: Command = Command {
     words: &["throttle", "list"],
@@ -19,30 +25,53 @@ pub(super) const LIST: Command = Command {
               the user logs in only from where that user has logged in before. Of a running server, these are the \
               counters it saved last, up to 10 s ago; give the same --guesses-per-user as the server. Addresses are \
               kept only as hashes and can't be listed, nor what was wrong at one from which that user has logged in \
-              before: whoever is not in the list may still be answered 429. The server's log says why.",
+              before: whoever is not in the list may still be answered 429. The server's log says why. With --json an \
+              array of objects, times in Unix seconds.",
     example: "gatekey throttle list --data /var/lib/gatekey",
-    options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER],
+    options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER, &options::JSON],
     run: list,
 };
 
 fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    let now = clock::now();
+    let (now, is_json) = (clock::now(), settings.flag(&options::JSON)?);
     let realm = open(settings)?;
-    let failed =
-        realm.failed_guesses(now).map_err(|error| Failure::failed("can't read the counters", &error))?;
-    let header = ["FAILED", "OF", "FORGOTTEN", "NAME"].map(String::from).to_vec();
-    let rows: Vec<_> =
-        [header].into_iter().chain(failed.iter().map(|failed| row(failed, now.unix))).collect();
-    io::stdout().lock().write_all(table(&rows).as_bytes())?;
-    if failed.is_empty() {
+    let out = BufWriter::new(io::stdout().lock());
+    let mut list = if is_json {
+        List::of_json(out)?
+    } else {
+        List::of_lines(out, &[("FAILED", 0), ("OF", COUNT_WIDTH), ("FORGOTTEN", MOMENT_WIDTH), ("NAME", 0)])?
+    };
+    let mut after = None;
+    loop {
+        let page = realm.failed_guesses(after, PAGE, now);
+        let (failed, newest) = page.map_err(|error| Failure::failed("can't read the counters", &error))?;
+        for failed in &failed {
+            list.push(|| cells(failed, now.unix), || object(failed, now.unix))?;
+        }
+        match newest {
+            Some(id) => after = Some(id),
+            None => break,
+        }
+    }
+    if list.end()? && !is_json {
         log::notice("no user's name is being guessed at");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<String> {
+fn cells(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<String> {
     let forgotten_at = now.saturating_add(count.forgotten_in).to_string();
     [count.failures.to_string(), count.allowed.to_string(), forgotten_at, username.clone()].into()
+}
+
+fn object(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Value {
+    let forgotten_at = now.saturating_add(count.forgotten_in).seconds();
+    json!({
+        "username": username,
+        "failed": count.failures,
+        "allowed": count.allowed,
+        "forgotten_at": forgotten_at,
+    })
 }
 
 pub(super) const CLEAR: Command = Command {

@@ -2,7 +2,7 @@
 
 use super::commands::{self, Command};
 use super::settings::Settings;
-use super::{Failure, operand, prompt, table};
+use super::{Failure, operand, options, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
@@ -10,14 +10,10 @@ use crate::realm::{Policy, Realm};
 use crate::store::{Store, StoreError, User};
 use crate::user_id::UserId;
 use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec;
-use alloc::vec::Vec;
+use alloc::string::String;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-
-/// Users that `list` reads at a time: a million users must not stand in memory at once.
-const PAGE: u32 = 1_000;
+use std::thread;
 
 pub(super) const ADD: Command = Command {
     words: &["user", "add"],
@@ -39,39 +35,6 @@ fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure
     let added = realm.add_user(username, &password, clock::now().unix);
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
     say(&format!("added {username:?} with id {}", added.id))
-}
-
-pub(super) const LIST: Command = Command {
-    words: &["user", "list"],
-    operands: &[],
-    summary: "List all users.",
-    details: "One line a user: id, state, when added, name.",
-    example: "gatekey user list --data /var/lib/gatekey",
-    options: &commands::DATA,
-    run: list,
-};
-
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    let realm = open(settings)?;
-    let mut out = io::stdout().lock();
-    let mut last: Option<UserId> = None;
-    loop {
-        let users =
-            realm.list_users(last, PAGE).map_err(|error| Failure::failed("can't list users", &error))?;
-        let header = last.is_none().then(|| ["ID", "STATE", "ADDED", "NAME"].map(String::from).to_vec());
-        let rows: Vec<_> = header.into_iter().chain(users.iter().map(row)).collect();
-        out.write_all(table(&rows).as_bytes())?;
-        match users.last() {
-            Some(user) => last = Some(user.id),
-            None => return Ok(ExitCode::SUCCESS),
-        }
-    }
-}
-
-/// Names hold nothing that would break the line: that is what a user name is.
-fn row(user: &User) -> Vec<String> {
-    let state = if user.disabled { "disabled" } else { "active" };
-    vec![user.id.to_string(), state.into(), user.created_at.to_string(), user.username.clone()]
 }
 
 pub(super) const PASSWD: Command = Command {
@@ -124,16 +87,36 @@ fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 
 pub(super) const REVOKE: Command = Command {
     words: &["user", "revoke"],
-    operands: &["USERNAME"],
-    summary: "Sign a user out everywhere: every token of the user dies.",
-    details: "The password stays as it is.",
+    operands: &["[USERNAME]"],
+    summary: "Sign a user out everywhere, or everybody: every token dies.",
+    details: "Passwords stay as they are. With --all instead of a name it is everybody. It ends when tokens issued from \
+              then on live: after a second, or some more while the clock is behind the newest time in the database; \
+              who logs in meanwhile must do so again.",
     example: "gatekey user revoke alice",
-    options: &commands::DATA,
+    options: &[&options::DATA, &options::KEY_FILE, &options::ALL],
     run: revoke,
 };
 
 fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    change(settings, operand(operands), "signed {} out everywhere", Realm::revoke_tokens)
+    match (operands.first(), settings.flag(&options::ALL)?) {
+        (Some(username), false) => {
+            change(settings, username, "signed {} out everywhere", Realm::revoke_tokens)
+        }
+        (None, true) => revoke_all(settings),
+        (None, false) | (Some(_), true) => Err(Failure::Usage(
+            "user revoke: expected either USERNAME or --all; see: gatekey help user revoke".into(),
+        )),
+    }
+}
+
+fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
+    let revoked = open(settings)?.revoke_all_tokens(clock::now());
+    let until = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
+    progress::watched(|progress| {
+        progress.begin("waiting until new tokens live");
+        thread::sleep(until);
+    });
+    say("signed everybody out: every token issued before is dead, and everybody must log in again")
 }
 
 pub(super) const DELETE: Command = Command {
@@ -164,7 +147,7 @@ fn change(
 }
 
 /// The realm in the data directory, which must be there.
-fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
     open_with(settings, settings.policy()?)
 }
 

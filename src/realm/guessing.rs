@@ -6,8 +6,9 @@ use crate::clock::{Now, UnixTime};
 use crate::hashing::Gate;
 use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
-use crate::store::{LoginSubject, Store, StoreError, User};
+use crate::store::{LoginNotes, LoginSubject, Store, StoreError, User};
 use crate::throttle::{Charged, Count, Guess, Rules, SavedError, Throttle, Throttled};
+use crate::user_id::UserId;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -138,8 +139,7 @@ impl Realm {
         if self.guard.is_none() || is_noted {
             return;
         }
-        let forget_before = UnixTime::EPOCH
-            .saturating_add(now.unix.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED));
+        let forget_before = remembered_since(now.unix);
         let noted = self.store.remember_address(id, &login.mark, now.unix, ADDRESSES, forget_before);
         if let Err(error) = noted {
             (self.observer)(Notice::AddressNotRemembered(id, &error));
@@ -186,6 +186,11 @@ impl Realm {
     }
 }
 
+/// What was noted before this is forgotten.
+fn remembered_since(now: UnixTime) -> UnixTime {
+    UnixTime::EPOCH.saturating_add(now.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED))
+}
+
 /// What stands before a check of a password; an open gate where the throttle is off.
 pub(super) struct LoginGate<'a> {
     throttle: Option<&'a Throttle>,
@@ -221,28 +226,34 @@ pub struct FailedGuesses {
     pub count: Count,
 }
 
-/// Users read at a time: a million users must not stand in memory at once.
-const PAGE: u32 = 1_000;
-
 impl Realm {
-    /// Every user for whose name wrong passwords count, as far as they were saved.
+    /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were
+    /// saved; also the last id that was looked at, `None` where there are no more users.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn failed_guesses(&self, now: Now) -> Result<Vec<FailedGuesses>, StoreError> {
-        let Some(guard) = &self.guard else { return Ok(Vec::new()) };
-        let (mut failed, mut last) = (Vec::new(), None);
-        loop {
-            let users = self.store.list_users(last, PAGE)?;
-            let Some(newest) = users.last() else { return Ok(failed) };
-            last = Some(newest.id);
-            for User { username, .. } in users {
-                let count = guard.throttle.count_of(&username, now.monotonic);
-                if count.failures > 0 {
-                    failed.push(FailedGuesses { username, count });
-                }
-            }
-        }
+    pub fn failed_guesses(
+        &self,
+        after: Option<UserId>,
+        limit: u32,
+        now: Now,
+    ) -> Result<(Vec<FailedGuesses>, Option<UserId>), StoreError> {
+        let Some(guard) = &self.guard else { return Ok((Vec::new(), None)) };
+        let users = self.store.list_users(after, limit)?;
+        let last = users.last().map(|user| user.id);
+        let failed = users.into_iter().map(|User { username, .. }| FailedGuesses {
+            count: guard.throttle.count_of(&username, now.monotonic),
+            username,
+        });
+        Ok((failed.filter(|failed| failed.count.failures > 0).collect(), last))
+    }
+
+    /// What is noted of a user's logins: where there is a throttle, once a day from each address.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn login_notes(&self, id: UserId, now: Now) -> Result<LoginNotes, StoreError> {
+        self.store.login_notes(id, remembered_since(self.time.read(now).unix))
     }
 
     /// Forgets every count, here and in a server that runs on the same store.

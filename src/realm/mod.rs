@@ -28,7 +28,7 @@ pub use register::{RegisterError, Registered};
 pub use users::{PasswordError, UserChangeError};
 
 use crate::client::Client;
-use crate::clock::{Now, UnixTime};
+use crate::clock::Now;
 use crate::hashing::{HashError, Hasher};
 use crate::keys::{KeyFileError, Keys, Refresh};
 use crate::signer::KeyRing;
@@ -234,12 +234,14 @@ impl Realm {
         self.store.revoke_tokens(id).map(drop)
     }
 
-    /// Ends every token that was issued before this moment, whoever it is for.
+    /// Ends every token issued until now, whoever it is for. What is issued before the time has passed that this gives
+    /// is dead too: a second, and some more while the clock is behind the newest time in the store.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn revoke_all_tokens(&self, issued_before: UnixTime) -> Result<(), StoreError> {
-        self.store.raise_tokens_not_before(issued_before)
+    pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
+        let time = self.time.read(now).unix;
+        Ok(self.store.end_all_tokens(time, now.unix)?.duration_since(time))
     }
 
     /// Looks at the key file again, once a second at most.

@@ -3,7 +3,7 @@
 use super::Realm;
 use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
 use crate::client::Client;
-use crate::clock::Now;
+use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::password;
@@ -93,6 +93,22 @@ impl Realm {
     /// [`StoreError`].
     pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         self.store.list_users(after, limit)
+    }
+
+    /// The highest id that a user has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_user_id(&self) -> Result<Option<UserId>, StoreError> {
+        self.store.last_user_id()
+    }
+
+    /// Before which moment every token is dead, whoever it is for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
+        self.store.tokens_not_before()
     }
 
     /// Sets a password by an operator's word, and ends every token.

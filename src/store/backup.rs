@@ -29,6 +29,20 @@ pub struct BackedUp {
     pub bytes: u64,
 }
 
+/// What is being done to a copy, for whoever waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyStep<'a> {
+    /// Everything is copied into this file, which gets about as long as `bytes`, not longer.
+    Copying {
+        /// It grows meanwhile.
+        to: &'a Path,
+        /// As long as what is copied.
+        bytes: u64,
+    },
+    /// All of a copy is read.
+    Checking,
+}
+
 /// Why no backup can be made, or none restored. The file comes first in every message.
 #[derive(Debug)]
 pub enum CopyError {
@@ -78,11 +92,11 @@ impl Error for CopyError {
 }
 
 /// Copies the database into a new file, for its owner alone; when this returns, the copy was checked and is on the
-/// disk. The database stays as it is, also if it is an older gatekey's.
+/// disk. The database stays as it is, also if it is an older gatekey's. `told` is called as each step begins.
 ///
 /// # Errors
 /// [`CopyError`]; no file is left behind then.
-pub fn back_up(database: &Path, file: &Path) -> Result<BackedUp, CopyError> {
+pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
     let unreadable = |error| CopyError::Store(database.into(), error);
     let _open = lock::Open::with_others(database).map_err(unreadable)?;
     let (source, _) = open_sound(database, Depth::Schema).map_err(unreadable)?;
@@ -91,7 +105,7 @@ pub fn back_up(database: &Path, file: &Path) -> Result<BackedUp, CopyError> {
     }
     let partial = sqlite::beside(file, ".partial");
     create(&partial)?;
-    let made = fill(&source, database, &partial).and_then(|contents| {
+    let made = fill(&source, database, &partial, told).and_then(|contents| {
         os::rename_to_free_name(&partial, file).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => CopyError::Exists(file.into()),
             _ => CopyError::File(file.into(), error),
@@ -118,8 +132,14 @@ pub(super) fn create(path: &Path) -> Result<(), CopyError> {
 }
 
 /// Copies into an empty file, reads the copy again and gets it onto the disk.
-fn fill(source: &Connection, database: &Path, copy: &Path) -> Result<BackedUp, CopyError> {
-    copy_into(source, database, copy)?;
+fn fill(
+    source: &Connection,
+    database: &Path,
+    copy: &Path,
+    told: &dyn Fn(CopyStep<'_>),
+) -> Result<BackedUp, CopyError> {
+    copy_into(source, database, copy, told)?;
+    told(CopyStep::Checking);
     let (connection, users) =
         open_sound(copy, Depth::EveryPage).map_err(|error| CopyError::Store(copy.into(), error))?;
     drop(connection);
@@ -128,7 +148,15 @@ fn fill(source: &Connection, database: &Path, copy: &Path) -> Result<BackedUp, C
 }
 
 /// Copies what a database holds into an empty file.
-pub(super) fn copy_into(source: &Connection, database: &Path, copy: &Path) -> Result<(), CopyError> {
+pub(super) fn copy_into(
+    source: &Connection,
+    database: &Path,
+    copy: &Path,
+    told: &dyn Fn(CopyStep<'_>),
+) -> Result<(), CopyError> {
+    let bytes = bytes_in_use(source).map_err(|error| CopyError::Store(database.into(), error.into()))?;
+    told(CopyStep::Copying { to: copy, bytes });
+
     // Absolute: SQLite takes some names, such as ":memory:", for other things than files.
     let path = std::path::absolute(copy).map_err(|error| CopyError::File(copy.into(), error))?;
     let path = ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_bytes()));
@@ -137,6 +165,13 @@ pub(super) fn copy_into(source: &Connection, database: &Path, copy: &Path) -> Re
         StoreError::Corrupt(_) => CopyError::Store(database.into(), error),
         _ => CopyError::Store(copy.into(), error), // the disk is full, mostly
     })
+}
+
+/// What the pages of a database take in which anything stands.
+fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
+    Ok(pages.saturating_mul(number("page_size")?).unsigned_abs())
 }
 
 /// Gets a file that no store is open on onto the disk; its size.

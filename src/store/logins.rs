@@ -4,7 +4,7 @@
 //! can tell whether an address is remembered, and nobody can read there where a user lives.
 
 use super::throttle::epoch;
-use super::users::{moment, seconds, select_user, user};
+use super::users::{moment, out_of_range, seconds, select_user, unsigned, user};
 use super::{Store, StoreError, User};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
@@ -20,6 +20,15 @@ pub struct LoginSubject {
     pub remembered_at: Option<UnixTime>,
     /// As [`Store::throttle_epoch`].
     pub throttle_epoch: u64,
+}
+
+/// What is noted of a user's logins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoginNotes {
+    /// From how many addresses the user logged in lately.
+    pub addresses: u64,
+    /// When a login was noted last.
+    pub newest: Option<UnixTime>,
 }
 
 /// As long for a name that nobody has as for any other, up to some steps down a tree: there is always one row, and
@@ -44,6 +53,24 @@ impl Store {
                 .prepare_cached(FIND_LOGIN_SUBJECT)?
                 .query_row(params![username, address], login_subject)
         })
+    }
+
+    /// What is noted of a user's logins; only addresses seen since `since` count.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn login_notes(&self, id: UserId, since: UnixTime) -> Result<LoginNotes, StoreError> {
+        let sql = "SELECT count(*) FILTER (WHERE seen_at >= ?2), max(seen_at) FROM remembered_addresses \
+                   WHERE user_id = ?1";
+        let notes = |row: &Row<'_>| {
+            let is_noted = row.get::<_, Option<i64>>(1)?.is_some();
+            Ok(LoginNotes {
+                addresses: unsigned(row, 0)?.ok_or(out_of_range(0))?,
+                newest: is_noted.then(|| moment(row, 1)).transpose()?,
+            })
+        };
+        self.database
+            .read_once(|connection| connection.query_row(sql, params![id.number(), seconds(since)], notes))
     }
 
     /// Remembers that this user logged in from this address, and forgets of the user's other addresses those not

@@ -32,9 +32,9 @@ mod sqlite;
 mod throttle;
 mod users;
 
-pub use backup::{BackedUp, CopyError, back_up};
-pub use logins::LoginSubject;
-pub use realm::SigningKeyUse;
+pub use backup::{BackedUp, CopyError, CopyStep, back_up};
+pub use logins::{LoginNotes, LoginSubject};
+pub use realm::{SAVE_EVERY, SigningKeyUse};
 pub use restore::{Backup, Restored};
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};

@@ -1,12 +1,19 @@
 //! What holds for everybody, and what is known of signing keys.
 
+use super::sqlite::BUSY_TIMEOUT;
 use super::users::{moment, out_of_range, seconds, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::time::Duration;
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
+
+/// How often who serves from a store saves the counters of failed guesses and the time: what a killed server forgets at
+/// most.
+pub const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// By how much the newest time in the store may be too old.
+const UNSAVED: Duration = SAVE_EVERY.saturating_add(BUSY_TIMEOUT);
 
 /// How a signing key was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +36,22 @@ impl Store {
         self.database.read(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
     }
 
-    /// Ends every token issued before this moment. It never goes back.
+    /// Ends every token issued until now, whoever it is for and whatever server on this store issued it. `newest` is
+    /// the newest time that the caller knows of, `now` what the clock says.
+    ///
+    /// Gives since when tokens count: it is later than now, and what is issued until then is dead too.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn raise_tokens_not_before(&self, at: UnixTime) -> Result<(), StoreError> {
-        let sql = "UPDATE realm SET tokens_not_before = max(tokens_not_before, ?1)";
+    pub fn end_all_tokens(&self, newest: UnixTime, now: UnixTime) -> Result<UnixTime, StoreError> {
+        let sql = "SELECT newest_time FROM realm";
         self.database.write(|connection| {
-            connection.execute(sql, [seconds(at)])?;
-            Ok(())
+            let transaction = connection.transaction()?;
+            let newest = newest.max(transaction.query_row(sql, [], |row| moment(row, 0))?);
+            let since = after_all_issued(newest, now);
+            count_tokens_since(&transaction, since)?;
+            transaction.commit()?;
+            Ok(since)
         })
     }
 
@@ -106,6 +120,22 @@ impl Store {
             statement.query_map([], |row| Ok((row.get(0)?, key_use(row)?)))?.collect()
         })
     }
+}
+
+/// The first second in which nothing was issued yet. What is issued in this second may be older than this moment, so it
+/// is the next one. While the clock is behind the newest time, nobody but a running server knows how late it is, and
+/// what it told the store may be a while ago.
+pub(super) fn after_all_issued(newest: UnixTime, now: UnixTime) -> UnixTime {
+    let unsaved = if newest > now { UNSAVED } else { Duration::ZERO };
+    newest.max(now).saturating_add(unsaved).saturating_add(Duration::from_secs(1))
+}
+
+/// From this moment on tokens count. It never goes back, and who opens the store later begins there.
+pub(super) fn count_tokens_since(connection: &Connection, at: UnixTime) -> rusqlite::Result<()> {
+    let sql = "UPDATE realm SET newest_time = max(newest_time, ?1), \
+               tokens_not_before = max(tokens_not_before, ?1)";
+    connection.execute(sql, [seconds(at)])?;
+    Ok(())
 }
 
 fn key_use(row: &Row<'_>) -> rusqlite::Result<SigningKeyUse> {

@@ -11,14 +11,12 @@
 //! The old database stays beside the new one under another name, with whatever of it stood in its `-wal`: nothing is
 //! lost by restoring the wrong file.
 
-use super::backup::{self, Depth};
-use super::users::seconds;
-use super::{CopyError, StoreError, files, lock, schema, sqlite};
+use super::backup::{self, CopyStep, Depth};
+use super::{CopyError, StoreError, files, lock, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
 use alloc::format;
 use alloc::vec::Vec;
-use core::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::fs;
@@ -48,7 +46,7 @@ pub struct Restored {
     pub last_id: i64,
     /// Whether all ids that were ever given are known; else many were left out.
     pub ids_are_known: bool,
-    /// Tokens issued before this second are dead; it is the next one.
+    /// Tokens issued before this second are dead; it is later than now.
     pub tokens_not_before: UnixTime,
 }
 
@@ -57,7 +55,8 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError`]: the file is not gatekey's, newer or damaged.
-    pub fn open(path: &Path) -> Result<Self, CopyError> {
+    pub fn open(path: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
+        told(CopyStep::Checking);
         let (connection, users) = backup::open_sound(path, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
@@ -67,7 +66,12 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError`]; the database is then as it was.
-    pub fn restore_to(&self, database: &Path, now: UnixTime) -> Result<Restored, CopyError> {
+    pub fn restore_to(
+        &self,
+        database: &Path,
+        now: UnixTime,
+        told: &dyn Fn(CopyStep<'_>),
+    ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(database.into(), error);
         if files::is_same_file(&self.path, database) {
             return Err(CopyError::IsTheDatabase(self.path.clone()));
@@ -76,7 +80,7 @@ impl Backup {
             lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
         let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
         let staged = sqlite::beside(database, ".restoring");
-        let prepared = self.stage(&staged, old.as_ref(), now).and_then(|prepared| {
+        let prepared = self.stage(&staged, old.as_ref(), now, told).and_then(|prepared| {
             // Moves what stands in the old database's `-wal` into it.
             alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep(database, now).map_err(failed)?;
@@ -91,14 +95,20 @@ impl Backup {
     }
 
     /// Makes the new database beside the old one, whole and on the disk.
-    fn stage(&self, staged: &Path, old: Option<&Past>, now: UnixTime) -> Result<Restored, CopyError> {
+    fn stage(
+        &self,
+        staged: &Path,
+        old: Option<&Past>,
+        now: UnixTime,
+        told: &dyn Fn(CopyStep<'_>),
+    ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(staged.into(), error);
         // Left by a restore that was cut short: nobody else is at work here.
         for end in ["", "-journal"] {
             remove(&sqlite::beside(staged, end)).map_err(failed)?;
         }
         backup::create(staged)?;
-        backup::copy_into(&self.connection, &self.path, staged)?;
+        backup::copy_into(&self.connection, &self.path, staged, told)?;
         let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
         give_to_owner_of_directory(staged).map_err(failed)?;
         backup::sync(staged).map_err(failed)?;
@@ -115,13 +125,11 @@ impl Backup {
         let seen = [Some(&own), old].into_iter().flatten();
         let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
         let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
-        // The next second: what is issued in this one may be older than the restore.
-        let newest = seen.map(|past| past.newest_time).fold(now, UnixTime::max);
-        let tokens_not_before = newest.saturating_add(Duration::from_secs(1));
+        let newest = seen.map(|past| past.newest_time).fold(UnixTime::EPOCH, UnixTime::max);
+        let tokens_not_before = realm::after_all_issued(newest, now);
 
         let transaction = connection.transaction()?;
-        let sql = "UPDATE realm SET newest_time = ?1, tokens_not_before = max(tokens_not_before, ?1)";
-        transaction.execute(sql, [seconds(tokens_not_before)])?;
+        realm::count_tokens_since(&transaction, tokens_not_before)?;
         transaction.execute("DELETE FROM sqlite_sequence WHERE name = 'users'", [])?;
         transaction
             .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?1)", params![last_id])?;

@@ -15,7 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Reads at the same time; more wait. A read takes microseconds, so this is about cores, not clients.
 const MAX_READERS: usize = 4;
 /// Pages that a connection keeps, in KiB: what is hot is a path of a few pages from a table's root.

@@ -157,6 +157,16 @@ impl Store {
         })
     }
 
+    /// The highest id that a user has.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_user_id(&self) -> Result<Option<UserId>, StoreError> {
+        let sql = "SELECT max(id) FROM users";
+        let last = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
+        Ok(self.database.read(|connection| connection.query_row(sql, [], last))?.and_then(UserId::new))
+    }
+
     /// Puts the same password's new hash where the old one stands. False, and nothing changed, if anything
     /// else stands there by now: a password changed meanwhile must stay.
     ///

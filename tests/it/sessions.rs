@@ -1,12 +1,13 @@
 //! The life of tokens: how long they last, how they are renewed, what ends them, and the keys under them.
 
-use crate::harness::{TestRealm, error, json_request, object};
+use crate::harness::{CHEAP, TestRealm, error, json_request, object};
 use gatekey::client::Client;
 use gatekey::clock::UnixTime;
 use gatekey::credentials::{self, Credentials};
-use gatekey::data_dir::SIGNING_KEYS;
+use gatekey::data_dir::{DataDir, SIGNING_KEYS};
+use gatekey::hashing::Hasher;
 use gatekey::http::Response;
-use gatekey::realm::{Policy, SessionOver};
+use gatekey::realm::{Policy, Realm, SessionOver};
 use gatekey::secret::Secret;
 use gatekey::token::{self, Claims};
 use gatekey::user_id::{Generation, UserId};
@@ -233,24 +234,41 @@ fn a_token_issued_for_an_old_password_is_dead_from_the_start() {
 }
 
 #[test]
-fn revoking_all_tokens_ends_those_issued_before_the_moment_and_no_other() {
+fn revoking_all_tokens_ends_those_issued_until_now_and_none_issued_after() {
     let test = realm(600, 86_400);
     test.add_user("other", "python");
     let before = [test.token("ok", "python"), test.token("other", "python")];
     test.advance(SECOND);
     let at = test.token("ok", "python");
-    let cutoff = test.unix();
-    test.realm.revoke_all_tokens(cutoff).unwrap();
-    for token in &before {
-        assert!(!is_good(&test, token), "issued one second before");
+    assert_eq!(test.realm.revoke_all_tokens(test.now()).unwrap(), SECOND);
+    for token in before.iter().chain([&at]) {
+        assert!(!is_good(&test, token), "issued one second before, or in the same one");
         assert_eq!(test.bearer("GET", "/api/token", token).status, 401);
     }
-    assert!(is_good(&test, &at), "issued in the same second");
-
-    test.realm.revoke_all_tokens(UnixTime::EPOCH).unwrap();
-    assert!(!is_good(&test, &before[0]), "the moment never goes back");
     test.advance(SECOND);
     assert!(is_good(&test, &test.token("other", "python")));
+    assert!(!is_good(&test, &before[0]));
+}
+
+#[test]
+fn all_tokens_are_revoked_by_the_realms_time_while_the_clock_is_behind() {
+    let test = realm(600, 86_400);
+    let start = test.now();
+    test.advance(Duration::from_secs(3_600));
+    let token = test.token("ok", "python");
+    // Another process, whose clock was set back meanwhile, and which knows of no newer time than the store.
+    let (store, keys) = DataDir::new(test.directory.path()).open().unwrap();
+    store.raise_newest_time(test.unix()).unwrap();
+    let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+    let command = Realm::open(store, keys, hasher, Policy::default(), start).unwrap();
+    test.advance(Duration::from_secs(15)); // the running server saves its time every 10 s, on a busy disk in 5 s
+    let unsaved = test.token("ok", "python");
+
+    let until = command.revoke_all_tokens(start).unwrap();
+    assert_eq!(until, Duration::from_secs(16));
+    assert!(!is_good(&test, &token) && !is_good(&test, &unsaved));
+    test.advance(until);
+    assert!(is_good(&test, &test.token("ok", "python")));
 }
 
 #[test]
@@ -259,7 +277,7 @@ fn a_renewal_under_way_when_all_tokens_were_revoked_dies_with_them() {
     let token = Credentials::Token(Secret::new(test.token("ok", "python")));
     test.advance(SECOND);
     let principal = test.realm.authenticate(&token, Client::Local, test.now()).unwrap();
-    test.realm.revoke_all_tokens(test.unix()).unwrap();
+    test.advance(test.realm.revoke_all_tokens(test.now()).unwrap());
     let renewed = test.realm.issue_token(&principal, test.now()).unwrap().token;
     assert!(!is_good(&test, &renewed), "its iat is new enough, its auth_time is not");
 }

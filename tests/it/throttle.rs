@@ -304,7 +304,7 @@ fn open(directory: &Path, now: Now) -> Realm {
 }
 
 fn guesses_of(realm: &Realm, now: Now) -> Vec<u64> {
-    realm.failed_guesses(now).unwrap().iter().map(|failed| failed.count.failures).collect()
+    realm.failed_guesses(None, 1_000, now).unwrap().0.iter().map(|failed| failed.count.failures).collect()
 }
 
 #[test]

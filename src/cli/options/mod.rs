@@ -8,6 +8,7 @@ mod hashing;
 mod keys;
 mod rules;
 mod serving;
+mod users;
 
 use super::commands::COMMANDS;
 use alloc::format;
@@ -18,6 +19,7 @@ pub(super) use hashing::*;
 pub(super) use keys::*;
 pub(super) use rules::*;
 pub(super) use serving::*;
+pub(super) use users::*;
 
 /// One option.
 #[derive(Debug)]

@@ -149,12 +149,20 @@ fn the_moment_since_when_tokens_count_never_goes_back() {
     let test = TestStore::new();
     let id = test.insert("ok");
     assert_eq!(test.store.tokens_not_before().unwrap(), UnixTime::EPOCH);
-    for (raise, then) in [(2_000, 2_000), (1_000, 2_000), (2_001, 2_001)] {
-        test.store.raise_tokens_not_before(at(raise)).unwrap();
+    // The newest time that the caller knows of, the clock; since when tokens count.
+    for (newest, clock, then) in [
+        (2_000, 2_000, 2_001),
+        (2_001, 2_001, 2_002),
+        (1_000, 1_000, 2_018), // the clock is behind: 10 s between two saves, 5 s for a save, and the next second
+        (3_000, 1_000, 3_016),
+        (3_016, 3_016, 3_017),
+    ] {
+        assert_eq!(test.store.end_all_tokens(at(newest), at(clock)).unwrap(), at(then));
         assert_eq!(test.store.tokens_not_before().unwrap(), at(then));
+        assert_eq!(test.store.newest_time().unwrap(), at(then), "who opens it later begins there");
         assert_eq!(test.store.find_token_subject(id).unwrap().unwrap().tokens_not_before, at(then));
     }
-    assert_eq!(test.reopen().store.tokens_not_before().unwrap(), at(2_001));
+    assert_eq!(test.reopen().store.tokens_not_before().unwrap(), at(3_017));
 }
 
 /// What is known of each key: fingerprint, first seen, retired, longest lifetime.

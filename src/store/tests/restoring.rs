@@ -26,19 +26,22 @@ fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
 fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
     // The newest time of the backup, that of the old database, the clock; since when tokens live.
     for (own, old, clock, not_before) in
-        [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_001), (9_000, 9_000, 7_000, 9_001)]
+        [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_016), (9_000, 9_000, 7_000, 9_016)]
     {
         let test = TestStore::new();
         test.insert("ok");
+        assert_eq!(test.store.end_all_tokens(at(3_000), at(3_999)).unwrap(), at(4_000));
         test.store.raise_newest_time(at(own)).unwrap();
         let file = test.directory.path().join("backup");
-        back_up(&test.path(), &file).unwrap();
+        back_up(&test.path(), &file, &|_| ()).unwrap();
         test.store.raise_newest_time(at(old)).unwrap();
-        test.store.raise_tokens_not_before(at(4_000)).unwrap();
         let TestStore { store, directory } = test;
         drop(store);
 
-        let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(clock)).unwrap();
+        let restored = Backup::open(&file, &|_| ())
+            .unwrap()
+            .restore_to(&database_in(&directory), at(clock), &|_| ())
+            .unwrap();
         let kept = directory.path().join(format!("gatekey.sqlite3.before-restore-{clock}"));
         let expected = Restored {
             users: 1,
@@ -60,7 +63,7 @@ fn another_realms_database_does_not_say_which_ids_were_given() {
     test.insert("ok");
     test.store.throttle_key(&[1; 32]).unwrap();
     let file = test.directory.path().join("backup");
-    assert_eq!(back_up(&test.path(), &file).unwrap().users, 1);
+    assert_eq!(back_up(&test.path(), &file, &|_| ()).unwrap().users, 1);
 
     let other = TestStore::new();
     other.store.throttle_key(&[2; 32]).unwrap();
@@ -69,7 +72,10 @@ fn another_realms_database_does_not_say_which_ids_were_given() {
     }
     let TestStore { store, directory } = other;
     drop(store);
-    let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(1_000)).unwrap();
+    let restored = Backup::open(&file, &|_| ())
+        .unwrap()
+        .restore_to(&database_in(&directory), at(1_000), &|_| ())
+        .unwrap();
     assert_eq!((restored.ids_are_known, restored.last_id), (false, 1_000_003));
 }
 
@@ -77,11 +83,37 @@ fn another_realms_database_does_not_say_which_ids_were_given() {
 fn a_backup_and_what_is_restored_from_it_are_for_their_owner_alone() {
     let test = TestStore::new();
     let (file, elsewhere) = (test.directory.path().join("backup"), tempfile::tempdir().unwrap());
-    back_up(&test.path(), &file).unwrap();
+    back_up(&test.path(), &file, &|_| ()).unwrap();
     let database = database_in(&elsewhere);
-    let restored = Backup::open(&file).unwrap().restore_to(&database, at(1_000)).unwrap();
+    let restored = Backup::open(&file, &|_| ()).unwrap().restore_to(&database, at(1_000), &|_| ()).unwrap();
     assert_eq!((restored.users, restored.kept), (0, None));
     for path in [file, database] {
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
     }
+}
+
+#[test]
+fn who_waits_for_a_copy_is_told_of_each_step_and_of_its_size() {
+    let test = TestStore::new();
+    for number in 0..200 {
+        test.insert(&format!("user {number}"));
+    }
+    test.store.delete_user(UserId::new(1).unwrap()).unwrap();
+    let (file, steps) = (test.directory.path().join("backup"), std::cell::RefCell::new(Vec::new()));
+    let note = |step: CopyStep<'_>| {
+        steps.borrow_mut().push(match step {
+            CopyStep::Copying { to, bytes } => {
+                format!("{} {bytes}", to.file_name().unwrap().to_str().unwrap())
+            }
+            CopyStep::Checking => "checking".into(),
+        });
+    };
+    let bytes = back_up(&test.path(), &file, &note).unwrap().bytes;
+    assert!(bytes > 40_000, "it is longer than an empty one: {bytes}");
+    assert_eq!(steps.take(), [format!("backup.partial {bytes}"), "checking".into()]);
+
+    let TestStore { store, directory } = test;
+    drop(store);
+    Backup::open(&file, &note).unwrap().restore_to(&database_in(&directory), at(1_000), &note).unwrap();
+    assert_eq!(steps.take(), ["checking".into(), format!("gatekey.sqlite3.restoring {bytes}")]);
 }

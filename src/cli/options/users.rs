@@ -1,0 +1,6 @@
+//! Options of the commands on users.
+
+use super::Opt;
+
+pub(in crate::cli) const ALL: Opt =
+    Opt { name: "all", value: None, default: None, help: "Everybody, instead of one user." };

@@ -1,0 +1,104 @@
+//! What commands print: aligned columns for people, JSON for programs.
+
+use crate::json::Value;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use std::io::{self, Write};
+
+/// A table with aligned columns, two spaces between them.
+pub(super) fn table(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<_> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    rows.iter().map(|row| line(row, &widths)).collect()
+}
+
+/// A line whose columns are as wide as these, at least; the last needs none.
+fn line(cells: &[String], widths: &[usize]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        let _ = write!(line, "{cell:width$}  ");
+    }
+    line.truncate(line.trim_end().len());
+    line.push('\n');
+    line
+}
+
+/// A list that is printed as it is read, however long it is: a line each under a header, or one JSON array.
+pub(super) struct List<W> {
+    out: W,
+    widths: Option<Vec<usize>>,
+    is_empty: bool,
+}
+
+impl<W: Write> List<W> {
+    /// With a header of these columns, each with how wide its cells get.
+    pub(super) fn of_lines(mut out: W, columns: &[(&str, usize)]) -> io::Result<Self> {
+        let widths: Vec<_> = columns.iter().map(|(name, width)| name.len().max(*width)).collect();
+        let header: Vec<_> = columns.iter().map(|(name, _)| (*name).to_string()).collect();
+        out.write_all(line(&header, &widths).as_bytes())?;
+        Ok(Self { out, widths: Some(widths), is_empty: true })
+    }
+
+    pub(super) fn of_json(mut out: W) -> io::Result<Self> {
+        out.write_all(b"[")?;
+        Ok(Self { out, widths: None, is_empty: true })
+    }
+
+    /// One more of them, as cells or as a value.
+    pub(super) fn push(
+        &mut self,
+        cells: impl FnOnce() -> Vec<String>,
+        value: impl FnOnce() -> Value,
+    ) -> io::Result<()> {
+        let is_first = core::mem::replace(&mut self.is_empty, false);
+        match &self.widths {
+            Some(widths) => self.out.write_all(line(&cells(), widths).as_bytes()),
+            None => write!(self.out, "{}{}", if is_first { "" } else { ",\n" }, value()),
+        }
+    }
+
+    /// Ends the list; whether it is empty.
+    pub(super) fn end(mut self) -> io::Result<bool> {
+        if self.widths.is_none() {
+            self.out.write_all(b"]\n")?;
+        }
+        self.out.flush()?;
+        Ok(self.is_empty)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::json;
+    use alloc::vec;
+
+    fn listed(mut list: List<&mut Vec<u8>>, ids: &[u64]) -> bool {
+        for id in ids {
+            list.push(|| vec![id.to_string(), "ok".into()], || json!({"id": id})).unwrap();
+        }
+        list.end().unwrap()
+    }
+
+    #[test]
+    fn a_list_is_aligned_before_its_last_line_is_known() {
+        let mut out = Vec::new();
+        let list = List::of_lines(&mut out, &[("ID", 4), ("NAME", 0)]).unwrap();
+        assert!(!listed(list, &[1, 1_000, 10_000]));
+        assert_eq!(String::from_utf8(out).unwrap(), "ID    NAME\n1     ok\n1000  ok\n10000  ok\n");
+    }
+
+    #[test]
+    fn a_json_list_is_one_array_a_line_each() {
+        for (ids, expected) in
+            [(&[][..], "[]\n"), (&[1], "[{\"id\":1}]\n"), (&[1, 2], "[{\"id\":1},\n{\"id\":2}]\n")]
+        {
+            let mut out = Vec::new();
+            assert_eq!(listed(List::of_json(&mut out).unwrap(), ids), ids.is_empty());
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

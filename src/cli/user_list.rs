@@ -1,0 +1,148 @@
+//! `gatekey user list` and `gatekey user show`: what the database knows of users, except what would help to guess.
+
+use super::commands::Command;
+use super::output::List;
+use super::settings::Settings;
+use super::{Failure, operand, options, table, user};
+use crate::clock::{self, UnixTime};
+use crate::json::{Object, Value, json};
+use crate::password::StoredHash;
+use crate::store::{LoginNotes, User};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+
+/// Users that are read at a time: a million users must not stand in memory at once.
+pub(super) const PAGE: u32 = 1_000;
+/// As wide as a moment is printed.
+pub(super) const MOMENT_WIDTH: usize = "2026-11-23T18:56:46Z".len();
+
+pub(super) const LIST: Command = Command {
+    words: &["user", "list"],
+    operands: &[],
+    summary: "List all users.",
+    details: "One line a user: id, state, when added, name. With --json an array of objects, times in Unix seconds.",
+    example: "gatekey user list --data /var/lib/gatekey",
+    options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
+    run: list,
+};
+
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let is_json = settings.flag(&options::JSON)?;
+    let failed = |error| Failure::failed("can't list users", &error);
+    let realm = user::open(settings)?;
+    let out = BufWriter::new(io::stdout().lock());
+    let mut list = if is_json {
+        List::of_json(out)?
+    } else {
+        let id_width = realm.last_user_id().map_err(failed)?.map_or(0, |id| id.to_string().len());
+        let columns = [("ID", id_width), ("STATE", "disabled".len()), ("ADDED", MOMENT_WIDTH), ("NAME", 0)];
+        List::of_lines(out, &columns)?
+    };
+    let mut after = None;
+    loop {
+        let users = realm.list_users(after, PAGE).map_err(failed)?;
+        for user in &users {
+            list.push(|| cells(user), || Value::Object(object(user)))?;
+        }
+        match users.last() {
+            Some(user) => after = Some(user.id),
+            None => break,
+        }
+    }
+    list.end()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names hold nothing that would break the line: that is what a user name is.
+fn cells(user: &User) -> Vec<String> {
+    vec![user.id.to_string(), state(user).into(), user.created_at.to_string(), user.username.clone()]
+}
+
+fn state(user: &User) -> &'static str {
+    if user.disabled { "disabled" } else { "active" }
+}
+
+fn object(user: &User) -> Object {
+    let members = [
+        ("id", json!(user.id.number())),
+        ("username", json!(user.username)),
+        ("state", json!(state(user))),
+        ("generation", json!(user.generation.number())),
+        ("created_at", json!(user.created_at.seconds())),
+    ];
+    members.into_iter().map(|(name, value)| (name.into(), value)).collect()
+}
+
+pub(super) const SHOW: Command = Command {
+    words: &["user", "show"],
+    operands: &["USERNAME"],
+    summary: "Say what is known of a user; never the password's hash.",
+    details: "The generation is what the user's tokens must carry: a changed password, signing out and disabling add \
+              one. The hash is told by its parameters alone. Logins are noted while the throttle is on, once a day \
+              from each address; the addresses themselves are nowhere. Tokens issued before \"tokens since\" are \
+              dead, everybody's. What isn't known is a dash, or null. With --json an object, times in Unix seconds.",
+    example: "gatekey user show alice",
+    options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
+    run: show,
+};
+
+fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let (username, is_json) = (operand(operands), settings.flag(&options::JSON)?);
+    let failed = |error| Failure::failed(format!("can't look {username:?} up"), &error);
+    let (realm, user) = user::open_for(settings, username)?;
+    let notes = realm.login_notes(user.id, clock::now()).map_err(failed)?;
+    let tokens_since = realm.tokens_not_before().map_err(failed)?;
+    let shown = Shown { user, notes, tokens_since: (tokens_since > UnixTime::EPOCH).then_some(tokens_since) };
+    let text = if is_json { format!("{}\n", shown.json()) } else { shown.lines() };
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A user, and what stands elsewhere about the user.
+struct Shown {
+    user: User,
+    notes: LoginNotes,
+    tokens_since: Option<UnixTime>,
+}
+
+impl Shown {
+    fn lines(&self) -> String {
+        let Self { user, notes, tokens_since } = self;
+        let or_dash = |at: &Option<UnixTime>| at.map_or_else(|| "-".into(), |at| at.to_string());
+        let hash = self.hash().unwrap_or_else(|error| format!("can't be verified: {error}"));
+        let lines = [
+            ("id", user.id.to_string()),
+            ("name", user.username.clone()),
+            ("state", state(user).into()),
+            ("generation", user.generation.number().to_string()),
+            ("added", user.created_at.to_string()),
+            ("password hash", hash),
+            ("remembered addresses", notes.addresses.to_string()),
+            ("last noted login", or_dash(&notes.newest)),
+            ("tokens since", or_dash(tokens_since)),
+        ];
+        table(&lines.map(|(name, value)| vec![format!("{name}:"), value]))
+    }
+
+    fn json(&self) -> Value {
+        let mut object = object(&self.user);
+        let members = [
+            ("password_hash", json!(self.hash().ok())),
+            ("remembered_addresses", json!(self.notes.addresses)),
+            ("last_noted_login_at", json!(self.notes.newest.map(UnixTime::seconds))),
+            ("tokens_not_before", json!(self.tokens_since.map(UnixTime::seconds))),
+        ];
+        object.extend(members.map(|(name, value)| (name.into(), value)));
+        Value::Object(object)
+    }
+
+    /// How the password is hashed, without salt and hash; or why nobody can tell.
+    fn hash(&self) -> Result<String, String> {
+        let stored: Result<StoredHash, _> = self.user.password_hash.parse();
+        stored.map(|stored| format!("scrypt {}", stored.cost())).map_err(|error| error.to_string())
+    }
+}
