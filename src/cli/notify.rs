@@ -1,0 +1,140 @@
+//! What the service manager is told, as sd_notify(3) has it: that the server is ready, reads its keys again, ends; and,
+//! every now and then, that it answers.
+//!
+//! Only a request to itself shows that it answers: one that comes in by the door that clients come in by, takes a thread,
+//! and reads the database. A server that hangs anywhere on that way falls silent, and is started again.
+
+use super::log;
+use crate::server::Shutdown;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::{self, UnixDatagram, UnixStream};
+use std::path::PathBuf;
+use std::process;
+use std::thread;
+
+/// Asks for nothing that counts for anybody.
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const ANSWER: &[u8] = b"HTTP/1.1 200 ";
+
+/// The way in that clients take.
+#[derive(Clone, Debug)]
+pub(super) enum Door {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+/// Whoever started us and wants to know, if anybody does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Manager(Option<Arc<UnixDatagram>>);
+
+impl Manager {
+    /// The one that listens where `NOTIFY_SOCKET` says.
+    pub(super) fn from_environment() -> Self {
+        let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Self::default() };
+        match connected(&name) {
+            Ok(socket) => Self(Some(Arc::new(socket))),
+            Err(error) => {
+                log::notice(format!("can't tell the service manager anything, at {}: {error}", name.display()));
+                Self::default()
+            }
+        }
+    }
+
+    pub(super) fn ready(&self) {
+        self.tell("READY=1");
+    }
+
+    /// [`Manager::ready`] follows when it is done.
+    pub(super) fn reloading(&self) {
+        self.tell("RELOADING=1");
+    }
+
+    pub(super) fn stopping(&self) {
+        self.tell("STOPPING=1");
+    }
+
+    /// Whether anybody reads it doesn't change what we do.
+    fn tell(&self, state: &str) {
+        if let Some(socket) = &self.0 {
+            let _ = socket.send(state.as_bytes());
+        }
+    }
+
+    /// Goes on telling that the server answers, in a thread of its own, where the manager waits for that.
+    ///
+    /// # Errors
+    /// There is no thread left.
+    pub(super) fn keep_telling(&self, door: Door, shutdown: &Arc<Shutdown>) -> io::Result<()> {
+        let (Some(patience), true) = (watchdog_patience(), self.0.is_some()) else { return Ok(()) };
+        // Half of it is the time of a try, so that a slow answer, and one that is lost, still come soon enough.
+        let (every, manager, shutdown) = (patience / 4, self.clone(), shutdown.clone());
+        let watch = move || {
+            while !shutdown.wait_for(every) {
+                match answers(&door, patience / 2) {
+                    Ok(()) => manager.tell("WATCHDOG=1"),
+                    Err(why) => log::notice(format!("a request to ourselves had no good answer: {why}")),
+                }
+            }
+        };
+        thread::Builder::new().name("watchdog".into()).spawn(watch)?;
+        Ok(())
+    }
+}
+
+/// A path, or a name in the abstract namespace behind `@`.
+fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => net::SocketAddr::from_abstract_name(name)?,
+        None => net::SocketAddr::from_pathname(name)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&address)?;
+    Ok(socket)
+}
+
+/// How long the manager waits to hear that we answer; `None` where it doesn't, or waits for somebody else.
+fn watchdog_patience() -> Option<Duration> {
+    let number = |name| env::var(name).ok()?.parse::<u64>().ok();
+    let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process::id()));
+    number("WATCHDOG_USEC").filter(|usec| is_ours && *usec > 0).map(Duration::from_micros)
+}
+
+/// Asks as a client would, with so much time for each step.
+fn answers(door: &Door, patience: Duration) -> Result<(), String> {
+    let asked = match door {
+        Door::Tcp(address) => TcpStream::connect_timeout(address, patience).and_then(|stream| {
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            ask(stream)
+        }),
+        Door::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+            stream.set_read_timeout(Some(patience))?;
+            stream.set_write_timeout(Some(patience))?;
+            ask(stream)
+        }),
+    };
+    let answer = asked.map_err(|error| format!("{error}"))?;
+    if answer.starts_with(ANSWER) {
+        return Ok(());
+    }
+    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    Err(format!("{:?}", String::from_utf8_lossy(line)))
+}
+
+/// The beginning of the answer.
+fn ask(mut stream: impl Read + Write) -> io::Result<alloc::vec::Vec<u8>> {
+    stream.write_all(REQUEST)?;
+    let mut answer = alloc::vec::Vec::new();
+    stream.take(1024).read_to_end(&mut answer)?;
+    Ok(answer)
+}
