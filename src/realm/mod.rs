@@ -194,6 +194,14 @@ impl Realm {
         }
     }
 
+    /// Asks the store for what it can only answer by reading its file.
+    ///
+    /// # Errors
+    /// [`StoreError`] where it can't answer.
+    pub fn ask_store(&self) -> Result<(), StoreError> {
+        self.store.tokens_not_before().map(drop)
+    }
+
     /// How many password hashes were computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hasher.hashes()

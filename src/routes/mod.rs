@@ -6,6 +6,7 @@
 //! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
 //! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke_all` |
 //! | `GET /api/resource` | `resource` |
+//! | `GET /healthz` | `health` |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
 //! `Target::allow`, and an arm in `serve` that calls a new function.
@@ -51,6 +52,8 @@ enum Target {
     Token,
     /// What is guarded.
     Resource,
+    /// Whether this server can serve.
+    Health,
 }
 
 impl Target {
@@ -60,6 +63,7 @@ impl Target {
             "/api/users" => Some(Self::Users),
             "/api/token" => Some(Self::Token),
             "/api/resource" => Some(Self::Resource),
+            "/healthz" => Some(Self::Health),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
     }
@@ -71,6 +75,7 @@ impl Target {
             Self::User(_) => "/api/users/{id}",
             Self::Token => "/api/token",
             Self::Resource => "/api/resource",
+            Self::Health => "/healthz",
         }
     }
 
@@ -80,7 +85,7 @@ impl Target {
             Self::Users => "OPTIONS, POST",
             Self::User(_) => "DELETE, GET, HEAD, OPTIONS, PUT",
             Self::Token => "DELETE, GET, HEAD, OPTIONS",
-            Self::Resource => "GET, HEAD, OPTIONS",
+            Self::Resource | Self::Health => "GET, HEAD, OPTIONS",
         }
     }
 }
@@ -143,6 +148,7 @@ fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
         (Target::Token, "GET" | "HEAD") => tokens::issue(call),
         (Target::Token, "DELETE") => tokens::revoke_all(call),
         (Target::Resource, "GET" | "HEAD") => resource(call),
+        (Target::Health, "GET" | "HEAD") => health(call.realm),
         _ => Err(Failure::method_not_allowed(target.allow())),
     }
 }
@@ -152,6 +158,13 @@ fn resource(call: &Call<'_>) -> Result<Response, Failure> {
     let principal = call.authenticate()?;
     let data = alloc::format!("Hello, {}!", principal.username);
     Ok(Response::json(200, &json!({ "data": data })).for_user(principal.id))
+}
+
+/// `GET /healthz`: whether the database answers, for whoever decides who gets the next request. Anybody may ask, and
+/// learns nothing else; it costs one read of one row.
+fn health(realm: &Realm) -> Result<Response, Failure> {
+    realm.ask_store().map_err(|error| Failure::store(&error))?;
+    Ok(Response::json(200, &json!({"status": "ok"})))
 }
 
 fn refuse_closed_registration(realm: &Realm, target: Target, request: &Request) -> Result<(), Failure> {
@@ -219,6 +232,8 @@ mod tests {
             ("/api/users/9223372036854775807", user(i64::MAX)),
             ("/api/token", Some(Target::Token)),
             ("/api/resource", Some(Target::Resource)),
+            ("/healthz", Some(Target::Health)),
+            ("/healthz/", None),
             ("/api/users/", None),
             ("/api/users/0", None),
             ("/api/users/01", None),

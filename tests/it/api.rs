@@ -11,17 +11,31 @@ use gatekey::http::{Body, Persistence, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
 
 /// Every path that a method can be sent to; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 5] = [
+const PATHS: [(&str, &str); 6] = [
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/token", "DELETE, GET, HEAD, OPTIONS"),
     ("/api/resource", "GET, HEAD, OPTIONS"),
+    ("/healthz", "GET, HEAD, OPTIONS"),
 ];
 
 /// Methods of RFC 9110 and RFC 5789, one in the wrong case, one that nobody knows.
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "BREW"];
+
+#[test]
+fn health_is_asked_without_credentials_and_whatever_they_are() {
+    let realm = TestRealm::new();
+    for request in [
+        Request::new("GET", "/healthz"),
+        Request::new("GET", "/healthz").with_field("Authorization", basic("nobody", "wrong")),
+    ] {
+        let response = realm.send(&request);
+        assert_eq!((response.status, text(&response)), (200, r#"{"status":"ok"}"#));
+        assert_eq!((response.about.route, response.about.user), (Some("/healthz"), None));
+    }
+}
 
 /// Every request that is authenticated, with a body where one is wanted.
 fn guarded_requests(user: &str) -> Vec<Request> {

@@ -24,7 +24,8 @@ fn start(data: &Path) -> Server {
 fn assert_refuses(server: &Server, cause: &str) {
     assert_unavailable(&server.register("late", "python"));
     assert_unavailable(&server.request("GET /api/users/1", &[], ""));
-    assert_logged(server, cause, 2);
+    assert_unavailable(&server.request("GET /healthz", &[], ""));
+    assert_logged(server, cause, 3);
 }
 
 /// Asserts that so many requests failed for this reason.
