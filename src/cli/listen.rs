@@ -1,6 +1,7 @@
 //! Where `serve` listens: at an address, at a path, or on a socket that it was given as its standard input.
 
 use super::Failure;
+use super::notify::Door;
 use super::options;
 use super::settings::Settings;
 use crate::client::Client;
@@ -26,6 +27,8 @@ pub(super) struct Entrance {
     pub(super) listener: Listener,
     /// As the ready line has it: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
     pub(super) name: String,
+    /// How to come in by it ourselves.
+    pub(super) door: Door,
     /// The file that was made for it.
     pub(super) file: Option<SocketFile>,
 }
@@ -99,7 +102,8 @@ fn refuse_strangers_at_path(proxies: &TrustedProxies) -> Result<(), Failure> {
 }
 
 fn at_address(listener: TcpListener, address: SocketAddr) -> Entrance {
-    Entrance { listener: listener.into(), name: format!("http://{address}"), file: None }
+    let (name, door) = (format!("http://{address}"), Door::Tcp(address));
+    Entrance { listener: listener.into(), name, door, file: None }
 }
 
 fn cant_listen(place: &dyn Display, error: &io::Error) -> Failure {
@@ -120,7 +124,7 @@ fn at_path(path: PathBuf) -> Result<Entrance, Failure> {
     let file = SocketFile::at(path).map_err(failed)?;
     // Made for the owner alone, as every file; this is the one that is opened up.
     fs::set_permissions(&file.path, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
-    Ok(Entrance { listener: listener.into(), name, file: Some(file) })
+    Ok(Entrance { listener: listener.into(), name, door: Door::Unix(file.path.clone()), file: Some(file) })
 }
 
 /// Makes room where a server that ended without a word left its socket. Two that start at the same moment may both
@@ -152,9 +156,10 @@ fn on_stdin(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entranc
             refuse_strangers_at_path(proxies)?;
             let listener = UnixListener::from(socket);
             let address = listener.local_addr().map_err(failed)?;
-            let path = address.as_pathname().map_or_else(|| Path::new("").display(), Path::display);
+            let path = address.as_pathname().unwrap_or(Path::new("")).to_path_buf();
             // The file is whose who made it: it is not removed.
-            Ok(Entrance { name: format!("unix:{path}"), listener: listener.into(), file: None })
+            let (name, door) = (format!("unix:{}", path.display()), Door::Unix(path));
+            Ok(Entrance { listener: listener.into(), name, door, file: None })
         }
         None => Err(Failure::Failed(
             "can't listen on standard input: it is not a listening socket; expected one from a systemd socket unit \

@@ -9,6 +9,7 @@
 //! | `help.rs` | the tables as text |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `notify.rs` | what the service manager is told |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `output.rs` | what commands print: columns for people, JSON for programs |
 //! | `progress.rs` | how far a long piece of work is, on a terminal |
@@ -22,6 +23,7 @@ mod help;
 mod key;
 mod listen;
 mod log;
+mod notify;
 mod options;
 mod output;
 mod parse;

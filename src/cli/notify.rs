@@ -9,6 +9,7 @@ use crate::server::Shutdown;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::env;
@@ -44,7 +45,10 @@ impl Manager {
         match connected(&name) {
             Ok(socket) => Self(Some(Arc::new(socket))),
             Err(error) => {
-                log::notice(format!("can't tell the service manager anything, at {}: {error}", name.display()));
+                log::notice(format!(
+                    "can't tell the service manager anything, at {}: {error}",
+                    name.display()
+                ));
                 Self::default()
             }
         }
@@ -132,9 +136,9 @@ fn answers(door: &Door, patience: Duration) -> Result<(), String> {
 }
 
 /// The beginning of the answer.
-fn ask(mut stream: impl Read + Write) -> io::Result<alloc::vec::Vec<u8>> {
+fn ask(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
     stream.write_all(REQUEST)?;
-    let mut answer = alloc::vec::Vec::new();
+    let mut answer = Vec::new();
     stream.take(1024).read_to_end(&mut answer)?;
     Ok(answer)
 }

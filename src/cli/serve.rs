@@ -4,11 +4,13 @@ use super::Failure;
 use super::commands::Command;
 use super::listen::{self, Entrance};
 use super::log::{self, Log};
+use super::notify::Manager;
 use super::options;
 use super::settings::Settings;
 use crate::clock;
 use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
+use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::strict::{self, Limits, Listener};
@@ -107,7 +109,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let limits = settings.limits()?;
     let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
-    let Entrance { listener, name, file } = listen::listen(settings, &policy.trusted_proxies)?;
+    let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let data_dir = settings.data_dir()?;
     say_what_is_new(&data_dir);
     let opened = data_dir.open_or_create();
@@ -118,8 +120,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     warn_of_weaknesses(&realm);
     realm.note_keys(clock::now());
 
-    let shutdown = Arc::new(Shutdown::default());
-    let signals = obey_signals(&realm, &shutdown)?;
+    let (shutdown, manager) = (Arc::new(Shutdown::default()), Manager::from_environment());
+    let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let saver = save_now_and_then(&realm, &shutdown)?;
     let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
     let handler = move |request: &Request| -> Response {
@@ -128,6 +130,9 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
         })
     };
     announce(&name);
+    manager.ready();
+    let told = manager.keep_telling(door, &shutdown);
+    told.map_err(|error| Failure::failed("can't make a thread", &error))?;
     match listener {
         Listener::Tcp(listener) if !is_strict => {
             let handler: Arc<Handler> = Arc::new(handler);
@@ -201,6 +206,13 @@ fn warn_of_weaknesses(realm: &Realm) {
              --min-password-length {ADVISED_PASSWORD_CHARS} is advised"
         ));
     }
+    for key in realm.ring().keys().filter(|key| keys::is_published(key)) {
+        let fingerprint = key.fingerprint();
+        log::notice(format!(
+            "the secret of signing key {fingerprint} stands in print: whoever has read it can act as anybody; \
+             gatekey key rotate --compromised ends that"
+        ));
+    }
     for key in realm.ring().keys().filter(|key| key.is_weak()) {
         let (fingerprint, strong) = (key.fingerprint(), SigningKey::STRONG_BYTES);
         log::notice(format!("signing key {fingerprint} has under {strong} bytes (RFC 7518 section 3.2)"));
@@ -209,7 +221,11 @@ fn warn_of_weaknesses(realm: &Realm) {
 
 /// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again. SIGXFSZ comes with a write
 /// beyond the limit of a file's size (`ulimit -f`), which fails; unless it is taken, it ends the process as well.
-fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalThread, Failure> {
+fn obey_signals(
+    realm: &Arc<Realm>,
+    shutdown: &Arc<Shutdown>,
+    manager: Manager,
+) -> Result<SignalThread, Failure> {
     let failed = |error: io::Error| Failure::failed("can't listen for signals", &error);
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(failed)?;
     let handle = signals.handle();
@@ -218,11 +234,16 @@ fn obey_signals(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<SignalTh
         let mut is_ending = false;
         for signal in signals.forever() {
             match signal {
-                SIGHUP => realm.reload_keys(clock::now()),
+                SIGHUP => {
+                    manager.reloading();
+                    realm.reload_keys(clock::now());
+                    manager.ready();
+                }
                 SIGXFSZ => {} // whoever wrote is told
                 _ if is_ending => process::exit(1),
                 _ => {
                     is_ending = true;
+                    manager.stopping();
                     shutdown.request();
                 }
             }

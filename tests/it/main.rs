@@ -29,6 +29,7 @@ mod proxies;
 mod python;
 mod readme;
 mod serve;
+mod service;
 mod sessions;
 mod skip;
 mod terminal;
