@@ -7,6 +7,8 @@
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs` | the tables as text |
+//! | `suggest.rs` | which known word somebody meant who typed an unknown one |
+//! | `environment.rs` | variables that look like ours and are nobody's |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
@@ -16,6 +18,7 @@
 
 mod backup;
 mod commands;
+mod environment;
 mod help;
 mod key;
 mod listen;
@@ -25,6 +28,7 @@ mod parse;
 mod prompt;
 mod serve;
 mod settings;
+mod suggest;
 mod throttle;
 mod token;
 mod user;

@@ -218,7 +218,11 @@ fn every_command_has_help_with_an_example_that_names_it() {
 #[test]
 fn what_is_not_understood_ends_with_2_and_a_hint() {
     for (words, message) in [
-        (&["sevre"][..], "gatekey: unknown command \"sevre\"; see: gatekey help\n"),
+        (&["sevre"][..], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),
+        (&["help", "sevre"], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),
+        (&["help", "key", "rotat"], "gatekey: unknown command \"key rotat\"; did you mean key rotate?\n"),
+        (&["throttle"], "gatekey: throttle: expected one of: list, clear; see: gatekey help throttle\n"),
+        (&["serve", "--lisen", "x"], "gatekey: unknown option --lisen; did you mean --listen?\n"),
         (&[], "gatekey: no command given; see: gatekey help\n"),
         (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help\n"),
         (&["user", "add"], "gatekey: user add: expected USERNAME, 0 given; see: gatekey help user add\n"),
