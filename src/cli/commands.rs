@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user};
+use super::{Failure, backup, completions, key, man, serve, throttle, token, user};
 use alloc::string::String;
 use alloc::vec::Vec;
 use std::process::ExitCode;
@@ -57,6 +57,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &throttle::CLEAR,
     &backup::BACK_UP,
     &backup::RESTORE,
+    &completions::COMPLETIONS,
+    &man::MAN,
 ];
 
 /// The words that may follow these in a command's name.

@@ -6,7 +6,7 @@
 //! | `options.rs` | the table of options: names, defaults, help |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
-//! | `help.rs` | the tables as text |
+//! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
 //! | `suggest.rs` | which known word somebody meant who typed an unknown one |
 //! | `environment.rs` | variables that look like ours and are nobody's |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
@@ -18,11 +18,13 @@
 
 mod backup;
 mod commands;
+mod completions;
 mod environment;
 mod help;
 mod key;
 mod listen;
 mod log;
+mod man;
 mod options;
 mod parse;
 mod prompt;

@@ -223,6 +223,8 @@ fn what_is_not_understood_ends_with_2_and_a_hint() {
         (&["help", "key", "rotat"], "gatekey: unknown command \"key rotat\"; did you mean key rotate?\n"),
         (&["throttle"], "gatekey: throttle: expected one of: list, clear; see: gatekey help throttle\n"),
         (&["serve", "--lisen", "x"], "gatekey: unknown option --lisen; did you mean --listen?\n"),
+        (&["completions", "fsh"], "gatekey: unknown shell \"fsh\"; did you mean fish?\n"),
+        (&["completions", "tcsh"], "gatekey: unknown shell \"tcsh\"; expected one of: bash, zsh, fish\n"),
         (&[], "gatekey: no command given; see: gatekey help\n"),
         (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help\n"),
         (&["user", "add"], "gatekey: user add: expected USERNAME, 0 given; see: gatekey help user add\n"),

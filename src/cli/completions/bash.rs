@@ -1,0 +1,73 @@
+//! The script for bash: one function, which fills COMPREPLY.
+//!
+//! bash takes `--data=/x` for three words, since `=` stands in COMP_WORDBREAKS; so a `=` behind an option is passed
+//! over. It shows no descriptions.
+
+use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The script.
+pub(super) fn script() -> String {
+    let (with_value, steps) = (dashed_with_values().join("|"), steps().join("|"));
+    let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
+    let places: String = places().iter().map(at_place).collect();
+    format!(
+        r#"# gatekey in bash; made by: gatekey completions bash
+_gatekey() {{
+    local called='' option='' files='' words='' options='' word current=${{COMP_WORDS[COMP_CWORD]}} i
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${{COMP_WORDS[i]}}
+        if [[ -n $option ]]; then
+            [[ $word == '=' ]] || option=''
+            continue
+        fi
+        case $word in
+            {with_value}) option=$word ;;
+            -*) ;;
+            *) case "$called $word" in
+                {steps}) called=${{called:+$called }}$word ;;
+            esac ;;
+        esac
+    done
+    [[ -n $option && $current == '=' ]] && current=''
+    case $option in
+{values}        *) case $called in
+{places}        esac ;;
+    esac
+    COMPREPLY=()
+    [[ $current == -* || -z $words$files ]] && words=$options files=''
+    case $files in
+        files) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        directories) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current") ;;
+    esac
+    # Outside of a completion, in a test say, there is nothing to set options of.
+    [[ -z $files ]] || compopt -o filenames 2>/dev/null
+}}
+complete -F _gatekey gatekey
+"#
+    )
+}
+
+fn at_value(name: &str, values: &Values) -> String {
+    format!("        --{name}) {};;\n", assigned(values))
+}
+
+fn at_place(place: &Place) -> String {
+    let words: Vec<_> = place.next.iter().map(|(word, _)| *word).collect();
+    let next = if words.is_empty() { assigned(&place.operand) } else { assigned(&Values::Words(words)) };
+    let options: Vec<_> = options_at(place).iter().map(|(name, _)| format!("--{name}")).collect();
+    let place = quoted(&place.words.join(" "));
+    format!("            {place}) {next}options='{}' ;;\n", options.join(" "))
+}
+
+fn assigned(values: &Values) -> String {
+    match values {
+        Values::Words(words) => format!("words={} ", quoted(&words.join(" "))),
+        Values::Files => "files=files ".into(),
+        Values::Directories => "files=directories ".into(),
+        Values::Anything => String::new(),
+    }
+}
