@@ -30,6 +30,7 @@ mod python;
 mod readme;
 mod serve;
 mod sessions;
+mod shells;
 mod skip;
 mod throttle;
 mod tidy;
