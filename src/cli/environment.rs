@@ -7,15 +7,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// What the names of all our variables begin with.
+const PREFIX: &str = "GATEKEY_";
+
 /// What to say of these variables' names: a line for each that begins like an option's and is none.
 pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
     let known: Vec<_> = options::all().map(options::Opt::variable).collect();
-    let unknown = names.filter(|name| name.starts_with("GATEKEY_") && !known.contains(name));
+    let unknown = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
     let complaint = |name: String| {
-        let hint = match suggest::nearest(&name, known.iter().map(String::as_str)) {
-            Some(near) => format!("; did you mean {near}?"),
-            None => String::new(),
-        };
+        // Compared without what all have in common, which would count as so many letters right.
+        let ends = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or_default(), ends);
+        let hint = near.map_or(String::new(), |near| format!("; did you mean {PREFIX}{near}?"));
         format!("the variable {} belongs to no option and is ignored{hint}", visible(&name))
     };
     unknown.map(complaint).collect()
