@@ -42,7 +42,8 @@ fn on_all(commands: &[&Command]) -> String {
 
 fn on_command(command: &Command) -> String {
     let call = [command.words, command.operands].concat().join(" ");
-    let mut text = format!("{}\n\nUsage: gatekey {call} [OPTIONS]\n\n", command.summary);
+    let options = if command.options.is_empty() { "" } else { " [OPTIONS]" };
+    let mut text = format!("{}\n\nUsage: gatekey {call}{options}\n\n", command.summary);
     text.push_str(&wrapped(command.details, 0));
     text.push_str(if command.options.is_empty() { "" } else { "\nOptions:\n" });
     for option in command.options {
