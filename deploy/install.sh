@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs gatekey from the directory in which this file stands. Run it again with a newer one to upgrade: what runs
-# goes on running until it is restarted. Nothing is started or stopped, no configuration replaced.
+# goes on running until it is restarted. Nothing is started or stopped, and /etc is left alone.
 #
 #   ./install.sh                         as root: below /usr/local
 #   PREFIX=/usr ./install.sh             elsewhere
@@ -26,6 +26,12 @@ put 644 man/gatekey.1 share/man/man1/gatekey.1
 put 644 completions/gatekey.bash share/bash-completion/completions/gatekey
 put 644 completions/_gatekey share/zsh/site-functions/_gatekey
 put 644 completions/gatekey.fish share/fish/vendor_completions.d/gatekey.fish
+# The unit starts what was installed here.
+unit=lib/systemd/system/gatekey.service
+put 644 deploy/gatekey.service "$unit"
+sed -i "s|/usr/local/|$PREFIX/|g" "$DESTDIR$PREFIX/$unit"
+put 644 deploy/gatekey.socket lib/systemd/system/gatekey.socket
+put 644 deploy/gatekey.sysusers lib/sysusers.d/gatekey.conf
 for document in README.md CHANGELOG.md LICENSE LICENSES-OF-OTHERS; do
     put 644 "$document" "share/doc/gatekey/$document"
 done
@@ -34,3 +40,10 @@ for document in docs deploy; do
         put 644 "$file" "share/doc/gatekey/$file"
     done
 done
+
+# On a machine with systemd, its user and units are made known.
+if [ -z "$DESTDIR" ] && [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
+    systemd-sysusers "$PREFIX/lib/sysusers.d/gatekey.conf"
+    systemctl daemon-reload
+fi
+echo "installed gatekey in $DESTDIR$PREFIX/bin; next, with systemd: systemctl enable --now gatekey.socket gatekey"

@@ -2,8 +2,9 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user, user_list};
+use super::{Failure, backup, completions, key, man, serve, throttle, token, user, user_list};
 use alloc::string::String;
+use alloc::vec::Vec;
 use std::process::ExitCode;
 
 /// One command: how it is called, what it says of itself, what it does.
@@ -57,4 +58,18 @@ pub(super) const COMMANDS: &[&Command] = &[
     &throttle::CLEAR,
     &backup::BACK_UP,
     &backup::RESTORE,
+    &completions::COMPLETIONS,
+    &man::MAN,
 ];
+
+/// The words that may follow these in a command's name.
+pub(super) fn next_words(words: &[&str]) -> Vec<&'static str> {
+    let begun = COMMANDS.iter().filter(|command| command.words.starts_with(words));
+    let mut next: Vec<_> = begun.filter_map(|command| command.words.get(words.len()).copied()).collect();
+    next.dedup(); // a group's commands stand together
+    next
+}
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;

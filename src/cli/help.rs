@@ -3,7 +3,7 @@
 use super::Failure;
 use super::commands::{COMMANDS, Command};
 use super::options::Opt;
-use super::parse::find_command;
+use super::parse::{find_command, unknown_command};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -20,7 +20,7 @@ pub(super) fn help(words: &[String]) -> Result<String, Failure> {
     let begins = |command: &&Command| command.words.iter().zip(words).all(|(own, word)| own == word);
     let commands: Vec<_> = COMMANDS.iter().copied().filter(begins).collect();
     if commands.is_empty() {
-        return Err(Failure::Usage(format!("unknown command \"{}\"; see: gatekey help", words.join(" "))));
+        return Err(unknown_command(words));
     }
     Ok(on_all(&commands))
 }
@@ -31,10 +31,10 @@ fn on_all(commands: &[&Command]) -> String {
     );
     for command in commands {
         let call = format!("{} {}", command.words.join(" "), command.operands.join(" "));
-        let _ = writeln!(text, "  {:24}{}", call.trim_end(), command.summary);
+        let _ = writeln!(text, "  {:27}{}", call.trim_end(), command.summary);
     }
     text.push_str(
-        "  help COMMAND            Say more about one.\n\n\
+        "  help COMMAND               Say more about one.\n\n\
          Every option can be given as an environment variable too: --data as GATEKEY_DATA.\n",
     );
     text
@@ -42,9 +42,10 @@ fn on_all(commands: &[&Command]) -> String {
 
 fn on_command(command: &Command) -> String {
     let call = [command.words, command.operands].concat().join(" ");
-    let mut text = format!("{}\n\nUsage: gatekey {call} [OPTIONS]\n\n", command.summary);
+    let options = if command.options.is_empty() { "" } else { " [OPTIONS]" };
+    let mut text = format!("{}\n\nUsage: gatekey {call}{options}\n\n", command.summary);
     text.push_str(&wrapped(command.details, 0));
-    text.push_str("\nOptions:\n");
+    text.push_str(if command.options.is_empty() { "" } else { "\nOptions:\n" });
     for option in command.options {
         text.push_str(&on_option(option));
     }

@@ -1,10 +1,13 @@
-//! `gatekey man`: the manual page gatekey(1), made of the tables of commands and options.
+//! `gatekey man`: the manual page, gatekey(1), made from the tables of commands and options.
+//!
+//! It is written in troff with the macros of man(7). There a dot or an apostrophe at the beginning of a line begins
+//! a request, a backslash an escape, and a bare hyphen may come out as another character, which copied into a shell
+//! is no option; so all text goes through [`escaped`].
 
 use super::commands::{COMMANDS, Command};
 use super::options::{self, Opt};
 use super::settings::Settings;
 use super::{Failure, print};
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,8 +18,8 @@ pub(super) const MAN: Command = Command {
     words: &["man"],
     operands: &[],
     summary: "Print the manual page.",
-    details: "In the form that man reads. What is installed has it as gatekey(1) already.",
-    example: "gatekey man | man -l -",
+    details: "It goes to a directory man1 of the manual path, as gatekey.1; or read it from a file with man -l.",
+    example: "gatekey man > /usr/local/share/man/man1/gatekey.1",
     options: &[],
     run: man,
 };
@@ -25,97 +28,127 @@ fn man(_: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     print(&page())
 }
 
-const HEAD: &str = r#".\" Made by: gatekey man
-.TH GATEKEY 1 "" "gatekey VERSION" "User Commands"
-.nh
-.SH NAME
-gatekey \- accounts, logins and tokens beside your app
-.SH SYNOPSIS
-.B gatekey
-.I COMMAND
-.RI [ OPTIONS ]
-.SH DESCRIPTION
-A password-and-token server: it registers users, checks HTTP Basic credentials, issues signed tokens that expire, and
-guards resources with either. Its data is one SQLite file and one key file. Commands work beside a running server, which
-sees their effect at its next request. Passwords and other secrets are never arguments: they are asked for without echo, or
-read from standard input.
-.SH COMMANDS
-"#;
-
-const TAIL: &str = r".SH EXIT STATUS
-0: done. 1: it failed, and standard error says why; or, for
-.BR token\ inspect ,
-the token is not valid; or, for
-.BR doctor ,
-something fails. 2: the command line can't be understood.
-.SH FILES
-.TP
-.I gatekey.sqlite3
-In the data directory: the users. Beside it, while it is in use, its newest pages, in files that end in -wal and -shm.
-.TP
-.I signing-keys
-In the data directory, or where
-.B \-\-key\-file
-says: the secrets that sign and verify tokens, one a line, the newest last.
-";
-
 fn page() -> String {
-    let mut text = HEAD.replace("VERSION", env!("CARGO_PKG_VERSION"));
+    let mut page = String::from(".\\\" Made by: gatekey man\n");
+    let _ = writeln!(page, ".TH GATEKEY 1 \"\" \"gatekey {}\"", escaped(env!("CARGO_PKG_VERSION")));
+    page.push_str(".nh\n.ad l\n.SH NAME\ngatekey \\- accounts, logins and tokens beside your app\n");
+    page.push_str(".SH SYNOPSIS\n.nf\n\\fBgatekey\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n");
+    page.push_str("\\fBgatekey help\\fR [\\fICOMMAND\\fR]\n\\fBgatekey \\-\\-version\\fR\n.fi\n");
+    section(&mut page, "DESCRIPTION", DESCRIPTION);
+    page.push_str(".SH COMMANDS\n");
     for command in COMMANDS {
-        on_command(&mut text, command);
+        page.push_str(&on_command(command));
     }
-    text.push_str(
-        ".SH OPTIONS\nEach can be given as the environment variable in brackets too; the option wins. Durations read 90 \
-         (seconds), 10m, 24h, 30d; sizes 1048576, 1024K, 64M, 1G.\n",
-    );
-    let options: BTreeMap<_, _> = options::all().map(|option| (option.name, option)).collect();
-    for option in options.values() {
-        on_option(&mut text, option);
+    section(&mut page, "OPTIONS", OPTIONS);
+    for option in once_each() {
+        page.push_str(&on_option(option));
     }
-    text.push_str(TAIL);
+    for (title, text) in [("ENVIRONMENT", ENVIRONMENT), ("FILES", FILES), ("EXIT STATUS", EXIT_STATUS)] {
+        section(&mut page, title, text);
+    }
+    page.push_str(".SH EXAMPLES\n.nf\n");
+    for command in COMMANDS {
+        let _ = writeln!(page, "{}", escaped(command.example));
+    }
+    page.push_str(".fi\n");
+    page
+}
+
+const DESCRIPTION: &[(&str, &str)] = &[(
+    "",
+    "gatekey registers users, checks HTTP Basic credentials, issues signed tokens that expire, and guards resources \
+     with either. It keeps users in one SQLite file and signs with one key file. A reverse proxy in front of it does \
+     TLS.",
+)];
+const OPTIONS: &[(&str, &str)] = &[(
+    "",
+    "An option that a command doesn't take is refused. Each can be given as the environment variable named with it, \
+     where both are given, the argument counts.",
+)];
+const ENVIRONMENT: &[(&str, &str)] = &[(
+    "",
+    "The variables named with the options. An empty one counts as none, and so does one whose option the command \
+     doesn't take. For an option without a value, 1, true or yes sets it, and 0, false or no does not. gatekey serve \
+     says so when a variable begins with GATEKEY_ and belongs to no option.",
+)];
+const FILES: &[(&str, &str)] = &[
+    (
+        "gatekey-data/gatekey.sqlite3",
+        "The database, in the data directory: users, password hashes, counters.",
+    ),
+    (
+        "gatekey-data/signing-keys",
+        "The signing keys, one secret a line, the newest last. Whoever may read it may act as anybody.",
+    ),
+];
+const EXIT_STATUS: &[(&str, &str)] = &[
+    ("0", "Done."),
+    ("1", "Failed; or, of token inspect, the token is not valid."),
+    ("2", "The command line can't be understood, or a value in it or in a variable."),
+];
+
+/// A section of paragraphs, each with its tag if it has one.
+fn section(page: &mut String, title: &str, paragraphs: &[(&str, &str)]) {
+    let _ = writeln!(page, ".SH {title}");
+    for (tag, text) in paragraphs {
+        match *tag {
+            "" => {}
+            tag => _ = writeln!(page, ".TP\n.B {}", escaped(tag)),
+        }
+        let _ = writeln!(page, "{}", escaped(text));
+    }
+}
+
+fn on_command(command: &Command) -> String {
+    let (name, operands) = (command.words.join(" "), command.operands.join(" "));
+    let mut text = format!(".TP\n\\fBgatekey {}\\fR", escaped(&name));
+    if !operands.is_empty() {
+        let _ = write!(text, " \\fI{}\\fR", escaped(&operands));
+    }
+    let _ = writeln!(text, "\n{}\n{}", escaped(command.summary), escaped(command.details));
+    if !command.options.is_empty() {
+        let options: Vec<_> = command.options.iter().map(|option| format!("--{}", option.name)).collect();
+        let _ = writeln!(text, ".RS\n.PP\nOptions: {}.\n.RE", escaped(&options.join(", ")));
+    }
     text
 }
 
-/// Writing into a string can't fail.
-fn on_command(text: &mut String, command: &Command) {
-    let _ = write!(text, ".SS {}", escaped(&command.words.join(" ")));
-    for operand in command.operands {
-        let _ = write!(text, " {}", escaped(operand));
+/// Every option once, by name.
+fn once_each() -> Vec<&'static Opt> {
+    let mut options: Vec<_> = options::all().collect();
+    options.sort_by_key(|option| option.name);
+    options.dedup_by_key(|option| option.name);
+    options
+}
+
+fn on_option(option: &Opt) -> String {
+    let mut text = format!(".TP\n\\fB\\-\\-{}\\fR", escaped(option.name));
+    if let Some(value) = option.value {
+        let _ = write!(text, " \\fI{}\\fR", escaped(value));
     }
-    let _ = writeln!(text, "\n{}\n.PP\n{}", line(command.summary), line(command.details));
-    if !command.options.is_empty() {
-        let names: Vec<_> =
-            command.options.iter().map(|option| escaped(&format!("--{}", option.name))).collect();
-        let _ = writeln!(text, ".PP\nOptions: {}.", names.join(", "));
+    let _ = writeln!(text, "\n{}", escaped(option.help));
+    if let Some(default) = option.default {
+        let _ = writeln!(text, "Default: {}.", escaped(default));
     }
-    let _ = writeln!(text, ".PP\n.EX\n{}\n.EE", line(command.example));
+    let _ = writeln!(text, "Variable: {}.", option.variable());
+    text
 }
 
-fn on_option(text: &mut String, option: &Opt) {
-    let value = option.value.map_or(String::new(), |value| format!(" \\fI{}\\fR", escaped(value)));
-    let _ = writeln!(text, ".TP\n\\fB{}\\fR{value}", escaped(&format!("--{}", option.name)));
-    let default = option.default.map_or(String::new(), |default| format!(" [default: {default}]"));
-    let _ = writeln!(text, "{}", line(&format!("{} [{}]{default}", option.help, option.variable())));
-}
-
-/// A text that begins a line: a dot or an apostrophe there would be a request.
-fn line(text: &str) -> String {
-    let escaped = escaped(text);
-    if escaped.starts_with(['.', '\'']) { format!("\\&{escaped}") } else { escaped }
-}
-
-/// Each character as itself: troff reads backslashes as escapes, and hyphens, quotes and the like as typography.
+/// A text as troff shows it to the letter.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
+        let at_line_start = escaped.is_empty() || escaped.ends_with('\n');
         match character {
+            '.' if at_line_start => escaped.push_str("\\&."),
             '\\' => escaped.push_str("\\e"),
             '-' => escaped.push_str("\\-"),
             '\'' => escaped.push_str("\\(aq"),
+            '"' => escaped.push_str("\\(dq"),
             '`' => escaped.push_str("\\(ga"),
             '^' => escaped.push_str("\\(ha"),
             '~' => escaped.push_str("\\(ti"),
-            _ => escaped.push(character),
+            other => escaped.push(other),
         }
     }
     escaped
@@ -126,24 +159,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_troff_would_read_otherwise_is_escaped() {
-        assert_eq!(line(".x"), "\\&.x");
-        assert_eq!(line("'x"), "\\(aqx");
-        assert_eq!(line("a\\b-c 2^ln ~ `"), "a\\eb\\-c 2\\(haln \\(ti \\(ga");
+    fn nothing_in_a_text_is_a_request_or_an_escape() {
+        assert_eq!(escaped(".so /etc/passwd\n.x 1.5"), "\\&.so /etc/passwd\n\\&.x 1.5");
+        assert_eq!(escaped("'tis a user's"), "\\(aqtis a user\\(aqs");
+        assert_eq!(
+            escaped(r#"\fB --data "$x" `y` 2^ln ~/z"#),
+            r"\efB \-\-data \(dq$x\(dq \(gay\(ga 2\(haln \(ti/z"
+        );
     }
 
     #[test]
-    fn every_command_and_every_option_is_in_it() {
+    fn every_option_is_told_once() {
         let page = page();
-        for command in COMMANDS {
-            assert!(
-                page.contains(&format!(".SS {}", escaped(&command.words.join(" ")))),
-                "{:?}",
-                command.words
+        for option in once_each() {
+            let head = format!(".TP\n\\fB\\-\\-{}\\fR", escaped(option.name));
+            assert_eq!(
+                page.matches(&format!("{head} ")).count() + page.matches(&format!("{head}\n")).count(),
+                1
             );
+            assert!(page.contains(&format!("Variable: {}.\n", option.variable())), "{}", option.name);
         }
-        for option in options::all() {
-            assert!(page.contains(&format!("\n.TP\n\\fB{}\\fR", escaped(&format!("--{}", option.name)))));
-        }
+    }
+
+    #[test]
+    fn an_option_tells_its_value_its_default_and_its_variable() {
+        let listen = on_option(&options::LISTEN);
+        assert!(
+            listen.starts_with(
+                ".TP\n\\fB\\-\\-listen\\fR \\fIADDR:PORT|unix:PATH|stdin\\fR\nWhere to listen: "
+            )
+        );
+        assert!(listen.ends_with("\nDefault: 127.0.0.1:5000.\nVariable: GATEKEY_LISTEN.\n"), "{listen}");
+        assert!(on_option(&options::JSON).ends_with("for programs.\nVariable: GATEKEY_JSON.\n"));
     }
 }

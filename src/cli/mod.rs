@@ -6,7 +6,9 @@
 //! | `options.rs` | the table of options: names, defaults, help |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
-//! | `help.rs` | the tables as text |
+//! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
+//! | `suggest.rs` | which known word somebody meant who typed an unknown one |
+//! | `environment.rs` | variables that look like ours and are nobody's |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `notify.rs` | what the service manager is told |
@@ -19,10 +21,13 @@
 
 mod backup;
 mod commands;
+mod completions;
+mod environment;
 mod help;
 mod key;
 mod listen;
 mod log;
+mod man;
 mod notify;
 mod options;
 mod output;
@@ -31,6 +36,7 @@ mod progress;
 mod prompt;
 mod serve;
 mod settings;
+mod suggest;
 mod throttle;
 mod token;
 mod user;

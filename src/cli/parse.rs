@@ -1,8 +1,9 @@
 //! Arguments as typed: which command, which options with which texts, which operands.
 
 use super::Failure;
-use super::commands::{COMMANDS, Command};
+use super::commands::{self, COMMANDS, Command};
 use super::options::{self, Opt};
+use super::suggest;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -35,7 +36,7 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
             Arg::Short('h') | Arg::Long("help") => wants_help = true,
             Arg::Short('V') | Arg::Long("version") => return Ok(Asked::Version),
             Arg::Long(name) => {
-                let option = find_option(name)?;
+                let option = find_option(name, &words)?;
                 let takes_value = option.value.is_some();
                 let text =
                     if takes_value { parser.value().and_then(ValueExt::string)? } else { String::new() };
@@ -54,9 +55,22 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
     }
 }
 
-fn find_option(name: &str) -> Result<&'static Opt, Failure> {
+fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, Failure> {
     let found = options::all().find(|option| option.name == name);
-    found.ok_or_else(|| Failure::Usage(format!("unknown option --{name}; see: gatekey help")))
+    found.ok_or_else(|| unknown_option(name, words))
+}
+
+/// The option that was meant is rather one of the command that was named before it.
+fn unknown_option(name: &str, words: &[String]) -> Failure {
+    let general = ["help", "version"].into_iter();
+    let own = find_command(words).into_iter().flat_map(|command| command.options).map(|option| option.name);
+    let near = suggest::nearest(name, own.chain(general))
+        .or_else(|| suggest::nearest(name, options::all().map(|option| option.name)));
+    let hint = match near {
+        Some(near) => format!("did you mean --{near}?"),
+        None => "see: gatekey help".into(),
+    };
+    Failure::Usage(format!("unknown option --{name}; {hint}"))
 }
 
 /// What lexopt doesn't understand.
@@ -73,10 +87,36 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
     })
 }
 
+/// What to say of words that name no command: what was meant, or what may stand there.
+pub(super) fn unknown_command(words: &[String]) -> Failure {
+    let mut group: Vec<&str> = Vec::new();
+    for word in words {
+        let mut known = commands::next_words(&group);
+        if known.contains(&word.as_str()) {
+            group.push(word);
+            continue;
+        }
+        let choices = if group.is_empty() { "see: gatekey help".into() } else { one_of(&known) };
+        if group.is_empty() {
+            known.push("help");
+        }
+        let command = |word| [group.as_slice(), &[word]].concat().join(" ");
+        let hint = match suggest::nearest(word, known) {
+            Some(near) => format!("did you mean {}?", command(near)),
+            None => choices,
+        };
+        return Failure::Usage(format!("unknown command \"{}\"; {hint}", command(word)));
+    }
+    let (name, choices) = (group.join(" "), one_of(&commands::next_words(&group)));
+    Failure::Usage(format!("{name}: {choices}; see: gatekey help {name}"))
+}
+
+fn one_of(words: &[&str]) -> String {
+    format!("expected one of: {}", words.join(", "))
+}
+
 fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Asked, Failure> {
-    let Some(command) = find_command(&words) else {
-        return Err(Failure::Usage(format!("unknown command \"{}\"; see: gatekey help", words.join(" "))));
-    };
+    let Some(command) = find_command(&words) else { return Err(unknown_command(&words)) };
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
     let needed = command.operands.iter().filter(|operand| !operand.starts_with('[')).count();
@@ -150,9 +190,6 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_said() {
         assert_eq!(complaint(""), "no command given; see: gatekey help");
-        assert_eq!(complaint("sevre"), "unknown command \"sevre\"; see: gatekey help");
-        assert_eq!(complaint("user"), "unknown command \"user\"; see: gatekey help");
-        assert_eq!(complaint("serve --lisen x"), "unknown option --lisen; see: gatekey help");
         assert_eq!(complaint("serve -x"), "unknown option -x; see: gatekey help");
         assert_eq!(complaint("serve --listen"), "missing argument for option '--listen'");
         assert_eq!(complaint("serve now"), "serve: expected nothing more, 1 given; see: gatekey help serve");
@@ -169,5 +206,35 @@ mod tests {
             complaint("serve --allow-cleartext=yes"),
             "unexpected argument for option '--allow-cleartext': \"yes\""
         );
+    }
+
+    #[test]
+    fn a_misspelt_command_is_told_which_was_meant() {
+        assert_eq!(complaint("sevre"), "unknown command \"sevre\"; did you mean serve?");
+        assert_eq!(complaint("hlep user"), "unknown command \"hlep\"; did you mean help?");
+        assert_eq!(complaint("frobnicate"), "unknown command \"frobnicate\"; see: gatekey help");
+        assert_eq!(
+            complaint("throttle lsit"),
+            "unknown command \"throttle lsit\"; did you mean throttle list?"
+        );
+        assert_eq!(
+            complaint("throttle frobnicate now"),
+            "unknown command \"throttle frobnicate\"; expected one of: list, clear"
+        );
+        assert_eq!(
+            complaint("throttle --data /x"),
+            "throttle: expected one of: list, clear; see: gatekey help throttle"
+        );
+    }
+
+    #[test]
+    fn a_misspelt_option_is_told_which_was_meant_of_this_command_first() {
+        assert_eq!(complaint("serve --lisen x"), "unknown option --lisen; did you mean --listen?");
+        assert_eq!(complaint("--lisen x serve"), "unknown option --lisen; did you mean --listen?");
+        assert_eq!(complaint("serve --frobnicate"), "unknown option --frobnicate; see: gatekey help");
+        assert_eq!(complaint("serve --jsn"), "unknown option --jsn; did you mean --json?");
+        assert_eq!(complaint("user list --hlep"), "unknown option --hlep; did you mean --help?");
+        // As near to --sign, which only another command takes, as to --log, which this one does.
+        assert_eq!(complaint("serve --lig"), "unknown option --lig; did you mean --log?");
     }
 }

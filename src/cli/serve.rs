@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::commands::Command;
+use super::environment;
 use super::listen::{self, Entrance};
 use super::log::{self, Log};
 use super::notify::Manager;
@@ -104,6 +105,7 @@ pub(super) const SERVE: Command = Command {
 
 fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
+    warn_of_unknown_variables();
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
@@ -154,6 +156,14 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)
+}
+
+/// So that a mistyped variable is not ignored in silence.
+fn warn_of_unknown_variables() {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for complaint in environment::complaints(names.filter(|name| name != RESTARTED)) {
+        log::notice(complaint);
+    }
 }
 
 /// So that a mistyped directory is not taken for an empty one.

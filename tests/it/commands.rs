@@ -218,7 +218,13 @@ fn every_command_has_help_with_an_example_that_names_it() {
 #[test]
 fn what_is_not_understood_ends_with_2_and_a_hint() {
     for (words, message) in [
-        (&["sevre"][..], "gatekey: unknown command \"sevre\"; see: gatekey help\n"),
+        (&["sevre"][..], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),
+        (&["help", "sevre"], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),
+        (&["help", "key", "rotat"], "gatekey: unknown command \"key rotat\"; did you mean key rotate?\n"),
+        (&["throttle"], "gatekey: throttle: expected one of: list, clear; see: gatekey help throttle\n"),
+        (&["serve", "--lisen", "x"], "gatekey: unknown option --lisen; did you mean --listen?\n"),
+        (&["completions", "fihs"], "gatekey: unknown shell \"fihs\"; did you mean fish?\n"),
+        (&["completions", "tcsh"], "gatekey: unknown shell \"tcsh\"; expected one of: bash, zsh, fish\n"),
         (&[], "gatekey: no command given; see: gatekey help\n"),
         (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help\n"),
         (&["user", "add"], "gatekey: user add: expected USERNAME, 0 given; see: gatekey help user add\n"),
@@ -228,4 +234,20 @@ fn what_is_not_understood_ends_with_2_and_a_hint() {
     }
     let (code, version, _) = written(&run(gatekey().arg("--version"), ""));
     assert_eq!((code, version), (Some(0), format!("gatekey {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_variable_that_belongs_to_no_option_is_noticed_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = gatekey();
+    command.env("GATEKEY_LISTN", "0.0.0.0:80").env("GATEKEY_JSON", "1");
+    let (code, log) = Server::start_as(command, directory.path().join("data"), &[]).stop();
+    assert_eq!(code, Some(0));
+    let noticed: Vec<_> = log.lines().filter(|line| line.contains("variable")).collect();
+    let [noticed] = noticed.as_slice() else { panic!("{log}") };
+    let (_, notice) = noticed.split_once(' ').unwrap();
+    assert_eq!(
+        notice,
+        "gatekey: the variable GATEKEY_LISTN belongs to no option and is ignored; did you mean GATEKEY_LISTEN?"
+    );
 }

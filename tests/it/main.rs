@@ -31,6 +31,7 @@ mod readme;
 mod serve;
 mod service;
 mod sessions;
+mod shells;
 mod skip;
 mod terminal;
 mod throttle;

@@ -1,71 +1,73 @@
-//! Completions for bash, without help from other scripts.
+//! The script for bash: one function, which fills COMPREPLY.
+//!
+//! bash takes `--data=/x` for three words, since `=` stands in COMP_WORDBREAKS; so a `=` behind an option is passed
+//! over. It shows no descriptions.
 
-use super::{COMMANDS, Values, beginnings, next_words, operand_values, options_with_values};
+use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-const HEAD: &str = r"# Made by: gatekey completions bash
-_gatekey() {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} command= offered i
-    COMPREPLY=()
-    case $previous in
-";
-
-const WORDS: &str = r#"    esac
+/// The script.
+pub(super) fn script() -> String {
+    let (with_value, steps) = (dashed_with_values().join("|"), steps().join("|"));
+    let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
+    let places: String = places().iter().map(at_place).collect();
+    format!(
+        r#"# gatekey in bash; made by: gatekey completions bash
+_gatekey() {{
+    local called='' option='' files='' words='' options='' word current=${{COMP_WORDS[COMP_CWORD]}} i
     for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-            VALUED) ((i++)) ;;
+        word=${{COMP_WORDS[i]}}
+        if [[ -n $option ]]; then
+            [[ $word == '=' ]] || option=''
+            continue
+        fi
+        case $word in
+            {with_value}) option=$word ;;
             -*) ;;
-            *) command+=" ${COMP_WORDS[i]}" ;;
+            *) case "$called $word" in
+                {steps}) called=${{called:+$called }}$word ;;
+            esac ;;
         esac
     done
-    case ${command# } in
-"#;
-
-const TAIL: &str = r#"    esac
-    COMPREPLY+=($(compgen -W "$offered" -- "$current"))
-}
+    [[ -n $option && $current == '=' ]] && current=''
+    case $option in
+{values}        *) case $called in
+{places}        esac ;;
+    esac
+    COMPREPLY=()
+    [[ $current == -* || -z $words$files ]] && words=$options files=''
+    case $files in
+        files) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+        directories) mapfile -t COMPREPLY < <(compgen -d -- "$current") ;;
+        *) mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current") ;;
+    esac
+    # Outside of a completion, in a test say, there is nothing to set options of.
+    [[ -z $files ]] || compopt -o filenames 2>/dev/null
+}}
 complete -F _gatekey gatekey
-"#;
-
-pub(super) fn script() -> String {
-    let valued = options_with_values();
-    let mut text = String::from(HEAD);
-    for (name, values) in &valued {
-        let offered = match values {
-            Values::Words(words) => {
-                format!("COMPREPLY=($(compgen -W \"{}\" -- \"$current\"))", words.join(" "))
-            }
-            files => of_files(files),
-        };
-        text += &format!("        --{name}) {offered}; return ;;\n");
-    }
-    let names: Vec<_> = valued.keys().map(|name| format!("--{name}")).collect();
-    text += &WORDS.replace("VALUED", &names.join(" | "));
-    for words in beginnings() {
-        let next: Vec<_> = next_words(&words).into_iter().map(|(word, _)| word).collect();
-        let also = if words.is_empty() { " help --help --version" } else { " --help" };
-        text += &format!("        {:?}) offered=\"{}{also}\" ;;\n", words.join(" "), next.join(" "));
-    }
-    for command in COMMANDS {
-        let options: Vec<_> = command.options.iter().map(|option| format!("--{} ", option.name)).collect();
-        let (also, files) = match operand_values(command) {
-            Values::Words(words) => (words.join(" ") + " ", String::new()),
-            Values::Free => (String::new(), String::new()),
-            files => (String::new(), format!("[[ $current == -* ]] || {}; ", of_files(&files))),
-        };
-        let words = command.words.join(" ");
-        text += &format!("        {words:?}*) {files}offered=\"{also}{}--help\" ;;\n", options.concat());
-    }
-    text + TAIL
+"#
+    )
 }
 
-fn of_files(values: &Values) -> String {
+fn at_value(name: &str, values: &Values) -> String {
+    format!("        --{name}) {};;\n", assigned(values))
+}
+
+fn at_place(place: &Place) -> String {
+    let words: Vec<_> = place.next.iter().map(|(word, _)| *word).collect();
+    let next = if words.is_empty() { assigned(&place.operand) } else { assigned(&Values::Words(words)) };
+    let options: Vec<_> = options_at(place).iter().map(|(name, _)| format!("--{name}")).collect();
+    let place = quoted(&place.words.join(" "));
+    format!("            {place}) {next}options='{}' ;;\n", options.join(" "))
+}
+
+fn assigned(values: &Values) -> String {
     match values {
-        Values::File => "compopt -o filenames; COMPREPLY=($(compgen -f -- \"$current\"))",
-        Values::Directory => "compopt -o filenames; COMPREPLY=($(compgen -d -- \"$current\"))",
-        Values::Words(_) | Values::Free => ":",
+        Values::Words(words) => format!("words={} ", quoted(&words.join(" "))),
+        Values::Files => "files=files ".into(),
+        Values::Directories => "files=directories ".into(),
+        Values::Anything => String::new(),
     }
-    .into()
 }

@@ -1,75 +1,90 @@
-//! Completions for fish.
+//! The script for fish: a function that knows the place, and a line for each thing that may stand there.
 
-use super::{COMMANDS, Values, beginnings, first_sentence, next_words, operand_values, options_with_values};
+use super::{Place, Values, dashed_with_values, options_at, places, steps, with_values};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec::Vec;
+use core::fmt::Write as _;
 
-const HEAD: &str = r"# Made by: gatekey completions fish
-function __gatekey_words --description 'The words before the cursor that are neither options nor their values'
-    set -l skip 0
-    for word in (commandline -opc)[2..]
-        if test $skip = 1
-            set skip 0
+/// The script.
+pub(super) fn script() -> String {
+    let (with_value, steps) = (dashed_with_values().join(" "), steps().join(" "));
+    let mut script = format!(
+        r#"# gatekey in fish; made by: gatekey completions fish
+function __gatekey_at --description 'Whether these are the command words before the cursor'
+    set -l called
+    set -l option
+    for word in (commandline -opc)[2..-1]
+        if set -q option[1]
+            set option
             continue
         end
         switch $word
-            case VALUED
-                set skip 1
+            case {with_value}
+                set option $word
             case '-*'
             case '*'
-                echo $word
+                switch "$called $word"
+                    case {steps}
+                        set -a called $word
+                end
         end
     end
-end
-function __gatekey_at --description 'Whether these are the words'
-    test (string join ' ' -- (__gatekey_words)) = $argv[1]
-end
-function __gatekey_in --description 'Whether the words begin with these'
-    string match -q -- $argv[1]' *' (string join ' ' -- (__gatekey_words))' '
+    test "$called" = "$argv"
 end
 complete -c gatekey -f
-complete -c gatekey -l help -d 'Say more'
-";
-
-pub(super) fn script() -> String {
-    let names: Vec<_> = options_with_values().keys().map(|name| format!("--{name}")).collect();
-    let mut text = HEAD.replace("VALUED", &names.join(" "));
-    for words in beginnings() {
-        let at = quoted(&words.join(" "));
-        for (word, says) in next_words(&words) {
-            text += &format!("complete -c gatekey -n \"__gatekey_at {at}\" -a {word} -d {}\n", quoted(says));
-        }
+"#
+    );
+    for place in places() {
+        script.push_str(&at_place(&place));
     }
-    text += "complete -c gatekey -n \"__gatekey_at ''\" -a help -d 'Say more about one.'\n";
-    for command in COMMANDS {
-        let inside = format!("complete -c gatekey -n \"__gatekey_in {}\"", quoted(&command.words.join(" ")));
-        if let Some(offered) = offered(&operand_values(command)) {
-            text += &format!("{inside} {offered}\n");
-        }
-        for option in command.options {
-            let value = option.value.map_or(Values::Free, super::values);
-            let value = match offered(&value) {
-                Some(offered) => format!(" -r {offered}"),
-                None if option.value.is_some() => " -r".into(),
-                None => String::new(),
-            };
-            text += &format!("{inside} -l {}{value} -d {}\n", option.name, quoted(first_sentence(option)));
-        }
-    }
-    text
+    script
 }
 
-fn offered(values: &Values) -> Option<String> {
+fn at_place(place: &Place) -> String {
+    let condition = format!("complete -c gatekey -n '__gatekey_at {}'", place.words.join(" "));
+    let mut lines = String::new();
+    for (word, about) in &place.next {
+        let _ = writeln!(lines, "{condition} -a {word} -d {}", quoted(about));
+    }
+    if place.next.is_empty() {
+        let _ = match &place.operand {
+            Values::Words(words) => writeln!(lines, "{condition} -a '{}'", words.join(" ")),
+            Values::Files => writeln!(lines, "{condition} -F"),
+            Values::Directories => writeln!(lines, "{condition} -a '{DIRECTORIES}'"),
+            Values::Anything => Ok(()),
+        };
+    }
+    let values = with_values();
+    for (name, about) in options_at(place) {
+        let value = values.iter().find(|(valued, _)| *valued == name).map(|(_, values)| value(values));
+        let _ = writeln!(lines, "{condition} -l {name}{} -d {}", value.unwrap_or_default(), quoted(about));
+    }
+    lines
+}
+
+/// What lists them.
+const DIRECTORIES: &str = "(__fish_complete_directories)";
+
+fn value(values: &Values) -> String {
     match values {
-        Values::Words(words) => Some(format!("-a {}", quoted(&words.join(" ")))),
-        Values::File => Some("-F".into()),
-        Values::Directory => Some("-a '(__fish_complete_directories)'".into()),
-        Values::Free => None,
+        Values::Words(words) => format!(" -x -a '{}'", words.join(" ")),
+        Values::Files => " -r -F".into(),
+        Values::Directories => format!(" -x -a '{DIRECTORIES}'"),
+        Values::Anything => " -x".into(),
     }
 }
 
-/// Inside single quotes fish reads escapes of the quote and of itself.
+/// A text in single quotes as fish reads them: a backslash escapes the quote and itself.
 fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
+    format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_quotes_hold_everything() {
+        assert_eq!(quoted(r#"a user's "$x" (y) \z: [1]"#), r#"'a user\'s "$x" (y) \\z: [1]'"#);
+    }
 }

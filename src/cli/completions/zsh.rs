@@ -1,83 +1,104 @@
-//! Completions for zsh: `_gatekey`, for a directory of `$fpath`.
+//! The script for zsh: a function `_gatekey`, by compinit or by sourcing.
 
-use super::{
-    COMMANDS, Values, beginnings, first_sentence, next_words, operand_values, options_with_values, quoted,
-};
+use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-const HEAD: &str = r"#compdef gatekey
-# Made by: gatekey completions zsh
-_gatekey() {
-    local command= i
-    local -a offered
-    case ${words[CURRENT - 1]} in
-";
-
-const WORDS: &str = r#"    esac
-    for ((i = 2; i < CURRENT; i++)); do
-        case ${words[i]} in
-            (VALUED) ((i++)) ;;
-            (-*) ;;
-            (*) command+=" ${words[i]}" ;;
+/// The script.
+pub(super) fn script() -> String {
+    let (with_value, steps) = (dashed_with_values().join("|"), steps().join("|"));
+    let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
+    let places: String = places().iter().map(at_place).collect();
+    format!(
+        r#"#compdef gatekey
+# gatekey in zsh; made by: gatekey completions zsh
+_gatekey() {{
+    local called='' option='' word
+    local -a next flags
+    for word in "${{(@)words[2,CURRENT-1]}}"; do
+        if [[ -n $option ]]; then
+            option=''
+            continue
+        fi
+        case $word in
+            {with_value}) option=$word ;;
+            -*) ;;
+            *) case "$called $word" in
+                {steps}) called=${{called:+$called }}$word ;;
+            esac ;;
         esac
     done
-    case ${command# } in
-"#;
-
-const TAIL: &str = r#"    esac
-    _describe -V gatekey offered
-}
-if [ "$funcstack[1]" = _gatekey ]; then
+    if [[ -z $option && $PREFIX == --*=* ]]; then
+        option=${{PREFIX%%=*}}
+        compset -P '*='
+    fi
+    case $option in
+        '') ;;
+{values}    esac
+    [[ -z $option ]] || return
+    case $called in
+{places}    esac
+    if [[ $PREFIX == -* || $#next -eq 0 ]]; then
+        _describe -o option flags
+    elif [[ "$next" == files ]]; then
+        _files
+    elif [[ "$next" == directories ]]; then
+        _files -/
+    else
+        _describe word next
+    fi
+}}
+if [[ $funcstack[1] == _gatekey ]]; then
     _gatekey "$@"
 else
     compdef _gatekey gatekey
 fi
-"#;
-
-pub(super) fn script() -> String {
-    let valued = options_with_values();
-    let mut text = String::from(HEAD);
-    for (name, values) in &valued {
-        text += &format!("        (--{name}) {}; return ;;\n", of_values(values));
-    }
-    let names: Vec<_> = valued.keys().map(|name| format!("--{name}")).collect();
-    text += &WORDS.replace("VALUED", &names.join("|"));
-    for words in beginnings() {
-        let mut next: Vec<_> =
-            next_words(&words).into_iter().map(|(word, says)| described(word, says)).collect();
-        if words.is_empty() {
-            next.push(described("help", "Say more about one."));
-        }
-        text += &format!("        ({}) offered=({}) ;;\n", quoted(&words.join(" ")), next.join(" "));
-    }
-    for command in COMMANDS {
-        let options: Vec<_> = command
-            .options
-            .iter()
-            .map(|option| described(&format!("--{}", option.name), first_sentence(option)))
-            .collect();
-        let offered = match operand_values(command) {
-            Values::Free => String::new(),
-            values => format!("[[ ${{words[CURRENT]}} == -* ]] || {}; ", of_values(&values)),
-        };
-        let words = quoted(&command.words.join(" "));
-        text += &format!("        ({words}*) {offered}offered=({}) ;;\n", options.join(" "));
-    }
-    text + TAIL
+"#
+    )
 }
 
-fn of_values(values: &Values) -> String {
+fn at_value(name: &str, values: &Values) -> String {
+    format!("        --{name}) {} ;;\n", offered(values))
+}
+
+/// What completes a value.
+fn offered(values: &Values) -> String {
     match values {
         Values::Words(words) => format!("compadd -- {}", words.join(" ")),
-        Values::File => "_files".into(),
-        Values::Directory => "_files -/".into(),
-        Values::Free => ":".into(),
+        Values::Files => "_files".into(),
+        Values::Directories => "_files -/".into(),
+        Values::Anything => "_message value".into(),
     }
 }
 
-/// As `_describe` reads it: a colon in the word would end it, one in the text doesn't matter.
-fn described(word: &str, says: &str) -> String {
-    quoted(&format!("{}:{says}", word.replace(':', "\\:")))
+fn at_place(place: &Place) -> String {
+    let described: Vec<_> = place.next.iter().map(|(word, about)| item(word, about)).collect();
+    let next = match &place.operand {
+        _ if !described.is_empty() => described.join(" "),
+        Values::Words(words) => words.join(" "),
+        Values::Files => "files".into(),
+        Values::Directories => "directories".into(),
+        Values::Anything => String::new(),
+    };
+    let flags: Vec<_> =
+        options_at(place).iter().map(|(name, about)| item(&format!("--{name}"), about)).collect();
+    let place = quoted(&place.words.join(" "));
+    format!("        {place})\n            next=({next})\n            flags=({}) ;;\n", flags.join(" "))
+}
+
+/// One item as `_describe` reads it: what stands behind the first colon is the description, in which a backslash
+/// would still be taken for an escape.
+fn item(word: &str, about: &str) -> String {
+    quoted(&format!("{word}:{}", about.replace('\\', r"\\")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_keeps_every_character_of_its_description() {
+        assert_eq!(item("--x", r#"a user's "$x" \z: [1]"#), r#"'--x:a user'\''s "$x" \\z: [1]'"#);
+    }
 }

@@ -1,0 +1,224 @@
+//! `gatekey completions`: what a shell needs to finish our commands and options, made from their table.
+//!
+//! | file | what |
+//! |---|---|
+//! | `bash.rs`, `zsh.rs`, `fish.rs` | the script for each |
+//!
+//! All three work alike. A function walks along the words before the cursor, leaves out options and their values,
+//! and so knows the place: the command words typed so far. What may follow there stands in the script.
+
+mod bash;
+mod fish;
+mod zsh;
+
+use super::commands::{self, COMMANDS, Command};
+use super::options::{self, Opt};
+use super::settings::Settings;
+use super::{Failure, operand, print, suggest};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use std::process::ExitCode;
+
+pub(super) const COMPLETIONS: Command = Command {
+    words: &["completions"],
+    operands: &["bash|zsh|fish"],
+    summary: "Print what makes a shell complete commands and options.",
+    details: "For bash (4 or newer) it goes to /etc/bash_completion.d/gatekey, or source it in ~/.bashrc; for zsh to a \
+              file _gatekey in a directory of $fpath, or source it after compinit; for fish to \
+              ~/.config/fish/completions/gatekey.fish.",
+    example: "gatekey completions bash > /etc/bash_completion.d/gatekey",
+    options: &[],
+    run: completions,
+};
+
+/// Makes a script.
+type Script = fn() -> String;
+
+/// Each shell's.
+const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
+
+fn completions(_: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let shell = operand(operands);
+    if let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == shell) {
+        return print(&script());
+    }
+    let hint = match suggest::nearest(shell, SHELLS.map(|(name, _)| name)) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("expected one of: {}", SHELLS.map(|(name, _)| name).join(", ")),
+    };
+    Err(Failure::Usage(format!("unknown shell {shell:?}; {hint}")))
+}
+
+/// A place in the command line: the command words up to it, and what may come next.
+struct Place {
+    words: Vec<&'static str>,
+    /// Words that may follow, and what to say of each.
+    next: Vec<(&'static str, String)>,
+    operand: Values,
+    options: &'static [&'static Opt],
+}
+
+/// What may stand for a value or an operand.
+enum Values {
+    Words(Vec<&'static str>),
+    Files,
+    Directories,
+    /// Only whoever types knows.
+    Anything,
+}
+
+impl Values {
+    /// By what help calls them: `on|off`, `FILE`, `DIR`.
+    fn named(name: &'static str) -> Self {
+        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        match (name, name.split('|').filter(is_word).collect::<Vec<_>>()) {
+            ("FILE", _) => Self::Files,
+            ("DIR", _) => Self::Directories,
+            (_, words) if words.is_empty() => Self::Anything,
+            (_, words) => Self::Words(words),
+        }
+    }
+}
+
+/// Every place where a command word has just been typed, or none yet; those behind `help` too.
+fn places() -> Vec<Place> {
+    let mut places = Vec::from([place(Vec::new())]);
+    for command in COMMANDS {
+        for count in 1..=command.words.len() {
+            let words: Vec<_> = command.words.iter().take(count).copied().collect();
+            if places.iter().all(|known| known.words != words) {
+                places.push(place(words));
+            }
+        }
+    }
+    let helping = |place: &Place| Place {
+        words: [&["help"], place.words.as_slice()].concat(),
+        next: place.next.iter().filter(|(word, _)| *word != "help").cloned().collect(),
+        operand: Values::Anything,
+        options: &[],
+    };
+    let behind_help: Vec<_> = places.iter().map(helping).collect();
+    places.extend(behind_help);
+    places
+}
+
+fn place(words: Vec<&'static str>) -> Place {
+    let command = COMMANDS.iter().find(|command| command.words == words);
+    let mut next: Vec<_> =
+        commands::next_words(&words).into_iter().map(|word| (word, about(&words, word))).collect();
+    if words.is_empty() {
+        next.push(("help", "Say more about a command.".to_string()));
+    }
+    Place {
+        operand: command
+            .and_then(|command| command.operands.first())
+            .map_or(Values::Anything, |name| Values::named(name)),
+        options: command.map_or(&[], |command| command.options),
+        words,
+        next,
+    }
+}
+
+/// What is said of a word: what its command does, or which commands begin with it.
+fn about(before: &[&'static str], word: &'static str) -> String {
+    let words = [before, &[word]].concat();
+    match COMMANDS.iter().find(|command| command.words == words) {
+        Some(command) => command.summary.into(),
+        None => commands::next_words(&words).join(", "),
+    }
+}
+
+/// Every option that has a value, once, and what may stand there.
+fn with_values() -> Vec<(&'static str, Values)> {
+    let mut found: Vec<(&str, Values)> = Vec::new();
+    for option in options::all() {
+        if let Some(value) = option.value
+            && found.iter().all(|(name, _)| *name != option.name)
+        {
+            found.push((option.name, Values::named(value)));
+        }
+    }
+    found
+}
+
+/// The options at a place, with what is said of each: a command's own, and those that need none.
+fn options_at(place: &Place) -> Vec<(&'static str, &'static str)> {
+    let own = place.options.iter().map(|option| (option.name, first_clause(option.help)));
+    let version = place.words.is_empty().then_some(("version", "Print the version."));
+    own.chain([("help", "Say more about this.")]).chain(version).collect()
+}
+
+/// The beginning of a help text, which must do where there is one line for it.
+fn first_clause(text: &str) -> &str {
+    let end = [": ", "; ", ". "].iter().filter_map(|stop| text.find(stop)).min();
+    end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches('.')
+}
+
+/// A text in single quotes as bash and zsh read them: nothing in them means anything but the quote.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// The steps from place to place: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
+fn steps() -> Vec<String> {
+    let step = |place: Place| {
+        let (last, before) = place.words.split_last()?;
+        Some(quoted(&format!("{} {last}", before.join(" "))))
+    };
+    places().into_iter().filter_map(step).collect()
+}
+
+/// The options with a value as typed.
+fn dashed_with_values() -> Vec<String> {
+    with_values().iter().map(|(name, _)| format!("--{name}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_value_is_what_help_calls_it() {
+        let words = |name| match Values::named(name) {
+            Values::Words(words) => words,
+            Values::Files => vec!["(files)"],
+            Values::Directories => vec!["(directories)"],
+            Values::Anything => vec![],
+        };
+        assert_eq!(words("on|off"), ["on", "off"]);
+        assert_eq!(words("strict|tiny-http"), ["strict", "tiny-http"]);
+        assert_eq!(words("ADDR:PORT|unix:PATH|stdin"), ["stdin"]);
+        assert_eq!(words("FILE"), ["(files)"]);
+        assert_eq!(words("DIR"), ["(directories)"]);
+        assert_eq!(words("BURST/EVERY"), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_help_text_is_cut_where_its_first_clause_ends() {
+        assert_eq!(first_clause("Where to listen: an address. Or not."), "Where to listen");
+        assert_eq!(first_clause("Print JSON, for programs."), "Print JSON, for programs");
+        assert_eq!(first_clause("127.0.0.1 it is"), "127.0.0.1 it is");
+    }
+
+    #[test]
+    fn single_quotes_hold_everything() {
+        assert_eq!(quoted(r#"a user's "$x" `y` \z: [1]"#), r#"'a user'\''s "$x" `y` \z: [1]'"#);
+    }
+
+    #[test]
+    fn the_operand_names_every_shell() {
+        assert_eq!(COMPLETIONS.operands, [SHELLS.map(|(name, _)| name).join("|")]);
+    }
+
+    #[test]
+    fn every_command_is_a_place_and_help_knows_it_too() {
+        let places: Vec<_> = places().into_iter().map(|place| place.words.join(" ")).collect();
+        for command in COMMANDS {
+            let name = command.words.join(" ");
+            assert!(places.contains(&name) && places.contains(&format!("help {name}")), "{name}");
+        }
+        assert_eq!(places.iter().filter(|place| *place == "throttle").count(), 1);
+    }
+}
