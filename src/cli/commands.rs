@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user};
+use super::{Failure, backup, doctor, key, serve, throttle, token, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -56,4 +56,5 @@ pub(super) const COMMANDS: &[&Command] = &[
     &throttle::CLEAR,
     &backup::BACK_UP,
     &backup::RESTORE,
+    &doctor::DOCTOR,
 ];

@@ -9,6 +9,8 @@
 //! | `help.rs` | the tables as text |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `doctor/` | what is wrong with an installation, and what to do |
+//! | `hash_time.rs` | how long a hash takes here |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `log.rs` | what the server writes on standard error |
 //!
@@ -16,6 +18,8 @@
 
 mod backup;
 mod commands;
+mod doctor;
+mod hash_time;
 mod help;
 mod key;
 mod listen;

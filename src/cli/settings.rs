@@ -107,15 +107,25 @@ impl<'a> Settings<'a> {
 
     pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
         let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
-        let cost: Cost = self.required(&options::SCRYPT, str::parse)?;
+        let cost = self.hash_cost()?;
         let hasher = Hasher::new(cost, max_memory).map_err(|error| {
             Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
         })?;
-        let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
+        let slots = self.hash_slots()?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
         let cache = self.required(&options::PASSWORD_CACHE, parse_duration_or_none)?;
         let hasher = hasher.with_slots(slots, queue).with_password_cache(cache);
         Ok(if self.is_strict()? { hasher } else { hasher.with_max_inside(tiny::MAX_HASHING) })
+    }
+
+    /// The cost of new hashes.
+    pub(super) fn hash_cost(&self) -> Result<Cost, Failure> {
+        self.required(&options::SCRYPT, str::parse)
+    }
+
+    /// How many passwords are hashed at once; `None` for as many as there are cores.
+    pub(super) fn hash_slots(&self) -> Result<Option<usize>, Failure> {
+        self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))
     }
 
     /// Whether the strict loop serves, or else tiny_http's.

@@ -13,6 +13,7 @@ mod api;
 mod backups;
 mod clients;
 mod commands;
+mod doctor;
 mod faults;
 mod fuzz;
 mod guessing;

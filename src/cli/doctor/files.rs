@@ -1,0 +1,192 @@
+//! The data directory, its files and the signing keys: are they there, and whose are they.
+
+use super::{Finding, Patient};
+use crate::data_dir;
+use crate::keys;
+use crate::os;
+use crate::signer::SigningKey;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Is the directory its owner's alone, and can nobody put another in its place.
+pub(super) fn directory(patient: &Patient) -> Vec<Finding> {
+    let path = patient.data_dir.directory();
+    let name = path.display();
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        Ok(_) => return vec![Finding::failure(format!("{name} is no directory"), "name another: --data")],
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return vec![Finding::warning(
+                format!("there is no {name} yet"),
+                "gatekey serve makes it; if there should be one, say where: --data",
+            )];
+        }
+        Err(error) => {
+            return vec![Finding::failure(
+                format!("can't look at {name}: {error}"),
+                "run gatekey doctor as the user who serves",
+            )];
+        }
+    };
+    let mut found: Vec<_> = [owner(path, &metadata), mode(path, &metadata)].into_iter().flatten().collect();
+    // Where it can't be followed, its own look has failed already.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    found.extend(real.ancestors().skip(1).filter_map(|parent| ancestor(parent, metadata.uid())));
+    if found.is_empty() {
+        found.push(Finding::ok(format!("{name} (mode {:04o})", permissions(&metadata))));
+    }
+    found
+}
+
+fn permissions(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+fn owner(path: &Path, metadata: &Metadata) -> Option<Finding> {
+    let (uid, _) = os::effective_ids();
+    // Root looks after whoever serves.
+    (uid != 0 && metadata.uid() != uid).then(|| {
+        Finding::failure(
+            format!("{} belongs to user {}, this is user {uid}", path.display(), metadata.uid()),
+            format!("run gatekey as that user, or: chown -R {uid} {}", path.display()),
+        )
+    })
+}
+
+fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
+    let (name, mode) = (path.display(), permissions(metadata));
+    let remedy = format!("chmod 700 {name}");
+    if mode & 0o022 != 0 {
+        let says = format!("others may put files into {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
+    }
+    let says = || format!("others may look into {name} (mode {mode:04o})");
+    (mode & 0o077 != 0).then(|| Finding::warning(says(), remedy))
+}
+
+/// A directory above: whoever may write there can put another data directory in this one's place.
+fn ancestor(path: &Path, data_owner: u32) -> Option<Finding> {
+    const STICKY: u32 = 0o1000;
+    let metadata = fs::metadata(path).ok()?;
+    let (name, mode) = (path.display(), permissions(&metadata));
+    let is_sticky = mode & STICKY != 0;
+    let remedy = || format!("chmod go-w {name}, or move the data");
+    if mode & 0o002 != 0 && !is_sticky {
+        let says = format!("anybody can replace the data, by renaming in {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy()));
+    }
+    if mode & 0o020 != 0 && !is_sticky {
+        let says = format!("group {} can replace the data, by renaming in {name}", metadata.gid());
+        return Some(Finding::warning(says, remedy()));
+    }
+    (metadata.uid() != 0 && metadata.uid() != data_owner).then(|| {
+        Finding::warning(
+            format!("user {} can replace the data, by renaming in {name}", metadata.uid()),
+            "move the data below directories of root or of the user who serves",
+        )
+    })
+}
+
+/// Are the database and what SQLite keeps beside it their owner's alone.
+pub(super) fn files(patient: &Patient) -> Vec<Finding> {
+    let directory_owner = fs::metadata(patient.data_dir.directory()).ok().map(|metadata| metadata.uid());
+    let (mut found, mut count) = (Vec::new(), 0_usize);
+    for path in patient.data_dir.database_files() {
+        let Ok(metadata) = fs::metadata(&path) else { continue };
+        let (name, mode) = (path.display(), permissions(&metadata));
+        count = count.saturating_add(1);
+        if mode & 0o077 != 0 {
+            let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
+            found.push(Finding::failure(says, format!("chmod 600 {name}")));
+        }
+        if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
+            let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
+            found.push(Finding::failure(says, format!("chown {owner} {name}")));
+        }
+    }
+    if found.is_empty() {
+        found.push(Finding::ok(match count {
+            0 => "no database yet".into(),
+            _ => format!("of the database: {count}, their owner's alone"),
+        }));
+    }
+    found
+}
+
+/// Can the keys be read, and can nobody else sign with them.
+pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
+    let path = patient.data_dir.key_file();
+    let ring = match keys::load(path) {
+        Ok(ring) => ring,
+        Err(error) if error.is_missing() => return vec![missing_keys(patient, path)],
+        Err(error) => {
+            let remedy =
+                "put it right: the server does not start, or goes on with the keys that it read before";
+            return vec![Finding::failure(format!("{error}"), remedy)];
+        }
+    };
+    let mut found = Vec::new();
+    for key in ring.keys() {
+        let fingerprint = key.fingerprint();
+        if keys::is_published(key) {
+            found.push(Finding::failure(
+                format!("the key {fingerprint} stands in print: whoever has read it can act as anybody"),
+                "gatekey key rotate --compromised, after which everybody must log in again",
+            ));
+        } else if key.is_weak() {
+            found.push(Finding::warning(
+                format!(
+                    "the key {fingerprint} has under {} bytes (RFC 7518 section 3.2)",
+                    SigningKey::STRONG_BYTES
+                ),
+                "gatekey key rotate; and gatekey key prune when its tokens have expired",
+            ));
+        }
+    }
+    if found.is_empty() {
+        let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
+        found.push(Finding::ok(format!("in the ring: {count}, {newest} signs")));
+    }
+    found
+}
+
+fn missing_keys(patient: &Patient, path: &Path) -> Finding {
+    let name = path.display();
+    if patient.data_dir.has_database().is_ok_and(|has_database| !has_database) {
+        return Finding::ok(format!("there is no {name} yet; the first start makes it"));
+    }
+    Finding::failure(
+        format!("there is a database, but no key file {name}"),
+        format!(
+            "put it back from where you keep it, or name it: --key-file; if it is lost, make a new key, which signs \
+             everybody out: {}",
+            data_dir::new_key_command(path)
+        ),
+    )
+}
+
+/// Did somebody who wrote new keys stop halfway.
+pub(super) fn leftovers(patient: &Patient) -> Vec<Finding> {
+    let left = match keys::left_behind(patient.data_dir.key_file()) {
+        Ok(left) => left,
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            let says = format!("can't look beside the key file: {error}");
+            return vec![Finding::warning(says, "run gatekey doctor as the user who serves")];
+        }
+    };
+    if left.is_empty() {
+        return vec![Finding::ok("none beside the key file")];
+    }
+    let found = left.iter().map(|path| {
+        let name = path.display();
+        let says = format!("{name} holds keys that nobody uses: whoever wrote it was cut short");
+        Finding::warning(says, format!("unless a gatekey key command runs at this moment: rm {name}"))
+    });
+    found.collect()
+}
