@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, doctor, key, serve, throttle, token, user};
+use super::{Failure, backup, doctor, key, serve, throttle, token, tune, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -57,4 +57,5 @@ pub(super) const COMMANDS: &[&Command] = &[
     &backup::BACK_UP,
     &backup::RESTORE,
     &doctor::DOCTOR,
+    &tune::TUNE,
 ];

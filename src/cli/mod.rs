@@ -10,6 +10,7 @@
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `doctor/` | what is wrong with an installation, and what to do |
+//! | `tune.rs` | which cost of hashes suits this machine |
 //! | `hash_time.rs` | how long a hash takes here |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `log.rs` | what the server writes on standard error |
@@ -31,6 +32,7 @@ mod serve;
 mod settings;
 mod throttle;
 mod token;
+mod tune;
 mod user;
 
 use crate::chain;

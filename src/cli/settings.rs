@@ -240,7 +240,7 @@ fn parse_connections(text: &str) -> Result<usize, &'static str> {
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
-fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const TEN_YEARS: u64 = 10 * 366 * 86_400;
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("", 1)];
     let seconds = parse_with_unit(text, &units).filter(|seconds| (1..=TEN_YEARS).contains(seconds));
@@ -268,7 +268,7 @@ fn parse_duration_or_none(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// `1048576`, `1024K`, `64M`, `1G`: in bytes.
-fn parse_size(text: &str) -> Result<u64, &'static str> {
+pub(super) fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
     parse_with_unit(text, &units).ok_or("expected a number of bytes, or one with K, M or G")
 }

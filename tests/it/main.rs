@@ -34,5 +34,6 @@ mod sessions;
 mod skip;
 mod throttle;
 mod tidy;
+mod tune;
 mod vectors;
 mod wire;
