@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use rustix::fs::StatVfsMountFlags;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::path::Path;
 pub struct FileSystem {
     /// Bytes that are left for who is not root.
     pub free_bytes: u64,
+    /// Whether nothing can be written there.
+    pub is_read_only: bool,
     /// What it is, where it is another machine's: locks and shared memory don't do there what a database needs.
     pub network: Option<&'static str>,
 }
@@ -29,7 +32,11 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
         "c36400" => Some("Ceph"),
         _ => None,
     };
-    Ok(FileSystem { free_bytes: room.f_bavail.saturating_mul(room.f_frsize), network })
+    Ok(FileSystem {
+        free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+        is_read_only: room.f_flag.contains(StatVfsMountFlags::RDONLY),
+        network,
+    })
 }
 
 /// Bytes of memory that can be had: what the kernel estimates, or the limit of this process's control group (version
@@ -69,7 +76,7 @@ mod tests {
     #[test]
     fn every_directory_is_on_a_file_system() {
         let directory = tempfile::tempdir().unwrap();
-        assert!(file_system_of(directory.path()).is_ok());
+        assert!(!file_system_of(directory.path()).unwrap().is_read_only, "something was just made there");
         let missing = file_system_of(&directory.path().join("missing")).unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
     }

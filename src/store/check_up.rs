@@ -7,7 +7,7 @@
 
 use super::restore::connect_alone;
 use super::users::{moment, seconds, unsigned};
-use super::{CopyError, StoreError, backup, lock, schema};
+use super::{CopyError, StoreError, backup, lock, schema, sqlite};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -17,7 +17,7 @@ use std::path::Path;
 pub struct CheckUp {
     /// How many users are in it.
     pub users: u64,
-    /// Its schema's version.
+    /// Its schema's version; 0 where there is nothing in it, since a first start was cut short.
     pub version: i64,
     /// The version that the next start brings it to.
     pub newest_version: i64,
@@ -43,11 +43,19 @@ pub struct Ahead {
 /// [`StoreError`]: it is missing, newer, foreign, damaged, or can't be read now.
 pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
     let _open = lock::Open::with_others(database)?;
+    if is_empty(database)? {
+        return Ok(CheckUp { users: 0, version: 0, newest_version: schema::VERSION, ahead: None });
+    }
     let (connection, users) = backup::open_sound(database, backup::Depth::EveryPage)?;
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
     let ahead = is_newest.then(|| ahead(&connection, at)).transpose()?;
     Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead })
+}
+
+fn is_empty(database: &Path) -> Result<bool, StoreError> {
+    schema::inspect(database)?;
+    schema::is_empty(&sqlite::connect_to_look(database)?)
 }
 
 fn ahead(connection: &Connection, at: UnixTime) -> rusqlite::Result<Ahead> {

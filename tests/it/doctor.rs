@@ -191,6 +191,9 @@ fn a_database_or_key_file_that_others_may_read_is_a_failure() {
     let name = database.display();
     let says = format!("others may use {name} (mode 0640), in which password hashes stand");
     assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
+    chmod(&database, 0o400);
+    let says = format!("not even its owner may write to {name} (mode 0400)");
+    assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
     chmod(&keys, 0o644);
     let (verdict, says, _) = place.finding("keys", &[]);
     let expected = format!(
@@ -339,6 +342,32 @@ fn the_services_environment_is_judged_and_what_it_can_not_mean_is_status_2() {
         message.starts_with("gatekey: invalid value \"here\" (--listen): expected an IP address"),
         "{message}"
     );
+}
+
+#[test]
+fn a_database_with_nothing_in_it_is_a_warning_since_the_next_start_fills_it() {
+    let place = Place::new();
+    let path = place.file("gatekey.sqlite3");
+    fs::write(&path, "").unwrap();
+    let says = format!("there is nothing in {}: the next start makes a new database of it", path.display());
+    let remedy = "if there were users, put a backup in its place: gatekey restore FILE";
+    assert_eq!(place.finding("database", &[]), finding("warning", says, remedy));
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
+fn a_server_that_was_killed_left_a_sound_database_and_its_log_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    assert_eq!(server.stop_by("KILL").0, None);
+    let (database, wal) = (data.join("gatekey.sqlite3"), data.join("gatekey.sqlite3-wal"));
+    let read = || (fs::read(&database).unwrap(), fs::read(&wal).unwrap());
+    let before = read();
+    let report = examine(gatekey(), &data, &[]);
+    assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 2", ""));
+    assert!(read() == before);
 }
 
 /// Everything that a clock which ran ahead by a day leaves behind, at this second.

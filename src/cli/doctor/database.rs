@@ -23,6 +23,10 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
     let name = patient.data_dir.database();
     let name = name.display();
     let finding = match patient.check_up() {
+        Ok(found) if found.version == 0 => Finding::warning(
+            format!("there is nothing in {name}: the next start makes a new database of it"),
+            "if there were users, put a backup in its place: gatekey restore FILE",
+        ),
         Ok(found) if found.version < found.newest_version => Finding::warning(
             format!(
                 "sound, and of schema version {}: the next start makes it {}",

@@ -65,6 +65,10 @@ fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
         let says = format!("others may put files into {name} (mode {mode:04o})");
         return Some(Finding::failure(says, remedy));
     }
+    if mode & 0o700 != 0o700 {
+        let says = format!("not even its owner may make files in {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
+    }
     let says = || format!("others may look into {name} (mode {mode:04o})");
     (mode & 0o077 != 0).then(|| Finding::warning(says(), remedy))
 }
@@ -92,21 +96,21 @@ fn ancestor(path: &Path, data_owner: u32) -> Option<Finding> {
     })
 }
 
-/// Are the database and what SQLite keeps beside it their owner's alone.
+/// Are the database and what SQLite keeps beside it their owner's alone, and can the owner write to them.
 pub(super) fn files(patient: &Patient) -> Vec<Finding> {
     let directory_owner = fs::metadata(patient.data_dir.directory()).ok().map(|metadata| metadata.uid());
     let (mut found, mut count) = (Vec::new(), 0_usize);
     for path in patient.data_dir.database_files() {
-        let Ok(metadata) = fs::metadata(&path) else { continue };
-        let (name, mode) = (path.display(), permissions(&metadata));
-        count = count.saturating_add(1);
-        if mode & 0o077 != 0 {
-            let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
-            found.push(Finding::failure(says, format!("chmod 600 {name}")));
-        }
-        if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
-            let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
-            found.push(Finding::failure(says, format!("chown {owner} {name}")));
+        match fs::metadata(&path) {
+            Ok(metadata) => {
+                count = count.saturating_add(1);
+                found.extend(file(&path, &metadata, directory_owner));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let says = format!("can't look at {}: {error}", path.display());
+                return vec![Finding::failure(says, "run gatekey doctor as the user who serves")];
+            }
         }
     }
     if found.is_empty() {
@@ -114,6 +118,23 @@ pub(super) fn files(patient: &Patient) -> Vec<Finding> {
             0 => "no database yet".into(),
             _ => format!("of the database: {count}, their owner's alone"),
         }));
+    }
+    found
+}
+
+fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<Finding> {
+    let (name, mode, mut found) = (path.display(), permissions(metadata), Vec::new());
+    if mode & 0o077 != 0 {
+        let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
+        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+    }
+    if mode & 0o600 != 0o600 {
+        let says = format!("not even its owner may write to {name} (mode {mode:04o})");
+        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+    }
+    if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
+        let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
+        found.push(Finding::failure(says, format!("chown {owner} {name}")));
     }
     found
 }

@@ -37,9 +37,12 @@ pub(super) fn space(patient: &Patient) -> Vec<Finding> {
     }
 }
 
-fn judge_space(FileSystem { free_bytes, network }: FileSystem, database_bytes: u64) -> Vec<Finding> {
+fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
+    let FileSystem { free_bytes, is_read_only, network } = file_system;
     let (free, needed) = (free_bytes / MIB, ENOUGH_FREE.max(database_bytes.saturating_mul(2)));
-    let finding = if free_bytes < LEAST_FREE {
+    let finding = if is_read_only {
+        Finding::failure("nothing can be written: the file system is read-only", "mount it for writing")
+    } else if free_bytes < LEAST_FREE {
         Finding::failure(format!("{free} MiB are free: registrations will fail"), "make room")
     } else if free_bytes < needed {
         let says = format!("{free} MiB are free; {} MiB are for comfort and a backup", needed / MIB);
@@ -129,7 +132,8 @@ mod tests {
     #[test]
     fn room_is_judged_by_what_is_written_and_what_a_backup_takes() {
         let judge = |free, network, database| {
-            let found = judge_space(FileSystem { free_bytes: free * MIB, network }, database * MIB);
+            let file_system = FileSystem { free_bytes: free * MIB, is_read_only: false, network };
+            let found = judge_space(file_system, database * MIB);
             found.into_iter().map(|finding| finding.verdict).collect::<Vec<_>>()
         };
         assert_eq!(judge(15, None, 0), [Verdict::Failure]);
@@ -138,6 +142,9 @@ mod tests {
         assert_eq!(judge(128, None, 64), [Verdict::Ok]);
         assert_eq!(judge(128, None, 65), [Verdict::Warning]);
         assert_eq!(judge(128, Some("NFS"), 0), [Verdict::Ok, Verdict::Warning]);
+        let read_only = FileSystem { free_bytes: 1 << 40, is_read_only: true, network: None };
+        let found = judge_space(read_only, 0).remove(0);
+        assert_eq!(found.says, "nothing can be written: the file system is read-only");
     }
 
     #[test]
