@@ -184,6 +184,20 @@ fn a_directory_that_others_may_use_is_found_and_so_is_one_above() {
 }
 
 #[test]
+fn a_key_file_elsewhere_that_somebody_can_replace_is_found() {
+    let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
+    let keys = elsewhere.path().join("keys");
+    fs::rename(place.file("signing-keys"), &keys).unwrap();
+    let options = ["--key-file", keys.to_str().unwrap()];
+    assert_eq!(place.finding("keys", &options).0, "ok");
+    chmod(elsewhere.path(), 0o777);
+    let name = elsewhere.path().display();
+    let says = format!("anybody can replace the keys, by renaming in {name} (mode 0777)");
+    let remedy = format!("chmod go-w {name}, or move the keys");
+    assert_eq!(place.finding("keys", &options), finding("failure", says, remedy));
+}
+
+#[test]
 fn a_database_or_key_file_that_others_may_read_is_a_failure() {
     let place = Place::new();
     let (database, keys) = (place.file("gatekey.sqlite3"), place.file("signing-keys"));

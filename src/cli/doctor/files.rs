@@ -34,9 +34,7 @@ pub(super) fn directory(patient: &Patient) -> Vec<Finding> {
         }
     };
     let mut found: Vec<_> = [owner(path, &metadata), mode(path, &metadata)].into_iter().flatten().collect();
-    // Where it can't be followed, its own look has failed already.
-    let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    found.extend(real.ancestors().skip(1).filter_map(|parent| ancestor(parent, metadata.uid())));
+    found.extend(above(path, "data", &[metadata.uid()]));
     if found.is_empty() {
         found.push(Finding::ok(format!("{name} (mode {:04o})", permissions(&metadata))));
     }
@@ -73,25 +71,31 @@ fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
     (mode & 0o077 != 0).then(|| Finding::warning(says(), remedy))
 }
 
-/// A directory above: whoever may write there can put another data directory in this one's place.
-fn ancestor(path: &Path, data_owner: u32) -> Option<Finding> {
+/// The directories above: whoever may write to one can put something else in the place of what is in it.
+fn above(path: &Path, what: &str, owners: &[u32]) -> Vec<Finding> {
+    // Where it can't be followed, its own look has failed already.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    real.ancestors().skip(1).filter_map(|parent| ancestor(parent, what, owners)).collect()
+}
+
+fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
     const STICKY: u32 = 0o1000;
     let metadata = fs::metadata(path).ok()?;
-    let (name, mode) = (path.display(), permissions(&metadata));
+    let (name, mode, uid) = (path.display(), permissions(&metadata), metadata.uid());
     let is_sticky = mode & STICKY != 0;
-    let remedy = || format!("chmod go-w {name}, or move the data");
+    let remedy = format!("chmod go-w {name}, or move the {what}");
     if mode & 0o002 != 0 && !is_sticky {
-        let says = format!("anybody can replace the data, by renaming in {name} (mode {mode:04o})");
-        return Some(Finding::failure(says, remedy()));
+        let says = format!("anybody can replace the {what}, by renaming in {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
     }
     if mode & 0o020 != 0 && !is_sticky {
-        let says = format!("group {} can replace the data, by renaming in {name}", metadata.gid());
-        return Some(Finding::warning(says, remedy()));
+        let says = format!("group {} can replace the {what}, by renaming in {name}", metadata.gid());
+        return Some(Finding::warning(says, remedy));
     }
-    (metadata.uid() != 0 && metadata.uid() != data_owner).then(|| {
+    (uid != 0 && !owners.contains(&uid)).then(|| {
         Finding::warning(
-            format!("user {} can replace the data, by renaming in {name}", metadata.uid()),
-            "move the data below directories of root or of the user who serves",
+            format!("user {uid} can replace the {what}, by renaming in {name}"),
+            format!("move the {what} below directories of root or of the user who serves"),
         )
     })
 }
@@ -151,7 +155,7 @@ pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
             return vec![Finding::failure(format!("{error}"), remedy)];
         }
     };
-    let mut found = Vec::new();
+    let mut found = above_keys(patient, path);
     for key in ring.keys() {
         let fingerprint = key.fingerprint();
         if keys::is_published(key) {
@@ -174,6 +178,17 @@ pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
         found.push(Finding::ok(format!("in the ring: {count}, {newest} signs")));
     }
     found
+}
+
+/// Of a key file elsewhere; the data directory itself has a check of its own.
+fn above_keys(patient: &Patient, path: &Path) -> Vec<Finding> {
+    let directory = patient.data_dir.directory();
+    if path.parent() == Some(directory) {
+        return Vec::new();
+    }
+    let owners: Vec<_> =
+        [directory, path].iter().filter_map(|path| Some(fs::metadata(path).ok()?.uid())).collect();
+    above(path, "keys", &owners)
 }
 
 fn missing_keys(patient: &Patient, path: &Path) -> Finding {
