@@ -53,6 +53,16 @@ impl DataDir {
         self.directory.join(DATABASE)
     }
 
+    /// The directory's path.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The database, and the two files that SQLite puts beside it while it is open.
+    pub fn database_files(&self) -> [PathBuf; 3] {
+        ["", "-wal", "-shm"].map(|end| self.directory.join(alloc::format!("{DATABASE}{end}")))
+    }
+
     /// The key file's path.
     pub fn key_file(&self) -> &Path {
         &self.key_file
@@ -192,7 +202,7 @@ impl fmt::Display for DataDirError {
 }
 
 /// What makes a key file by hand.
-fn new_key_command(key_file: &Path) -> String {
+pub fn new_key_command(key_file: &Path) -> String {
     alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > '{}')", key_file.display())
 }
 

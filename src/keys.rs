@@ -14,11 +14,14 @@
 //! |---|---|
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
 //! | `published.rs` | secrets that the world knows |
+//! | `left_behind.rs` | new files that never took their place |
 
 mod edit;
+mod left_behind;
 mod published;
 
 pub use edit::KeyFile;
+pub use left_behind::left_behind;
 pub use published::is_published;
 
 use crate::encoding;

@@ -1,5 +1,9 @@
 //! What the operating system has and the standard library doesn't offer.
 
+mod machine;
+
+pub use machine::{FileSystem, available_memory, file_system_of};
+
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, RenameFlags};
 use rustix::io::Errno;

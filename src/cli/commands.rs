@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, completions, key, man, serve, throttle, token, user, user_list};
+use super::{Failure, backup, completions, doctor, key, man, serve, throttle, token, tune, user, user_list};
 use alloc::string::String;
 use alloc::vec::Vec;
 use std::process::ExitCode;
@@ -58,6 +58,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &throttle::CLEAR,
     &backup::BACK_UP,
     &backup::RESTORE,
+    &doctor::DOCTOR,
+    &tune::TUNE,
     &completions::COMPLETIONS,
     &man::MAN,
 ];

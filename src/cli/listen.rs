@@ -34,7 +34,7 @@ pub(super) struct Entrance {
 }
 
 /// As `--listen` names it.
-enum Place {
+pub(super) enum Place {
     Address(SocketAddr),
     Path(PathBuf),
     Stdin,
@@ -42,7 +42,7 @@ enum Place {
 
 /// Opens what `--listen` names, if the operator has said what has to be said with it.
 pub(super) fn listen(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entrance, Failure> {
-    let place = settings.required(&options::LISTEN, parse_place)?;
+    let place = place(settings)?;
     let needs_strict = !matches!(place, Place::Address(_));
     if needs_strict && !settings.is_strict()? {
         // tiny_http removes, when it ends, whatever stands at its path by then, and leaves a shared socket with one
@@ -65,6 +65,10 @@ pub(super) fn listen(settings: &Settings<'_>, proxies: &TrustedProxies) -> Resul
     }
 }
 
+pub(super) fn place(settings: &Settings<'_>) -> Result<Place, Failure> {
+    settings.required(&options::LISTEN, parse_place)
+}
+
 fn parse_place(text: &str) -> Result<Place, &'static str> {
     let address = || text.parse().map(Place::Address).ok();
     let place = match text.strip_prefix("unix:") {
@@ -79,13 +83,18 @@ fn parse_place(text: &str) -> Result<Place, &'static str> {
 
 /// Loopback addresses are let through, others where the operator insists.
 fn refuse_cleartext(settings: &Settings<'_>, address: SocketAddr) -> Result<(), Failure> {
-    if address.ip().to_canonical().is_loopback() || settings.flag(&options::ALLOW_CLEARTEXT)? {
+    if is_loopback(address) || settings.flag(&options::ALLOW_CLEARTEXT)? {
         return Ok(());
     }
     Err(Failure::Usage(format!(
         "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
          TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
     )))
+}
+
+/// Whether only this machine reaches it.
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 /// A Unix socket's peer has no address: without a proxy that says whose request it is, all clients would be one, and

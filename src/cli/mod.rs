@@ -12,6 +12,9 @@
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `notify.rs` | what the service manager is told |
+//! | `doctor/` | what is wrong with an installation, and what to do |
+//! | `tune.rs` | which cost of hashes suits this machine |
+//! | `hash_time.rs` | how long a hash takes here |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `output.rs` | what commands print: columns for people, JSON for programs |
 //! | `progress.rs` | how far a long piece of work is, on a terminal |
@@ -23,6 +26,8 @@ mod backup;
 mod commands;
 mod completions;
 mod environment;
+mod doctor;
+mod hash_time;
 mod help;
 mod key;
 mod listen;
@@ -39,6 +44,7 @@ mod settings;
 mod suggest;
 mod throttle;
 mod token;
+mod tune;
 mod user;
 mod user_list;
 

@@ -32,7 +32,7 @@ use std::process::{self, ExitCode};
 use std::thread::{self, JoinHandle};
 
 /// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
-const ADVISED_PASSWORD_CHARS: usize = 8;
+pub(super) const ADVISED_PASSWORD_CHARS: usize = 8;
 
 /// glibc's threshold in bytes: a larger block is memory of its own, given back when it is freed.
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
@@ -59,7 +59,7 @@ fn restart_with_returning_memory() {
 
 /// Descriptors that are no connections: the database's threads have a few each, then the listener, the standard
 /// streams, and what a connection that gives way holds until its thread is gone.
-const RESERVED_DESCRIPTORS: u64 = 32;
+pub(super) const RESERVED_DESCRIPTORS: u64 = 32;
 
 pub(super) const SERVE: Command = Command {
     words: &["serve"],

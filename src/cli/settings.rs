@@ -107,15 +107,25 @@ impl<'a> Settings<'a> {
 
     pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
         let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
-        let cost: Cost = self.required(&options::SCRYPT, str::parse)?;
+        let cost = self.hash_cost()?;
         let hasher = Hasher::new(cost, max_memory).map_err(|error| {
             Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
         })?;
-        let slots = self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))?;
+        let slots = self.hash_slots()?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
         let cache = self.required(&options::PASSWORD_CACHE, parse_duration_or_none)?;
         let hasher = hasher.with_slots(slots, queue).with_password_cache(cache);
         Ok(if self.is_strict()? { hasher } else { hasher.with_max_inside(tiny::MAX_HASHING) })
+    }
+
+    /// The cost of new hashes.
+    pub(super) fn hash_cost(&self) -> Result<Cost, Failure> {
+        self.required(&options::SCRYPT, str::parse)
+    }
+
+    /// How many passwords are hashed at once; `None` for as many as there are cores.
+    pub(super) fn hash_slots(&self) -> Result<Option<usize>, Failure> {
+        self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))
     }
 
     /// Whether the strict loop serves, or else tiny_http's.
@@ -230,7 +240,7 @@ fn parse_connections(text: &str) -> Result<usize, &'static str> {
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
-fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const TEN_YEARS: u64 = 10 * 366 * 86_400;
     let units = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400), ("", 1)];
     let seconds = parse_with_unit(text, &units).filter(|seconds| (1..=TEN_YEARS).contains(seconds));
@@ -258,7 +268,7 @@ fn parse_duration_or_none(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// `1048576`, `1024K`, `64M`, `1G`: in bytes.
-fn parse_size(text: &str) -> Result<u64, &'static str> {
+pub(super) fn parse_size(text: &str) -> Result<u64, &'static str> {
     let units = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("", 1)];
     parse_with_unit(text, &units).ok_or("expected a number of bytes, or one with K, M or G")
 }

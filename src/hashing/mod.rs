@@ -151,7 +151,8 @@ impl Hasher {
     }
 }
 
-fn cores() -> usize {
+/// How many slots a hasher has unless told otherwise.
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 

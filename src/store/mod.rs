@@ -20,8 +20,10 @@
 //! | `realm.rs` | what holds for everybody, and the signing keys |
 //! | `backup.rs` | a copy of the database, made while others write to it |
 //! | `restore.rs` | a copy takes the database's place, and undoes no revocation |
+//! | `check_up.rs` | is everything in the database sound, and what of it lies in the future; the way back from there |
 
 mod backup;
+mod check_up;
 mod files;
 mod lock;
 mod logins;
@@ -33,6 +35,7 @@ mod throttle;
 mod users;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
+pub use check_up::{Ahead, CheckUp, check_up, reset_clock};
 pub use logins::{LoginNotes, LoginSubject};
 pub use realm::{SAVE_EVERY, SigningKeyUse};
 pub use restore::{Backup, Restored};

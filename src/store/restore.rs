@@ -191,7 +191,7 @@ fn alone_with<T>(
 }
 
 /// Fails while any program at all has the file open, though it be idle: each that uses a `-wal` has a lock on it.
-fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
     let has_wal = sqlite::beside(database, "-wal").exists();
     let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database, access)?;

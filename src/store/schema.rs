@@ -89,6 +89,11 @@ pub(super) fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
     Ok(identify(connection)?.is_empty)
 }
 
+/// How old it is, of a database that was looked at.
+pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(identify(connection)?.version)
+}
+
 fn judge(identity: &Identity) -> Result<(), StoreError> {
     match *identity {
         // Made, but the schema never got in: the first start was cut short.

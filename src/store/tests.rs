@@ -1,5 +1,6 @@
 //! The store: opening it, its operations, and many of both at once.
 
+mod check_up;
 mod conditional;
 mod logins;
 mod opening;

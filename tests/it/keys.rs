@@ -305,3 +305,21 @@ fn without_a_key_file_there_is_nothing_to_change_and_nothing_is_made() {
     }
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_server_says_at_its_start_that_a_secret_stands_in_print() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (code, _) = Server::start_in(data.clone(), &[]).stop();
+    assert_eq!(code, Some(0));
+    let complaint = "stands in print: whoever has read it can act as anybody";
+    let article = "the quick brown fox jumps over the lazy dog";
+    let added = run(gatekey().args(["key", "add", "--force", "--data"]).arg(&data), article);
+    assert_eq!(added.status.code(), Some(0));
+    let (_, log) = Server::start_in(data.clone(), &[]).stop();
+    assert_eq!(log.matches(complaint).count(), 1, "{log}");
+    let rotated = run(gatekey().args(["key", "rotate", "--compromised", "--data"]).arg(&data), "");
+    assert_eq!(rotated.status.code(), Some(0));
+    let (_, log) = Server::start_in(data, &[]).stop();
+    assert_eq!(log.matches(complaint).count(), 0, "{log}");
+}

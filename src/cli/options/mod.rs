@@ -3,6 +3,7 @@
 //! Which command takes which option stands with the command; the table of all is made from that.
 
 mod data;
+mod doctor;
 mod guessing;
 mod hashing;
 mod keys;
@@ -14,6 +15,7 @@ use super::commands::COMMANDS;
 use alloc::format;
 use alloc::string::String;
 pub(super) use data::*;
+pub(super) use doctor::*;
 pub(super) use guessing::*;
 pub(super) use hashing::*;
 pub(super) use keys::*;

@@ -1,0 +1,153 @@
+//! The database and the clock: is everything sound, is anything of the future, and the way back.
+
+use super::super::Failure;
+use super::{Finding, Patient};
+use crate::chain;
+use crate::clock::{self, UnixTime};
+use crate::data_dir::DataDir;
+use crate::store::{self, Ahead, StoreError};
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::process::ExitCode;
+
+/// 2026-11-01: no clock that is right reads less, since this program was written then.
+const WRITTEN_AT: u64 = 1_793_491_200;
+
+/// What clocks may differ by.
+pub(super) const TOLERATED: Duration = Duration::from_secs(60);
+
+/// Is it ours, whole, and of this version.
+pub(super) fn database(patient: &Patient) -> Vec<Finding> {
+    let name = patient.data_dir.database();
+    let name = name.display();
+    let finding = match patient.check_up() {
+        Ok(found) if found.version == 0 => Finding::warning(
+            format!("there is nothing in {name}: the next start makes a new database of it"),
+            "if there were users, put a backup in its place: gatekey restore FILE",
+        ),
+        Ok(found) if found.version < found.newest_version => Finding::warning(
+            format!(
+                "sound, and of schema version {}: the next start makes it {}",
+                found.version, found.newest_version
+            ),
+            "before an older gatekey may have to read it again: gatekey backup FILE",
+        ),
+        Ok(found) => Finding::ok(format!("sound; users: {}, schema version: {}", found.users, found.version)),
+        Err(StoreError::Missing) => Finding::ok(format!("there is no {name} yet; gatekey serve makes it")),
+        Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
+    };
+    vec![finding]
+}
+
+fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Missing => "gatekey serve makes one",
+        StoreError::Newer { .. } => {
+            "use the gatekey that made it, or put a backup from before back: gatekey restore FILE"
+        }
+        StoreError::Foreign(_) => "name another directory: --data",
+        StoreError::Corrupt(_) => "stop the server, and put a backup in its place: gatekey restore FILE",
+        StoreError::Unavailable(_) => "see to what stands in the way, and try again",
+    }
+}
+
+/// Does the clock read what it can, and did it ever run ahead.
+pub(super) fn clock(patient: &Patient) -> Vec<Finding> {
+    let now = patient.now;
+    if is_unset(now) {
+        return vec![unset(now)];
+    }
+    let ahead = patient.check_up().as_ref().ok().and_then(|found| found.ahead);
+    vec![ahead.and_then(|ahead| judge(ahead, now)).unwrap_or_else(|| Finding::ok(format!("it is {now}")))]
+}
+
+fn is_unset(now: UnixTime) -> bool {
+    now.seconds() < WRITTEN_AT
+}
+
+fn unset(now: UnixTime) -> Finding {
+    Finding::failure(
+        format!("it is {now}, says the clock: tokens are judged by that"),
+        "set the clock, by NTP say, before the server starts",
+    )
+}
+
+/// What is wrong with these, if anything is.
+fn judge(Ahead { newest_time, tokens_not_before, others }: Ahead, now: UnixTime) -> Option<Finding> {
+    let remedy = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
+    let latest = now.saturating_add(TOLERATED);
+    if tokens_not_before > newest_time.max(latest) {
+        let says = format!("it is {now}, and tokens issued before {tokens_not_before} are dead: all are");
+        return Some(Finding::failure(says, remedy));
+    }
+    if newest_time > latest {
+        let says = format!("it is {now}, and the database has seen {newest_time}: time goes on from there");
+        return Some(Finding::warning(says, remedy));
+    }
+    (others > 0).then(|| {
+        let says =
+            format!("it is {now}, and some in the database are later: addresses, keys, users: {others}");
+        Finding::warning(says, remedy)
+    })
+}
+
+/// Takes the database's times back to now.
+pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, Failure> {
+    let now = clock::now().unix;
+    if is_unset(now) {
+        return Err(Failure::Failed(format!(
+            "can't reset the clock: it is {now}, which can't be; set it first"
+        )));
+    }
+    store::reset_clock(&data_dir.database(), now)
+        .map_err(|error| Failure::failed("can't reset the clock", &error))?;
+    super::super::print(&format!(
+        "whatever was later than {now} is of {now} now\n\
+         Every token is dead, and everybody must log in again: some had expired and would live again, and some were \
+         issued for the time when the clock was ahead.\n"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::new(seconds).unwrap()
+    }
+
+    #[test]
+    fn a_minute_ahead_is_tolerated_and_a_second_more_is_not() {
+        let now = at(WRITTEN_AT);
+        let ahead = |newest, not_before, others| Ahead {
+            newest_time: at(WRITTEN_AT + newest),
+            tokens_not_before: at(WRITTEN_AT + not_before),
+            others,
+        };
+        let verdict = |ahead| judge(ahead, now).map(|finding| finding.says);
+        assert_eq!(verdict(ahead(0, 0, 0)), None);
+        assert_eq!(verdict(ahead(60, 60, 0)), None);
+        let says = "it is 2026-11-01T00:00:00Z, and the database has seen 2026-11-01T00:01:01Z: time goes on from there";
+        assert_eq!(verdict(ahead(61, 61, 1)).unwrap(), says);
+        let says =
+            "it is 2026-11-01T00:00:00Z, and tokens issued before 2026-11-01T00:01:01Z are dead: all are";
+        assert_eq!(verdict(ahead(60, 61, 0)).unwrap(), says);
+        assert_eq!(judge(ahead(60, 61, 0), now).unwrap().verdict, super::super::Verdict::Failure);
+        let says =
+            "it is 2026-11-01T00:00:00Z, and some in the database are later: addresses, keys, users: 2";
+        assert_eq!(verdict(ahead(0, 0, 2)).unwrap(), says);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_is_found() {
+        assert!(is_unset(at(0)) && is_unset(at(WRITTEN_AT - 1)) && !is_unset(at(WRITTEN_AT)));
+        assert_eq!(at(WRITTEN_AT).to_string(), "2026-11-01T00:00:00Z");
+        assert!(!is_unset(clock::now().unix));
+        assert_eq!(
+            unset(at(0)).says,
+            "it is 1970-01-01T00:00:00Z, says the clock: tokens are judged by that"
+        );
+    }
+}

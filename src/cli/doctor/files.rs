@@ -1,0 +1,228 @@
+//! The data directory, its files and the signing keys: are they there, and whose are they.
+
+use super::{Finding, Patient};
+use crate::data_dir;
+use crate::keys;
+use crate::os;
+use crate::signer::SigningKey;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Is the directory its owner's alone, and can nobody put another in its place.
+pub(super) fn directory(patient: &Patient) -> Vec<Finding> {
+    let path = patient.data_dir.directory();
+    let name = path.display();
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => metadata,
+        Ok(_) => return vec![Finding::failure(format!("{name} is no directory"), "name another: --data")],
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return vec![Finding::warning(
+                format!("there is no {name} yet"),
+                "gatekey serve makes it; if there should be one, say where: --data",
+            )];
+        }
+        Err(error) => {
+            return vec![Finding::failure(
+                format!("can't look at {name}: {error}"),
+                "run gatekey doctor as the user who serves",
+            )];
+        }
+    };
+    let mut found: Vec<_> = [owner(path, &metadata), mode(path, &metadata)].into_iter().flatten().collect();
+    found.extend(above(path, "data", &[metadata.uid()]));
+    if found.is_empty() {
+        found.push(Finding::ok(format!("{name} (mode {:04o})", permissions(&metadata))));
+    }
+    found
+}
+
+fn permissions(metadata: &Metadata) -> u32 {
+    metadata.mode() & 0o7777
+}
+
+fn owner(path: &Path, metadata: &Metadata) -> Option<Finding> {
+    let (uid, _) = os::effective_ids();
+    // Root looks after whoever serves.
+    (uid != 0 && metadata.uid() != uid).then(|| {
+        Finding::failure(
+            format!("{} belongs to user {}, this is user {uid}", path.display(), metadata.uid()),
+            format!("run gatekey as that user, or: chown -R {uid} {}", path.display()),
+        )
+    })
+}
+
+fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
+    let (name, mode) = (path.display(), permissions(metadata));
+    let remedy = format!("chmod 700 {name}");
+    if mode & 0o022 != 0 {
+        let says = format!("others may put files into {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
+    }
+    if mode & 0o700 != 0o700 {
+        let says = format!("not even its owner may make files in {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
+    }
+    let says = || format!("others may look into {name} (mode {mode:04o})");
+    (mode & 0o077 != 0).then(|| Finding::warning(says(), remedy))
+}
+
+/// The directories above: whoever may write to one can put something else in the place of what is in it.
+fn above(path: &Path, what: &str, owners: &[u32]) -> Vec<Finding> {
+    // Where it can't be followed, its own look has failed already.
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    real.ancestors().skip(1).filter_map(|parent| ancestor(parent, what, owners)).collect()
+}
+
+fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
+    const STICKY: u32 = 0o1000;
+    let metadata = fs::metadata(path).ok()?;
+    let (name, mode, uid) = (path.display(), permissions(&metadata), metadata.uid());
+    let is_sticky = mode & STICKY != 0;
+    let remedy = format!("chmod go-w {name}, or move the {what}");
+    if mode & 0o002 != 0 && !is_sticky {
+        let says = format!("anybody can replace the {what}, by renaming in {name} (mode {mode:04o})");
+        return Some(Finding::failure(says, remedy));
+    }
+    if mode & 0o020 != 0 && !is_sticky {
+        let says = format!("group {} can replace the {what}, by renaming in {name}", metadata.gid());
+        return Some(Finding::warning(says, remedy));
+    }
+    (uid != 0 && !owners.contains(&uid)).then(|| {
+        Finding::warning(
+            format!("user {uid} can replace the {what}, by renaming in {name}"),
+            format!("move the {what} below directories of root or of the user who serves"),
+        )
+    })
+}
+
+/// Are the database and what SQLite keeps beside it their owner's alone, and can the owner write to them.
+pub(super) fn files(patient: &Patient) -> Vec<Finding> {
+    let directory_owner = fs::metadata(patient.data_dir.directory()).ok().map(|metadata| metadata.uid());
+    let (mut found, mut count) = (Vec::new(), 0_usize);
+    for path in patient.data_dir.database_files() {
+        match fs::metadata(&path) {
+            Ok(metadata) => {
+                count = count.saturating_add(1);
+                found.extend(file(&path, &metadata, directory_owner));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let says = format!("can't look at {}: {error}", path.display());
+                return vec![Finding::failure(says, "run gatekey doctor as the user who serves")];
+            }
+        }
+    }
+    if found.is_empty() {
+        found.push(Finding::ok(match count {
+            0 => "no database yet".into(),
+            _ => format!("of the database: {count}, their owner's alone"),
+        }));
+    }
+    found
+}
+
+fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<Finding> {
+    let (name, mode, mut found) = (path.display(), permissions(metadata), Vec::new());
+    if mode & 0o077 != 0 {
+        let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
+        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+    }
+    if mode & 0o600 != 0o600 {
+        let says = format!("not even its owner may write to {name} (mode {mode:04o})");
+        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+    }
+    if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
+        let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
+        found.push(Finding::failure(says, format!("chown {owner} {name}")));
+    }
+    found
+}
+
+/// Can the keys be read, and can nobody else sign with them.
+pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
+    let path = patient.data_dir.key_file();
+    let ring = match keys::load(path) {
+        Ok(ring) => ring,
+        Err(error) if error.is_missing() => return vec![missing_keys(patient, path)],
+        Err(error) => {
+            let remedy =
+                "put it right: the server does not start, or goes on with the keys that it read before";
+            return vec![Finding::failure(format!("{error}"), remedy)];
+        }
+    };
+    let mut found = above_keys(patient, path);
+    for key in ring.keys() {
+        let fingerprint = key.fingerprint();
+        if keys::is_published(key) {
+            found.push(Finding::failure(
+                format!("the key {fingerprint} stands in print: whoever has read it can act as anybody"),
+                "gatekey key rotate --compromised, after which everybody must log in again",
+            ));
+        } else if key.is_weak() {
+            found.push(Finding::warning(
+                format!(
+                    "the key {fingerprint} has under {} bytes (RFC 7518 section 3.2)",
+                    SigningKey::STRONG_BYTES
+                ),
+                "gatekey key rotate; and gatekey key prune when its tokens have expired",
+            ));
+        }
+    }
+    if found.is_empty() {
+        let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
+        found.push(Finding::ok(format!("in the ring: {count}, {newest} signs")));
+    }
+    found
+}
+
+/// Of a key file elsewhere; the data directory itself has a check of its own.
+fn above_keys(patient: &Patient, path: &Path) -> Vec<Finding> {
+    let directory = patient.data_dir.directory();
+    if path.parent() == Some(directory) {
+        return Vec::new();
+    }
+    let owners: Vec<_> =
+        [directory, path].iter().filter_map(|path| Some(fs::metadata(path).ok()?.uid())).collect();
+    above(path, "keys", &owners)
+}
+
+fn missing_keys(patient: &Patient, path: &Path) -> Finding {
+    let name = path.display();
+    if patient.data_dir.has_database().is_ok_and(|has_database| !has_database) {
+        return Finding::ok(format!("there is no {name} yet; the first start makes it"));
+    }
+    Finding::failure(
+        format!("there is a database, but no key file {name}"),
+        format!(
+            "put it back from where you keep it, or name it: --key-file; if it is lost, make a new key, which signs \
+             everybody out: {}",
+            data_dir::new_key_command(path)
+        ),
+    )
+}
+
+/// Did somebody who wrote new keys stop halfway.
+pub(super) fn leftovers(patient: &Patient) -> Vec<Finding> {
+    let left = match keys::left_behind(patient.data_dir.key_file()) {
+        Ok(left) => left,
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            let says = format!("can't look beside the key file: {error}");
+            return vec![Finding::warning(says, "run gatekey doctor as the user who serves")];
+        }
+    };
+    if left.is_empty() {
+        return vec![Finding::ok("none beside the key file")];
+    }
+    let found = left.iter().map(|path| {
+        let name = path.display();
+        let says = format!("{name} holds keys that nobody uses: whoever wrote it was cut short");
+        Finding::warning(says, format!("unless a gatekey key command runs at this moment: rm {name}"))
+    });
+    found.collect()
+}

@@ -1,0 +1,83 @@
+//! What a check found, as a line for people and as an object for programs.
+
+use crate::json::{Value, json};
+use alloc::format;
+use alloc::string::String;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Ok,
+    /// It works, and something should be done.
+    Warning,
+    /// It doesn't work, or lets strangers in.
+    Failure,
+}
+
+impl Verdict {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    pub(super) verdict: Verdict,
+    /// What is the case.
+    pub(super) says: String,
+    /// What to do; nothing where all is well.
+    pub(super) remedy: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn ok(says: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Ok, says: says.into(), remedy: None }
+    }
+
+    pub(super) fn warning(says: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warning, says: says.into(), remedy: Some(remedy.into()) }
+    }
+
+    pub(super) fn failure(says: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failure, says: says.into(), remedy: Some(remedy.into()) }
+    }
+
+    /// For people: a line, and one below it that says what to do.
+    pub(super) fn text(&self, check: &str) -> String {
+        let Self { verdict, says, remedy } = self;
+        let line = format!("{:8} {check:10} {says}\n", verdict.name());
+        let remedy = remedy.as_ref().map(|remedy| format!("{:20}{remedy}\n", ""));
+        line + &remedy.unwrap_or_default()
+    }
+
+    pub(super) fn json(&self, check: &str) -> Value {
+        json!({"check": check, "verdict": self.verdict.name(), "says": self.says, "do": self.remedy})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_a_line_or_two_and_an_object() {
+        let fine = Finding::ok("sound");
+        assert_eq!(fine.text("database"), "ok       database   sound\n");
+        assert_eq!(
+            fine.json("database"),
+            json!({"check": "database", "verdict": "ok", "says": "sound", "do": null})
+        );
+        let bad = Finding::failure("the disk is full", "make room");
+        assert_eq!(
+            bad.text("space"),
+            "failure  space      the disk is full\n                    make room\n"
+        );
+        assert_eq!(bad.json("space")["do"], "make room");
+        assert_eq!(Finding::warning("a", "b").json("x")["verdict"], "warning");
+    }
+}

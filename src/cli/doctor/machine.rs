@@ -1,0 +1,174 @@
+//! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
+
+use super::super::serve::RESERVED_DESCRIPTORS;
+use super::{Finding, Patient};
+use crate::os::{self, FileSystem};
+use crate::password::Cost;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::fs;
+
+const MIB: u64 = 1 << 20;
+/// With less, the next few writes fail.
+const LEAST_FREE: u64 = 16 * MIB;
+/// With less, somebody should look soon; and a backup takes as much as the database.
+const ENOUGH_FREE: u64 = 128 * MIB;
+
+/// A hash that takes longer keeps people waiting, and a few logins at once the machine busy.
+const SLOWEST: Duration = Duration::from_secs(1);
+/// One that takes less makes guessing cheap for whoever has stolen the database.
+const FASTEST: Duration = Duration::from_millis(20);
+
+/// Is there room for what will be written, and is the disk one that a database can use.
+pub(super) fn space(patient: &Patient) -> Vec<Finding> {
+    let directory = patient.data_dir.directory();
+    if !directory.exists() {
+        return vec![Finding::ok("not looked at: there is no data directory yet")];
+    }
+    let database = fs::metadata(patient.data_dir.database()).map_or(0, |metadata| metadata.len());
+    match os::file_system_of(directory) {
+        Ok(found) => judge_space(found, database),
+        Err(error) => {
+            let says = format!("can't ask how much is free: {error}");
+            vec![Finding::warning(says, "run gatekey doctor as the user who serves")]
+        }
+    }
+}
+
+fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
+    let FileSystem { free_bytes, is_read_only, network } = file_system;
+    let (free, needed) = (free_bytes / MIB, ENOUGH_FREE.max(database_bytes.saturating_mul(2)));
+    let finding = if is_read_only {
+        Finding::failure("nothing can be written: the file system is read-only", "mount it for writing")
+    } else if free_bytes < LEAST_FREE {
+        Finding::failure(format!("{free} MiB are free: registrations will fail"), "make room")
+    } else if free_bytes < needed {
+        let says = format!("{free} MiB are free; {} MiB are for comfort and a backup", needed / MIB);
+        Finding::warning(says, "make room")
+    } else {
+        Finding::ok(format!("{free} MiB are free"))
+    };
+    let network = network.map(|name| {
+        Finding::warning(
+            format!("the data lies on {name}: SQLite's locks and shared memory don't hold over a network"),
+            "put it on a disk of this machine",
+        )
+    });
+    [finding].into_iter().chain(network).collect()
+}
+
+/// Are there descriptors for as many connections as are asked for.
+pub(super) fn limits(patient: &Patient) -> Vec<Finding> {
+    let (asked, limit) = (patient.max_connections, os::max_descriptors());
+    vec![match limit {
+        _ if !patient.is_strict => Finding::ok("the loop tiny-http has no limit of its own on connections"),
+        Some(limit) => judge_limits(limit, asked as u64),
+        None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
+    }]
+}
+
+fn judge_limits(limit: u64, asked: u64) -> Finding {
+    let (needed, spare) =
+        (asked.saturating_add(RESERVED_DESCRIPTORS), limit.saturating_sub(RESERVED_DESCRIPTORS));
+    if needed <= limit {
+        return Finding::ok(format!("descriptors: {limit}, connections: {asked}"));
+    }
+    Finding::warning(
+        format!(
+            "this process may open {limit} descriptors, so {} connections are served, not {asked}",
+            spare.max(1)
+        ),
+        format!(
+            "where the server's limit is this one too: ulimit -n {needed}, in a systemd unit LimitNOFILE={needed}, or \
+             --max-connections {}",
+            spare.max(1)
+        ),
+    )
+}
+
+/// Does a hash take time enough to keep guessers off and little enough to let people in; does its memory fit.
+pub(super) fn hashing(patient: &Patient) -> Vec<Finding> {
+    let (cost, slots) = (patient.cost, patient.slots as u64);
+    let available = os::available_memory();
+    if let Some(finding) = available.and_then(|available| judge_memory(cost, slots, available)) {
+        return vec![finding]; // and none is tried
+    }
+    vec![match patient.time_hash() {
+        Some(time) => judge_time(cost, time),
+        None => Finding::failure("no password can be hashed", "see that the system has random bytes"),
+    }]
+}
+
+fn judge_memory(cost: Cost, slots: u64, available: u64) -> Option<Finding> {
+    let needed = cost.memory_bytes().saturating_mul(slots);
+    (needed > available).then(|| {
+        let (each, needed, available) = (cost.memory_bytes() / MIB, needed / MIB, available / MIB);
+        Finding::warning(
+            format!("{slots} hashes at once of {each} MiB are {needed} MiB; {available} MiB are to be had"),
+            format!("gatekey tune --memory {}M says what fits", available / 2),
+        )
+    })
+}
+
+fn judge_time(cost: Cost, time: Duration) -> Finding {
+    let says = format!("a hash at {cost} takes {} ms", time.as_millis());
+    if time > SLOWEST {
+        Finding::warning(format!("{says}: who logs in waits"), "gatekey tune says what suits this machine")
+    } else if time < FASTEST {
+        let says = format!("{says}: guessing is cheap for whoever steals the database");
+        Finding::warning(says, "gatekey tune says what suits this machine")
+    } else {
+        Finding::ok(says)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Verdict;
+    use super::*;
+
+    #[test]
+    fn room_is_judged_by_what_is_written_and_what_a_backup_takes() {
+        let judge = |free, network, database| {
+            let file_system = FileSystem { free_bytes: free * MIB, is_read_only: false, network };
+            let found = judge_space(file_system, database * MIB);
+            found.into_iter().map(|finding| finding.verdict).collect::<Vec<_>>()
+        };
+        assert_eq!(judge(15, None, 0), [Verdict::Failure]);
+        assert_eq!(judge(16, None, 0), [Verdict::Warning]);
+        assert_eq!(judge(127, None, 0), [Verdict::Warning]);
+        assert_eq!(judge(128, None, 64), [Verdict::Ok]);
+        assert_eq!(judge(128, None, 65), [Verdict::Warning]);
+        assert_eq!(judge(128, Some("NFS"), 0), [Verdict::Ok, Verdict::Warning]);
+        let read_only = FileSystem { free_bytes: 1 << 40, is_read_only: true, network: None };
+        let found = judge_space(read_only, 0).remove(0);
+        assert_eq!(found.says, "nothing can be written: the file system is read-only");
+    }
+
+    #[test]
+    fn connections_need_descriptors_and_some_to_spare() {
+        assert_eq!(judge_limits(288, 256), Finding::ok("descriptors: 288, connections: 256"));
+        let finding = judge_limits(287, 256);
+        assert_eq!(
+            finding.says,
+            "this process may open 287 descriptors, so 255 connections are served, not 256"
+        );
+        assert_eq!(finding.verdict, Verdict::Warning);
+        assert!(judge_limits(3, 256).remedy.unwrap().ends_with("--max-connections 1"));
+    }
+
+    #[test]
+    fn a_hash_is_neither_slow_nor_cheap_nor_larger_than_memory() {
+        let time = |millis| judge_time(Cost::DEFAULT, Duration::from_millis(millis)).verdict;
+        assert_eq!(
+            [19, 20, 1_000, 1_001].map(time),
+            [Verdict::Warning, Verdict::Ok, Verdict::Ok, Verdict::Warning]
+        );
+        assert_eq!(judge_memory(Cost::DEFAULT, 4, 64 * MIB), None);
+        let finding = judge_memory(Cost::DEFAULT, 4, 63 * MIB).unwrap();
+        assert_eq!(finding.says, "4 hashes at once of 16 MiB are 64 MiB; 63 MiB are to be had");
+        assert_eq!(finding.remedy.unwrap(), "gatekey tune --memory 31M says what fits");
+    }
+}

@@ -1,0 +1,162 @@
+//! `gatekey doctor`: what is wrong with an installation, and what to do about it.
+//!
+//! It takes the server's options and variables, so that it judges the server that runs with them. It makes nothing and
+//! changes nothing, and works beside a running server; only `--reset-clock`, which is another errand, writes.
+//!
+//! | file | what |
+//! |---|---|
+//! | `finding.rs` | what a check found |
+//! | `files.rs` | the data directory, its files, the signing keys |
+//! | `database.rs` | the database, the clock, and the way back from a clock that ran ahead |
+//! | `machine.rs` | room on the disk, descriptors, the cost of a hash |
+//! | `network.rs` | who can listen in, who may speak for others, who may register |
+
+mod database;
+mod files;
+mod finding;
+mod machine;
+mod network;
+
+use super::Failure;
+use super::commands::Command;
+use super::hash_time;
+use super::listen::{self, Place};
+use super::options;
+use super::settings::Settings;
+use crate::clock::{self, UnixTime};
+use crate::data_dir::DataDir;
+use crate::hashing;
+use crate::json::Value;
+use crate::password::Cost;
+use crate::realm::Policy;
+use crate::store::{self, CheckUp, StoreError};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::time::Duration;
+use finding::{Finding, Verdict};
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+pub(super) const DOCTOR: Command = Command {
+    words: &["doctor"],
+    operands: &[],
+    summary: "Look for what is wrong with an installation, and say what to do.",
+    details: "Give it the options and the environment that the server has, and run it as the server's user. It changes \
+              nothing and may run beside a server. One line a finding: ok, warning or failure, with what to do below; \
+              with --json an array of objects with check, verdict, says and do. Exit status 1 where something fails. \
+              That a proxy stands before the server it can't see: the server's log says so (\"X-Forwarded fields ... \
+              are ignored\").",
+    example: "gatekey doctor --data /var/lib/gatekey --listen 127.0.0.1:5000",
+    options: &[
+        &options::DATA,
+        &options::KEY_FILE,
+        &options::LISTEN,
+        &options::ALLOW_CLEARTEXT,
+        &options::PUBLIC_URL,
+        &options::TRUSTED_PROXY,
+        &options::LOOP,
+        &options::MAX_CONNECTIONS,
+        &options::SCRYPT,
+        &options::MAX_HASH_MEMORY,
+        &options::HASH_SLOTS,
+        &options::REGISTRATION,
+        &options::MIN_PASSWORD_LENGTH,
+        &options::THROTTLE,
+        &options::JSON,
+        &options::RESET_CLOCK,
+    ],
+    run: doctor,
+};
+
+/// One check: its name, and what it finds, which is something in any case.
+type Check = (&'static str, fn(&Patient) -> Vec<Finding>);
+
+const CHECKS: [Check; 12] = [
+    ("directory", files::directory),
+    ("files", files::files),
+    ("keys", files::keys),
+    ("leftovers", files::leftovers),
+    ("database", database::database),
+    ("clock", database::clock),
+    ("space", machine::space),
+    ("limits", machine::limits),
+    ("hashing", machine::hashing),
+    ("exposure", network::exposure),
+    ("proxy", network::proxy),
+    ("guessing", network::guessing),
+];
+
+/// What is looked at: the installation as the server would see it.
+struct Patient {
+    data_dir: DataDir,
+    place: Place,
+    allows_cleartext: bool,
+    policy: Policy,
+    is_strict: bool,
+    max_connections: usize,
+    cost: Cost,
+    slots: usize,
+    now: UnixTime,
+    /// The whole database is read once, by the first check that asks.
+    check_up: OnceCell<Result<CheckUp, StoreError>>,
+}
+
+impl Patient {
+    /// # Errors
+    /// Where the server would not understand its options either.
+    fn new(settings: &Settings<'_>) -> Result<Self, Failure> {
+        settings.hasher()?; // whether its options go together
+        Ok(Self {
+            data_dir: settings.data_dir()?,
+            place: listen::place(settings)?,
+            allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
+            policy: Policy { throttle: settings.throttle_rules()?, ..settings.policy()? },
+            is_strict: settings.is_strict()?,
+            max_connections: settings.limits()?.max_connections,
+            cost: settings.hash_cost()?,
+            slots: settings.hash_slots()?.unwrap_or_else(hashing::cores),
+            now: clock::now().unix,
+            check_up: OnceCell::new(),
+        })
+    }
+
+    fn check_up(&self) -> &Result<CheckUp, StoreError> {
+        let at = self.now.saturating_add(database::TOLERATED);
+        self.check_up.get_or_init(|| store::check_up(&self.data_dir.database(), at))
+    }
+
+    fn time_hash(&self) -> Option<Duration> {
+        hash_time::measure(self.cost, 1)
+    }
+}
+
+fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    if settings.flag(&options::RESET_CLOCK)? {
+        return database::reset_clock(&settings.data_dir()?);
+    }
+    let (is_json, patient) = (settings.flag(&options::JSON)?, Patient::new(settings)?);
+    let mut out = io::stdout().lock();
+    let (mut verdicts, mut objects) = (Vec::new(), Vec::new());
+    for (name, check) in CHECKS {
+        for finding in check(&patient) {
+            verdicts.push(finding.verdict);
+            if is_json {
+                objects.push(finding.json(name));
+            } else {
+                // Line by line: some checks take a while.
+                out.write_all(finding.text(name).as_bytes())?;
+                out.flush()?;
+            }
+        }
+    }
+    let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
+    let failures = count(Verdict::Failure);
+    if is_json {
+        writeln!(out, "{}", Value::Array(objects))?;
+    } else {
+        let (fine, warnings) = (count(Verdict::Ok), count(Verdict::Warning));
+        writeln!(out, "ok: {fine}, warnings: {warnings}, failures: {failures}")?;
+    }
+    Ok(ExitCode::from(u8::from(failures > 0)))
+}

@@ -1,0 +1,111 @@
+//! The network: who can listen in, who may speak for others, and who may guess and register.
+
+use super::super::listen::{self, Place};
+use super::super::serve::ADVISED_PASSWORD_CHARS;
+use super::{Finding, Patient};
+use crate::client::Client;
+use crate::realm::{PublicUrl, Registration};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Do passwords cross a network that somebody else can read.
+pub(super) fn exposure(patient: &Patient) -> Vec<Finding> {
+    let mut found = vec![place(patient)];
+    if patient.policy.public_url.as_ref().is_some_and(|url| !is_https(url)) {
+        found.push(Finding::warning(
+            "clients come by a --public-url without TLS: their passwords can be read on the way",
+            "let the proxy end TLS, and name the https:// URL",
+        ));
+    }
+    if !patient.is_strict {
+        found.push(Finding::warning(
+            "--loop tiny-http has neither deadlines nor limits: one client can stop it",
+            "leave that option out, unless every client is your own",
+        ));
+    }
+    found
+}
+
+fn is_https(url: &PublicUrl) -> bool {
+    url.as_str().starts_with("https://")
+}
+
+/// Where it listens.
+fn place(patient: &Patient) -> Finding {
+    match &patient.place {
+        Place::Address(address) if listen::is_loopback(*address) => {
+            Finding::ok(format!("{address} is this machine's alone"))
+        }
+        Place::Address(address) if patient.allows_cleartext => Finding::warning(
+            format!(
+                "on {address} passwords cross the network readable for everybody on it (--allow-cleartext)"
+            ),
+            "put a proxy that ends TLS in front and listen on 127.0.0.1, unless nobody else is on that network",
+        ),
+        Place::Address(address) => Finding::failure(
+            format!("serve refuses {address}: passwords would cross the network readable"),
+            "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext",
+        ),
+        Place::Path(_) | Place::Stdin if !patient.is_strict => Finding::failure(
+            "serve refuses: --loop tiny-http listens on an address and a port only",
+            "leave out --loop",
+        ),
+        Place::Path(path) if !patient.policy.trusted_proxies.trusts(Client::Local) => Finding::failure(
+            format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
+            "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
+        ),
+        Place::Path(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
+        Place::Stdin => Finding::ok("on a socket that is handed over; where that listens is not known here"),
+    }
+}
+
+/// Does whoever stands in front have a say, and nobody else.
+pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
+    let (proxies, url) = (&patient.policy.trusted_proxies, patient.policy.public_url.as_ref());
+    let wide: Vec<_> = proxies.with_strangers().map(ToString::to_string).collect();
+    if !wide.is_empty() {
+        return vec![Finding::warning(
+            format!("--trusted-proxy {}: whoever connects from there may say it is anybody", wide.join(", ")),
+            "name the proxy's own address, or the private network that only proxies are on",
+        )];
+    }
+    vec![match url.filter(|url| is_https(url) && proxies.is_empty()) {
+        Some(url) => Finding::warning(
+            format!(
+                "clients come by {}, so a proxy is in front, but none is declared: all clients count as one",
+                url.as_str()
+            ),
+            "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine",
+        ),
+        None if proxies.is_empty() => Finding::ok("none is declared, and no option speaks of one"),
+        None => Finding::ok("declared"),
+    }]
+}
+
+/// Can passwords be guessed without end, or be too short to withstand a few guesses.
+pub(super) fn guessing(patient: &Patient) -> Vec<Finding> {
+    let (policy, mut found) = (&patient.policy, Vec::new());
+    let chars = policy.min_password_chars;
+    if policy.throttle.is_none() {
+        found.push(Finding::warning(
+            "wrong passwords are not counted (--throttle off)",
+            "leave that option out",
+        ));
+    }
+    if policy.registration == Registration::Open && chars < ADVISED_PASSWORD_CHARS {
+        found.push(Finding::warning(
+            format!("anybody may register, with a password of {chars} or more characters"),
+            format!("--min-password-length {ADVISED_PASSWORD_CHARS}, or --registration closed"),
+        ));
+    }
+    if found.is_empty() {
+        let registration = String::from(match policy.registration {
+            Registration::Open => "open",
+            Registration::Closed => "closed",
+        });
+        found.push(Finding::ok(format!("wrong passwords are counted; registration is {registration}")));
+    }
+    found
+}

@@ -1,0 +1,32 @@
+//! How long a password hash takes on this machine, at normal priority, while as many are computed as will be.
+
+use crate::clock;
+use crate::password::{self, Cost};
+use crate::secret::Secret;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::thread;
+
+/// So often it is done; the median counts.
+const ROUNDS: usize = 3;
+
+/// The median time of a hash at this cost while so many are computed at once; `None` where none can be.
+pub(super) fn measure(cost: Cost, at_once: usize) -> Option<Duration> {
+    let mut times: Vec<_> = (0..ROUNDS).flat_map(|_| round(cost, at_once)).collect::<Option<_>>()?;
+    times.sort();
+    times.get(times.len() / 2).copied()
+}
+
+fn round(cost: Cost, at_once: usize) -> Vec<Option<Duration>> {
+    thread::scope(|scope| {
+        let hashes: Vec<_> = (0..at_once).map(|_| scope.spawn(move || time_one(cost))).collect();
+        hashes.into_iter().map(|hash| hash.join().ok().flatten()).collect()
+    })
+}
+
+fn time_one(cost: Cost) -> Option<Duration> {
+    let password = Secret::new("correct horse battery staple".into());
+    let start = clock::now().monotonic;
+    password::hash(&password, cost).ok()?;
+    Some(clock::now().monotonic.saturating_duration_since(start))
+}

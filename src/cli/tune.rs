@@ -1,0 +1,276 @@
+//! `gatekey tune`: which cost of password hashes suits this machine.
+//!
+//! OWASP's password storage cheat sheet names five settings of scrypt of equal strength against whoever has stolen the
+//! database: what takes less memory does its work more often. So all are safe, and the choice is the machine's:
+//!
+//! 1. The settings whose hashes fit into the memory at least once, each with as many slots as fit, and as there are
+//!    cores at most. They are timed with all of these slots at work, as in a storm of logins.
+//! 2. Of those within the target, the one with the most slots, so that no core is idle; of these, the one with the most
+//!    memory, of which graphics cards have least for each of their cores.
+//! 3. Where none is within the target, the one that takes the least time, and a warning: a cheaper one would be a weaker
+//!    one, and that is the operator's to say.
+
+use super::commands::Command;
+use super::settings::{self, Settings};
+use super::{Failure, hash_time, options};
+use crate::hashing::{self, Hasher};
+use crate::json::{Value, json};
+use crate::os;
+use crate::password::Cost;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::time::Duration;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+pub(super) const TUNE: Command = Command {
+    words: &["tune"],
+    operands: &[],
+    summary: "Time password hashes on this machine, and say which cost suits it.",
+    details: "It times OWASP's five settings of scrypt, which are equally strong, as far as they fit into the memory, \
+              with as many at once as fit and as there are cores. Given out is the one that keeps most cores busy within \
+              the target, and of these the one with the most memory; where none is within the target, the fastest, \
+              with a warning. Run it while the machine does what it always does. It makes and changes nothing.",
+    example: "gatekey tune --memory 128M --target 500ms",
+    options: &[&options::MEMORY, &options::TARGET, &options::JSON],
+    run: tune,
+};
+
+/// ln and p of OWASP's settings, those with the most memory first; r is 8.
+const SETTINGS: [(u8, u32); 5] = [(17, 1), (16, 2), (15, 3), (14, 5), (13, 10)];
+const MIB: u64 = 1 << 20;
+/// As `--hash-slots` takes.
+const MOST_SLOTS: u64 = 64;
+
+/// A setting on this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Measured {
+    cost: Cost,
+    slots: usize,
+    /// How long a hash takes while all slots are at work.
+    time: Duration,
+}
+
+fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let memory = settings.required(&options::MEMORY, settings::parse_size)?;
+    let target = settings.required(&options::TARGET, parse_target)?;
+    let is_json = settings.flag(&options::JSON)?;
+    let candidates = candidates(memory, hashing::cores());
+    refuse_memory(memory, candidates.is_empty(), os::available_memory())?;
+    let mut out = io::stdout().lock();
+    let mut all = Vec::new();
+    if !is_json {
+        out.write_all(row(["SCRYPT", "MEMORY", "SLOTS", "TIME", "LOGINS"].map(String::from)).as_bytes())?;
+    }
+    for (cost, slots) in candidates {
+        let time = hash_time::measure(cost, slots);
+        let time = time.ok_or_else(|| Failure::Failed("can't hash a password: no random bytes".into()))?;
+        let measured = Measured { cost, slots, time };
+        if !is_json {
+            // Row by row: each takes a while.
+            out.write_all(measured.row().as_bytes())?;
+            out.flush()?;
+        }
+        all.push(measured);
+    }
+    let Some((chosen, is_within)) = choose(&all, target) else { return Ok(ExitCode::FAILURE) };
+    if is_json {
+        let measured: Vec<_> = all.into_iter().map(Measured::json).collect();
+        let max_memory = chosen.max_hash_memory();
+        let object = json!({"measured": measured, "chosen": chosen.json(), "within_target": is_within,
+                            "max_hash_memory": max_memory});
+        writeln!(out, "{object}")?;
+    } else {
+        out.write_all(advice(chosen, is_within, target).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `250ms`, or as every other duration.
+fn parse_target(text: &str) -> Result<Duration, &'static str> {
+    let millis = text.strip_suffix("ms").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let target = match millis {
+        Some(digits) => digits.parse().ok().map(Duration::from_millis).filter(|target| !target.is_zero()),
+        None => settings::parse_duration(text).ok(),
+    };
+    let target = target.filter(|target| *target <= Duration::from_secs(60));
+    target.ok_or("expected a duration up to a minute, such as 250ms or 1s")
+}
+
+/// The settings that fit into this memory, each with as many slots as do.
+fn candidates(memory: u64, cores: usize) -> Vec<(Cost, usize)> {
+    let costs = SETTINGS.iter().filter_map(|(log_n, p)| Cost::new(*log_n, 8, *p).ok());
+    let with_slots = costs.map(|cost| {
+        let fit = memory.checked_div(cost.memory_bytes()).unwrap_or(0).min(MOST_SLOTS);
+        (cost, usize::try_from(fit).unwrap_or(usize::MAX).min(cores))
+    });
+    with_slots.filter(|(_, slots)| *slots > 0).collect()
+}
+
+/// Where nothing fits into the memory, or the memory isn't there.
+fn refuse_memory(memory: u64, nothing_fits: bool, available: Option<u64>) -> Result<(), Failure> {
+    if nothing_fits {
+        return Err(Failure::Usage(
+            "--memory: no setting fits: the least takes 8M for each hash. One that takes less is weaker, and is not given \
+             out here"
+                .into(),
+        ));
+    }
+    match available {
+        Some(available) if available < memory => Err(Failure::Failed(format!(
+            "--memory is {} MiB, and {} MiB are to be had on this machine; give less",
+            memory / MIB,
+            available / MIB
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The one to use, and whether it is within the target.
+fn choose(measured: &[Measured], target: Duration) -> Option<(Measured, bool)> {
+    let within = measured.iter().filter(|measured| measured.time <= target);
+    let best = within.max_by_key(|measured| (measured.slots, measured.cost.memory_bytes()));
+    let fastest = || measured.iter().min_by_key(|measured| (measured.time, Reverse(measured.slots)));
+    best.map(|best| (*best, true)).or_else(|| fastest().map(|fastest| (*fastest, false)))
+}
+
+fn row([scrypt, memory, slots, time, logins]: [String; 5]) -> String {
+    format!("{scrypt:15}  {memory:7}  {slots:5}  {time:8}  {logins}\n")
+}
+
+fn advice(chosen: Measured, is_within: bool, target: Duration) -> String {
+    let Measured { cost, slots, .. } = chosen;
+    let mut text = String::new();
+    if !is_within {
+        text = format!(
+            "\nwarning: no setting is done within {} ms; the fastest is given. One that takes less time would be \
+             weaker: where it must be, say so yourself, by a lower p.",
+            target.as_millis()
+        );
+    }
+    let more = chosen.max_hash_memory().map_or(String::new(), |size| format!(" --max-hash-memory {size}"));
+    text + &format!("\n--scrypt {cost} --hash-slots {slots}{more}\n")
+}
+
+impl Measured {
+    /// Each slot does one after the other.
+    fn logins_per_second(self) -> f64 {
+        let slots = u32::try_from(self.slots).unwrap_or(u32::MAX);
+        (f64::from(slots) / self.time.as_secs_f64().max(f64::MIN_POSITIVE) * 10.0).round() / 10.0
+    }
+
+    /// What `--max-hash-memory` has to be for it, where the default is too little.
+    fn max_hash_memory(self) -> Option<String> {
+        let bytes = self.cost.memory_bytes();
+        (bytes > Hasher::DEFAULT_MAX_MEMORY_BYTES).then(|| format!("{}M", bytes / MIB))
+    }
+
+    fn row(self) -> String {
+        let (memory, millis) = (self.cost.memory_bytes() / MIB, self.time.as_millis());
+        row([
+            format!("{}", self.cost),
+            format!("{memory} MiB"),
+            format!("{}", self.slots),
+            format!("{millis} ms"),
+            format!("{:.1}/s", self.logins_per_second()),
+        ])
+    }
+
+    fn json(self) -> Value {
+        json!({
+            "scrypt": format!("{}", self.cost),
+            "memory_bytes": self.cost.memory_bytes(),
+            "hash_slots": self.slots,
+            "millis": u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX),
+            "logins_per_second": self.logins_per_second(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    fn texts(memory: u64, cores: usize) -> Vec<String> {
+        candidates(memory, cores).iter().map(|(cost, slots)| format!("{cost} x{slots}")).collect()
+    }
+
+    fn measured(cost: &str, slots: usize, millis: u64) -> Measured {
+        Measured { cost: cost.parse().unwrap(), slots, time: Duration::from_millis(millis) }
+    }
+
+    #[test]
+    fn a_setting_has_as_many_slots_as_fit_into_the_memory_and_as_there_are_cores() {
+        let all = ["ln=16,r=8,p=2 x1", "ln=15,r=8,p=3 x2", "ln=14,r=8,p=5 x4", "ln=13,r=8,p=10 x4"];
+        assert_eq!(texts(64 * MIB, 4), all);
+        assert_eq!(texts(128 * MIB, 1).first().unwrap(), "ln=17,r=8,p=1 x1");
+        assert_eq!(texts(128 * MIB - 1, 1).first().unwrap(), "ln=16,r=8,p=2 x1");
+        assert_eq!(texts(8 * MIB, 2), ["ln=13,r=8,p=10 x1"]);
+        assert_eq!(texts(8 * MIB - 1, 2), [""; 0]);
+        assert_eq!(texts(1 << 40, 1_000).first().unwrap(), "ln=17,r=8,p=1 x64");
+    }
+
+    #[test]
+    fn most_slots_come_first_then_most_memory_and_the_target_before_both() {
+        let all = [
+            measured("ln=16,r=8,p=2", 1, 200),
+            measured("ln=15,r=8,p=3", 2, 260),
+            measured("ln=14,r=8,p=5", 2, 250),
+            measured("ln=13,r=8,p=10", 2, 240),
+        ];
+        let chosen = |target| {
+            let (chosen, is_within) = choose(&all, Duration::from_millis(target)).unwrap();
+            (chosen.cost.to_string(), is_within)
+        };
+        assert_eq!(chosen(260), ("ln=15,r=8,p=3".into(), true));
+        assert_eq!(chosen(259), ("ln=14,r=8,p=5".into(), true));
+        assert_eq!(chosen(249), ("ln=13,r=8,p=10".into(), true));
+        assert_eq!(chosen(239), ("ln=16,r=8,p=2".into(), true));
+        assert_eq!(chosen(199), ("ln=16,r=8,p=2".into(), false), "the fastest, with a warning");
+        assert_eq!(choose(&[], Duration::MAX), None);
+    }
+
+    #[test]
+    fn the_advice_is_what_serve_takes() {
+        let target = Duration::from_millis(250);
+        let large = measured("ln=17,r=8,p=1", 2, 300);
+        let taken = "\n--scrypt ln=17,r=8,p=1 --hash-slots 2 --max-hash-memory 128M\n";
+        assert_eq!(advice(large, true, target), taken);
+        let warned = advice(large, false, target);
+        assert!(
+            warned.starts_with("\nwarning: no setting is done within 250 ms; ") && warned.ends_with(taken)
+        );
+        let small = measured("ln=16,r=8,p=2", 1, 250);
+        assert_eq!(advice(small, true, target), "\n--scrypt ln=16,r=8,p=2 --hash-slots 1\n");
+        assert_eq!(small.row(), "ln=16,r=8,p=2    64 MiB   1      250 ms    4.0/s\n");
+    }
+
+    #[test]
+    fn a_target_is_in_milliseconds_or_a_duration() {
+        for (text, millis) in [("250ms", 250), ("1ms", 1), ("1s", 1_000), ("2", 2_000), ("60000ms", 60_000)] {
+            assert_eq!(parse_target(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in
+            ["", "ms", "0ms", "-1ms", "+1ms", "1.5ms", "60001ms", "2m", "250 ms", "99999999999999999999ms"]
+        {
+            assert!(parse_target(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn memory_that_holds_nothing_or_is_not_there_is_refused() {
+        let refused = |memory, nothing_fits, available| match refuse_memory(memory, nothing_fits, available) {
+            Ok(()) => String::new(),
+            Err(Failure::Usage(message) | Failure::Failed(message)) => message,
+            Err(Failure::OutputClosed) => panic!("nothing is written"),
+        };
+        assert!(refused(MIB, true, None).starts_with("--memory: no setting fits: the least takes 8M"));
+        let message = "--memory is 64 MiB, and 32 MiB are to be had on this machine; give less";
+        assert_eq!(refused(64 * MIB, false, Some(32 * MIB)), message);
+        assert_eq!(refused(64 * MIB, false, Some(64 * MIB)), "");
+        assert_eq!(refused(64 * MIB, false, None), "");
+    }
+}

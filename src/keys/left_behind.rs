@@ -1,0 +1,52 @@
+//! New files of keys that never took their place, because whoever wrote them was cut short: secrets that nobody uses.
+
+use alloc::vec::Vec;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The files beside this key file that were to become it. While somebody changes the keys, there is one.
+///
+/// # Errors
+/// Where the directory can't be read.
+pub fn left_behind(path: &Path) -> io::Result<Vec<PathBuf>> {
+    // Who changes the file follows a link to it first.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    // As `temporary_beside` names them.
+    let is_one = |other: &Path| {
+        let is_new = other.extension().is_some_and(|end| end.as_encoded_bytes().starts_with(b"new-"));
+        is_new && other.file_stem() == path.file_stem()
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?.path();
+        if is_one(&entry) {
+            found.push(entry);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_new_file_that_stayed_is_found_and_nothing_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("signing-keys");
+        let left = super::super::temporary_beside(&path).unwrap();
+        for path in
+            [&path, &left, &directory.path().join("other.new-x"), &directory.path().join("signing-keys.old")]
+        {
+            fs::write(path, "x").unwrap();
+        }
+        assert_eq!(left_behind(&path).unwrap().as_slice(), core::slice::from_ref(&left));
+        let link = directory.path().join("link");
+        symlink(&path, &link).unwrap();
+        assert_eq!(left_behind(&link).unwrap(), [left]);
+    }
+}

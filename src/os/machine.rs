@@ -1,0 +1,83 @@
+//! What this machine has left: room on a file system, and memory.
+
+use alloc::format;
+use alloc::string::String;
+use rustix::fs::StatVfsMountFlags;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Where a file lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Bytes that are left for who is not root.
+    pub free_bytes: u64,
+    /// Whether nothing can be written there.
+    pub is_read_only: bool,
+    /// What it is, where it is another machine's: locks and shared memory don't do there what a database needs.
+    pub network: Option<&'static str>,
+}
+
+/// The file system on which this stands.
+///
+/// # Errors
+/// What the system says.
+pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
+    let (room, kind) = (rustix::fs::statvfs(path)?, rustix::fs::statfs(path)?.f_type);
+    // As digits: the number's type is another one on each processor. They stand in statfs(2).
+    let network = match format!("{kind:x}").as_str() {
+        "6969" => Some("NFS"),
+        "517b" | "fe534d42" | "ff534d42" => Some("SMB"),
+        "1021997" => Some("9P"),
+        "c36400" => Some("Ceph"),
+        _ => None,
+    };
+    Ok(FileSystem {
+        free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
+        is_read_only: room.f_flag.contains(StatVfsMountFlags::RDONLY),
+        network,
+    })
+}
+
+/// Bytes of memory that can be had: what the kernel estimates, or the limit of this process's control group (version
+/// 2), or of one above it, where that is less. `None` where neither is told.
+pub fn available_memory() -> Option<u64> {
+    let system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of(&text));
+    let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| limit_of_group(&text));
+    system.into_iter().chain(group).min()
+}
+
+/// `MemAvailable:   12345678 kB`
+fn available_of(meminfo: &str) -> Option<u64> {
+    let value = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// `0::/system.slice/gatekey.service`: the least limit from there upwards.
+fn limit_of_group(cgroup: &str) -> Option<u64> {
+    let group = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let groups = Path::new("/sys/fs/cgroup").join(group);
+    let limit = |group: &Path| -> Option<String> { fs::read_to_string(group.join("memory.max")).ok() };
+    groups.ancestors().filter_map(|group| limit(group)?.trim().parse().ok()).min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn available_memory_is_in_kib_in_meminfo() {
+        let text = "MemTotal:       16000000 kB\nMemFree:          100 kB\nMemAvailable:    8000 kB\n";
+        assert_eq!(available_of(text), Some(8_192_000));
+        assert_eq!(available_of("MemTotal: 1 kB\n"), None);
+        assert_eq!(available_of("MemAvailable: x kB\n"), None);
+    }
+
+    #[test]
+    fn every_directory_is_on_a_file_system() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(!file_system_of(directory.path()).unwrap().is_read_only, "something was just made there");
+        let missing = file_system_of(&directory.path().join("missing")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

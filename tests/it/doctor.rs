@@ -1,0 +1,454 @@
+//! `gatekey doctor`: each fault is made, and its verdict seen; and the way back from a clock that ran ahead.
+
+use crate::harness::CHEAP;
+use crate::process::{Server, body, field, gatekey, gatekey_with_descriptors, run, status, written};
+use gatekey::clock;
+use gatekey::json::{self, Value};
+use rusqlite::Connection;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// A data directory that a server has used, in a directory of its own.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let server = place.serve();
+        assert_eq!(status(&server.register("ok", "python")), 201);
+        assert_eq!(server.stop().0, Some(0));
+        place
+    }
+
+    fn serve(&self) -> Server {
+        Server::start_in(self.data(), &["--scrypt", CHEAP])
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.data().join(name)
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(self.file("gatekey.sqlite3")).unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.data()).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    fn examine(&self, options: &[&str]) -> Report {
+        examine(gatekey(), &self.data(), options)
+    }
+
+    /// The only finding of one check.
+    #[track_caller]
+    fn finding(&self, check: &str, options: &[&str]) -> (String, String, String) {
+        self.examine(options).only(check)
+    }
+}
+
+/// What doctor wrote and ended with.
+struct Report {
+    code: Option<i32>,
+    findings: Vec<Value>,
+}
+
+impl Report {
+    fn of(&self, check: &str) -> Vec<(String, String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found = self.findings.iter().filter(|finding| finding["check"] == check);
+        found
+            .map(|finding| (text(&finding["verdict"]), text(&finding["says"]), text(&finding["do"])))
+            .collect()
+    }
+
+    #[track_caller]
+    fn only(&self, check: &str) -> (String, String, String) {
+        let mut found = self.of(check);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let (verdict, says, remedy) = found.remove(0);
+        let has_failure = self.findings.iter().any(|finding| finding["verdict"] == "failure");
+        assert_eq!(self.code, Some(i32::from(has_failure)), "{:?}", self.findings);
+        (verdict, says, remedy)
+    }
+}
+
+fn examine(mut command: Command, data: &Path, options: &[&str]) -> Report {
+    command.args(["doctor", "--json", "--scrypt", CHEAP, "--data"]).arg(data).args(options);
+    let (code, out, message) = written(&run(&mut command, ""));
+    assert_eq!(message, "");
+    let object = json::parse_object(format!("{{\"findings\":{out}}}").as_bytes()).unwrap();
+    Report { code, findings: object["findings"].as_array().unwrap().clone() }
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn finding(verdict: &str, says: impl Into<String>, remedy: impl Into<String>) -> (String, String, String) {
+    (verdict.into(), says.into(), remedy.into())
+}
+
+#[test]
+fn a_sound_installation_is_found_so_and_is_as_it_was_also_beside_its_server() {
+    let place = Place::new();
+    let before = fs::read(place.file("gatekey.sqlite3")).unwrap();
+    let look = |server: Option<&Server>| {
+        let report = place.examine(&["--min-password-length", "8"]);
+        let expected = format!("{} (mode 0700)", place.data().display());
+        assert_eq!(report.only("directory"), finding("ok", expected, ""));
+        assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 2", ""));
+        let files = if server.is_some() { 3 } else { 1 };
+        let expected = format!("of the database: {files}, their owner's alone");
+        assert_eq!(report.only("files"), finding("ok", expected, ""));
+        assert_eq!(report.only("leftovers"), finding("ok", "none beside the key file", ""));
+        let expected = "wrong passwords are counted; registration is open";
+        assert_eq!(report.only("guessing"), finding("ok", expected, ""));
+        assert_eq!(report.only("exposure"), finding("ok", "127.0.0.1:5000 is this machine's alone", ""));
+        assert_eq!(report.only("proxy"), finding("ok", "none is declared, and no option speaks of one", ""));
+        assert_eq!((report.only("keys").0, report.only("clock").0), ("ok".into(), "ok".into()));
+        assert_eq!(report.code, Some(0));
+    };
+    look(None);
+    assert_eq!(place.names(), ["gatekey.sqlite3", "signing-keys"]);
+    assert!(fs::read(place.file("gatekey.sqlite3")).unwrap() == before);
+    let server = place.serve();
+    look(Some(&server));
+    assert_eq!(status(&server.register("later", "python")), 201);
+    assert_eq!((server.login("ok", "python"), server.stop().0), (200, Some(0)));
+}
+
+#[test]
+fn a_finding_is_a_line_with_what_to_do_below_and_the_last_line_sums_up() {
+    let place = Place::new();
+    let mut command = gatekey();
+    let (code, out, message) =
+        written(&run(command.args(["doctor", "--throttle", "off", "--data"]).arg(place.data()), ""));
+    assert_eq!((code, message.as_str()), (Some(0), ""));
+    assert!(out.contains("ok       database   sound; users: 1, schema version: 2\n"), "{out}");
+    let warning = "warning  guessing   wrong passwords are not counted (--throttle off)\n                    leave that option out\n";
+    assert!(out.contains(warning), "{out}");
+    let count = |verdict: &str| out.lines().filter(|line| line.starts_with(verdict)).count();
+    let (fine, warnings) = (count("ok  "), count("warning  "));
+    let last = out.lines().last().unwrap();
+    assert_eq!(last, format!("ok: {fine}, warnings: {warnings}, failures: 0"));
+}
+
+#[test]
+fn where_nothing_is_yet_nothing_is_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let report = examine(gatekey(), &data, &[]);
+    let (name, remedy) =
+        (data.display(), "gatekey serve makes it; if there should be one, say where: --data");
+    assert_eq!(report.only("directory"), finding("warning", format!("there is no {name} yet"), remedy));
+    let says = format!("there is no {name}/gatekey.sqlite3 yet; gatekey serve makes it");
+    assert_eq!(report.only("database"), finding("ok", says, ""));
+    assert_eq!(report.only("files"), finding("ok", "no database yet", ""));
+    assert_eq!(report.code, Some(0));
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_that_others_may_use_is_found_and_so_is_one_above() {
+    let place = Place::new();
+    let (data, above) = (place.data(), place.0.path());
+    for (path, mode, verdict, says) in [
+        (&*data, 0o755, "warning", format!("others may look into {} (mode 0755)", data.display())),
+        (&*data, 0o770, "failure", format!("others may put files into {} (mode 0770)", data.display())),
+    ] {
+        chmod(path, mode);
+        let remedy = format!("chmod 700 {}", data.display());
+        assert_eq!(place.finding("directory", &[]), finding(verdict, says, remedy));
+        chmod(path, 0o700);
+    }
+    chmod(above, 0o707);
+    let says = format!("anybody can replace the data, by renaming in {} (mode 0707)", above.display());
+    let remedy = format!("chmod go-w {}, or move the data", above.display());
+    assert_eq!(place.finding("directory", &[]), finding("failure", says, remedy.clone()));
+    chmod(above, 0o720);
+    assert_eq!(place.finding("directory", &[]).0, "warning");
+    chmod(above, 0o1777);
+    assert_eq!(place.finding("directory", &[]).0, "ok", "where names are their owner's, as in /tmp");
+}
+
+#[test]
+fn a_key_file_elsewhere_that_somebody_can_replace_is_found() {
+    let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
+    let keys = elsewhere.path().join("keys");
+    fs::rename(place.file("signing-keys"), &keys).unwrap();
+    let options = ["--key-file", keys.to_str().unwrap()];
+    assert_eq!(place.finding("keys", &options).0, "ok");
+    chmod(elsewhere.path(), 0o777);
+    let name = elsewhere.path().display();
+    let says = format!("anybody can replace the keys, by renaming in {name} (mode 0777)");
+    let remedy = format!("chmod go-w {name}, or move the keys");
+    assert_eq!(place.finding("keys", &options), finding("failure", says, remedy));
+}
+
+#[test]
+fn a_database_or_key_file_that_others_may_read_is_a_failure() {
+    let place = Place::new();
+    let (database, keys) = (place.file("gatekey.sqlite3"), place.file("signing-keys"));
+    chmod(&database, 0o640);
+    let name = database.display();
+    let says = format!("others may use {name} (mode 0640), in which password hashes stand");
+    assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
+    chmod(&database, 0o400);
+    let says = format!("not even its owner may write to {name} (mode 0400)");
+    assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
+    chmod(&keys, 0o644);
+    let (verdict, says, _) = place.finding("keys", &[]);
+    let expected = format!(
+        "signing keys {0}: others may read it (mode 0644); expected 0600 or 0400, so: chmod 600 {0}",
+        keys.display()
+    );
+    assert_eq!((verdict.as_str(), says), ("failure", expected));
+}
+
+#[test]
+fn keys_that_the_world_knows_or_could_guess_or_that_are_gone_are_found() {
+    let place = Place::new();
+    let keys = place.file("signing-keys");
+    fs::write(&keys, "the quick brown fox jumps over the lazy dog\nsixteen bytes ok").unwrap();
+    let found = place.examine(&[]).of("keys");
+    let verdicts: Vec<_> = found.iter().map(|(verdict, ..)| verdict.as_str()).collect();
+    assert_eq!(verdicts, ["failure", "warning"]);
+    assert!(found[0].1.ends_with(" stands in print: whoever has read it can act as anybody"), "{found:?}");
+    assert_eq!(found[0].2, "gatekey key rotate --compromised, after which everybody must log in again");
+    assert!(found[1].1.ends_with(" has under 32 bytes (RFC 7518 section 3.2)"), "{found:?}");
+
+    let left = place.file("signing-keys.new-AAAAAAAA");
+    fs::rename(&keys, &left).unwrap();
+    let (verdict, says, remedy) = place.finding("keys", &[]);
+    assert_eq!(
+        (verdict, says),
+        ("failure".into(), format!("there is a database, but no key file {}", keys.display()))
+    );
+    assert!(
+        remedy.starts_with("put it back from where you keep it, or name it: --key-file; if it is lost,"),
+        "{remedy}"
+    );
+    let says = format!("{} holds keys that nobody uses: whoever wrote it was cut short", left.display());
+    let remedy = format!("unless a gatekey key command runs at this moment: rm {}", left.display());
+    assert_eq!(place.finding("leftovers", &[]), finding("warning", says, remedy));
+}
+
+#[test]
+fn a_damaged_foreign_newer_or_older_database_is_found_and_stays_as_it_is() {
+    let place = Place::new();
+    let path = place.file("gatekey.sqlite3");
+    let sound = fs::read(&path).unwrap();
+    let look = || {
+        let before = fs::read(&path).unwrap();
+        let found = place.finding("database", &[]);
+        assert!(fs::read(&path).unwrap() == before, "{found:?}");
+        (found.0, found.1.replace(&format!("{}: ", path.display()), ""), found.2)
+    };
+    place.sql("PRAGMA user_version = 9");
+    let says = "the database has schema version 9, made by a newer gatekey; this one knows up to 2. Use the newer one";
+    let remedy = "use the gatekey that made it, or put a backup from before back: gatekey restore FILE";
+    assert_eq!(look(), finding("failure", says, remedy));
+    place.sql("PRAGMA user_version = 1");
+    let says = "sound, and of schema version 1: the next start makes it 2";
+    let remedy = "before an older gatekey may have to read it again: gatekey backup FILE";
+    assert_eq!(look(), finding("warning", says, remedy));
+    place.sql("PRAGMA application_id = 1");
+    let says = "the database is not gatekey's: it is another program's SQLite database";
+    assert_eq!(look(), finding("failure", says, "name another directory: --data"));
+    let mut damaged = sound;
+    let middle = 4096..8192; // the second page
+    damaged[middle].fill(0xff);
+    fs::write(&path, damaged).unwrap();
+    let (verdict, says, remedy) = look();
+    assert!(says.starts_with("the database is corrupt: "), "{says}");
+    let expected = "stop the server, and put a backup in its place: gatekey restore FILE";
+    assert_eq!((verdict.as_str(), remedy.as_str()), ("failure", expected));
+}
+
+#[test]
+fn too_few_descriptors_are_a_warning() {
+    let place = Place::new();
+    let report = examine(gatekey_with_descriptors(64), &place.data(), &["--max-connections", "100"]);
+    let says = "this process may open 64 descriptors, so 32 connections are served, not 100";
+    let remedy = "where the server's limit is this one too: ulimit -n 132, in a systemd unit LimitNOFILE=132, or \
+                  --max-connections 32";
+    assert_eq!(report.only("limits"), finding("warning", says, remedy));
+    let report = examine(gatekey_with_descriptors(132), &place.data(), &["--max-connections", "100"]);
+    assert_eq!(report.only("limits"), finding("ok", "descriptors: 132, connections: 100", ""));
+}
+
+#[test]
+fn who_can_listen_in_is_said() {
+    let place = Place::new();
+    let unix = "unix:/run/gatekey/socket";
+    for (options, verdict, says) in [
+        (
+            &["--listen", "192.0.2.1:80"][..],
+            "failure",
+            "serve refuses 192.0.2.1:80: passwords would cross the network readable",
+        ),
+        (
+            &["--listen", "192.0.2.1:80", "--allow-cleartext"],
+            "warning",
+            "on 192.0.2.1:80 passwords cross the network readable for everybody on it (--allow-cleartext)",
+        ),
+        (&["--listen", "[::1]:80"], "ok", "[::1]:80 is this machine's alone"),
+        (
+            &["--listen", unix],
+            "failure",
+            "serve refuses /run/gatekey/socket: all clients of a Unix socket would count as one",
+        ),
+        (&["--listen", unix, "--trusted-proxy", "unix"], "ok", "/run/gatekey/socket is this machine's alone"),
+        (
+            &["--listen", "stdin"],
+            "ok",
+            "on a socket that is handed over; where that listens is not known here",
+        ),
+    ] {
+        let (found, said, _) = place.finding("exposure", options);
+        assert_eq!((found.as_str(), said.as_str()), (verdict, says));
+    }
+    let found = place.examine(&["--loop", "tiny-http", "--public-url", "http://example.org"]).of("exposure");
+    let verdicts: Vec<_> = found.iter().map(|(verdict, ..)| verdict.as_str()).collect();
+    assert_eq!(verdicts, ["ok", "warning", "warning"]);
+}
+
+#[test]
+fn a_proxy_that_is_not_declared_or_anybody_is_a_warning() {
+    let place = Place::new();
+    let url = ["--public-url", "https://example.org/auth"];
+    let says = "clients come by https://example.org/auth, so a proxy is in front, but none is declared: all clients \
+                count as one";
+    let remedy = "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine";
+    assert_eq!(place.finding("proxy", &url), finding("warning", says, remedy));
+    let declared = [&url[..], &["--trusted-proxy", "127.0.0.1"]].concat();
+    assert_eq!(place.finding("proxy", &declared), finding("ok", "declared", ""));
+    let anybody = ["--trusted-proxy", "0.0.0.0/0", "--trusted-proxy", "10.0.0.0/8"];
+    let (verdict, says, _) = place.finding("proxy", &anybody);
+    let expected = "--trusted-proxy 0.0.0.0/0: whoever connects from there may say it is anybody";
+    assert_eq!((verdict.as_str(), says.as_str()), ("warning", expected));
+}
+
+#[test]
+fn the_services_environment_is_judged_and_what_it_can_not_mean_is_status_2() {
+    let place = Place::new();
+    let mut command = gatekey();
+    command.env("GATEKEY_LISTEN", "192.0.2.1:80").env("GATEKEY_THROTTLE", "off");
+    let report = examine(command, &place.data(), &["--min-password-length", "8"]);
+    assert_eq!((report.only("exposure").0.as_str(), report.code), ("failure", Some(1)));
+    let says = "wrong passwords are not counted (--throttle off)";
+    assert_eq!(report.only("guessing"), finding("warning", says, "leave that option out"));
+    let (code, out, message) = written(&run(gatekey().args(["doctor", "--listen", "here"]), ""));
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        message.starts_with("gatekey: invalid value \"here\" (--listen): expected an IP address"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_database_with_nothing_in_it_is_a_warning_since_the_next_start_fills_it() {
+    let place = Place::new();
+    let path = place.file("gatekey.sqlite3");
+    fs::write(&path, "").unwrap();
+    let says = format!("there is nothing in {}: the next start makes a new database of it", path.display());
+    let remedy = "if there were users, put a backup in its place: gatekey restore FILE";
+    assert_eq!(place.finding("database", &[]), finding("warning", says, remedy));
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0);
+}
+
+#[test]
+fn a_server_that_was_killed_left_a_sound_database_and_its_log_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    assert_eq!(server.stop_by("KILL").0, None);
+    let (database, wal) = (data.join("gatekey.sqlite3"), data.join("gatekey.sqlite3-wal"));
+    let read = || (fs::read(&database).unwrap(), fs::read(&wal).unwrap());
+    let before = read();
+    let report = examine(gatekey(), &data, &[]);
+    assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 2", ""));
+    assert!(read() == before);
+}
+
+/// Everything that a clock which ran ahead by a day leaves behind, at this second.
+fn ahead_at(place: &Place, at: u64) {
+    place.sql(&format!(
+        "UPDATE realm SET newest_time = {at}, tokens_not_before = {at};
+         UPDATE users SET created_at = {at};
+         UPDATE signing_keys SET first_seen_at = {at};
+         INSERT INTO remembered_addresses VALUES (1, x'0102030405060708', {at});"
+    ));
+}
+
+#[test]
+fn a_clock_that_once_ran_ahead_is_found_and_there_is_a_way_back() {
+    let place = Place::new();
+    let tomorrow = clock::now().unix.seconds() + 86_400;
+    ahead_at(&place, tomorrow);
+    let (verdict, says, remedy) = place.finding("clock", &[]);
+    assert_eq!(verdict, "warning");
+    assert!(
+        says.contains(", and the database has seen 20") && says.ends_with("Z: time goes on from there"),
+        "{says}"
+    );
+    let expected = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
+    assert_eq!(remedy, expected);
+
+    let server = place.serve();
+    let token = |server: &Server| {
+        let authorization = format!("Authorization: {}", crate::harness::basic("ok", "python"));
+        let answer = server.request("GET /api/token", &[&authorization], "");
+        json::parse_object(body(&answer).as_bytes()).unwrap()["token"].as_str().unwrap().to_owned()
+    };
+    let shown = |server: &Server, token: &str| {
+        let answer = server.request("GET /api/resource", &[&format!("Authorization: Bearer {token}")], "");
+        (status(&answer), field(&answer, "WWW-Authenticate").is_some())
+    };
+    let of_the_future = token(&server);
+    assert_eq!(shown(&server, &of_the_future), (200, false));
+    let reset = |place: &Place| {
+        written(&run(gatekey().args(["doctor", "--reset-clock", "--data"]).arg(place.data()), ""))
+    };
+    let in_use = format!(
+        "gatekey: can't reset the clock: {} is in use; stop the server, and whatever else has it open, first\n",
+        place.file("gatekey.sqlite3").display()
+    );
+    assert_eq!(reset(&place), (Some(1), String::new(), in_use));
+    assert_eq!(server.stop().0, Some(0));
+    let (code, out, message) = reset(&place);
+    assert_eq!((code, message.as_str()), (Some(0), ""));
+    assert!(out.contains("\nEvery token is dead, and everybody must log in again:"), "{out}");
+    assert_eq!(place.finding("clock", &[]).0, "ok");
+    let server = place.serve();
+    assert_eq!(shown(&server, &of_the_future), (401, true), "it would have lived for a day more");
+    assert_eq!(shown(&server, &token(&server)), (200, false));
+    assert!(!server.log().contains("the clock is"), "{}", server.log());
+    assert_eq!(
+        place.names(),
+        ["gatekey.sqlite3", "gatekey.sqlite3-shm", "gatekey.sqlite3-wal", "signing-keys"]
+    );
+}
+
+#[test]
+fn tokens_that_are_all_dead_are_a_failure() {
+    let place = Place::new();
+    let tomorrow = clock::now().unix.seconds() + 86_400;
+    place.sql(&format!("UPDATE realm SET tokens_not_before = {tomorrow}"));
+    let (verdict, says, _) = place.finding("clock", &[]);
+    assert_eq!(verdict, "failure");
+    assert!(says.ends_with("Z are dead: all are"), "{says}");
+}

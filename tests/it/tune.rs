@@ -1,0 +1,46 @@
+//! `gatekey tune`: what it prints is what `serve` takes. Times are the machine's, and are not looked at.
+
+use crate::process::{Server, gatekey, run, written};
+use gatekey::json;
+
+#[test]
+fn what_tune_gives_out_is_what_serve_takes() {
+    let mut command = gatekey();
+    // The least memory: one setting, with one slot, wherever this runs.
+    let (code, out, message) = written(&run(command.args(["tune", "--memory", "8M", "--target", "60s"]), ""));
+    assert_eq!((code, message.as_str()), (Some(0), ""));
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines[0], "SCRYPT           MEMORY   SLOTS  TIME      LOGINS");
+    assert!(lines[1].starts_with("ln=13,r=8,p=10   8 MiB    1      "), "{out}");
+    assert_eq!(lines[2..], ["", "--scrypt ln=13,r=8,p=10 --hash-slots 1"]);
+    let directory = tempfile::tempdir().unwrap();
+    let options: Vec<_> = lines[3].split(' ').collect();
+    let server = Server::start_in(directory.path().join("data"), &options);
+    assert_eq!(server.stop().0, Some(0));
+}
+
+#[test]
+fn json_has_the_same_and_says_when_the_target_is_missed() {
+    let mut command = gatekey();
+    let (code, out, _) =
+        written(&run(command.args(["tune", "--json", "--memory", "8M", "--target", "1ms"]), ""));
+    assert_eq!(code, Some(0));
+    let object = json::parse_object(out.trim_end().as_bytes()).unwrap();
+    assert_eq!((&object["within_target"], &object["max_hash_memory"]), (&false.into(), &json::Value::Null));
+    let chosen = &object["chosen"];
+    assert_eq!((&chosen["scrypt"], &chosen["hash_slots"]), (&"ln=13,r=8,p=10".into(), &1.into()));
+    assert_eq!(chosen["memory_bytes"], 8 << 20);
+    assert_eq!(object["measured"].as_array().unwrap().as_slice(), std::slice::from_ref(chosen));
+}
+
+#[test]
+fn memory_for_not_even_one_hash_is_refused_and_nothing_weaker_given_out() {
+    let (code, out, message) = written(&run(gatekey().args(["tune", "--memory", "8191K"]), ""));
+    let expected = "gatekey: --memory: no setting fits: the least takes 8M for each hash. One that takes less is \
+                    weaker, and is not given out here\n";
+    assert_eq!((code, out.as_str(), message.as_str()), (Some(2), "", expected));
+    let (code, _, message) = written(&run(gatekey().args(["tune", "--target", "2m"]), ""));
+    let expected =
+        "gatekey: invalid value \"2m\" (--target): expected a duration up to a minute, such as 250ms or 1s\n";
+    assert_eq!((code, message.as_str()), (Some(2), expected));
+}
