@@ -17,7 +17,7 @@ mod slots;
 pub use record::Gate;
 
 use crate::client::Client;
-use crate::password::{self, Cost, StoredHash, StoredHashError};
+use crate::password::{self, AnyHash, Cost, StoredHashError};
 use crate::random::RandomError;
 use crate::secret::Secret;
 use crate::user_id::Generation;
@@ -103,8 +103,8 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
     pub fn admit<'a>(&self, text: &'a str, generation: Generation) -> Result<Admitted<'a>, HashError> {
-        let parsed: StoredHash = text.parse()?;
-        self.admit_cost(parsed.cost())?;
+        let parsed: AnyHash = text.parse()?;
+        parsed.scrypt_cost().map_or(Ok(()), |cost| self.admit_cost(cost))?;
         Ok(Admitted { text, generation, parsed })
     }
 
@@ -119,12 +119,15 @@ impl Hasher {
     }
 
     fn verify(&self, check: &Check<'_>) -> Result<Verdict, HashError> {
-        let (password, stored) = (check.password.clone(), check.stored.as_ref().map(|stored| &stored.parsed));
-        let is_current = stored.is_none_or(|stored| stored.cost() == self.cost);
-        // Nobody's hash is verified like everybody's, so that time doesn't tell; no password is the dummy's.
-        let stored = stored.map_or_else(|| password::dummy(self.cost), |stored| Ok(stored.clone()))?;
+        let password = check.password.clone();
+        // Nobody's hash is verified like everybody's, so that time doesn't tell.
+        let stored = match check.stored.as_ref().or(check.stand_in.as_ref()) {
+            Some(stored) => stored.parsed.clone(),
+            None => password::dummy(self.cost)?.into(),
+        };
+        let is_current = stored.is_current(self.cost);
         let asker = Asker { client: check.client, is_known: check.is_remembered };
-        let is_right = self.slots.run(asker, move || password::verify(&password, &stored))?;
+        let is_right = self.slots.run(asker, move || stored.verify(&password))?;
         self.count();
         Ok(match (is_right && check.stored.is_some(), is_current) {
             (false, _) => Verdict::Wrong,
@@ -165,6 +168,9 @@ pub struct Check<'a> {
     /// The stored hash that this request has just read; `None` where nobody is to get in, whatever the password: then
     /// the work is the same and the verdict [`Verdict::Wrong`].
     pub stored: Option<Admitted<'a>>,
+    /// The hash that is verified where `stored` is `None`, so that the work is one that users cost; `None` for a dummy of
+    /// the cost of new hashes.
+    pub stand_in: Option<Admitted<'a>>,
     /// Who asks.
     pub client: Client,
     /// Whether that user has logged in from there before: then strangers don't stand in the way.
@@ -176,7 +182,7 @@ pub struct Check<'a> {
 pub struct Admitted<'a> {
     text: &'a str,
     generation: Generation,
-    parsed: StoredHash,
+    parsed: AnyHash,
 }
 
 /// What a check found.
@@ -186,7 +192,7 @@ pub enum Verdict {
     Wrong,
     /// The password.
     Right,
-    /// The password, stored at another cost than new ones are.
+    /// The password, stored at another cost than new ones are, or by another program's scheme.
     RightButOutdated,
 }
 

@@ -62,8 +62,14 @@ fn secret(text: &str) -> Secret {
 
 fn check(hasher: &Hasher, password: &str, stored: Option<&str>) -> Result<Verdict, HashError> {
     let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
-    let check =
-        Check { username: "ok", password: &secret(password), stored, client: LOCAL, is_remembered: false };
+    let check = Check {
+        username: "ok",
+        password: &secret(password),
+        stored,
+        stand_in: None,
+        client: LOCAL,
+        is_remembered: false,
+    };
     hasher.check(&check, crate::clock::now().monotonic, &Open)
 }
 
