@@ -2,7 +2,7 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, key, serve, throttle, token, user};
+use super::{Failure, backup, export, import, key, serve, throttle, token, user};
 use alloc::string::String;
 use std::process::ExitCode;
 
@@ -46,6 +46,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &user::ENABLE,
     &user::REVOKE,
     &user::DELETE,
+    &import::IMPORT,
+    &export::EXPORT,
     &token::ISSUE,
     &token::INSPECT,
     &key::LIST,

@@ -9,6 +9,7 @@
 //! | `help.rs` | the tables as text |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `import/`, `export.rs` | users come from elsewhere, and go there |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `log.rs` | what the server writes on standard error |
 //!
@@ -16,7 +17,9 @@
 
 mod backup;
 mod commands;
+mod export;
 mod help;
+mod import;
 mod key;
 mod listen;
 mod log;

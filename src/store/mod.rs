@@ -15,6 +15,7 @@
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `users.rs` | the operations on users |
+//! | `import.rs` | many users at once; the users of the Flask original's database |
 //! | `logins.rs` | what decides about a login, and from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody, and the signing keys |
@@ -23,6 +24,7 @@
 
 mod backup;
 mod files;
+mod import;
 mod lock;
 mod logins;
 mod realm;
@@ -33,6 +35,7 @@ mod throttle;
 mod users;
 
 pub use backup::{BackedUp, CopyError, back_up};
+pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
 pub use logins::LoginSubject;
 pub use realm::SigningKeyUse;
 pub use restore::{Backup, Restored};

@@ -18,6 +18,7 @@ mod fuzz;
 mod guessing;
 mod harness;
 mod hazards;
+mod importing;
 mod interop;
 mod keys;
 mod listening;

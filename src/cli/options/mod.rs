@@ -5,6 +5,7 @@
 mod data;
 mod guessing;
 mod hashing;
+mod importing;
 mod keys;
 mod rules;
 mod serving;
@@ -15,6 +16,7 @@ use alloc::string::String;
 pub(super) use data::*;
 pub(super) use guessing::*;
 pub(super) use hashing::*;
+pub(super) use importing::*;
 pub(super) use keys::*;
 pub(super) use rules::*;
 pub(super) use serving::*;
