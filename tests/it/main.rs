@@ -24,6 +24,7 @@ mod keys;
 mod listening;
 mod load;
 mod memory;
+mod migration;
 mod original;
 mod process;
 mod proxies;
