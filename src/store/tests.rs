@@ -1,6 +1,7 @@
 //! The store: opening it, its operations, and many of both at once.
 
 mod conditional;
+mod importing;
 mod logins;
 mod opening;
 mod operations;

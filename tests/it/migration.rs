@@ -30,12 +30,8 @@ fn done(data: &Path, words: &[&str], input: &str) -> String {
 fn greeting(server: &Server, token: &str) -> (u16, String) {
     let authorization = format!("Authorization: {}", crate::harness::basic(token, "unused"));
     let answer = server.request("GET /api/resource", &[&authorization], "");
-    let body = answer.split("\r\n\r\n").nth(1).unwrap();
-    (status(&answer), json::parse_object(body.as_bytes()).unwrap().remove("data").map_or(String::new(), text))
-}
-
-fn text(value: Value) -> String {
-    value.as_str().unwrap().to_owned()
+    let body = json::parse_object(answer.split("\r\n\r\n").nth(1).unwrap().as_bytes()).unwrap();
+    (status(&answer), body.get("data").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
 fn change_password(server: &Server, id: u8, name: &str, password: &str, new: &str) -> u16 {
