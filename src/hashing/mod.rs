@@ -103,27 +103,41 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
     pub fn admit<'a>(&self, text: &'a str, generation: Generation) -> Result<Admitted<'a>, HashError> {
+        Ok(Admitted { text, generation, parsed: self.parse(text)? })
+    }
+
+    fn parse(&self, text: &str) -> Result<AnyHash, HashError> {
         let parsed: AnyHash = text.parse()?;
         parsed.scrypt_cost().map_or(Ok(()), |cost| self.admit_cost(cost))?;
-        Ok(Admitted { text, generation, parsed })
+        Ok(parsed)
     }
 
     /// Whether the password is the stored hash's. Costs one hash, or none where the record knows the answer; the gate
-    /// is asked before there is one.
+    /// is asked before there is one. Where nobody is to get in, `stand_in` is the stored string that is verified, so that
+    /// the work is one that users cost; a dummy of the cost of new hashes if there is none. It is asked whenever there is
+    /// a hash, since asking takes time too.
     ///
     /// # Errors
     /// What the gate says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].
-    pub fn check<G: Gate>(&self, check: &Check<'_>, now: Instant, gate: &G) -> Result<Verdict, G::Refused> {
+    pub fn check<G: Gate>(
+        &self,
+        check: &Check<'_>,
+        now: Instant,
+        gate: &G,
+        stand_in: impl FnOnce() -> Option<String>,
+    ) -> Result<Verdict, G::Refused> {
         let key = self.record.key(check);
-        self.record.check(key, now, gate, &self.room, || self.verify(check))
+        self.record.check(key, now, gate, &self.room, || self.verify(check, stand_in()))
     }
 
-    fn verify(&self, check: &Check<'_>) -> Result<Verdict, HashError> {
+    fn verify(&self, check: &Check<'_>, stand_in: Option<String>) -> Result<Verdict, HashError> {
         let password = check.password.clone();
         // Nobody's hash is verified like everybody's, so that time doesn't tell.
-        let stored = match check.stored.as_ref().or(check.stand_in.as_ref()) {
-            Some(stored) => stored.parsed.clone(),
-            None => password::dummy(self.cost)?.into(),
+        let stand_in = stand_in.and_then(|text| self.parse(&text).ok());
+        let stored = match (&check.stored, stand_in) {
+            (Some(stored), _) => stored.parsed.clone(),
+            (None, Some(stand_in)) => stand_in,
+            (None, None) => password::dummy(self.cost)?.into(),
         };
         let is_current = stored.is_current(self.cost);
         let asker = Asker { client: check.client, is_known: check.is_remembered };
@@ -168,9 +182,6 @@ pub struct Check<'a> {
     /// The stored hash that this request has just read; `None` where nobody is to get in, whatever the password: then
     /// the work is the same and the verdict [`Verdict::Wrong`].
     pub stored: Option<Admitted<'a>>,
-    /// The hash that is verified where `stored` is `None`, so that the work is one that users cost; `None` for a dummy of
-    /// the cost of new hashes.
-    pub stand_in: Option<Admitted<'a>>,
     /// Who asks.
     pub client: Client,
     /// Whether that user has logged in from there before: then strangers don't stand in the way.

@@ -324,7 +324,7 @@ fn every_part_of_a_check_is_in_its_key() {
             generation: Generation::new(generation).unwrap(),
             parsed: STORED.parse().unwrap(),
         });
-        record.key(&Check { username, password, stored, stand_in: None, client, is_remembered: false })
+        record.key(&Check { username, password, stored, client, is_remembered: false })
     };
     let keys = [
         key("ok", "python", Some(("hash", 1)), here),
@@ -353,7 +353,6 @@ fn every_part_of_a_check_is_in_its_key() {
         username: "ok",
         password: &Secret::new("python".into()),
         stored: None,
-        stand_in: None,
         client: here,
         is_remembered: false,
     };

@@ -6,12 +6,12 @@
 //! picks: always the same one, and as often one with a hash of this or that kind as there are such users. What the
 //! verification finds is thrown away.
 //!
-//! The pick is one more read of a few rows. It is made for every name, since it takes time as well.
+//! The pick is one more read of a few rows. It is made for every name at which there is a hash, since it takes time as well.
 
 use super::Realm;
 use crate::random;
 use crate::signer::SigningKey;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use alloc::string::String;
 use std::sync::OnceLock;
 
@@ -40,11 +40,9 @@ impl StandIns {
 }
 
 impl Realm {
-    /// The stored hash that stands in for this name's; `None` where there is no user at all.
-    pub(super) fn stand_in(&self, username: &str) -> Result<Option<String>, StoreError> {
-        match self.stand_ins.number(&self.store, username) {
-            Some(number) => self.store.draw_password_hash(number),
-            None => Ok(None),
-        }
+    /// The stored hash that stands in for this name's; `None` where there is no user at all, or the store can't tell.
+    pub(super) fn stand_in(&self, username: &str) -> Option<String> {
+        let number = self.stand_ins.number(&self.store, username)?;
+        self.store.draw_password_hash(number).ok().flatten()
     }
 }
