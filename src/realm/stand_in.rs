@@ -18,20 +18,22 @@ use std::sync::OnceLock;
 /// What the hash of a name begins with, so that it is nothing that the throttle makes under the same key.
 const PURPOSE: &[u8] = b"whose hash stands in";
 
-/// The key under which names are hashed: the store's, so that a restart changes nothing.
+/// The key under which names are hashed: the store's, so that a restart changes nothing. The throttle puts it there, or
+/// the import of the first users.
 #[derive(Debug, Default)]
 pub(super) struct StandIns {
     key: OnceLock<SigningKey>,
 }
 
 impl StandIns {
-    /// The number of a name. Where there is no key to be had, the key is one that this process makes up.
+    /// The number of a name. Where there is no key in the store, the key is one that this process makes up.
     fn number(&self, store: &Store, username: &str) -> Option<u64> {
         let key = if let Some(key) = self.key.get() {
             key
         } else {
-            let new = random::bytes::<32>().ok()?;
-            let key = SigningKey::new(&store.throttle_key(&new).unwrap_or(new)).ok()?;
+            // Only read: a login must not wait for whoever writes.
+            let key = store.find_throttle_key().ok().flatten().or_else(|| random::bytes().ok())?;
+            let key = SigningKey::new(&key).ok()?;
             self.key.get_or_init(|| key)
         };
         let hash = key.sign_fields(&[PURPOSE, username.as_bytes()]);

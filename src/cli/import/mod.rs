@@ -20,6 +20,7 @@ use super::settings::Settings;
 use super::{Failure, operand, user};
 use crate::clock::{self, UnixTime};
 use crate::hashing::Hasher;
+use crate::random;
 use crate::store::{Import, ImportError, ImportedUser, StoreError};
 use crate::username::Username;
 use alloc::format;
@@ -64,6 +65,9 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     };
     let opened = settings.data_dir()?.open_or_create();
     let (store, _) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
+    let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
+    store.throttle_key(&new_key)?;
     let counts = store.import(|into| {
         let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr().lock()));
         let mut taker =
