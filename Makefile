@@ -31,9 +31,9 @@ fmt:
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
-# Each step of the chain, which is each feature alone, since each holds those before; and the token tier's own
+# Each step of the chain, which is each feature alone, since each holds those before; `legacy-hashes`, beside it; and the token tier's own
 # tests, since it is no_std.
-FEATURES = "" std password store routes tiny-http strict cli
+FEATURES = "" std password legacy-hashes store routes tiny-http strict cli
 features:
 	for feature in $(FEATURES); do \
 	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$feature" -- -D warnings || exit 1; \

@@ -3,12 +3,13 @@
 
     bench/run.py target/release/gatekey [PART...]
 
-Parts: tokens, basic, storm, refused, guesses; all of them by default. The load generator shares the machine with the
+Parts: tokens, basic, storm, refused, guesses, imported; all of them by default. The load generator shares the machine with the
 server. Each figure is the median of interleaved runs.
 """
 
 import base64
 import http.client
+import itertools
 import json
 import os
 import random
@@ -198,11 +199,32 @@ def guesses(binary):
             password = PASSWORD if kind == "disabled user" else f"wrong {number:06}"
             seen[kind].append(guess(names[kind], password))
     server.stop()
+    tell_apart(attempts, seen)
+
+
+def imported(binary):
+    """The same where half of the hashes are imported ones, of another scheme at a fraction of the work."""
+    attempts, users = 200, 100
+    server, _ = serve(binary)
+    ours, other = "$scrypt$ln=14,r=8,p=5$" + "A" * 22 + "$" + "A" * 43, "$6$rounds=100000$saltysalt$" + "a" * 86
+    rows = [{"username": f"given   {n:06}", "password_hash": [ours, other][n % 2]} for n in range(users)]
+    server.command("user", "import", "/dev/stdin", text="".join(json.dumps(row) + "\n" for row in rows))
+    guess, seen = Guess(server), {"unknown user": [], "wrong password": []}
+    for number in range(attempts):
+        names = {"unknown user": f"nobody  {number:06}", "wrong password": f"given   {number % users:06}"}
+        for kind in random.sample(list(names), len(names)):
+            seen[kind].append(guess(names[kind], f"wrong {number:06}"))
+    server.stop()
+    tell_apart(attempts, seen)
+
+
+def tell_apart(attempts, seen):
+    """Prints what kinds of guesses cost, and whether one can be told from another by that."""
     print(f"{attempts:>10} guesses each {'CPU us, mean':>13} {'deviation':>10} {'latency us':>11} {'deviation':>10}")
     for kind, figures in seen.items():
         cells = [f"{statistics.mean(column):12.0f} {statistics.stdev(column):10.0f}" for column in zip(*figures)]
         print(f"{kind:>23} {' '.join(cells)}")
-    pairs = [("unknown user", "wrong password"), ("unknown user", "disabled user"), ("wrong password", "disabled user")]
+    pairs = list(itertools.combinations(seen, 2))
     for what, column in (("CPU", 0), ("latency", 1)):
         for a, b in pairs:
             t, p = welch([figures[column] for figures in seen[a]], [figures[column] for figures in seen[b]])
@@ -210,7 +232,14 @@ def guesses(binary):
             print(f"{what:>8}, {a} / {b}: Welch's t = {t:+.2f}, p = {p:.3f}: {verdict} at p < 0.01")
 
 
-PARTS = {"tokens": tokens, "basic": basic_or_token, "storm": storm, "refused": refused, "guesses": guesses}
+PARTS = {
+    "tokens": tokens,
+    "basic": basic_or_token,
+    "storm": storm,
+    "refused": refused,
+    "guesses": guesses,
+    "imported": imported,
+}
 
 
 def main():

@@ -52,7 +52,8 @@
 //! | `tiny-http`, `strict` | [`server`] | and a server: either loop |
 //! | `cli` (default) | [`cli`] | and the command line |
 //!
-//! `std` stands between the first two and adds the reading of clocks.
+//! `std` stands between the first two and adds the reading of clocks. `legacy-hashes` (default) adds to `password` the
+//! hashes that other programs made.
 //!
 //! # What is deliberately not here
 //!

@@ -2,7 +2,10 @@
 
 use super::options::{self, Opt};
 use super::settings::Settings;
-use super::{Failure, backup, completions, doctor, key, man, serve, throttle, token, tune, user, user_list};
+use super::{
+    Failure, backup, completions, doctor, export, import, key, man, serve, throttle, token, tune, user,
+    user_list,
+};
 use alloc::string::String;
 use alloc::vec::Vec;
 use std::process::ExitCode;
@@ -48,6 +51,8 @@ pub(super) const COMMANDS: &[&Command] = &[
     &user::ENABLE,
     &user::REVOKE,
     &user::DELETE,
+    &import::IMPORT,
+    &export::EXPORT,
     &token::ISSUE,
     &token::INSPECT,
     &key::LIST,

@@ -15,6 +15,7 @@
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
 //! | `hash_time.rs` | how long a hash takes here |
+//! | `import/`, `export.rs` | users come from elsewhere, and go there |
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `output.rs` | what commands print: columns for people, JSON for programs |
 //! | `progress.rs` | how far a long piece of work is, on a terminal |
@@ -28,7 +29,9 @@ mod completions;
 mod environment;
 mod doctor;
 mod hash_time;
+mod export;
 mod help;
+mod import;
 mod key;
 mod listen;
 mod log;

@@ -17,7 +17,7 @@ mod slots;
 pub use record::Gate;
 
 use crate::client::Client;
-use crate::password::{self, Cost, StoredHash, StoredHashError};
+use crate::password::{self, AnyHash, Cost, StoredHashError};
 use crate::random::RandomError;
 use crate::secret::Secret;
 use crate::user_id::Generation;
@@ -103,28 +103,45 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
     pub fn admit<'a>(&self, text: &'a str, generation: Generation) -> Result<Admitted<'a>, HashError> {
-        let parsed: StoredHash = text.parse()?;
-        self.admit_cost(parsed.cost())?;
-        Ok(Admitted { text, generation, parsed })
+        Ok(Admitted { text, generation, parsed: self.parse(text)? })
+    }
+
+    fn parse(&self, text: &str) -> Result<AnyHash, HashError> {
+        let parsed: AnyHash = text.parse()?;
+        parsed.scrypt_cost().map_or(Ok(()), |cost| self.admit_cost(cost))?;
+        Ok(parsed)
     }
 
     /// Whether the password is the stored hash's. Costs one hash, or none where the record knows the answer; the gate
-    /// is asked before there is one.
+    /// is asked before there is one. Where nobody is to get in, `stand_in` is the stored string that is verified, so that
+    /// the work is one that users cost; a dummy of the cost of new hashes if there is none. It is asked whenever there is
+    /// a hash, since asking takes time too.
     ///
     /// # Errors
     /// What the gate says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].
-    pub fn check<G: Gate>(&self, check: &Check<'_>, now: Instant, gate: &G) -> Result<Verdict, G::Refused> {
+    pub fn check<G: Gate>(
+        &self,
+        check: &Check<'_>,
+        now: Instant,
+        gate: &G,
+        stand_in: impl FnOnce() -> Option<String>,
+    ) -> Result<Verdict, G::Refused> {
         let key = self.record.key(check);
-        self.record.check(key, now, gate, &self.room, || self.verify(check))
+        self.record.check(key, now, gate, &self.room, || self.verify(check, stand_in()))
     }
 
-    fn verify(&self, check: &Check<'_>) -> Result<Verdict, HashError> {
-        let (password, stored) = (check.password.clone(), check.stored.as_ref().map(|stored| &stored.parsed));
-        let is_current = stored.is_none_or(|stored| stored.cost() == self.cost);
-        // Nobody's hash is verified like everybody's, so that time doesn't tell; no password is the dummy's.
-        let stored = stored.map_or_else(|| password::dummy(self.cost), |stored| Ok(stored.clone()))?;
+    fn verify(&self, check: &Check<'_>, stand_in: Option<String>) -> Result<Verdict, HashError> {
+        let password = check.password.clone();
+        // Nobody's hash is verified like everybody's, so that time doesn't tell.
+        let stand_in = stand_in.and_then(|text| self.parse(&text).ok());
+        let stored = match (&check.stored, stand_in) {
+            (Some(stored), _) => stored.parsed.clone(),
+            (None, Some(stand_in)) => stand_in,
+            (None, None) => password::dummy(self.cost)?.into(),
+        };
+        let is_current = stored.is_current(self.cost);
         let asker = Asker { client: check.client, is_known: check.is_remembered };
-        let is_right = self.slots.run(asker, move || password::verify(&password, &stored))?;
+        let is_right = self.slots.run(asker, move || stored.verify(&password))?;
         self.count();
         Ok(match (is_right && check.stored.is_some(), is_current) {
             (false, _) => Verdict::Wrong,
@@ -177,7 +194,7 @@ pub struct Check<'a> {
 pub struct Admitted<'a> {
     text: &'a str,
     generation: Generation,
-    parsed: StoredHash,
+    parsed: AnyHash,
 }
 
 /// What a check found.
@@ -187,7 +204,7 @@ pub enum Verdict {
     Wrong,
     /// The password.
     Right,
-    /// The password, stored at another cost than new ones are.
+    /// The password, stored at another cost than new ones are, or by another program's scheme.
     RightButOutdated,
 }
 

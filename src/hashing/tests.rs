@@ -64,7 +64,7 @@ fn check(hasher: &Hasher, password: &str, stored: Option<&str>) -> Result<Verdic
     let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
     let check =
         Check { username: "ok", password: &secret(password), stored, client: LOCAL, is_remembered: false };
-    hasher.check(&check, crate::clock::now().monotonic, &Open)
+    hasher.check(&check, crate::clock::now().monotonic, &Open, || None)
 }
 
 #[test]
@@ -76,6 +76,38 @@ fn a_hash_of_another_cost_is_right_but_outdated() {
     assert_eq!(check(&new, "ruby", Some(&stored)).unwrap(), Verdict::Wrong);
     assert_eq!(check(&new, "python", None).unwrap(), Verdict::Wrong);
     assert_eq!((old.hashes(), new.hashes()), (2, 3));
+}
+
+#[test]
+fn what_stands_in_for_nobody_is_verified_and_lets_nobody_in() {
+    let hasher = hasher(CHEAP);
+    let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
+    let outcome = |stored: Option<&str>, stand_in: Option<&str>| {
+        let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
+        let check = Check {
+            username: "ok",
+            password: &secret("python"),
+            stored,
+            client: LOCAL,
+            is_remembered: false,
+        };
+        let (before, asked) = (hasher.hashes(), core::cell::Cell::new(0));
+        let stand_in = || {
+            asked.set(asked.get() + 1);
+            stand_in.map(String::from)
+        };
+        let verdict = hasher.check(&check, crate::clock::now().monotonic, &Open, stand_in).unwrap();
+        (verdict, hasher.hashes() - before, asked.get())
+    };
+    assert_eq!(outcome(None, Some(&stored)), (Verdict::Wrong, 1, 1));
+    assert_eq!(outcome(None, None), (Verdict::Wrong, 1, 1));
+    // One that can't be verified, or takes more memory than is allowed, is as good as none.
+    assert_eq!(outcome(None, Some("python")), (Verdict::Wrong, 1, 1));
+    let costly = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
+    assert_eq!(outcome(None, Some(costly)), (Verdict::Wrong, 1, 1));
+    // A user's own hash is asked beside it, since that takes time; what is known already takes neither.
+    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 1, 1));
+    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 0, 0));
 }
 
 #[test]

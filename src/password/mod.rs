@@ -11,12 +11,18 @@
 //! scrypt crate sees any number of it: that crate allocates what it is asked for and panics on what can't
 //! be. Nothing here knows of users, threads or limits on memory; [`crate::hashing`] does.
 //!
+//! Hashes that other programs made are verified too (`legacy/`), behind one type with ours, [`AnyHash`].
+//!
 //! Left out on purpose: a pepper (a second secret to lose), and cutting or normalising what was typed: a
 //! password is its bytes.
 
+mod any;
 mod cost;
+#[cfg(feature = "legacy-hashes")]
+pub mod legacy;
 mod stored;
 
+pub use any::AnyHash;
 pub use cost::{Cost, CostError};
 pub use stored::{StoredHash, StoredHashError};
 

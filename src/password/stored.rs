@@ -88,7 +88,7 @@ impl FromStr for StoredHash {
 /// Why a stored string is not a hash that we verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredHashError {
-    /// It doesn't begin with `$scrypt$`.
+    /// It is of no scheme that we verify.
     UnknownScheme,
     /// Its parameters are out of range.
     Cost,
@@ -98,18 +98,24 @@ pub enum StoredHashError {
     TooLong,
     /// It has not three parts behind the scheme, or they are not base64.
     Malformed,
+    /// It is of another program's scheme, but has not that scheme's form.
+    Form(&'static str),
+    /// It is, but asks for more work than this.
+    Work(&'static str),
 }
 
 impl fmt::Display for StoredHashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::UnknownScheme => "the stored hash does not begin with $scrypt$",
+            Self::UnknownScheme => "the stored hash is of a scheme that is not known here",
             Self::Cost => "the stored hash has scrypt parameters out of range",
             Self::Length => "the stored hash has a salt not of 8 to 64 bytes or a hash not of 16 to 64",
             Self::TooLong => "the stored hash has more than 256 bytes",
             Self::Malformed => {
                 "the stored hash is not $scrypt$ln=…,r=…,p=…$salt$hash in base64 without padding"
             }
+            Self::Form(form) => return write!(f, "the stored hash is not {form}"),
+            Self::Work(limit) => return write!(f, "the stored hash asks for more work than {limit}"),
         })
     }
 }

@@ -118,7 +118,8 @@ impl Realm {
         let login = self.find_login(username, client, now)?;
         let (stored, why) = self.stored_hash(login.user.as_ref());
         let check = Check { username, password, stored, client, is_remembered: login.is_remembered() };
-        let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now))?;
+        let stand_in = || self.stand_in(username);
+        let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now), stand_in)?;
         match (verdict, &login.user) {
             (Verdict::Wrong, user) => return Err(refusal(user.as_ref().map(|user| user.id), why)),
             (Verdict::Right | Verdict::RightButOutdated, None) => return Err(refusal(None, why)),

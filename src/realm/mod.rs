@@ -5,6 +5,7 @@
 //! | `policy.rs` | what an operator decides |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
 //! | `guessing.rs` | the throttle, and which addresses are remembered |
+//! | `stand_in.rs` | whose hash is verified where nobody is to get in |
 //! | `time.rs` | time never goes back |
 //! | `register.rs` | users come |
 //! | `users.rs` | change the password, delete, keep out |
@@ -16,6 +17,7 @@ mod authenticate;
 mod guessing;
 mod policy;
 mod register;
+mod stand_in;
 mod time;
 mod users;
 
@@ -45,6 +47,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use guessing::Guard;
+use stand_in::StandIns;
 use time::RealmTime;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
@@ -54,6 +57,7 @@ pub struct Realm {
     hasher: Hasher,
     policy: Policy,
     time: RealmTime,
+    stand_ins: StandIns,
     /// `None` where the throttle is off.
     guard: Option<Guard>,
     /// What was to be told before there was an observer.
@@ -167,6 +171,7 @@ impl Realm {
             hasher,
             policy,
             time,
+            stand_ins: StandIns::default(),
             guard,
             untold,
             observer: Box::new(|_| ()),

@@ -15,6 +15,7 @@
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `users.rs` | the operations on users |
+//! | `import.rs` | many users at once; the users of the Flask original's database |
 //! | `logins.rs` | what decides about a login, and from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody, and the signing keys |
@@ -25,6 +26,7 @@
 mod backup;
 mod check_up;
 mod files;
+mod import;
 mod lock;
 mod logins;
 mod realm;
@@ -36,6 +38,7 @@ mod users;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use check_up::{Ahead, CheckUp, check_up, reset_clock};
+pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
 pub use logins::{LoginNotes, LoginSubject};
 pub use realm::{SAVE_EVERY, SigningKeyUse};
 pub use restore::{Backup, Restored};

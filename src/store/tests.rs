@@ -2,6 +2,7 @@
 
 mod check_up;
 mod conditional;
+mod importing;
 mod logins;
 mod opening;
 mod operations;

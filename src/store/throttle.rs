@@ -32,6 +32,15 @@ impl Store {
         })
     }
 
+    /// The same key, if there is one; asks for nothing that a writer may hold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_throttle_key(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        let sql = "SELECT throttle_key FROM realm";
+        self.database.read(|connection| connection.query_row(sql, [], |row| row.get(0)))
+    }
+
     /// How often the counters were replaced. Who loads them asks for this first: the other way round, counters of an
     /// older epoch could be taken for those of the newest.
     ///

@@ -133,6 +133,34 @@ impl Store {
             .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], user).optional())
     }
 
+    /// Some user's stored hash: the same for a number as long as that user is there, and as often another's as there are
+    /// others. `None` where there is no user.
+    ///
+    /// The number's low bits are the id, as many bits as the largest id has, then one less each time, until a user has
+    /// that id. So a new user takes the place of others for few numbers, and ids that nobody has any more give nobody
+    /// much weight.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn draw_password_hash(&self, number: u64) -> Result<Option<String>, StoreError> {
+        const LARGEST: &str = "SELECT ifnull(max(id), 0) FROM users";
+        const HASH: &str = "SELECT password_hash FROM users WHERE id = ?1";
+        const FIRST: &str = "SELECT password_hash FROM users ORDER BY id LIMIT 1";
+        self.database.read(|connection| {
+            let largest: i64 = connection.prepare_cached(LARGEST)?.query_row([], |row| row.get(0))?;
+            let mut statement = connection.prepare_cached(HASH)?;
+            let mut mask = u64::MAX.checked_shr(largest.leading_zeros()).unwrap_or(0);
+            while mask > 0 {
+                let found = statement.query_row([integer(number & mask)], |row| row.get(0)).optional()?;
+                if found.is_some() {
+                    return Ok(found);
+                }
+                mask >>= 1;
+            }
+            connection.prepare_cached(FIRST)?.query_row([], |row| row.get(0)).optional()
+        })
+    }
+
     /// All that decides about a token of this user: the one read of a token check.
     ///
     /// # Errors

@@ -10,6 +10,8 @@ use std::thread;
 pub enum Venv {
     /// itsdangerous 0.24, as the article had it.
     Original,
+    /// The Flask stack of the article's app.
+    Flask,
     /// What is used today: itsdangerous 1.1.0, passlib, PyJWT, requests.
     Current,
 }
@@ -18,6 +20,7 @@ impl Venv {
     fn name(self) -> &'static str {
         match self {
             Self::Original => "venv-original",
+            Self::Flask => "venv-flask",
             Self::Current => "venv-current",
         }
     }

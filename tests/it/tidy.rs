@@ -4,18 +4,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Who alone may name each dependency: a top-level module with its submodules.
-const OWNERS: [(&str, &str); 16] = [
+const OWNERS: [(&str, &str); 19] = [
     ("base64", "encoding"),
+    ("bcrypt", "password"),
     ("ctutils", "secret"),
     ("getrandom", "random"),
     ("hmac", "signer"),
     ("httparse", "server"),
     ("lexopt", "cli"),
+    ("pbkdf2", "password"),
     ("rpassword", "cli"),
     ("rusqlite", "store"),
     ("rustix", "os"),
     ("scrypt", "password"),
     ("serde_json", "json"),
+    ("sha-crypt", "password"),
     ("sha2", "signer"),
     ("signal-hook", "cli"),
     ("tiny_http", "server"),

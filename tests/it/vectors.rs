@@ -2,7 +2,7 @@
 
 use gatekey::clock::UnixTime;
 use gatekey::json::{self, Object, Value};
-use gatekey::password::{self, StoredHash, StoredHashError};
+use gatekey::password::{self, AnyHash, StoredHash, StoredHashError};
 use gatekey::secret::Secret;
 use gatekey::signer::{KeyRing, SigningKey};
 use gatekey::token::{self, Claims, TokenError};
@@ -107,7 +107,31 @@ fn every_scrypt_vector_verifies_with_its_password_and_with_no_other() {
 }
 
 #[test]
-fn hashes_of_other_schemes_are_refused_as_such() {
+fn every_vector_of_another_scheme_verifies_with_its_password_and_with_no_other() {
+    let rows = password_rows(false);
+    for scheme in [
+        "sha512_crypt",
+        "sha256_crypt",
+        "werkzeug_scrypt",
+        "werkzeug_pbkdf2",
+        "django_pbkdf2_sha256",
+        "bcrypt",
+    ] {
+        assert!(rows.iter().any(|row| row["scheme"] == scheme), "{scheme}");
+    }
+    for row in rows {
+        let (password, hash) = (text(&row, "password"), text(&row, "hash"));
+        let stored: AnyHash = hash.parse().unwrap();
+        assert!(stored.verify(&Secret::new(password.into())), "{password:?} {hash}");
+        assert!(!stored.verify(&Secret::new(format!("{password}x"))), "{password:?} and x, {hash}");
+        for cost in ["ln=14,r=8,p=5", "ln=15,r=8,p=1"] {
+            assert!(!stored.is_current(cost.parse().unwrap()), "{hash} is replaced at the next login");
+        }
+    }
+}
+
+#[test]
+fn hashes_of_other_schemes_are_none_of_ours() {
     for row in password_rows(false) {
         let parsed = text(&row, "hash").parse::<StoredHash>();
         assert_eq!(parsed, Err(StoredHashError::UnknownScheme), "{}", text(&row, "scheme"));

@@ -74,7 +74,7 @@ fn a_hash_that_can_not_be_verified_lets_nobody_in_and_costs_what_others_cost() {
     let with_cost = |cost: &str| format!("$scrypt${cost}{salt_and_hash}");
     let megabyte = good.replace("p=1$", &format!("p=1${}", "c2Fs".repeat(1 << 18)));
     let out_of_range = "the stored hash has scrypt parameters out of range";
-    let unknown = "the stored hash does not begin with $scrypt$";
+    let unknown = "the stored hash is of a scheme that is not known here";
     for (hash, what) in [
         (with_cost("ln=63,r=8,p=1"), out_of_range),
         (with_cost("ln=0,r=8,p=1"), out_of_range),
@@ -100,7 +100,7 @@ fn a_hash_that_can_not_be_verified_lets_nobody_in_and_costs_what_others_cost() {
         ),
         (String::new(), unknown),
         ("python".into(), unknown),
-        ("$6$rounds=5001$salt$hash".into(), unknown),
+        ("$7$rounds=5001$salt$hash".into(), unknown),
     ] {
         test.raw().execute("UPDATE users SET password_hash = ?1", [&hash]).unwrap();
         for password in ["python", "ruby", "", "\0"] {
@@ -178,4 +178,60 @@ fn a_token_costs_no_hash() {
     let (changed, hashes) =
         test.hashes_for(|| test.change_password(id, &Credentials::Token(secret(&token)), "ruby"));
     assert_eq!((changed, hashes), (Err(Refusal { user: None, why: Why::PasswordRequired }), 0));
+}
+
+/// bcrypt at its least cost: "correct horse battery staple".
+#[cfg(feature = "legacy-hashes")]
+const BCRYPT: &str = "$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq";
+
+#[cfg(feature = "legacy-hashes")]
+#[test]
+fn a_hash_of_another_scheme_is_replaced_at_the_next_login() {
+    let test = TestRealm::new();
+    let id = test.add_user("ok", "python");
+    test.raw().execute("UPDATE users SET password_hash = ?1", [BCRYPT]).unwrap();
+    assert_eq!(test.log_in("ok", "python"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(test.user(id).password_hash, BCRYPT, "a wrong password leaves it");
+    let password = "correct horse battery staple";
+    let (principal, hashes) = test.hashes_for(|| test.log_in("ok", password).unwrap());
+    assert_eq!((principal.id, hashes), (id, 2));
+    assert_eq!(cost_of(&test.user(id)), OLD_COST);
+    assert_eq!(test.hashes_for(|| test.log_in("ok", password).unwrap()).1, 1);
+    assert_eq!(test.take_notices(), [""; 0]);
+}
+
+#[test]
+fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
+    let test = TestRealm::new();
+    for number in 1..=8 {
+        test.add_user(&format!("user {number}"), "python");
+    }
+    test.realm.store.throttle_key(&[7; 32]).unwrap();
+    let (other, ours) = ("$scrypt$other", "$scrypt$ours");
+    let set = |hash: &str, which: &str| {
+        test.raw().execute(&format!("UPDATE users SET password_hash = ?1 WHERE {which}"), [hash]).unwrap();
+    };
+    set(ours, "id % 4 > 0");
+    set(other, "id % 4 = 0");
+    let drawn = |number: u32| test.realm.stand_in(&format!("nobody {number}")).unwrap();
+    let first: Vec<String> = (0..400).map(drawn).collect();
+    let others = first.iter().filter(|hash| *hash == other).count();
+    assert!((50..=150).contains(&others), "{others} of 400 are like the quarter of the users that is");
+    assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "a name costs the same each time");
+
+    let again = TestRealm::in_directory(test.directory.clone(), OLD_COST, test.realm.policy.clone());
+    let drawn = |number: u32| again.realm.stand_in(&format!("nobody {number}")).unwrap();
+    assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "after a restart too");
+    again.add_user("user 9", "python");
+    let moved = (0..400).map(drawn).zip(&first).filter(|(now, then)| now != *then).count();
+    assert!(moved <= 60, "{moved} of 400 are like the one new user of nine");
+
+    // Who stands in is verified, and nobody gets in for that.
+    let one = TestRealm::new();
+    one.add_user("ok", "python");
+    let nobody = Refusal { user: None, why: Why::UnknownUser };
+    assert_eq!(one.log_in("nobody", "python"), Err(nobody));
+    let empty = TestRealm::new();
+    assert_eq!(empty.realm.stand_in("nobody"), None);
+    assert_eq!(empty.hashes_for(|| empty.log_in("nobody", "python")), (Err(nobody), 1));
 }

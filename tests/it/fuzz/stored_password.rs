@@ -1,16 +1,18 @@
 //! The property of stored passwords: one spelling, bounds that hold, and nothing parsed that can't be verified.
 
 use gatekey::encoding::{decode_base64_unpadded, encode_base64_unpadded};
-use gatekey::password::{self, StoredHash};
+use gatekey::password::{self, AnyHash, StoredHash};
 use gatekey::secret::Secret;
 
 /// The bytes are taken for two things. Tells whether the first is a stored password.
 ///
 /// 1. For the string: if it parses, it is written again to the character, its parameters are in their ranges, and a
 ///    password can be compared with it.
-/// 2. For parameters, salt and hash: their string parses exactly if they are in their ranges.
+/// 2. For a string of another program's: if it parses, what it asks for is in its bounds.
+/// 3. For parameters, salt and hash: their string parses exactly if they are in their ranges.
 pub fn holds(bytes: &[u8]) -> bool {
     what_is_in_range_parses(bytes);
+    std::str::from_utf8(bytes).inspect(|text| others_are_bounded(text)).ok();
     std::str::from_utf8(bytes).is_ok_and(parses_as_defined)
 }
 
@@ -26,6 +28,21 @@ fn parses_as_defined(text: &str) -> bool {
         assert!(!password::verify(&Secret::new("python".into()), &stored));
     }
     true
+}
+
+/// Every number that stands where rounds, iterations or a cost do is one that we admit.
+fn others_are_bounded(text: &str) {
+    let Ok(hash) = text.parse::<AnyHash>() else { return };
+    assert!(text.len() <= 256 && text.is_ascii(), "{text}");
+    let largest = text.split(['$', ':', '=']).take(4).filter_map(|part| part.parse::<u64>().ok()).max();
+    if let Some(cost) = hash.scrypt_cost() {
+        assert!(cost.log_n() <= 20, "{text}");
+    } else if text.starts_with("$2") {
+        assert!(text.len() == 60 && ("04"..="14").contains(&text.split('$').nth(2).unwrap()), "{text}");
+    } else if largest.is_none_or(|number| number <= 5_000) {
+        // The crates panic on what they don't like; some of what is cheap is tried.
+        assert!(!hash.verify(&Secret::new("no such password".into())));
+    }
 }
 
 /// The ranges, written down once more.

@@ -1,0 +1,56 @@
+//! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them.
+
+use super::commands::{self, Command};
+use super::settings::Settings;
+use super::{Failure, user};
+use crate::json::json;
+use crate::store::User;
+use crate::user_id::UserId;
+use alloc::string::{String, ToString as _};
+use std::io::{self, BufWriter, Write as _};
+use std::process::ExitCode;
+
+/// Users read at a time: a million must not stand in memory at once.
+const PAGE: u32 = 1_000;
+
+pub(super) const EXPORT: Command = Command {
+    words: &["user", "export"],
+    operands: &[],
+    summary: "Print all users, with their password hashes, as JSON lines.",
+    details: "One object a line: id, username, password_hash, generation, disabled. What it prints is secret: whoever \
+              has a hash can try passwords on it. The server may run meanwhile; who registers meanwhile may be missing.",
+    example: "(umask 077 && gatekey user export > users.jsonl)",
+    options: &commands::DATA,
+    run: export,
+};
+
+fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let realm = user::open_with(settings, settings.policy()?)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut last: Option<UserId> = None;
+    loop {
+        let users =
+            realm.list_users(last, PAGE).map_err(|error| Failure::failed("can't export users", &error))?;
+        for user in &users {
+            writeln!(out, "{}", line(user))?;
+        }
+        match users.last() {
+            Some(user) => last = Some(user.id),
+            None => break,
+        }
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn line(user: &User) -> String {
+    let User { id, username, password_hash, generation, disabled, .. } = user;
+    json!({
+        "id": id.number(),
+        "username": username,
+        "password_hash": password_hash,
+        "generation": generation.number(),
+        "disabled": disabled,
+    })
+    .to_string()
+}

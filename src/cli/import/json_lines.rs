@@ -1,0 +1,60 @@
+//! A line of JSON as a row: `{"username":"ok","password_hash":"$scrypt$…"}`, and optionally `id`, `generation` and
+//! `disabled`, as `gatekey user export` writes them.
+
+use super::rows::Row;
+use crate::json::{self, Object, Value};
+use crate::user_id::{Generation, UserId};
+use alloc::format;
+use alloc::string::{String, ToString as _};
+
+/// `None` for a line without anything.
+pub(super) fn parse(line: &[u8]) -> Option<Result<Row, String>> {
+    if line.is_empty() {
+        return None;
+    }
+    let object = json::parse_object(line).map_err(|error| error.to_string());
+    Some(object.and_then(row))
+}
+
+fn row(mut object: Object) -> Result<Row, String> {
+    let id = take(&mut object, "id", "a whole number above 0", |value| UserId::new(value.as_i64()?))?;
+    let generation = take(&mut object, "generation", "a whole number from 0", |value| {
+        value.as_u64().and_then(Generation::new)
+    })?;
+    let disabled = take(&mut object, "disabled", "true or false", Value::as_bool)?;
+    let text = |value: &Value| value.as_str().map(String::from);
+    let username = take(&mut object, "username", "a text", text)?;
+    let password_hash = take(&mut object, "password_hash", "a text", text)?;
+    if let Some(name) = object.keys().next() {
+        return Err(format!(
+            "there is a member {name:?}, expected username and password_hash, and at most id, generation and disabled"
+        ));
+    }
+    // Tokens of the original's have no generation, only an id: a user with a new id would be served by another's.
+    if id.is_none() && generation == Some(Generation::IMPORTED) {
+        return Err("generation is 0 and there is no id: expected an id, or a generation from 1".into());
+    }
+    Ok(Row {
+        username,
+        password_hash: password_hash.ok_or("there is no password_hash, expected a text")?,
+        id,
+        generation: generation.unwrap_or(Generation::FIRST),
+        disabled: disabled.unwrap_or(false),
+    })
+}
+
+/// Takes a member out, of this kind; one that is null is as good as none.
+fn take<T>(
+    object: &mut Object,
+    name: &str,
+    expected: &str,
+    read: impl FnOnce(&Value) -> Option<T>,
+) -> Result<Option<T>, String> {
+    match object.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match read(&value) {
+            Some(read) => Ok(Some(read)),
+            None => Err(format!("{name} is not {expected}")),
+        },
+    }
+}

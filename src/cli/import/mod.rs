@@ -1,0 +1,169 @@
+//! `gatekey user import`: users from the Flask original, from other programs, from another gatekey.
+//!
+//! | file | what |
+//! |---|---|
+//! | `rows.rs` | a file as rows, of whatever format it is |
+//! | `json_lines.rs`, `htpasswd.rs` | a line as a row |
+//! | `rename.rs` | names that are to be others here |
+//!
+//! Rows are read one by one and go into one transaction, so that neither their number nor a bad one at the end
+//! matters. A row that can't be taken is named on standard error with its line.
+
+mod htpasswd;
+mod json_lines;
+mod rename;
+mod rows;
+
+use super::commands::Command;
+use super::options;
+use super::settings::Settings;
+use super::{Failure, operand, user};
+use crate::clock::{self, UnixTime};
+use crate::hashing::Hasher;
+use crate::random;
+use crate::store::{Import, ImportError, ImportedUser, StoreError};
+use crate::username::Username;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use rename::Renames;
+use rows::{Format, Place, Row};
+use std::io::{self, BufWriter, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(in crate::cli) const IMPORT: Command = Command {
+    words: &["user", "import"],
+    operands: &["FILE"],
+    summary: "Take users over, with their password hashes, from a file.",
+    details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, or an \
+              htpasswd file. Users keep their passwords; hashes of other programs are replaced by scrypt at the next \
+              login. Each row that can't be taken is named, and then nothing is imported, unless --skip-bad says \
+              otherwise. Makes the data directory if there is none. The server may run meanwhile; until the import is \
+              done, whoever registers may be answered 503.",
+    example: "gatekey user import db.sqlite",
+    options: &[
+        &options::DATA,
+        &options::KEY_FILE,
+        &options::SCRYPT,
+        &options::MAX_HASH_MEMORY,
+        &options::FORMAT,
+        &options::RENAME,
+        &options::DRY_RUN,
+        &options::SKIP_BAD,
+    ],
+    run: import,
+};
+
+fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+    let file = Path::new(operand(operands));
+    let format = settings.read(&options::FORMAT, Format::parse)?;
+    let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
+    let hasher = settings.hasher()?;
+    let renames = match settings.read(&options::RENAME, |path| Ok::<_, String>(path.to_string()))? {
+        Some(path) => Renames::read(Path::new(&path))?,
+        None => Renames::default(),
+    };
+    let opened = settings.data_dir()?.open_or_create();
+    let (store, _) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
+    let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
+    store.throttle_key(&new_key)?;
+    let counts = store.import(|into| {
+        let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr().lock()));
+        let mut taker =
+            Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
+        rows::read(file, format, &mut |place, row| taker.take(&place, row))?;
+        let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
+        let counts = taker.counts;
+        Ok::<_, Failure>((!is_dry && (counts.bad == 0 || skips_bad), counts))
+    })?;
+    report(&counts, is_dry, skips_bad)
+}
+
+fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Failure> {
+    let Counts { good, bad } = counts;
+    if *bad > 0 && !skips_bad {
+        return Err(Failure::Failed(format!(
+            "nothing was imported: of {} rows {bad} can't be; mend those named above, give their users other \
+             names by --rename FILE, or leave them out by --skip-bad",
+            good + bad
+        )));
+    }
+    let done = if is_dry { "would import" } else { "imported" };
+    let left_out = if *bad > 0 { format!(", left out {bad}") } else { String::new() };
+    user::say(&format!("{done} {good} {}{left_out}", if *good == 1 { "user" } else { "users" }))
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    good: u64,
+    bad: u64,
+}
+
+/// Takes one row after the other.
+struct Taker<'a, W: io::Write> {
+    into: &'a Import<'a>,
+    hasher: &'a Hasher,
+    renames: &'a Renames,
+    at: UnixTime,
+    counts: Counts,
+    complaints: W,
+}
+
+impl<W: io::Write> Taker<'_, W> {
+    /// Fails only where no further row can be taken either.
+    fn take(&mut self, place: &Place, row: Result<Row, String>) -> Result<(), Failure> {
+        let (name, complaint) = match row {
+            Err(complaint) => (None, complaint),
+            Ok(row) => match self.insert(&row) {
+                Ok(()) => {
+                    self.counts.good += 1;
+                    return Ok(());
+                }
+                Err(Refused::Row(complaint)) => (row.username, complaint),
+                Err(Refused::Store(error)) => return Err(error.into()),
+            },
+        };
+        self.counts.bad += 1;
+        let name = name.map(|name| format!(", {name:?}")).unwrap_or_default();
+        let _ = writeln!(self.complaints, "gatekey: {place}{name}: {complaint}");
+        Ok(())
+    }
+
+    fn insert(&self, row: &Row) -> Result<(), Refused> {
+        let Some(name) = self.renames.apply(row.id, row.username.as_deref()) else {
+            return Err(Refused::Row("there is no user name, expected a text".into()));
+        };
+        let name = Username::parse(name).map_err(|error| Refused::Row(error.to_string()))?;
+        let admitted = self.hasher.admit(&row.password_hash, row.generation);
+        admitted.map_err(|error| Refused::Row(error.to_string()))?;
+        let Row { password_hash, id, generation, disabled, .. } = row;
+        self.into
+            .insert(&ImportedUser {
+                name: &name,
+                password_hash,
+                id: *id,
+                generation: *generation,
+                disabled: *disabled,
+                at: self.at,
+            })
+            .map_err(|error| match error {
+                ImportError::Store(error) => Refused::Store(error),
+                refused => Refused::Row(refused.to_string()),
+            })
+    }
+}
+
+/// Why a row was not taken.
+enum Refused {
+    /// It can't be.
+    Row(String),
+    /// No row can.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::failed("can't import", &error)
+    }
+}

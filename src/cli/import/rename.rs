@@ -1,0 +1,77 @@
+//! Names that are to be others here: JSON lines, each with the name or the id of a row, and the name it gets.
+//!
+//! ```text
+//! {"username":"a:b","to":"a-b"}
+//! {"id":7,"to":"nameless"}
+//! ```
+
+use super::rows::{self, Place};
+use crate::cli::Failure;
+use crate::json::{self, Object, Value};
+use crate::user_id::UserId;
+use crate::username::Username;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// Which rows get which names.
+#[derive(Debug, Default)]
+pub(super) struct Renames {
+    by_id: BTreeMap<UserId, String>,
+    by_name: BTreeMap<String, String>,
+}
+
+enum Rename {
+    OfId(UserId, String),
+    OfName(String, String),
+}
+
+impl Renames {
+    /// Reads a file of them, whole: it is written by hand.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let mut renames = Self::default();
+        let failed = |error| Failure::failed(format!("can't read {}", path.display()), &error);
+        let mut file = BufReader::new(File::open(path).map_err(failed)?);
+        let mut take = |place: Place, rename: Result<Rename, String>| {
+            let complaint = |text: &str| Failure::Failed(format!("{}, {place}: {text}", path.display()));
+            let earlier = match rename.map_err(|error| complaint(&error))? {
+                Rename::OfId(id, to) => renames.by_id.insert(id, to),
+                Rename::OfName(name, to) => renames.by_name.insert(name, to),
+            };
+            if earlier.is_some() { Err(complaint("it was given another name before")) } else { Ok(()) }
+        };
+        rows::read_lines(&mut file, parse, &mut take).map_err(|error| error.on(path))?;
+        Ok(renames)
+    }
+
+    /// The name that a row gets, if it has or gets one; what is said of its id comes first.
+    pub(super) fn apply<'a>(&'a self, id: Option<UserId>, username: Option<&'a str>) -> Option<&'a str> {
+        let of_id = id.and_then(|id| self.by_id.get(&id));
+        let of_name = || username.and_then(|name| self.by_name.get(name));
+        of_id.or_else(of_name).map(String::as_str).or(username)
+    }
+}
+
+fn parse(line: &[u8]) -> Option<Result<Rename, String>> {
+    if line.is_empty() {
+        return None;
+    }
+    let object = json::parse_object(line).map_err(|error| error.to_string());
+    Some(object.and_then(|object| rename(&object)))
+}
+
+fn rename(object: &Object) -> Result<Rename, String> {
+    let malformed = "expected {\"username\":…,\"to\":…} or {\"id\":…,\"to\":…}";
+    let to = object.get("to").and_then(Value::as_str).ok_or(malformed)?;
+    let to = Username::parse(to).map_err(|error| format!("{to:?}: {error}"))?.to_string();
+    let id = object.get("id").and_then(Value::as_i64).and_then(UserId::new);
+    let name = object.get("username").and_then(Value::as_str);
+    match (id, name, object.len()) {
+        (Some(id), None, 2) => Ok(Rename::OfId(id, to)),
+        (None, Some(name), 2) => Ok(Rename::OfName(name.into(), to)),
+        _ => Err(malformed.into()),
+    }
+}

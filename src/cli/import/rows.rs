@@ -1,0 +1,188 @@
+//! A file of users as rows, one by one: however long the file, one row is in memory.
+
+use super::{htpasswd, json_lines};
+use crate::cli::Failure;
+use crate::store::{self, OriginalUser, ReadError};
+use crate::user_id::{Generation, UserId};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::path::Path;
+
+/// A longer line is no user's.
+const MAX_LINE_BYTES: u64 = 16 * 1024;
+/// What every SQLite database begins with.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+/// What some editors put before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// What a file of users is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// The Flask original's database.
+    Sqlite,
+    /// A JSON object a line.
+    JsonLines,
+    /// `name:hash` a line.
+    Htpasswd,
+}
+
+impl Format {
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "sqlite" => Ok(Self::Sqlite),
+            "jsonl" => Ok(Self::JsonLines),
+            "htpasswd" => Ok(Self::Htpasswd),
+            _ => Err("expected sqlite, jsonl or htpasswd"),
+        }
+    }
+
+    /// As a file that begins so looks.
+    fn of(start: &[u8]) -> Self {
+        if start.starts_with(SQLITE) {
+            return Self::Sqlite;
+        }
+        let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+        if start.trim_ascii_start().starts_with(b"{") { Self::JsonLines } else { Self::Htpasswd }
+    }
+}
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// From 1.
+    Line(u64),
+    /// Of a table's row.
+    Id(i64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(number) => write!(f, "line {number}"),
+            Self::Id(id) => write!(f, "id {id}"),
+        }
+    }
+}
+
+/// A user, as the file has it.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Not checked yet.
+    pub(super) username: Option<String>,
+    /// Not checked yet.
+    pub(super) password_hash: String,
+    pub(super) id: Option<UserId>,
+    pub(super) generation: Generation,
+    pub(super) disabled: bool,
+}
+
+/// Takes a row, or what is wrong with it.
+pub(super) type Take<'a> = dyn FnMut(Place, Result<Row, String>) -> Result<(), Failure> + 'a;
+
+/// Gives every row of a file to `take`.
+pub(super) fn read(path: &Path, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::failed(format!("can't read {}", path.display()), &error);
+    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let format = match format {
+        Some(format) => format,
+        None => Format::of(file.fill_buf().map_err(failed)?),
+    };
+    match format {
+        Format::Sqlite => {
+            drop(file);
+            read_original(path, take)
+        }
+        Format::JsonLines => read_lines(&mut file, json_lines::parse, take).map_err(|error| error.on(path)),
+        Format::Htpasswd => read_lines(&mut file, htpasswd::parse, take).map_err(|error| error.on(path)),
+    }
+}
+
+fn read_original(path: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
+    let read = store::read_original(path, |OriginalUser { id, username, password_hash }| {
+        let row = match (UserId::new(id), password_hash) {
+            (Some(id), Some(password_hash)) => {
+                let (id, generation) = (Some(id), Generation::IMPORTED);
+                Ok(Row { username, password_hash, id, generation, disabled: false })
+            }
+            (None, _) => Err("the id is not above 0".into()),
+            (_, None) => Err("there is no password hash, expected a text".into()),
+        };
+        take(Place::Id(id), row).map_err(Stopped::Taking)
+    });
+    read.map_err(|error| error.on(path))
+}
+
+/// Reads line by line; `parse` gives `None` for a line that holds no row.
+pub(super) fn read_lines<T>(
+    file: &mut impl BufRead,
+    parse: impl Fn(&[u8]) -> Option<Result<T, String>>,
+    take: &mut dyn FnMut(Place, Result<T, String>) -> Result<(), Failure>,
+) -> Result<(), Stopped> {
+    let (mut line, mut number) = (Vec::new(), 0);
+    while let Some(is_whole) = read_line(file, &mut line)? {
+        number += 1;
+        let text = if number == 1 { line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&line) } else { &line };
+        let row = if is_whole {
+            parse(text.trim_ascii_end())
+        } else {
+            Some(Err(format!("the line is over {MAX_LINE_BYTES} bytes long")))
+        };
+        row.map_or(Ok(()), |row| take(Place::Line(number), row)).map_err(Stopped::Taking)?;
+    }
+    Ok(())
+}
+
+/// Reads the next line; `None` at the end, and false where it is too long and was skipped.
+fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    let mut read = file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', line)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    let is_whole = line.ends_with(b"\n") || file.fill_buf()?.is_empty();
+    let mut is_at_end = is_whole;
+    while !is_at_end {
+        line.clear();
+        read = file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', line)?;
+        is_at_end = read == 0 || line.ends_with(b"\n");
+    }
+    Ok(Some(is_whole))
+}
+
+/// Why the reading of a file stopped.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// It can't be read on.
+    Reading(io::Error),
+    /// It is not the original's database.
+    Original(ReadError),
+    /// Whoever took the rows takes no more.
+    Taking(Failure),
+}
+
+impl Stopped {
+    pub(super) fn on(self, path: &Path) -> Failure {
+        let attempted = format!("can't read {}", path.display());
+        match self {
+            Self::Reading(error) => Failure::failed(attempted, &error),
+            Self::Original(error) => Failure::failed(attempted, &error),
+            Self::Taking(failure) => failure,
+        }
+    }
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::Reading(error)
+    }
+}
+
+impl From<ReadError> for Stopped {
+    fn from(error: ReadError) -> Self {
+        Self::Original(error)
+    }
+}

@@ -1,0 +1,229 @@
+//! Hashes that other programs made: verified here, and replaced by scrypt at their users' next login.
+//!
+//! | file | scheme | who wrote it |
+//! |---|---|---|
+//! | `sha_crypt.rs` | `$6$…`, `$5$…` | passlib, as in the article; crypt(3) |
+//! | `pbkdf2.rs` | `pbkdf2:sha256:…`, `pbkdf2_sha256$…` | Werkzeug, Django |
+//! | `werkzeug_scrypt.rs` | `scrypt:…` | Werkzeug 3 |
+//! | `bcrypt.rs` | `$2a$`, `$2b$`, `$2y$` | bcrypt, PHP, htpasswd |
+//!
+//! None is ever made here. Whatever a string asks for meets a limit when it is parsed: the work of a guess is the
+//! string's to choose, and the string is a stranger's.
+//!
+//! No password over [`MAX_PASSWORD_BYTES`] is right, since the cost of crypt's schemes grows with the length; the work of
+//! saying so is that of the first so many bytes, as for any other wrong one. Nor is one with a NUL: crypt and bcrypt end
+//! there, and PBKDF2 takes one at the end for none.
+
+mod bcrypt;
+mod pbkdf2;
+mod sha_crypt;
+mod werkzeug_scrypt;
+
+use self::bcrypt::Bcrypt;
+use self::pbkdf2::Pbkdf2;
+use self::sha_crypt::ShaCrypt;
+use self::werkzeug_scrypt::WerkzeugScrypt;
+use super::{Cost, StoredHashError};
+use crate::secret::Secret;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A longer password is none of these schemes'.
+pub const MAX_PASSWORD_BYTES: usize = 256;
+/// More rounds or iterations are refused. sha512_crypt takes seconds for so many.
+pub const MAX_ROUNDS: u32 = 5_000_000;
+
+/// Longer than any string of these schemes is.
+const MAX_TEXT_BYTES: usize = 256;
+/// Bytes of a salt's text that we take: none is longer where these strings come from.
+const MAX_SALT_BYTES: usize = 64;
+
+/// A hash of another program's, checked and ready to verify.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LegacyHash(Scheme);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Scheme {
+    ShaCrypt(ShaCrypt),
+    Pbkdf2(Pbkdf2),
+    WerkzeugScrypt(WerkzeugScrypt),
+    Bcrypt(Bcrypt),
+}
+
+impl LegacyHash {
+    /// Parses a string of any of the schemes.
+    ///
+    /// # Errors
+    /// [`StoredHashError`].
+    pub fn parse(text: &str) -> Result<Self, StoredHashError> {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(StoredHashError::TooLong);
+        }
+        let scheme = if let Some(parsed) = ShaCrypt::parse(text) {
+            Scheme::ShaCrypt(parsed?)
+        } else if let Some(parsed) = Pbkdf2::parse(text) {
+            Scheme::Pbkdf2(parsed?)
+        } else if let Some(parsed) = WerkzeugScrypt::parse(text) {
+            Scheme::WerkzeugScrypt(parsed?)
+        } else if let Some(parsed) = Bcrypt::parse(text) {
+            Scheme::Bcrypt(parsed?)
+        } else {
+            return Err(StoredHashError::UnknownScheme);
+        };
+        Ok(Self(scheme))
+    }
+
+    /// scrypt's parameters, where it is scrypt: the only one of these that takes memory worth counting.
+    pub(super) fn cost(&self) -> Option<Cost> {
+        match &self.0 {
+            Scheme::WerkzeugScrypt(hash) => Some(hash.cost()),
+            Scheme::ShaCrypt(_) | Scheme::Pbkdf2(_) | Scheme::Bcrypt(_) => None,
+        }
+    }
+
+    /// Whether this is the password whose hash it is.
+    pub(super) fn verify(&self, password: &Secret) -> bool {
+        let password = password.expose().as_bytes();
+        let (shown, rest) = password.split_at_checked(MAX_PASSWORD_BYTES).unwrap_or((password, &[]));
+        let is_equal = match &self.0 {
+            Scheme::ShaCrypt(hash) => hash.verify(shown),
+            Scheme::Pbkdf2(hash) => hash.verify(shown),
+            Scheme::WerkzeugScrypt(hash) => hash.verify(shown),
+            Scheme::Bcrypt(hash) => hash.verify(shown),
+        };
+        is_equal && rest.is_empty() && !password.contains(&0)
+    }
+}
+
+impl fmt::Debug for LegacyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LegacyHash(redacted)")
+    }
+}
+
+/// A number of rounds or iterations: digits without a leading zero, from 1 to [`MAX_ROUNDS`].
+fn parse_rounds(text: &str, form: &'static str) -> Result<u32, StoredHashError> {
+    let is_number =
+        text.starts_with(|c: char| matches!(c, '1'..='9')) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number {
+        return Err(StoredHashError::Form(form));
+    }
+    match text.parse() {
+        Ok(rounds) if rounds <= MAX_ROUNDS => Ok(rounds),
+        _ => Err(StoredHashError::Work("5000000 rounds or iterations")),
+    }
+}
+
+/// Whether this can be a salt's text: what stands between two `$`.
+fn is_salt(text: &str) -> bool {
+    (1..=MAX_SALT_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Bytes of lower-case hexadecimal digits, so many.
+fn parse_hex(text: &str, length: usize) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(byte.wrapping_sub(b'a').wrapping_add(10)),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
+    let bytes: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>()?;
+    (rest.is_empty() && bytes.len() == length).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    const SALT: &str = "saltysalt0";
+
+    fn error(text: &str) -> StoredHashError {
+        LegacyHash::parse(text).unwrap_err()
+    }
+
+    fn verifies(hash: &str, password: &str) -> bool {
+        LegacyHash::parse(hash).unwrap().verify(&Secret::new(password.into()))
+    }
+
+    #[test]
+    fn work_ends_at_its_limit() {
+        let (hex, base64) = ("0".repeat(64), format!("{}=", "A".repeat(43)));
+        let (sha512, sha256, bcrypt) = ("a".repeat(86), format!("{}.", "a".repeat(42)), ".".repeat(53));
+        let rounds = StoredHashError::Work("5000000 rounds or iterations");
+        for (largest, over) in [
+            (format!("$6$rounds=5000000${SALT}${sha512}"), rounds),
+            (format!("$5$rounds=5000000${SALT}${sha256}"), rounds),
+            (format!("pbkdf2:sha256:5000000${SALT}${hex}"), rounds),
+            (format!("pbkdf2_sha256$5000000${SALT}${base64}"), rounds),
+            (format!("$2b$14${bcrypt}"), StoredHashError::Work("bcrypt cost 14")),
+        ] {
+            assert!(LegacyHash::parse(&largest).is_ok(), "{largest}");
+            for more in ["5000001", "99999999999999999999"] {
+                assert_eq!(error(&largest.replace("5000000", more).replace("$14$", "$15$")), over);
+            }
+        }
+        let costly = format!("scrypt:2097152:8:1${SALT}${}", "0".repeat(128));
+        assert_eq!(error(&costly), StoredHashError::Cost);
+        assert_eq!(error(&format!("$6${}", "a".repeat(256))), StoredHashError::TooLong);
+    }
+
+    #[test]
+    fn what_is_not_quite_of_a_scheme_is_refused() {
+        let hex = "0".repeat(64);
+        for text in [
+            "$6$",
+            "$6$salt",
+            "$6$salt$short",
+            "$6$rounds=05000$salt$x",
+            "$6$rounds=999$salt$x",
+            "$5$salt$x$",
+            "$2b$10$short",
+            "$2b$1$",
+            "pbkdf2:sha256:1000$salt",
+            &format!("pbkdf2:sha256:0${SALT}${hex}"),
+            &format!("pbkdf2:sha256:+1${SALT}${hex}"),
+            &format!("pbkdf2:sha256:1000$${hex}"),
+            &format!("pbkdf2:sha256:1000${SALT}${}", hex.replace('0', "A")),
+            "pbkdf2_sha256$1000$salt$AAAA",
+            "scrypt:32768:8:1$salt$00",
+            "scrypt:32767:8:1$salt$00",
+        ] {
+            assert!(matches!(error(text), StoredHashError::Form(_)), "{text}: {:?}", error(text));
+        }
+        for text in
+            ["", "python", "$1$salt$hash", "$apr1$salt$hash", "{SHA}x", "$2x$10$", "pbkdf2:sha1:1$s$0"]
+        {
+            assert_eq!(error(text), StoredHashError::UnknownScheme, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_password_over_256_bytes_is_wrong_whatever_its_hash() {
+        // Python: hashlib.pbkdf2_hmac('sha256', b'x' * 256, b'saltysalt0', 1).hex(), and the same of 257.
+        let of_256 = "34ae8b97912cad972ef84af3ed14257c3c4e1930b524c37e8e3e0197a5113fe6";
+        let of_257 = "3cca9f492ac1f52789ff3557e5b9cb9999746dc51ec3a7799d68cdca099bac9a";
+        let hash = |hex: &str| format!("pbkdf2:sha256:1${SALT}${hex}");
+        let (longest, longer) = ("x".repeat(256), "x".repeat(257));
+        assert!(verifies(&hash(of_256), &longest));
+        assert!(!verifies(&hash(of_257), &longer));
+        assert!(!verifies(&hash(of_256), &longer));
+    }
+
+    #[test]
+    fn a_password_with_a_nul_is_wrong_whatever_its_hash() {
+        let hash = "$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq";
+        let password = "correct horse battery staple";
+        assert!(verifies(hash, password));
+        // To bcrypt a password is a text that begins again behind each NUL.
+        assert!(!verifies(hash, &format!("{password}\0{password}")));
+        assert!(!verifies(hash, &format!("{password}\0")));
+    }
+
+    #[test]
+    fn a_legacy_hash_is_not_shown() {
+        let hash = LegacyHash::parse("$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq").unwrap();
+        assert_eq!(format!("{hash:?}"), "LegacyHash(redacted)");
+    }
+}

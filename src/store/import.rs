@@ -1,0 +1,237 @@
+//! Import: many users at once, all of them or none; and reading the users of the Flask original's database.
+
+use super::sqlite::{self, is_unique_violation};
+use super::users::{integer, seconds};
+use super::{Store, StoreError};
+use crate::clock::UnixTime;
+use crate::user_id::{Generation, UserId};
+use crate::username::Username;
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+use rusqlite::{Connection, OpenFlags, Row, params};
+use std::path::Path;
+
+/// Pages that an import keeps, in KiB: each user goes to a random place of two indexes, and a page that was not kept is
+/// read and written again.
+const CACHE_KIB: i64 = 24 * 1024;
+/// Where an id ends that is taken over. Ids after the largest are given one by one, so that one must leave room; and in
+/// JSON, larger numbers are not the same to everybody (RFC 8259 section 6).
+const MAX_ID: i64 = (1 << 53) - 1;
+
+/// A user from elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub struct ImportedUser<'a> {
+    /// The name.
+    pub name: &'a Username,
+    /// As [`crate::password`] reads it.
+    pub password_hash: &'a str,
+    /// The id to keep; `None` for a new one.
+    pub id: Option<UserId>,
+    /// Which tokens are alive.
+    pub generation: Generation,
+    /// Whether the user is kept out.
+    pub disabled: bool,
+    /// When this takes place.
+    pub at: UnixTime,
+}
+
+/// An import under way.
+#[derive(Debug)]
+pub struct Import<'a> {
+    connection: &'a Connection,
+    /// The largest id that was ever given before this import.
+    last_id: i64,
+}
+
+impl Store {
+    /// Imports users in one transaction, which `work` fills. They are there when this returns if `work` said `true`; if it
+    /// said `false`, or failed, nothing has changed.
+    ///
+    /// # Errors
+    /// What `work` fails with, and [`StoreError`].
+    pub fn import<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Import<'_>) -> Result<(bool, T), E>,
+    ) -> Result<T, E> {
+        self.database.write(|connection| {
+            let kept_kib = connection
+                .pragma_query_value(None, "cache_size", |row| row.get::<_, i64>(0))
+                .map_err(StoreError::from)?;
+            connection.pragma_update(None, "cache_size", -CACHE_KIB).map_err(StoreError::from)?;
+            let done = in_transaction(connection, work);
+            connection.pragma_update(None, "cache_size", kept_kib).map_err(StoreError::from)?;
+            done
+        })
+    }
+}
+
+fn in_transaction<T, E: From<StoreError>>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Import<'_>) -> Result<(bool, T), E>,
+) -> Result<T, E> {
+    let last_id = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
+    let transaction = connection.transaction().map_err(StoreError::from)?;
+    let last_id = transaction.query_row(last_id, [], |row| row.get(0)).map_err(StoreError::from)?;
+    let (is_kept, result) = work(&Import { connection: &transaction, last_id })?;
+    if is_kept {
+        transaction.commit().map_err(StoreError::from)?;
+    }
+    Ok(result)
+}
+
+impl Import<'_> {
+    /// Inserts one user.
+    ///
+    /// # Errors
+    /// [`ImportError`]. After any but [`ImportError::Store`] others can be inserted.
+    pub fn insert(&self, user: &ImportedUser<'_>) -> Result<(), ImportError> {
+        let sql = "INSERT INTO users (id, username, folded, password_hash, generation, disabled, created_at) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let id = user.id.map(UserId::number);
+        if id.is_some_and(|id| id > MAX_ID) {
+            return Err(ImportError::IdTooLarge);
+        }
+        // Tokens of a user who is gone must not be another one's.
+        if id.is_some_and(|id| id <= self.last_id) {
+            return Err(ImportError::IdTaken);
+        }
+        let mut statement = self.connection.prepare_cached(sql).map_err(StoreError::from)?;
+        let (name, generation) = (user.name, integer(user.generation.number()));
+        let inserted = statement.execute(params![
+            id,
+            name.as_str(),
+            name.folded(),
+            user.password_hash,
+            generation,
+            user.disabled,
+            seconds(user.at)
+        ]);
+        match inserted {
+            Ok(_) => Ok(()),
+            Err(error) if is_unique_violation(&error) => Err(ImportError::NameTaken),
+            Err(error) if is_id_violation(&error) => Err(ImportError::IdTaken),
+            Err(error) => Err(ImportError::Store(error.into())),
+        }
+    }
+}
+
+fn is_id_violation(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|error| error.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+}
+
+/// A row of the original's table, in which the name is neither unique nor always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginalUser {
+    /// Its number.
+    pub id: i64,
+    /// The name, where there is one and it is a text.
+    pub username: Option<String>,
+    /// The hash, likewise.
+    pub password_hash: Option<String>,
+}
+
+/// Reads every user of the Flask original's database, in the order of their ids, and changes nothing there.
+///
+/// # Errors
+/// What `each` fails with, and [`ReadError`].
+pub fn read_original<E: From<ReadError>>(
+    path: &Path,
+    mut each: impl FnMut(OriginalUser) -> Result<(), E>,
+) -> Result<(), E> {
+    let failed = |error: rusqlite::Error| ReadError::Store(error.into());
+    let connection = sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(ReadError::Store)?;
+    let owner: i64 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
+    if owner == super::schema::APPLICATION_ID {
+        return Err(ReadError::Ours.into());
+    }
+    let sql = "SELECT id, username, password_hash FROM users ORDER BY id";
+    let mut statement = connection.prepare(sql).map_err(|_| ReadError::NotTheOriginals)?;
+    let mut rows = statement.query([]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        each(original_user(row).map_err(failed)?)?;
+    }
+    Ok(())
+}
+
+fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
+    let text = |column| row.get_ref(column).map(|value| value.as_str().ok().map(String::from));
+    Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
+}
+
+/// Why a user was not imported.
+#[derive(Debug)]
+pub enum ImportError {
+    /// A user has this name, or one that folds to the same.
+    NameTaken,
+    /// A user has this id, or had it.
+    IdTaken,
+    /// The id is over 2^53 - 1.
+    IdTooLarge,
+    /// The store can't.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ImportError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NameTaken => f.write_str("a user with this name, or one that looks the same, exists"),
+            Self::IdTaken => f.write_str(
+                "the id is taken, or was: an id is never given twice, expected a free one or none",
+            ),
+            Self::IdTooLarge => write!(f, "the id is too large, expected one up to {MAX_ID}"),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ImportError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::NameTaken | Self::IdTaken | Self::IdTooLarge => None,
+        }
+    }
+}
+
+/// Why the original's database can't be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It is gatekey's own.
+    Ours,
+    /// It has no such table.
+    NotTheOriginals,
+    /// SQLite can't.
+    Store(StoreError),
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ours => {
+                f.write_str("it is gatekey's own database; export from it first: gatekey user export")
+            }
+            Self::NotTheOriginals => {
+                f.write_str("expected a table users with the columns id, username and password_hash")
+            }
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Ours | Self::NotTheOriginals => None,
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `gatekey user import` and `export`: what is taken, what is refused and how that is said, and that all of it is there
+//! or none.
+
+use crate::harness::CHEAP;
+use crate::process::{Server, gatekey, run, written};
+use gatekey::json::{self, Object, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const PASSWORDS: &str = include_str!("../data/passwords.json");
+
+/// Any hash that is taken.
+const HASH: &str = "$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq";
+const HASH_PASSWORD: &str = "correct horse battery staple";
+
+/// A directory with a data directory to be, and a file to import.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn command(&self, words: &[&str]) -> (Option<i32>, String, String) {
+        written(&run(gatekey().args(words).arg("--data").arg(self.path("data")), ""))
+    }
+
+    fn import(&self, content: impl AsRef<[u8]>, options: &[&str]) -> (Option<i32>, String, String) {
+        let file = self.path("users");
+        fs::write(&file, content).unwrap();
+        self.command(&[&["user", "import", file.to_str().unwrap()], options].concat())
+    }
+
+    #[track_caller]
+    fn imported(&self, content: impl AsRef<[u8]>, options: &[&str]) -> String {
+        let (code, out, message) = self.import(content, options);
+        assert_eq!((code, message.as_str()), (Some(0), ""));
+        out
+    }
+
+    fn export(&self) -> String {
+        let (code, out, message) = self.command(&["user", "export"]);
+        assert_eq!((code, message.as_str()), (Some(0), ""));
+        out
+    }
+
+    /// id, name, generation of everybody.
+    fn users(&self) -> Vec<(i64, String, u64)> {
+        let user = |line: &str| {
+            let user = json::parse_object(line.as_bytes()).unwrap();
+            let name = user["username"].as_str().unwrap().to_owned();
+            (user["id"].as_i64().unwrap(), name, user["generation"].as_u64().unwrap())
+        };
+        self.export().lines().map(user).collect()
+    }
+
+    fn serve(&self) -> Server {
+        Server::start_in(self.path("data"), &["--scrypt", CHEAP])
+    }
+}
+
+/// Of users with this hash and these further members.
+fn lines(users: &[(&str, json::Value)]) -> String {
+    let line = |(name, more): &(&str, json::Value)| {
+        let mut user = Object::new();
+        user.insert("username".into(), json!(name));
+        user.insert("password_hash".into(), json!(HASH));
+        user.extend(more.as_object().unwrap().clone());
+        json::Value::Object(user).to_string() + "\n"
+    };
+    users.iter().map(line).collect()
+}
+
+/// What standard error says of the rows, without the last line, which sums up.
+fn complaints(message: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = message.lines().map(|line| line.trim_start_matches("gatekey: ")).collect();
+    assert!(lines.pop().unwrap().starts_with("nothing was imported: "), "{message}");
+    lines
+}
+
+#[test]
+fn users_of_every_vector_log_in_and_get_hashes_of_ours() {
+    let mut file = json::parse_object(PASSWORDS.as_bytes()).unwrap();
+    let json::Value::Array(rows) = file["vectors"].take() else { panic!() };
+    let users = rows.iter().enumerate().map(|(n, row)| {
+        json!({"username": format!("user {n}"), "password_hash": row["hash"]}).to_string() + "\n"
+    });
+    let place = Place::new();
+    let out = place.imported(users.collect::<String>(), &[]);
+    assert_eq!(out, format!("imported {} users\n", rows.len()));
+    let server = place.serve();
+    for (n, row) in rows.iter().enumerate() {
+        let (name, password) = (format!("user {n}"), row["password"].as_str().unwrap());
+        assert_eq!(server.login(&name, &format!("{password}x")), 401, "{row}");
+        assert_eq!(server.login(&name, password), 200, "{row}");
+    }
+    server.stop();
+    let exported = place.export();
+    assert_eq!(exported.lines().count(), rows.len());
+    assert!(exported.lines().all(|line| line.contains(&format!("\"$scrypt${CHEAP}$"))), "{exported}");
+}
+
+#[test]
+fn what_export_writes_import_reads() {
+    let first = Place::new();
+    first.imported(
+        lines(&[
+            ("alice", json!({"id": 7, "generation": 0})),
+            ("josé \"x\"", json!({"disabled": true})),
+            ("bob", json!({"id": 20, "generation": 5})),
+        ]),
+        &[],
+    );
+    let exported = first.export();
+    assert_eq!(first.users(), [(7, "alice".into(), 0), (8, "josé \"x\"".into(), 1), (20, "bob".into(), 5)]);
+    let second = Place::new();
+    assert_eq!(second.imported(&exported, &[]), "imported 3 users\n");
+    assert_eq!(second.export(), exported);
+    assert_eq!(Place::new().imported("", &[]), "imported 0 users\n");
+}
+
+#[test]
+fn one_bad_row_and_nothing_is_imported() {
+    let place = Place::new();
+    let (users, bad) = (lines(&[("a", json!({})), ("b", json!({}))]), "{\"username\":\"c\"}\n");
+    let (code, out, message) = place.import(users.clone() + bad, &[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let expected = "gatekey: line 3: there is no password_hash, expected a text\n\
+                    gatekey: nothing was imported: of 3 rows 1 can't be; mend those named above, give their users \
+                    other names by --rename FILE, or leave them out by --skip-bad\n";
+    assert_eq!(message, expected);
+    assert_eq!(place.users(), []);
+
+    assert_eq!(place.imported(&users, &["--dry-run"]), "would import 2 users\n");
+    assert_eq!(place.users(), []);
+
+    let (code, out, message) = place.import(users + bad, &["--skip-bad"]);
+    assert_eq!((code, out.as_str()), (Some(0), "imported 2 users, left out 1\n"));
+    assert_eq!(message, "gatekey: line 3: there is no password_hash, expected a text\n");
+    assert_eq!(place.users(), [(1, "a".into(), 1), (2, "b".into(), 1)]);
+}
+
+#[test]
+fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
+    let place = Place::new();
+    let over_memory = "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
+    let content = [
+        lines(&[("ok", json!({"id": 5})), ("OK", json!({})), ("a:b", json!({})), ("", json!({}))]),
+        lines(&[("five", json!({"id": 5})), ("zero", json!({"id": 0})), ("huge", json!({"id": 1_u64 << 53}))]),
+        lines(&[("g", json!({"generation": 0})), ("h", json!({"generation": -1})), ("typo", json!({"disable": true}))]),
+        lines(&[("apr1", json!({"password_hash": "$apr1$salt$hash"}))]),
+        lines(&[("costly", json!({"password_hash": HASH.replace("$05$", "$15$")}))]),
+        lines(&[("rounds", json!({"password_hash": "pbkdf2_sha256$5000001$salt$VuPzErmpQLaGJW3mdbwscH8drZ63bcM8mOKkZRr0oH8="}))]),
+        lines(&[("memory", json!({"password_hash": over_memory}))]),
+        "\n[]\n{\"username\":null,\"password_hash\":\"x\"}\n".into(),
+        format!("{{\"username\":\"{}\"}}\n{{\"username\":\"last\"}}", "x".repeat(20_000)),
+    ]
+    .concat();
+    let (code, out, message) = place.import(content, &[]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let expected = [
+        "line 2, \"OK\": a user with this name, or one that looks the same, exists",
+        "line 3, \"a:b\": the user name has a colon, which HTTP Basic can't carry",
+        "line 4, \"\": the user name is empty, expected 1 to 64 characters",
+        "line 5, \"five\": the id is taken, or was: an id is never given twice, expected a free one or none",
+        "line 6: id is not a whole number above 0",
+        "line 7, \"huge\": the id is too large, expected one up to 9007199254740991",
+        "line 8: generation is 0 and there is no id: expected an id, or a generation from 1",
+        "line 9: generation is not a whole number from 0",
+        "line 10: there is a member \"disable\", expected username and password_hash, and at most id, generation and \
+         disabled",
+        "line 11, \"apr1\": the stored hash is of a scheme that is not known here",
+        "line 12, \"costly\": the stored hash asks for more work than bcrypt cost 14",
+        "line 13, \"rounds\": the stored hash asks for more work than 5000000 rounds or iterations",
+        "line 14, \"memory\": a hash of ln=17,r=8,p=1 takes 134217728 bytes, more than the 67108864 allowed",
+        "line 16: not a JSON object",
+        "line 17: there is no user name, expected a text",
+        "line 18: the line is over 16384 bytes long",
+        "line 19: there is no password_hash, expected a text",
+    ];
+    assert_eq!(complaints(&message), expected);
+    let memory = lines(&[("memory", json!({"password_hash": over_memory}))]);
+    assert_eq!(place.imported(memory, &["--max-hash-memory", "128M"]), "imported 1 user\n");
+}
+
+#[test]
+fn an_id_is_not_given_again_by_an_import() {
+    let place = Place::new();
+    place.imported(lines(&[("first", json!({"id": 3})), ("gone", json!({"id": 9}))]), &[]);
+    assert_eq!(place.command(&["user", "delete", "gone"]).0, Some(0));
+    for id in [1, 3, 9] {
+        let (code, _, message) = place.import(lines(&[("new", json!({"id": id}))]), &[]);
+        let expected = "line 1, \"new\": the id is taken, or was: an id is never given twice, expected a free one or none";
+        assert_eq!((code, complaints(&message)), (Some(1), vec![expected]));
+    }
+    place.imported(lines(&[("ten", json!({"id": 10})), ("next", json!({}))]), &[]);
+    let users = place.users();
+    assert_eq!(users, [(3, "first".into(), 1), (10, "ten".into(), 1), (11, "next".into(), 1)]);
+}
+
+#[test]
+fn an_htpasswd_file_is_told_by_its_content() {
+    let place = Place::new();
+    let hash = HASH.replace("$2b$", "$2y$");
+    let content = format!("# users\n\nalice:{hash}\r\nbob:$apr1$x$y\ncarol:{{SHA}}x\nnobody\ndave:{HASH}");
+    let (code, out, message) = place.import(&content, &["--skip-bad"]);
+    assert_eq!((code, out.as_str()), (Some(0), "imported 2 users, left out 3\n"));
+    let expected = "gatekey: line 4, \"bob\": the stored hash is of a scheme that is not known here\n\
+                    gatekey: line 5, \"carol\": the stored hash is of a scheme that is not known here\n\
+                    gatekey: line 6: the line is not name:hash\n";
+    assert_eq!(message, expected);
+    let server = place.serve();
+    assert_eq!((server.login("alice", HASH_PASSWORD), server.login("dave", HASH_PASSWORD)), (200, 200));
+    assert_eq!(server.login("dave", "other"), 401);
+    server.stop();
+    let (code, _, message) = place.import(&content, &["--format", "jsonl"]);
+    assert_eq!((code, complaints(&message).len()), (Some(1), 6));
+    let (code, _, message) = place.import(&content, &["--format", "csv"]);
+    let expected = "gatekey: invalid value \"csv\" (--format): expected sqlite, jsonl or htpasswd\n";
+    assert_eq!((code, message.as_str()), (Some(2), expected));
+}
+
+/// As SQLAlchemy makes it for the article's app.
+fn original(path: &Path, rows: &str) {
+    let sql = "CREATE TABLE users (id INTEGER NOT NULL, username VARCHAR(32), password_hash VARCHAR(64), PRIMARY KEY (id));
+               CREATE INDEX ix_users_username ON users (username);";
+    let database = rusqlite::Connection::open(path).unwrap();
+    database.execute_batch(sql).unwrap();
+    database.execute_batch(&rows.replace("HASH", HASH)).unwrap();
+}
+
+#[test]
+fn the_originals_database_is_read_with_its_duplicates_and_nulls() {
+    let place = Place::new();
+    let database = place.path("db.sqlite");
+    original(
+        &database,
+        "INSERT INTO users VALUES (1, 'miguel', 'HASH'), (2, 'susan', 'HASH'), (4, 'miguel', 'HASH'),
+                                  (5, NULL, 'HASH'), (6, 'a:b', 'HASH'), (7, 'david', NULL), (8, '', 'HASH')",
+    );
+    let before = fs::read(&database).unwrap();
+    let file = database.to_str().unwrap();
+    let (code, out, message) = place.command(&["user", "import", file]);
+    assert_eq!((code, out.as_str()), (Some(1), ""));
+    let expected = [
+        "id 4, \"miguel\": a user with this name, or one that looks the same, exists",
+        "id 5: there is no user name, expected a text",
+        "id 6, \"a:b\": the user name has a colon, which HTTP Basic can't carry",
+        "id 7: there is no password hash, expected a text",
+        "id 8, \"\": the user name is empty, expected 1 to 64 characters",
+    ];
+    assert_eq!(complaints(&message), expected);
+
+    let renames = place.path("renames");
+    let text = "{\"id\":4,\"to\":\"miguel2\"}\n{\"id\":5,\"to\":\"nobody\"}\n{\"username\":\"a:b\",\"to\":\"a-b\"}\n";
+    fs::write(&renames, text).unwrap();
+    let words = ["user", "import", file, "--rename", renames.to_str().unwrap(), "--skip-bad"];
+    let (code, out, _) = place.command(&words);
+    assert_eq!((code, out.as_str()), (Some(0), "imported 5 users, left out 2\n"));
+    let names = ["miguel", "susan", "miguel2", "nobody", "a-b"].into_iter().map(String::from);
+    let users: Vec<_> = [1, 2, 4, 5, 6].into_iter().zip(names).map(|(id, name)| (id, name, 0)).collect();
+    assert_eq!(place.users(), users);
+    assert_eq!(fs::read(&database).unwrap(), before, "it is read and not written");
+    assert!(
+        !fs::exists(place.path("db.sqlite-journal")).unwrap()
+            && !fs::exists(place.path("db.sqlite-wal")).unwrap()
+    );
+}
+
+#[test]
+fn what_is_no_file_of_users_is_said() {
+    let place = Place::new();
+    place.imported("", &[]);
+    let (other, ours) = (place.path("other"), place.path("data/gatekey.sqlite3"));
+    rusqlite::Connection::open(&other).unwrap().execute_batch("CREATE TABLE posts (id)").unwrap();
+    let missing = place.path("missing");
+    for (file, expected) in [
+        (&other, "expected a table users with the columns id, username and password_hash"),
+        (&ours, "it is gatekey's own database; export from it first: gatekey user export"),
+        (&missing, "No such file or directory (os error 2)"),
+    ] {
+        let (code, out, message) = place.command(&["user", "import", file.to_str().unwrap()]);
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert_eq!(message, format!("gatekey: can't read {}: {expected}\n", file.display()));
+    }
+}
+
+#[test]
+fn a_rename_that_can_not_be_is_said_with_its_line() {
+    let place = Place::new();
+    let renames = place.path("renames");
+    let malformed = "expected {\"username\":…,\"to\":…} or {\"id\":…,\"to\":…}";
+    for (text, expected) in [
+        (
+            "{\"username\":\"a\",\"to\":\"b:\"}",
+            "line 1: \"b:\": the user name has a colon, which HTTP Basic can't carry",
+        ),
+        ("\n{\"username\":\"a\"}", &format!("line 2: {malformed}")),
+        ("{\"username\":\"a\",\"id\":1,\"to\":\"b\"}", &format!("line 1: {malformed}")),
+        ("{\"id\":1,\"to\":\"b\"}\n{\"id\":1,\"to\":\"c\"}", "line 2: it was given another name before"),
+    ] {
+        fs::write(&renames, text).unwrap();
+        let (code, _, message) = place.import("", &["--rename", renames.to_str().unwrap()]);
+        assert_eq!((code, message), (Some(1), format!("gatekey: {}, {expected}\n", renames.display())));
+    }
+}
