@@ -8,7 +8,7 @@ use super::options;
 use super::settings::Settings;
 use crate::clock;
 use crate::data_dir::DataDir;
-use crate::http::{Request, Response};
+use crate::http::{REQUEST_ID, Request, RequestIds, Response};
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::strict::{self, Limits, Listener};
@@ -106,6 +106,7 @@ pub(super) const SERVE: Command = Command {
 fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
+    log.begin();
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
     let is_strict = settings.is_strict()?;
@@ -117,16 +118,19 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
-    let realm = Arc::new(realm.with_observer(|notice| log::notice(notice)));
+    let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
     warn_of_weaknesses(&realm);
     realm.note_keys(clock::now());
 
     let shutdown = Arc::new(Shutdown::default());
     let signals = obey_signals(&realm, &shutdown)?;
     let saver = save_now_and_then(&realm, &shutdown)?;
+    let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
+    let ids = Arc::new(ids);
     let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
+    let handler_ids = ids.clone();
     let handler = move |request: &Request| -> Response {
-        server::handle(&served_realm, request, &|request, response, took| {
+        server::handle(&served_realm, &handler_ids, request, &|request, response, took| {
             log.request(request, response, took);
         })
     };
@@ -138,7 +142,10 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
         }
         listener => {
-            let refused = move |client, response: &Response| log.refused(client, response);
+            let refused = move |client, response: &mut Response| {
+                response.fields.push((REQUEST_ID, ids.next().into()));
+                log.refused(client, response);
+            };
             let limits = within_descriptors(limits);
             let served =
                 strict::run(listener, limits, proxies, Box::new(handler), Box::new(refused), &shutdown);
@@ -172,8 +179,9 @@ fn say_what_is_new(data_dir: &DataDir) {
 fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
     settings.required(&options::LOG, |text| match text {
         "text" => Ok(Log::Text),
+        "json" => Ok(Log::Json),
         "off" => Ok(Log::Off),
-        _ => Err("expected text or off"),
+        _ => Err("expected text, json or off"),
     })
 }
 

@@ -34,4 +34,5 @@ mod skip;
 mod throttle;
 mod tidy;
 mod vectors;
+mod watching;
 mod wire;

@@ -195,8 +195,8 @@ impl Connection<'_> {
         if !self.turn(Activity::Working) {
             return Ok(());
         }
-        let response = Response::error(refusal.code, refusal.message);
-        (self.service.refused)(self.client, &response);
+        let mut response = Response::error(refusal.code, refusal.message);
+        (self.service.refused)(self.client, &mut response);
         self.write(&response, false, Persistence::Closes)?;
         self.linger()
     }

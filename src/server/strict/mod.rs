@@ -66,8 +66,8 @@ struct Service {
     stopping: AtomicBool,
 }
 
-/// What is told of each answer that no handler gave: the request was none.
-pub type Refused = dyn Fn(Client, &Response) + Send + Sync;
+/// What is told of each answer that no handler gave, since the request was none, and may add a field to it.
+pub type Refused = dyn Fn(Client, &mut Response) + Send + Sync;
 
 /// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
 ///
@@ -162,9 +162,9 @@ impl Drop for Leaving<'_> {
 
 /// All places are taken by requests being answered.
 fn turn_away(service: &Service, stream: &Stream, client: Client) {
-    let response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
+    let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
         .with_field("Retry-After", "1");
-    (service.refused)(client, &response);
+    (service.refused)(client, &mut response);
     let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
