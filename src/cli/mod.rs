@@ -28,6 +28,7 @@ mod settings;
 mod throttle;
 mod token;
 mod user;
+mod watch;
 
 use crate::chain;
 use crate::os;

@@ -6,13 +6,14 @@ use super::listen::{self, Entrance};
 use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
+use super::watch::{self, Watch};
 use crate::clock;
 use crate::data_dir::DataDir;
-use crate::http::{REQUEST_ID, Request, RequestIds, Response};
+use crate::http::{Request, Response};
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
-use crate::server::strict::{self, Limits, Listener};
-use crate::server::{self, Handler, Shutdown, tiny};
+use crate::server::strict::{self, Limits, Listener, Seen};
+use crate::server::{Handler, Shutdown, tiny};
 use crate::signer::SigningKey;
 use alloc::boxed::Box;
 use alloc::format;
@@ -99,6 +100,7 @@ pub(super) const SERVE: Command = Command {
         &options::MAX_HEAD,
         &options::MAX_BODY,
         &options::LOG,
+        &options::METRICS,
     ],
     run: serve,
 };
@@ -112,6 +114,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
     let Entrance { listener, name, file } = listen::listen(settings, &policy.trusted_proxies)?;
+    let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
     say_what_is_new(&data_dir);
     let opened = data_dir.open_or_create();
@@ -125,15 +128,12 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let shutdown = Arc::new(Shutdown::default());
     let signals = obey_signals(&realm, &shutdown)?;
     let saver = save_now_and_then(&realm, &shutdown)?;
-    let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
-    let ids = Arc::new(ids);
+    let watch = Arc::new(Watch::new(log)?);
+    let metrics =
+        metrics.map(|listener| watch::serve_metrics(listener, &watch, &realm, &shutdown)).transpose()?;
     let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
-    let handler_ids = ids.clone();
-    let handler = move |request: &Request| -> Response {
-        server::handle(&served_realm, &handler_ids, request, &|request, response, took| {
-            log.request(request, response, took);
-        })
-    };
+    let handler_watch = watch.clone();
+    let handler = move |request: &Request| -> Response { handler_watch.handle(&served_realm, request) };
     announce(&name);
     match listener {
         Listener::Tcp(listener) if !is_strict => {
@@ -142,13 +142,9 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
         }
         listener => {
-            let refused = move |client, response: &mut Response| {
-                response.fields.push((REQUEST_ID, ids.next().into()));
-                log.refused(client, response);
-            };
+            let see = move |seen: Seen<'_>| watch.see(seen);
             let limits = within_descriptors(limits);
-            let served =
-                strict::run(listener, limits, proxies, Box::new(handler), Box::new(refused), &shutdown);
+            let served = strict::run(listener, limits, proxies, Box::new(handler), Box::new(see), &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
         }
     }
@@ -156,6 +152,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
+    let _ = metrics.map(JoinHandle::join); // likewise, and there is nothing to do
     realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)

@@ -2,8 +2,9 @@
 //!
 //! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
 //! and no realm. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
-//! open network.
+//! open network. `metrics` counts what either does.
 
+pub mod metrics;
 #[cfg(feature = "strict")]
 pub mod strict;
 #[cfg(feature = "tiny-http")]

@@ -1,6 +1,7 @@
 //! What an operator sees of a running server: ids, log lines, security events; as files, what other programs read.
 
 mod fail2ban;
+mod metrics;
 
 use crate::process::{Server, field, status};
 use gatekey::json::{self, Object, json};

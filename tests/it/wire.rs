@@ -177,7 +177,7 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
             Limits::default(),
             TrustedProxies::default(),
             Box::new(panicking),
-            Box::new(|_, _| ()),
+            Box::new(|_| ()),
             &ending,
         );
         run.map_err(|error| error.to_string())
