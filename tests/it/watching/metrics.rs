@@ -11,8 +11,10 @@ use std::process::Command;
 
 /// One request to the metrics' own listener, which the log names.
 fn ask(server: &Server, line: &str) -> String {
+    let is_told = await_that(|| server.log().contains("/metrics\n"));
     let log = server.log();
-    let address = log.split("metrics on http://").nth(1).expect(&log).split('/').next().unwrap();
+    assert!(is_told, "{log}");
+    let address = log.split("metrics on http://").nth(1).unwrap().split('/').next().unwrap();
     let mut connection = TcpStream::connect(address.parse::<SocketAddr>().unwrap()).unwrap();
     write!(connection, "{line} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -119,6 +121,19 @@ fn prometheus_own_parser_has_nothing_to_say_against_the_metrics() {
     // It does look.
     let (code, ..) = check(&body(&answer).replace("_total", ""));
     assert_eq!(code, Some(3));
+}
+
+#[test]
+fn the_document_has_every_metric_and_no_other() {
+    let answer = ask(&start(&[]), "GET /metrics");
+    let families = body(&answer).lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let served: Vec<_> = families.map(|family| family.split(' ').next().unwrap()).collect();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/watching.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let rows = document.lines().filter(|line| line.starts_with("| `gatekey_"));
+    let cells = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(", "));
+    let told: Vec<_> = cells.map(|cell| cell.trim().trim_matches('`').split('{').next().unwrap()).collect();
+    assert_eq!(told, served);
 }
 
 #[test]
