@@ -43,7 +43,7 @@ features:
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
 
-# What the tests need besides Rust: curl, and Python packages in virtual environments under target/.
+# What the tests need besides Rust: curl, fail2ban, promtool, and Python packages in virtual environments under target/.
 tools:
 	-@tests/tools.sh
 

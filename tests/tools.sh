@@ -2,18 +2,25 @@
 # Installs what the tests need besides Rust, or says what is missing: some programs, and the Python environments.
 set -u
 cd "$(dirname "$0")/.."
-# Each program and the package it comes in: curl speaks HTTP; zsh, fish and man read what is made for them.
-programs="curl:curl zsh:zsh fish:fish man:man-db"
+# Each program and the package it comes in: curl speaks HTTP; zsh, fish, man, systemd-analyze, fail2ban-regex and promtool
+# read what is made for them.
+programs="curl:curl zsh:zsh fish:fish man:man-db systemd-analyze:systemd fail2ban-regex:fail2ban promtool:prometheus"
 missing=""
 for program in $programs; do
     command -v "${program%%:*}" >/dev/null || missing="$missing ${program##*:}"
 done
 if [ -n "$missing" ]; then
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+        # The programs are wanted and not their services: this forbids starting them (invoke-rc.d(8)).
+        policy=/usr/sbin/policy-rc.d
+        if [ ! -e "$policy" ]; then
+            trap 'rm -f "$policy"' EXIT
+            printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+        fi
         # shellcheck disable=SC2086 # a list of packages
         apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing
     else
-        echo "missing; install with apt-get install:$missing" >&2
+        echo "missing; install with apt-get install --no-install-recommends:$missing" >&2
     fi
 fi
 tests/python-env.sh

@@ -1,62 +1,217 @@
-//! What the server writes on standard error: one line a request, and what an operator should know.
+//! What the server writes on standard error: one line a request, security events, and what an operator should know.
 //!
 //! ```text
-//! 2026-11-23T19:04:12Z 127.0.0.1 GET /api/token 200 31.4ms user=1
-//! 2026-11-23T19:04:15Z 127.0.0.1 GET /api/resource 401 29.9ms user=- cause="no user has this name"
+//! 2026-11-23T19:04:12Z 127.0.0.1 GET /api/token 200 31.4ms user=1 id=3f2a91c0-1
+//! 2026-11-23T19:04:15Z 127.0.0.1 GET /api/resource 401 29.9ms user=1 cause="wrong password" id=3f2a91c0-2
+//! 2026-11-23T19:04:15Z gatekey: login failed: client=127.0.0.1 user=1 name=susan id=3f2a91c0-2
+//! 2026-11-23T19:04:16Z gatekey: signing keys read again: 1, the newest has the fingerprint 5b0c...
 //! ```
 //!
-//! Never in it: a credential, a query string, a user name (people type passwords into the wrong field). What a
-//! client chose, method and path, is cut short and has everything escaped that could break a line or colour a
-//! terminal.
+//! With `--log json` each of these is an object: a request has `status`, everything else has `event`.
+//!
+//! Never in it: a credential, a query string; and a user name only where a login failed, if a user has it (people type
+//! passwords into the wrong field). What a client chose, method, path and name, is cut short and has everything
+//! escaped that could break a line or colour a terminal, spaces too: so a line means what its first words say,
+//! whatever stands further on, and `deploy/fail2ban` reads no further than it must.
 
 use super::visible;
 use crate::client::Client;
 use crate::clock;
-use crate::http::{Request, Response};
+use crate::http::{Checked, Evidence, Outcome, REQUEST_ID, Request, Response};
+use crate::json::Value;
+use crate::realm::Notice;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt::Display;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io::{self, Write as _};
 
 /// A longer method or path is cut here, in characters.
 const MAX_CHARS: usize = 128;
 
-/// Whether requests are logged. Notices always are.
+/// Whether notices are objects. Standard error is one for the whole process, and so is its form.
+static IS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// Whether requests are logged, and how. Notices always are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Log {
     Text,
+    Json,
     Off,
 }
 
 impl Log {
-    /// One request, answered.
+    /// From now on every line has this form.
+    pub(super) fn begin(self) {
+        IS_JSON.store(self == Self::Json, Ordering::Relaxed);
+    }
+
+    /// One request, answered; and the security event that it was, if it was one.
     pub(super) fn request(self, request: &Request, response: &Response, took: Duration) {
-        if self == Self::Text {
-            write(&line(request, response, took));
+        let line = Line::of(request, response);
+        let event = security_event(request, response);
+        match self {
+            Self::Off => {}
+            Self::Text => {
+                if let Some(event) = event {
+                    write(&line.event_as_text(event));
+                }
+                write(&line.as_text(took));
+            }
+            Self::Json => {
+                if let Some(event) = event {
+                    write(&line.event_as_json(event));
+                }
+                write(&line.as_json(took));
+            }
         }
     }
 
     /// An answer to what was no request: it has neither method nor path.
     pub(super) fn refused(self, client: Client, response: &Response) {
-        if self == Self::Text {
-            write(&format!("{client} - - {} 0.0ms user=-", response.status));
+        let line = Line { client, method: "-", path: "-", response };
+        match self {
+            Self::Off => {}
+            Self::Text => write(&line.as_text(Duration::ZERO)),
+            Self::Json => write(&line.as_json(Duration::ZERO)),
         }
     }
 }
 
 /// Something that an operator should know.
 pub(super) fn notice(text: impl Display) {
-    write(&format!("gatekey: {text}"));
+    write_notice("notice", &text);
 }
 
-fn line(request: &Request, response: &Response, took: Duration) -> String {
-    let client = response.about.client.unwrap_or(request.peer);
-    let (method, path) = (shortened(&request.method), shortened(&request.path));
-    let (status, millis) = (response.status, took.as_secs_f64() * 1_000.0);
-    let user = response.about.user.map_or("-".to_string(), |id| id.to_string());
-    let cause = response.about.cause.as_deref().map_or(String::new(), |cause| format!(" cause={cause:?}"));
-    format!("{client} {method} {path} {status} {millis:.1}ms user={user}{cause}")
+/// Something that the realm has to tell.
+pub(super) fn realm_notice(notice: &Notice<'_>) {
+    let event = match notice {
+        Notice::KeysChanged(_) => "key_reloaded",
+        Notice::KeysUnusable(_) => "key_not_reloaded",
+        _ => "notice",
+    };
+    write_notice(event, notice);
+}
+
+fn write_notice(event: &str, text: &dyn Display) {
+    let time = clock::now().unix;
+    write(&if IS_JSON.load(Ordering::Relaxed) {
+        format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"message\":{}}}\n", quoted(&text.to_string()))
+    } else {
+        format!("{time} gatekey: {text}\n")
+    });
+}
+
+/// What happened to somebody's account, or nearly did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SecurityEvent {
+    /// A password was looked at and was wrong.
+    LoginFailed,
+    /// Whoever asks has to wait.
+    Throttled,
+    /// A user came, changed or went, as the word says.
+    UserChanged(&'static str),
+}
+
+fn security_event(request: &Request, response: &Response) -> Option<SecurityEvent> {
+    let failed = Checked { evidence: Evidence::Password, outcome: Outcome::Refused };
+    if response.about.checked == Some(failed) {
+        return Some(SecurityEvent::LoginFailed);
+    }
+    match (response.status, request.method.as_str(), response.about.route) {
+        (429, ..) => Some(SecurityEvent::Throttled),
+        (201, "POST", Some("/api/users")) => Some(SecurityEvent::UserChanged("registered")),
+        (204, "PUT", Some("/api/users/{id}")) => Some(SecurityEvent::UserChanged("password")),
+        (204, "DELETE", Some("/api/users/{id}")) => Some(SecurityEvent::UserChanged("deleted")),
+        (204, "DELETE", Some("/api/token")) => Some(SecurityEvent::UserChanged("signed_out")),
+        _ => None,
+    }
+}
+
+impl SecurityEvent {
+    fn name(self) -> &'static str {
+        match self {
+            Self::LoginFailed => "login failed",
+            Self::Throttled => "throttled",
+            Self::UserChanged(_) => "user changed",
+        }
+    }
+
+    /// The one detail that this kind has: its name and its value.
+    fn detail(self, response: &Response) -> Option<(&'static str, String)> {
+        match self {
+            Self::LoginFailed => {
+                Some(("name", response.about.username.as_deref().map_or("-".into(), shortened)))
+            }
+            Self::UserChanged(change) => Some(("change", change.into())),
+            Self::Throttled => None,
+        }
+    }
+}
+
+/// What stands in a request's lines.
+struct Line<'a> {
+    client: Client,
+    method: &'a str,
+    path: &'a str,
+    response: &'a Response,
+}
+
+impl<'a> Line<'a> {
+    fn of(request: &'a Request, response: &'a Response) -> Self {
+        let client = response.about.client.unwrap_or(request.peer);
+        Self { client, method: &request.method, path: &request.path, response }
+    }
+
+    fn id(&self) -> &str {
+        self.response.field(REQUEST_ID).unwrap_or("-")
+    }
+
+    /// The user's id, or what stands where nobody is known.
+    fn user(&self, nobody: &str) -> String {
+        self.response.about.user.map_or_else(|| nobody.to_string(), |id| id.to_string())
+    }
+
+    fn as_text(&self, took: Duration) -> String {
+        let (time, client, status) = (clock::now().unix, self.client, self.response.status);
+        let (method, path) = (shortened(self.method), shortened(self.path));
+        let (user, millis, id) = (self.user("-"), took.as_secs_f64() * 1_000.0, self.id());
+        let cause = self.response.about.cause.as_deref();
+        let cause = cause.map_or(String::new(), |cause| format!(" cause={cause:?}"));
+        format!("{time} {client} {method} {path} {status} {millis:.1}ms user={user}{cause} id={id}\n")
+    }
+
+    fn as_json(&self, took: Duration) -> String {
+        let (time, client, status) = (clock::now().unix, self.client, self.response.status);
+        let (method, path) = (quoted(&shortened(self.method)), quoted(&shortened(self.path)));
+        let (user, seconds, id) = (self.user("null"), took.as_secs_f64(), self.id());
+        let cause = self.response.about.cause.as_deref();
+        let cause = cause.map_or(String::new(), |cause| format!(",\"cause\":{}", quoted(cause)));
+        format!(
+            "{{\"time\":\"{time}\",\"client\":\"{client}\",\"method\":{method},\"path\":{path},\"status\":{status},\
+             \"seconds\":{seconds:.6},\"user\":{user}{cause},\"request_id\":\"{id}\"}}\n"
+        )
+    }
+
+    fn event_as_text(&self, event: SecurityEvent) -> String {
+        let (time, client, name) = (clock::now().unix, self.client, event.name());
+        let (user, id) = (self.user("-"), self.id());
+        let detail = event.detail(self.response);
+        let detail = detail.map_or(String::new(), |(key, value)| format!(" {key}={value}"));
+        format!("{time} gatekey: {name}: client={client} user={user}{detail} id={id}\n")
+    }
+
+    fn event_as_json(&self, event: SecurityEvent) -> String {
+        let (time, client, name) = (clock::now().unix, self.client, event.name().replace(' ', "_"));
+        let (user, id) = (self.user("null"), self.id());
+        let detail = event.detail(self.response);
+        let detail = detail.map_or(String::new(), |(key, value)| format!(",\"{key}\":{}", quoted(&value)));
+        format!(
+            "{{\"time\":\"{time}\",\"event\":\"{name}\",\"client\":\"{client}\",\"user\":{user}{detail},\
+             \"request_id\":\"{id}\"}}\n"
+        )
+    }
 }
 
 fn shortened(text: &str) -> String {
@@ -66,35 +221,111 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// As a JSON string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
 /// One write a line, so that lines of several threads don't mix. Where nobody listens, nothing is lost that
 /// could be mended: a server must not end because its standard error did.
-fn write(text: &str) {
-    let line = format!("{} {text}\n", clock::now().unix);
+fn write(line: &str) {
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::json;
     use crate::user_id::UserId;
 
+    const TOOK: Duration = Duration::from_micros(1_250);
+
+    fn without_time(line: &str) -> &str {
+        line.split_once(' ').unwrap().1.strip_suffix('\n').unwrap()
+    }
+
     fn logged(target: &str, response: &Response) -> String {
-        line(&Request::new("GET", target), response, Duration::from_micros(1_250))
+        without_time(&Line::of(&Request::new("GET", target), response).as_text(TOOK)).into()
+    }
+
+    fn refused_login(username: Option<&str>) -> Response {
+        let mut response = Response::empty(401).with_field(REQUEST_ID, "a-1");
+        response.about.checked = Some(Checked { evidence: Evidence::Password, outcome: Outcome::Refused });
+        response.about.user = username.and_then(|_| UserId::new(7));
+        response.about.username = username.map(Into::into);
+        response.about.cause = Some("\"why\"\n".into());
+        response
     }
 
     #[test]
     fn a_line_says_who_what_and_how_it_went() {
-        let response = Response::empty(200).for_user(UserId::new(7).unwrap());
-        assert_eq!(logged("/api/token", &response), "local GET /api/token 200 1.2ms user=7");
+        let response = Response::empty(200).for_user(UserId::new(7).unwrap()).with_field(REQUEST_ID, "a-1");
+        assert_eq!(logged("/api/token", &response), "local GET /api/token 200 1.2ms user=7 id=a-1");
     }
 
     #[test]
     fn a_query_is_not_logged_and_a_path_can_not_break_the_line() {
         let response = Response::empty(404);
-        assert_eq!(logged("/x?token=secret", &response), "local GET /x 404 1.2ms user=-");
+        assert_eq!(logged("/x?token=secret", &response), "local GET /x 404 1.2ms user=- id=-");
         let hostile = logged("/a b\r\n\u{1b}[31m\u{202e}\\é", &response);
-        assert_eq!(hostile, "local GET /a\\x20b\\r\\n\\u{1b}[31m\\u{202e}\\\\\\u{e9} 404 1.2ms user=-");
+        assert_eq!(hostile, "local GET /a\\x20b\\r\\n\\u{1b}[31m\\u{202e}\\\\\\u{e9} 404 1.2ms user=- id=-");
         let long = logged(&"/".repeat(1_000), &response);
-        assert_eq!(long, format!("local GET {}... 404 1.2ms user=-", "/".repeat(MAX_CHARS)));
+        assert_eq!(long, format!("local GET {}... 404 1.2ms user=- id=-", "/".repeat(MAX_CHARS)));
+    }
+
+    #[test]
+    fn a_failed_login_is_an_event_with_the_name_of_who_exists() {
+        let request = Request::new("GET", "/api/token");
+        for (name, expected) in
+            [(Some("a b=\"c\"\u{2028}"), "user=7 name=a\\x20b=\"c\"\\u{2028}"), (None, "user=- name=-")]
+        {
+            let response = refused_login(name);
+            let event = security_event(&request, &response).unwrap();
+            let line = Line::of(&request, &response).event_as_text(event);
+            let expected = format!("gatekey: login failed: client=local {expected} id=a-1");
+            assert_eq!(without_time(&line), expected);
+        }
+    }
+
+    #[test]
+    fn as_json_every_line_is_one_object() {
+        let request = Request::new("GET", "/\"x\"\u{7f}");
+        let response = refused_login(Some("\"\\\u{202e}"));
+        let line = Line::of(&request, &response);
+        let parsed = |text: &str| {
+            assert_eq!(text.matches('\n').count(), 1, "{text}");
+            json::parse_object(text.as_bytes()).unwrap()
+        };
+        let mut object = parsed(&line.as_json(TOOK));
+        object.remove("time").unwrap();
+        let expected = json::json!({
+            "client": "local", "method": "GET", "path": "/\"x\"\\u{7f}", "status": 401, "seconds": 0.00125,
+            "user": 7, "cause": "\"why\"\n", "request_id": "a-1",
+        });
+        assert_eq!(Value::Object(object), expected);
+        let mut object = parsed(&line.event_as_json(SecurityEvent::LoginFailed));
+        object.remove("time").unwrap();
+        let expected = json::json!({
+            "event": "login_failed", "client": "local", "user": 7, "name": "\"\\\\\\u{202e}", "request_id": "a-1",
+        });
+        assert_eq!(Value::Object(object), expected);
+    }
+
+    #[test]
+    fn who_comes_changes_and_goes_is_an_event() {
+        for (method, route, status, change) in [
+            ("POST", "/api/users", 201, Some("registered")),
+            ("PUT", "/api/users/{id}", 204, Some("password")),
+            ("DELETE", "/api/users/{id}", 204, Some("deleted")),
+            ("DELETE", "/api/token", 204, Some("signed_out")),
+            ("OPTIONS", "/api/token", 204, None),
+            ("GET", "/api/users/{id}", 200, None),
+            ("POST", "/api/users", 400, None),
+        ] {
+            let mut response = Response::empty(status);
+            response.about.route = Some(route);
+            let event = security_event(&Request::new(method, "/"), &response);
+            assert_eq!(event, change.map(SecurityEvent::UserChanged), "{method} {route}");
+        }
     }
 }

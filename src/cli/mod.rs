@@ -50,6 +50,7 @@ mod token;
 mod tune;
 mod user;
 mod user_list;
+mod watch;
 
 use crate::chain;
 use crate::os;

@@ -8,14 +8,15 @@ use super::log::{self, Log};
 use super::notify::Manager;
 use super::options;
 use super::settings::Settings;
+use super::watch::{self, Watch};
 use crate::clock;
 use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
 use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
-use crate::server::strict::{self, Limits, Listener};
-use crate::server::{self, Handler, Shutdown, tiny};
+use crate::server::strict::{self, Limits, Listener, Seen};
+use crate::server::{Handler, Shutdown, tiny};
 use crate::signer::SigningKey;
 use crate::store::SAVE_EVERY;
 use alloc::boxed::Box;
@@ -99,6 +100,7 @@ pub(super) const SERVE: Command = Command {
         &options::MAX_HEAD,
         &options::MAX_BODY,
         &options::LOG,
+        &options::METRICS,
     ],
     run: serve,
 };
@@ -107,30 +109,32 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     warn_of_unknown_variables();
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
+    log.begin();
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
     let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
     let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
+    let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
     say_what_is_new(&data_dir);
     let opened = data_dir.open_or_create();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
-    let realm = Arc::new(realm.with_observer(|notice| log::notice(notice)));
+    let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
     warn_of_weaknesses(&realm);
     realm.note_keys(clock::now());
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), Manager::from_environment());
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let saver = save_now_and_then(&realm, &shutdown)?;
+    let watch = Arc::new(Watch::new(log)?);
+    let metrics =
+        metrics.map(|listener| watch::serve_metrics(listener, &watch, &realm, &shutdown)).transpose()?;
     let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
-    let handler = move |request: &Request| -> Response {
-        server::handle(&served_realm, request, &|request, response, took| {
-            log.request(request, response, took);
-        })
-    };
+    let handler_watch = watch.clone();
+    let handler = move |request: &Request| -> Response { handler_watch.handle(&served_realm, request) };
     announce(&name);
     manager.ready();
     let told = manager.keep_telling(door, &shutdown);
@@ -142,10 +146,9 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
         }
         listener => {
-            let refused = move |client, response: &Response| log.refused(client, response);
+            let see = move |seen: Seen<'_>| watch.see(seen);
             let limits = within_descriptors(limits);
-            let served =
-                strict::run(listener, limits, proxies, Box::new(handler), Box::new(refused), &shutdown);
+            let served = strict::run(listener, limits, proxies, Box::new(handler), Box::new(see), &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
         }
     }
@@ -153,6 +156,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
+    let _ = metrics.map(JoinHandle::join); // likewise, and there is nothing to do
     realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)
@@ -184,8 +188,9 @@ fn say_what_is_new(data_dir: &DataDir) {
 fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
     settings.required(&options::LOG, |text| match text {
         "text" => Ok(Log::Text),
+        "json" => Ok(Log::Json),
         "off" => Ok(Log::Off),
-        _ => Err("expected text or off"),
+        _ => Err("expected text, json or off"),
     })
 }
 

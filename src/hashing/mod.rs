@@ -15,6 +15,7 @@ mod room;
 mod slots;
 
 pub use record::Gate;
+pub use slots::Load;
 
 use crate::client::Client;
 use crate::password::{self, AnyHash, Cost, StoredHashError};
@@ -153,6 +154,11 @@ impl Hasher {
     /// How many hashes were computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)
+    }
+
+    /// How much is being hashed just now.
+    pub fn load(&self) -> Load {
+        self.slots.load()
     }
 
     fn count(&self) {

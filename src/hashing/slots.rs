@@ -37,6 +37,17 @@ pub(super) struct Slots {
     shared: Arc<Shared>,
 }
 
+/// How much is being hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// So many hashes may be computed at once.
+    pub slots: usize,
+    /// So many are.
+    pub busy: usize,
+    /// So many wait.
+    pub waiting: usize,
+}
+
 /// There is no slot to be had, or not in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoSlot;
@@ -90,6 +101,13 @@ impl Slots {
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.count
+    }
+
+    /// What they are doing just now.
+    pub(super) fn load(&self) -> Load {
+        let queue = self.shared.lock();
+        let busy = queue.threads.saturating_sub(queue.idle_threads);
+        Load { slots: self.count, busy, waiting: queue.jobs.len() }
     }
 
     /// Runs a task in a slot, and waits for it. If the task panics, so does this.
@@ -270,6 +288,7 @@ mod tests {
         let slots = Arc::new(Slots::new(2, 0));
         let gate = Arc::new(Barrier::new(3));
         let holders = occupy(&slots, &gate);
+        assert_eq!(slots.load(), Load { slots: 2, busy: 2, waiting: 0 });
         assert_eq!(slots.run(LOCAL, || ()), Err(NoSlot), "two at work, and none may wait");
         gate.wait();
         for holder in holders {

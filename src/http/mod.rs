@@ -6,12 +6,14 @@
 mod error;
 mod host;
 mod request;
+mod request_id;
 mod response;
 
 pub use error::ErrorCode;
 pub use host::is_valid_host;
 pub use request::{Body, Request};
-pub use response::{About, Persistence, Response};
+pub use request_id::{REQUEST_ID, RequestIds};
+pub use response::{About, Checked, Evidence, Outcome, Persistence, Response};
 
 /// A body may have this many bytes. The longest one that makes sense is a name and a password, every character
 /// of them escaped: about 13 KiB.

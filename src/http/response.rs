@@ -32,8 +32,44 @@ pub struct About {
     pub client: Option<Client>,
     /// Who was authenticated, or who the credentials would have belonged to.
     pub user: Option<UserId>,
+    /// What was found about the credentials; `None` where nobody looked at any.
+    pub checked: Option<Checked>,
+    /// Whose password was wrong. The name of a user who exists, or nothing: into a log it goes with security events
+    /// alone.
+    pub username: Option<String>,
     /// Why it failed, with every cause.
     pub cause: Option<String>,
+}
+
+/// Credentials that were looked at, and what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// Of which kind they are.
+    pub evidence: Evidence,
+    /// What was found.
+    pub outcome: Outcome,
+}
+
+/// A kind of credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// A name and a password: a login.
+    Password,
+    /// A token.
+    Token,
+}
+
+/// What was found about credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// They hold.
+    Accepted,
+    /// They don't.
+    Refused,
+    /// Nobody looked, since too many were wrong before.
+    Throttled,
+    /// It could not be found out.
+    Undecided,
 }
 
 /// What becomes of the connection.
@@ -73,6 +109,11 @@ impl Response {
     pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.fields.push((name, value.into()));
         self
+    }
+
+    /// The value of the first field of this name, as it stands in [`Response::fields`].
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
     }
 
     /// The same response, known to be for this user.

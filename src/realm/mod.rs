@@ -31,7 +31,7 @@ pub use users::{PasswordError, UserChangeError};
 
 use crate::client::Client;
 use crate::clock::Now;
-use crate::hashing::{HashError, Hasher};
+use crate::hashing::{HashError, Hasher, Load};
 use crate::keys::{KeyFileError, Keys, Refresh};
 use crate::signer::KeyRing;
 use crate::store::{Store, StoreError};
@@ -210,6 +210,11 @@ impl Realm {
     /// How many password hashes were computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hasher.hashes()
+    }
+
+    /// How much is being hashed just now.
+    pub fn hash_load(&self) -> Load {
+        self.hasher.load()
     }
 
     /// Issues a token to somebody who was authenticated.

@@ -22,9 +22,11 @@
 //! | `sender.rs` | who sent this, seen through trusted proxies |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
 //! | `failure.rs` | every error, with its status and its words |
+//! | `outcome.rs` | what became of credentials, for log and metrics |
 
 mod body;
 mod failure;
+mod outcome;
 mod sender;
 mod site;
 mod tokens;
@@ -33,10 +35,11 @@ mod users;
 use crate::client::Client;
 use crate::clock::Now;
 use crate::credentials::{self, Credentials, CredentialsError, Scheme};
-use crate::http::{Body, ErrorCode, Request, Response};
+use crate::http::{Body, Checked, ErrorCode, Request, Response};
 use crate::json::json;
 use crate::realm::{Principal, Realm, Registration};
 use crate::user_id::UserId;
+use core::cell::Cell;
 use failure::Failure;
 pub use failure::panicked;
 use sender::Sender;
@@ -99,6 +102,8 @@ struct Call<'a> {
     /// By which scheme the client speaks; its challenge goes with a 401.
     scheme: Scheme,
     credentials: Result<Credentials, CredentialsError>,
+    /// What was found about them.
+    checked: Cell<Option<Checked>>,
 }
 
 /// Answers a request. Never panics, never blocks but for the store and the hash.
@@ -134,7 +139,7 @@ fn answer(realm: &Realm, request: &Request, sender: Sender, now: Now) -> Result<
     site::refuse_other_sites(&call)?;
     refuse_closed_registration(realm, target, request)?;
     refuse_large_body(request)?;
-    serve(&call, target)
+    Ok(call.tell(serve(&call, target).unwrap_or_else(Response::from)))
 }
 
 /// Each route's function.
@@ -197,7 +202,7 @@ impl<'a> Call<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(field);
-        Ok(Self { realm, request, sender, now, scheme, credentials })
+        Ok(Self { realm, request, sender, now, scheme, credentials, checked: Cell::new(None) })
     }
 
     /// The credentials that were sent, whether they hold or not.
@@ -213,9 +218,9 @@ impl<'a> Call<'a> {
     /// Who sent this.
     fn authenticate(&self) -> Result<Principal, Failure> {
         let credentials = self.credentials()?;
-        self.realm
-            .authenticate(credentials, self.client(), self.now)
-            .map_err(|error| Failure::authenticate(&error, self.scheme))
+        let authenticated = self.realm.authenticate(credentials, self.client(), self.now);
+        self.note_authentication(&authenticated);
+        authenticated.map_err(|error| Failure::authenticate(&error, self.scheme))
     }
 }
 

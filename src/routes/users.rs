@@ -47,6 +47,7 @@ pub(super) fn change_password(call: &Call<'_>, id: UserId) -> Result<Response, F
     // What is wrong with the body is said before what is wrong with the credentials.
     call.realm.check_new_password(&new).map_err(Failure::password)?;
     let changed = call.realm.change_password(id, call.credentials()?, &new, call.client(), call.now);
+    call.note_user_change(&changed);
     changed.map_err(|error| Failure::user_change(&error, call.scheme))?;
     Ok(Response::empty(204).for_user(id))
 }
@@ -54,6 +55,7 @@ pub(super) fn change_password(call: &Call<'_>, id: UserId) -> Result<Response, F
 /// `DELETE /api/users/{id}`: deletes the user.
 pub(super) fn delete(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
     let deleted = call.realm.delete_own_user(id, call.credentials()?, call.client(), call.now);
+    call.note_user_change(&deleted);
     deleted.map_err(|error| Failure::user_change(&error, call.scheme))?;
     Ok(Response::empty(204).for_user(id))
 }

@@ -2,15 +2,16 @@
 //!
 //! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
 //! and no realm. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
-//! open network.
+//! open network. `metrics` counts what either does.
 
+pub mod metrics;
 #[cfg(feature = "strict")]
 pub mod strict;
 #[cfg(feature = "tiny-http")]
 pub mod tiny;
 
 use crate::clock;
-use crate::http::{Request, Response};
+use crate::http::{REQUEST_ID, Request, RequestIds, Response};
 use crate::realm::Realm;
 use crate::routes;
 use core::time::Duration;
@@ -20,11 +21,17 @@ use std::sync::{Condvar, Mutex, PoisonError};
 /// What a loop calls for each request, from several threads at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// Answers with the realm's routes, and tells `log` of the answer and how long it took.
-pub fn handle(realm: &Realm, request: &Request, log: &dyn Fn(&Request, &Response, Duration)) -> Response {
+/// Answers with the realm's routes, under the request's id, and tells `log` of the answer and how long it took.
+pub fn handle(
+    realm: &Realm,
+    ids: &RequestIds,
+    request: &Request,
+    log: &dyn Fn(&Request, &Response, Duration),
+) -> Response {
     let now = clock::now();
     // Guarded here too, though every loop does it: the log is to have a line for the request that panicked.
     let response = guarded(request, &|request| routes::dispatch(realm, request, now));
+    let response = response.with_field(REQUEST_ID, ids.of(request));
     log(request, &response, clock::now().monotonic.saturating_duration_since(now.monotonic));
     response
 }

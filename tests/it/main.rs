@@ -42,4 +42,5 @@ mod tidy;
 mod tune;
 mod users;
 mod vectors;
+mod watching;
 mod wire;

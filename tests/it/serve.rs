@@ -166,7 +166,7 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--max-head", "1048577", "expected a number of bytes from 1K to 1M"),
         ("--max-body", "1023", "expected a number of bytes from 1K to 1M"),
         ("--max-body", "2M", "expected a number of bytes from 1K to 1M"),
-        ("--log", "loud", "expected text or off"),
+        ("--log", "loud", "expected text, json or off"),
     ] {
         let (code, message) = refused(directory.path(), &[option, value]);
         assert_eq!(code, Some(2), "{option} {value}: {message}");
@@ -217,7 +217,8 @@ fn the_log_has_a_line_a_request_and_no_secret_in_any() {
     ];
     let without_time = |line: &str| {
         let words: Vec<_> = line.split(' ').collect();
-        assert!(words[5].ends_with("ms"), "{line}");
+        let (id, words) = words.split_last().unwrap();
+        assert!(words[5].ends_with("ms") && id.starts_with("id="), "{line}");
         [&words[2..5], &words[6..]].concat().join(" ")
     };
     assert_eq!(lines.iter().map(|line| without_time(line)).collect::<Vec<_>>(), expected);

@@ -28,11 +28,13 @@ fn an_answer_is_exactly_these_lines() {
              X-Content-Type-Options: nosniff\r\n\
              Content-Type: application/json\r\n\
              Location: {}\r\n\
+             X-Request-Id: {}\r\n\
              Connection: close\r\n\
              Content-Length: 17\r\n\r\n\
              {{\"username\":\"ok\"}}",
             field(&answer, "Date").unwrap(),
             server.url("/api/users/1"),
+            field(&answer, "X-Request-Id").unwrap(),
         );
         assert_eq!(answer, expected);
     }
@@ -175,7 +177,7 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
             Limits::default(),
             TrustedProxies::default(),
             Box::new(panicking),
-            Box::new(|_, _| ()),
+            Box::new(|_| ()),
             &ending,
         );
         run.map_err(|error| error.to_string())

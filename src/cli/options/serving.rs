@@ -79,7 +79,15 @@ pub(in crate::cli) const MAX_BODY: Opt = Opt {
 };
 pub(in crate::cli) const LOG: Opt = Opt {
     name: "log",
-    value: Some("text|off"),
+    value: Some("text|json|off"),
     default: Some("text"),
-    help: "One line a request on standard error, or none.",
+    help: "One line a request on standard error, and one for each failed login, throttled request and changed user, as \
+           text or as JSON objects; or none. What an operator should know is always written.",
+};
+pub(in crate::cli) const METRICS: Opt = Opt {
+    name: "metrics",
+    value: Some("ADDR:PORT"),
+    default: None,
+    help: "Serve GET /metrics there, for Prometheus, to whoever can connect; a loopback address, or any with \
+           --allow-cleartext. Default: nowhere.",
 };

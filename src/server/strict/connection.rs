@@ -7,7 +7,7 @@
 use super::limits::{LINGER, LINGER_BYTES, Limits, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
-use super::{Refusal, Service};
+use super::{Refusal, Seen, Service};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{ErrorCode, Persistence, Response};
@@ -195,8 +195,8 @@ impl Connection<'_> {
         if !self.turn(Activity::Working) {
             return Ok(());
         }
-        let response = Response::error(refusal.code, refusal.message);
-        (self.service.refused)(self.client, &response);
+        let mut response = Response::error(refusal.code, refusal.message);
+        (self.service.watch)(Seen::Refused(self.client, &mut response));
         self.write(&response, false, Persistence::Closes)?;
         self.linger()
     }

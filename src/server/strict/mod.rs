@@ -62,12 +62,26 @@ struct Refusal {
 struct Service {
     limits: Limits,
     handler: Box<Handler>,
-    refused: Box<Refused>,
+    watch: Box<Watch>,
     stopping: AtomicBool,
 }
 
-/// What is told of each answer that no handler gave: the request was none.
-pub type Refused = dyn Fn(Client, &Response) + Send + Sync;
+/// What the handler doesn't see.
+#[derive(Debug)]
+pub enum Seen<'a> {
+    /// An answer to what was no request; a field may be added to it.
+    Refused(Client, &'a mut Response),
+    /// A connection has a place and a thread.
+    Connected,
+    /// It has ended.
+    Disconnected {
+        /// Whether it was told to, because others came.
+        made_room: bool,
+    },
+}
+
+/// Who is told of that.
+pub type Watch = dyn Fn(Seen<'_>) + Send + Sync;
 
 /// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
 ///
@@ -78,7 +92,7 @@ pub fn run(
     limits: Limits,
     proxies: TrustedProxies,
     handler: Box<Handler>,
-    refused: Box<Refused>,
+    watch: Box<Watch>,
     shutdown: &Arc<Shutdown>,
 ) -> io::Result<()> {
     let listener = listener.into();
@@ -87,7 +101,7 @@ pub fn run(
     // an old one, both wait by poll(2), and whoever comes second to a connection goes back to waiting.
     listener.set_nonblocking(true)?;
     let wake = wake_on(shutdown)?;
-    let service = Arc::new(Service { limits, handler, refused, stopping: AtomicBool::new(false) });
+    let service = Arc::new(Service { limits, handler, watch, stopping: AtomicBool::new(false) });
     let registry = Arc::new(Registry::new(limits, proxies, clock::now().monotonic));
     loop {
         match os::wait_for_either(&wake, &listener) {
@@ -137,7 +151,9 @@ fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: Stream, client
     let (thread_service, thread_registry, thread_entry) = (service.clone(), registry.clone(), entry.clone());
     let serve = move || {
         let leaving = Leaving { registry: &thread_registry, entry: &thread_entry };
+        let watched = Watched::new(&thread_service, &thread_entry);
         connection::serve(&thread_service, &thread_registry, &thread_entry, client);
+        drop(watched);
         drop(thread_service); // before the word that this connection is gone: what it holds is free then
         drop(leaving);
     };
@@ -145,6 +161,25 @@ fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: Stream, client
     if thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve).is_err() {
         turn_away(service, &entry.stream, client);
         registry.remove(&entry);
+    }
+}
+
+/// Tells that a connection is there, and that it is gone however the thread ends.
+struct Watched<'a> {
+    service: &'a Service,
+    entry: &'a Entry,
+}
+
+impl<'a> Watched<'a> {
+    fn new(service: &'a Service, entry: &'a Entry) -> Self {
+        (service.watch)(Seen::Connected);
+        Self { service, entry }
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        (self.service.watch)(Seen::Disconnected { made_room: self.entry.is_evicted() });
     }
 }
 
@@ -162,9 +197,9 @@ impl Drop for Leaving<'_> {
 
 /// All places are taken by requests being answered.
 fn turn_away(service: &Service, stream: &Stream, client: Client) {
-    let response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
+    let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
         .with_field("Retry-After", "1");
-    (service.refused)(client, &response);
+    (service.watch)(Seen::Refused(client, &mut response));
     let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would

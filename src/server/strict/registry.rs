@@ -58,6 +58,11 @@ impl Entry {
         self.activity.load(Ordering::Acquire)
     }
 
+    /// Whether it was told to make room.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.activity() == Activity::Evicted as u8
+    }
+
     /// For how long it has done what it does.
     fn has_waited(&self, now: Millis) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
@@ -113,7 +118,7 @@ impl Registry {
             return Err(stream);
         }
         // Whoever was told to make room still stands in the list until its thread is gone.
-        let here = || entries.iter().filter(|entry| entry.activity() != Activity::Evicted as u8);
+        let here = || entries.iter().filter(|entry| !entry.is_evicted());
         let own = || here().filter(|entry| entry.prefix == prefix);
         let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
         if over_own && !evict_one(&own().cloned().collect::<Vec<_>>(), now) {

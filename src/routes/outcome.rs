@@ -1,0 +1,51 @@
+//! What became of the credentials that were shown, for log and metrics; clients learn nothing from here.
+
+use super::Call;
+use crate::credentials::Credentials;
+use crate::http::{Checked, Evidence, Outcome, Response};
+use crate::realm::{AuthenticateError, UserChangeError};
+
+impl Call<'_> {
+    /// Notes what the realm said about the credentials.
+    pub(super) fn note_authentication<T>(&self, result: &Result<T, AuthenticateError>) {
+        self.note(match result {
+            Ok(_) => Outcome::Accepted,
+            Err(AuthenticateError::Refused(_)) => Outcome::Refused,
+            Err(AuthenticateError::Throttled(_)) => Outcome::Throttled,
+            Err(AuthenticateError::Store(_) | AuthenticateError::Hash(_)) => Outcome::Undecided,
+        });
+    }
+
+    /// The same where they were shown to change a user.
+    pub(super) fn note_user_change<T>(&self, result: &Result<T, UserChangeError>) {
+        self.note(match result {
+            Ok(_) | Err(UserChangeError::Forbidden(_)) => Outcome::Accepted,
+            Err(UserChangeError::Refused(_)) => Outcome::Refused,
+            Err(UserChangeError::Throttled(_)) => Outcome::Throttled,
+            Err(UserChangeError::Store(_) | UserChangeError::Hash(_)) => Outcome::Undecided,
+            Err(UserChangeError::Password(_)) => return, // the new one, which is looked at first
+        });
+    }
+
+    fn note(&self, outcome: Outcome) {
+        let evidence = match &self.credentials {
+            Ok(Credentials::Password { .. }) => Evidence::Password,
+            Ok(Credentials::Token(_)) => Evidence::Token,
+            Err(_) => return,
+        };
+        self.checked.set(Some(Checked { evidence, outcome }));
+    }
+
+    /// Adds to the answer what was noted.
+    pub(super) fn tell(&self, mut response: Response) -> Response {
+        response.about.checked = self.checked.get();
+        let refused = Checked { evidence: Evidence::Password, outcome: Outcome::Refused };
+        if let (Some(checked), Some(_), Ok(Credentials::Password { username, .. })) =
+            (response.about.checked, response.about.user, &self.credentials)
+            && checked == refused
+        {
+            response.about.username = Some(username.clone());
+        }
+        response
+    }
+}

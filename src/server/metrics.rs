@@ -1,0 +1,370 @@
+//! Numbers of a running server, in Prometheus's text format (version 0.0.4), by its conventions for names and units.
+//!
+//! Whatever happens on the way of a request is one atomic addition, without a lock: the table has a row for each
+//! route and a column for each status, and its size never changes. What a client chose is never a label. What can be
+//! asked for, such as how many wait for a hash, is asked for when somebody looks.
+
+use crate::hashing::Load;
+use crate::http::{Evidence, Outcome, Request, Response};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{Display, Write as _};
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::sync::OnceLock;
+
+/// What the format calls itself.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Routes that can be told apart; the first row is for what came to none.
+const ROUTES: usize = 24;
+/// What stands for no route.
+const NO_ROUTE: &str = "none";
+/// Every status that we answer, and a column for one that was forgotten here.
+const STATUSES: [u16; 20] =
+    [200, 201, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 429, 431, 500, 501, 503, 505, 0];
+/// Upper ends of the histogram's buckets in seconds: a token check takes less than the first, a hash some tenths, and
+/// nobody waits longer for one than five seconds.
+const BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Outcomes in the order of [`position`].
+const OUTCOMES: [&str; 4] = ["accepted", "refused", "throttled", "undecided"];
+
+/// All counters of one server.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    requests: [Row; ROUTES],
+    durations: Histogram,
+    logins: [Counter; OUTCOMES.len()],
+    token_checks: [Counter; OUTCOMES.len()],
+    throttled: Counter,
+    tokens_issued: Counter,
+    accepted: Counter,
+    closed: Counter,
+    evicted: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Row {
+    route: OnceLock<&'static str>,
+    by_status: [Counter; STATUSES.len()],
+}
+
+#[derive(Debug, Default)]
+struct Histogram {
+    /// How many fell into each bucket and into no lower one; the last has no end.
+    buckets: [Counter; BUCKETS.len() + 1],
+    nanoseconds: Counter,
+}
+
+#[derive(Debug, Default)]
+struct Counter(AtomicU64);
+
+impl Counter {
+    fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Metrics {
+    /// A request was answered.
+    pub fn answered(&self, request: &Request, response: &Response, took: Duration) {
+        self.count(response);
+        self.durations.observe(took);
+        if let Some(checked) = response.about.checked {
+            let counters = match checked.evidence {
+                Evidence::Password => &self.logins,
+                Evidence::Token => &self.token_checks,
+            };
+            counters.get(position(checked.outcome)).into_iter().for_each(|counter| counter.add(1));
+        }
+        let is_token = response.about.route == Some("/api/token") && request.method != "OPTIONS";
+        if is_token && response.status == 200 {
+            self.tokens_issued.add(1);
+        }
+        if response.status == 429 {
+            self.throttled.add(1);
+        }
+    }
+
+    /// What was no request was answered.
+    pub fn refused(&self, response: &Response) {
+        self.count(response);
+    }
+
+    /// A connection was accepted.
+    pub fn connected(&self) {
+        self.accepted.add(1);
+    }
+
+    /// A connection has ended; perhaps it was told to make room for another.
+    pub fn disconnected(&self, made_room: bool) {
+        self.closed.add(1);
+        self.evicted.add(u64::from(made_room));
+    }
+
+    fn count(&self, response: &Response) {
+        let row = self.row(response.about.route.unwrap_or(NO_ROUTE));
+        let is_ours = |status: &u16| *status == response.status || *status == 0;
+        let column = STATUSES.iter().position(is_ours).and_then(|column| row?.by_status.get(column));
+        if let Some(counter) = column {
+            counter.add(1);
+        }
+    }
+
+    /// The row of this route, taken when the route is first met.
+    fn row(&self, route: &'static str) -> Option<&Row> {
+        self.requests.iter().find(|row| *row.route.get_or_init(|| route) == route)
+    }
+
+    /// All numbers, and what is being hashed just now.
+    pub fn text(&self, hashing: Load, hashes: u64) -> String {
+        let mut text = Text(String::new());
+        text.requests(&self.requests);
+        text.histogram(
+            "gatekey_http_request_duration_seconds",
+            "Time from a whole request to its answer.",
+            &self.durations,
+        );
+        text.outcomes("gatekey_logins_total", "Passwords shown, by what became of them.", &self.logins);
+        text.outcomes(
+            "gatekey_token_checks_total",
+            "Tokens shown, by what became of them.",
+            &self.token_checks,
+        );
+        for (name, kind, help, value) in self.numbers(hashing, hashes) {
+            text.family(name, kind, help);
+            text.sample(name, &[], value);
+        }
+        text.family("gatekey_build_info", "gauge", "Which gatekey this is; always 1.");
+        text.sample("gatekey_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+        text.0
+    }
+
+    /// What has no labels: name, type, help, value.
+    fn numbers(&self, hashing: Load, hashes: u64) -> [(&'static str, &'static str, &'static str, u64); 9] {
+        // Read first: who ends meanwhile was connected before.
+        let closed = self.closed.value();
+        [
+            ("gatekey_throttled_total", "counter", "Requests answered 429.", self.throttled.value()),
+            (
+                "gatekey_tokens_issued_total",
+                "counter",
+                "Tokens issued over HTTP.",
+                self.tokens_issued.value(),
+            ),
+            ("gatekey_hashes_total", "counter", "Password hashes computed.", hashes),
+            (
+                "gatekey_hash_slots",
+                "gauge",
+                "Password hashes that may be computed at once.",
+                count(hashing.slots),
+            ),
+            ("gatekey_hash_slots_busy", "gauge", "Password hashes being computed.", count(hashing.busy)),
+            (
+                "gatekey_hash_queue_depth",
+                "gauge",
+                "Requests waiting for a hash slot.",
+                count(hashing.waiting),
+            ),
+            (
+                "gatekey_connections",
+                "gauge",
+                "Connections open in the strict loop.",
+                self.accepted.value().saturating_sub(closed),
+            ),
+            (
+                "gatekey_connections_accepted_total",
+                "counter",
+                "Connections that the strict loop found a place for.",
+                self.accepted.value(),
+            ),
+            (
+                "gatekey_connections_evicted_total",
+                "counter",
+                "Connections ended to make room for others.",
+                self.evicted.value(),
+            ),
+        ]
+    }
+}
+
+impl Histogram {
+    fn observe(&self, took: Duration) {
+        let seconds = took.as_secs_f64();
+        let bucket = BUCKETS.iter().position(|end| seconds <= *end).unwrap_or(BUCKETS.len());
+        self.buckets.get(bucket).into_iter().for_each(|counter| counter.add(1));
+        self.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+fn position(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Accepted => 0,
+        Outcome::Refused => 1,
+        Outcome::Throttled => 2,
+        Outcome::Undecided => 3,
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+/// The format, as it grows. Names, labels and help are our own words, so that nothing needs escaping.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}"); // a String takes everything
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{name}{labels} {value}"); // likewise
+    }
+
+    fn requests(&mut self, rows: &[Row]) {
+        let name = "gatekey_http_requests_total";
+        self.family(
+            name,
+            "counter",
+            "Answers, by route and status; what came to no route has the route none.",
+        );
+        for (row, route) in rows.iter().filter_map(|row| row.route.get().map(|route| (row, route))) {
+            for (status, counter) in STATUSES.iter().zip(&row.by_status) {
+                if counter.value() > 0 {
+                    self.sample(name, &[("route", route), ("status", &format!("{status}"))], counter.value());
+                }
+            }
+        }
+    }
+
+    fn outcomes(&mut self, name: &str, help: &str, counters: &[Counter]) {
+        self.family(name, "counter", help);
+        for (outcome, counter) in OUTCOMES.into_iter().zip(counters) {
+            self.sample(name, &[("outcome", outcome)], counter.value());
+        }
+    }
+
+    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
+        self.family(name, "histogram", help);
+        let ends = BUCKETS.iter().map(|end| format!("{end}")).chain([String::from("+Inf")]);
+        let (mut total, sum) = (0, Duration::from_nanos(histogram.nanoseconds.value()));
+        for (end, counter) in ends.zip(&histogram.buckets) {
+            total += counter.value();
+            self.sample(&format!("{name}_bucket"), &[("le", &end)], total);
+        }
+        self.sample(&format!("{name}_sum"), &[], sum.as_secs_f64());
+        self.sample(&format!("{name}_count"), &[], total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Checked;
+
+    const NOBODY: Load = Load { slots: 2, busy: 1, waiting: 3 };
+
+    fn to(route: Option<&'static str>, status: u16) -> Response {
+        let mut response = Response::empty(status);
+        response.about.route = route;
+        response
+    }
+
+    fn has(metrics: &Metrics, lines: &[&str]) {
+        let text = metrics.text(NOBODY, 5);
+        for line in lines {
+            assert!(text.lines().any(|found| found == *line), "no {line}: {text}");
+        }
+    }
+
+    #[test]
+    fn requests_are_counted_by_route_and_status() {
+        let metrics = Metrics::default();
+        let get = Request::new("GET", "/");
+        for (route, status) in [(Some("/a"), 200), (Some("/b"), 200), (Some("/a"), 401), (Some("/a"), 200)] {
+            metrics.answered(&get, &to(route, status), Duration::ZERO);
+        }
+        metrics.refused(&to(None, 400));
+        metrics.refused(&to(None, 599));
+        let lines = [
+            "gatekey_http_requests_total{route=\"/a\",status=\"200\"} 2",
+            "gatekey_http_requests_total{route=\"/a\",status=\"401\"} 1",
+            "gatekey_http_requests_total{route=\"/b\",status=\"200\"} 1",
+            "gatekey_http_requests_total{route=\"none\",status=\"400\"} 1",
+            "gatekey_http_requests_total{route=\"none\",status=\"0\"} 1",
+        ];
+        has(&metrics, &lines);
+        assert_eq!(metrics.text(NOBODY, 5).matches("gatekey_http_requests_total{").count(), lines.len());
+    }
+
+    #[test]
+    fn a_duration_is_in_its_bucket_and_in_all_above() {
+        let metrics = Metrics::default();
+        for millis in [1, 2, 250, 11_000] {
+            let took = Duration::from_millis(millis);
+            metrics.answered(&Request::new("GET", "/"), &to(None, 200), took);
+        }
+        has(
+            &metrics,
+            &[
+                "gatekey_http_request_duration_seconds_bucket{le=\"0.0005\"} 0",
+                "gatekey_http_request_duration_seconds_bucket{le=\"0.001\"} 1",
+                "gatekey_http_request_duration_seconds_bucket{le=\"0.1\"} 2",
+                "gatekey_http_request_duration_seconds_bucket{le=\"0.25\"} 3",
+                "gatekey_http_request_duration_seconds_bucket{le=\"10\"} 3",
+                "gatekey_http_request_duration_seconds_bucket{le=\"+Inf\"} 4",
+                "gatekey_http_request_duration_seconds_sum 11.253",
+                "gatekey_http_request_duration_seconds_count 4",
+            ],
+        );
+    }
+
+    #[test]
+    fn logins_tokens_and_connections_are_counted_each_by_itself() {
+        let metrics = Metrics::default();
+        let get = Request::new("GET", "/api/token");
+        for (evidence, outcome, status) in [
+            (Evidence::Password, Outcome::Accepted, 200),
+            (Evidence::Password, Outcome::Refused, 401),
+            (Evidence::Password, Outcome::Throttled, 429),
+            (Evidence::Token, Outcome::Accepted, 200),
+            (Evidence::Token, Outcome::Undecided, 503),
+        ] {
+            let mut response = to(Some("/api/token"), status);
+            response.about.checked = Some(Checked { evidence, outcome });
+            metrics.answered(&get, &response, Duration::ZERO);
+        }
+        (0..3).for_each(|_| metrics.connected());
+        metrics.disconnected(true);
+        metrics.disconnected(false);
+        has(
+            &metrics,
+            &[
+                "gatekey_logins_total{outcome=\"accepted\"} 1",
+                "gatekey_logins_total{outcome=\"refused\"} 1",
+                "gatekey_logins_total{outcome=\"throttled\"} 1",
+                "gatekey_logins_total{outcome=\"undecided\"} 0",
+                "gatekey_token_checks_total{outcome=\"accepted\"} 1",
+                "gatekey_token_checks_total{outcome=\"undecided\"} 1",
+                "gatekey_tokens_issued_total 2",
+                "gatekey_throttled_total 1",
+                "gatekey_hashes_total 5",
+                "gatekey_hash_slots 2",
+                "gatekey_hash_slots_busy 1",
+                "gatekey_hash_queue_depth 3",
+                "gatekey_connections 1",
+                "gatekey_connections_accepted_total 3",
+                "gatekey_connections_evicted_total 1",
+            ],
+        );
+    }
+}

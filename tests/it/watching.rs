@@ -1,0 +1,91 @@
+//! What an operator sees of a running server: ids, log lines, security events; as files, what other programs read.
+
+mod fail2ban;
+mod metrics;
+
+use crate::process::{Server, field, status};
+use gatekey::json::{self, Object, json};
+
+/// What stands in the log, of each line one object.
+fn objects(log: &str) -> Vec<Object> {
+    log.lines().map(|line| json::parse_object(line.as_bytes()).expect(line)).collect()
+}
+
+#[test]
+fn every_answer_has_an_id_that_the_log_has_too() {
+    for name in ["strict", "tiny-http"] {
+        let server = Server::start(&["--loop", name]);
+        let answers = [
+            server.request("GET /healthz", &[], ""),
+            server.request("GET /nowhere", &["X-Request-Id: two", "X-Request-Id: of-them"], ""),
+            server.request("GET /api/resource", &["X-Request-Id: no_id"], ""),
+        ];
+        let ids = answers.each_ref().map(|answer| field(answer, "X-Request-Id").unwrap());
+        let own = ids[0].split_once('-').unwrap().0;
+        assert_eq!(ids, [1, 2, 3].map(|number| format!("{own}-{number}")));
+        let given = server.request("GET /healthz", &["X-Request-Id: Of-a-Proxy-1"], "");
+        assert_eq!(field(&given, "X-Request-Id"), Some("Of-a-Proxy-1"));
+        let log = server.stop().1;
+        for id in ids.into_iter().chain(["Of-a-Proxy-1"]) {
+            assert_eq!(log.matches(&format!(" id={id}\n")).count(), 1, "{id}: {log}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_to_what_is_no_request_has_an_id_too() {
+    let server = Server::start(&[]);
+    let answer = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(status(&answer), 400);
+    let id = field(&answer, "X-Request-Id").unwrap();
+    let log = server.stop().1;
+    assert!(log.ends_with(&format!(" 127.0.0.1 - - 400 0.0ms user=- id={id}\n")), "{log}");
+}
+
+#[test]
+fn as_json_the_log_has_an_object_a_line_notices_and_events_too() {
+    let server = Server::start(&["--log", "json"]);
+    server.register("susan", "python");
+    server.login("susan", "wrong");
+    server.login("nobody", "wrong");
+    server.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    let log = server.stop().1;
+    let objects = objects(&log);
+    let of = |wanted: &[&str]| -> Vec<Vec<json::Value>> {
+        let events = objects.iter().filter(|object| object.contains_key(wanted[0]));
+        events.map(|object| wanted.iter().map(|name| object.get(*name).cloned().into()).collect()).collect()
+    };
+    let requests = [
+        [json!(201), json!("POST"), json!("/api/users"), json!(1)],
+        [json!(401), json!("GET"), json!("/api/resource"), json!(1)],
+        [json!(401), json!("GET"), json!("/api/resource"), json!(null)],
+        [json!(400), json!("-"), json!("-"), json!(null)],
+    ];
+    assert_eq!(of(&["status", "method", "path", "user"]), requests);
+    let events: Vec<_> = of(&["client", "event", "user", "name"]);
+    let events: Vec<_> = events.into_iter().filter(|event| event[1] != json!(null)).collect();
+    let expected = [
+        [json!("127.0.0.1"), json!("user_changed"), json!(1), json!(null)],
+        [json!("127.0.0.1"), json!("login_failed"), json!(1), json!("susan")],
+        [json!("127.0.0.1"), json!("login_failed"), json!(null), json!("-")],
+    ];
+    assert_eq!(events, expected);
+    assert!(log.contains("\"event\":\"notice\",\"message\":\"making a new database, "), "{log}");
+    assert!(!log.contains("nobody"), "{log}");
+}
+
+#[test]
+fn a_throttled_request_and_keys_read_again_are_events() {
+    let server =
+        Server::start(&["--log", "json", "--throttle", "on", "--guesses-per-user-and-address", "1/1h"]);
+    server.register("susan", "python");
+    assert_eq!([server.login("susan", "wrong"), server.login("susan", "wrong")], [401, 429]);
+    assert!(server.command(&["key", "rotate"], "").status.success());
+    server.signal("HUP");
+    let is_told = crate::hazards::watch::await_that(|| server.log().contains("\"event\":\"key_reloaded\""));
+    assert!(is_told, "{}", server.log());
+    let throttled =
+        objects(&server.stop().1).into_iter().find(|object| object.get("event") == Some(&json!("throttled")));
+    let throttled = throttled.expect("an event");
+    assert_eq!((&throttled["client"], &throttled["user"]), (&json!("127.0.0.1"), &json!(null)));
+}
