@@ -38,8 +38,6 @@ enum Far {
     /// Nobody can tell.
     #[default]
     Unknown,
-    /// So many of so many.
-    Counted(u64, u64),
     /// As far as this file has grown on its way to so many bytes.
     Grown(PathBuf, u64),
 }
@@ -48,12 +46,6 @@ impl Progress {
     /// From now on this is being done, such as `"checking"`.
     pub(super) fn begin(&self, what: &str) {
         self.set(what, Far::Unknown);
-    }
-
-    /// This is being done, and so many of so many are.
-    #[allow(dead_code, reason = "for commands that count what they do; none does yet")]
-    pub(super) fn at(&self, what: &str, done: u64, total: u64) {
-        self.set(what, Far::Counted(done, total));
     }
 
     /// From now on this is being done, and is as far as this file has grown.
@@ -71,7 +63,6 @@ impl Progress {
         let (what, seconds) = (&step.what, elapsed.as_secs());
         let (done, total) = match &step.far {
             Far::Unknown => return format!("gatekey: {what}: {seconds} s"),
-            Far::Counted(done, total) => (*done, *total),
             Far::Grown(file, bytes) => (file.metadata().map_or(0, |metadata| metadata.len()), *bytes),
         };
         let percent = u128::from(done.min(total)).saturating_mul(100) / u128::from(total.max(1));
@@ -147,11 +138,6 @@ mod tests {
         let (progress, second) = (Progress::default(), Duration::from_secs(1));
         progress.begin("checking");
         assert_eq!(progress.line(second * 12), "gatekey: checking: 12 s");
-        let counted = [(0, 7, "0"), (6, 7, "85"), (7, 7, "100"), (8, 7, "100"), (0, 0, "0")];
-        for (done, total, percent) in counted.into_iter().chain([(u64::MAX, u64::MAX, "100")]) {
-            progress.at("importing", done, total);
-            assert_eq!(progress.line(second), format!("gatekey: importing: {percent} %, 1 s"));
-        }
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("copy");
         progress.growing("copying", &file, 8_000);

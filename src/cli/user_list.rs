@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::{Failure, operand, options, table, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{Object, Value, json};
-use crate::password::StoredHash;
+use crate::password::{AnyHash, StoredHash};
 use crate::store::{LoginNotes, User};
 use alloc::format;
 use alloc::string::{String, ToString as _};
@@ -142,7 +142,11 @@ impl Shown {
 
     /// How the password is hashed, without salt and hash; or why nobody can tell.
     fn hash(&self) -> Result<String, String> {
-        let stored: Result<StoredHash, _> = self.user.password_hash.parse();
-        stored.map(|stored| format!("scrypt {}", stored.cost())).map_err(|error| error.to_string())
+        let text = &self.user.password_hash;
+        match (text.parse::<StoredHash>(), text.parse::<AnyHash>()) {
+            (Ok(ours), _) => Ok(format!("scrypt {}", ours.cost())),
+            (Err(_), Ok(_)) => Ok("another program's, replaced at the next login".into()),
+            (Err(_), Err(error)) => Err(error.to_string()),
+        }
     }
 }

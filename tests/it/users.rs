@@ -68,11 +68,11 @@ fn a_shown_user_has_the_addresses_and_the_login_that_were_noted() {
     change(
         &server,
         "UPDATE remembered_addresses SET seen_at = 1385669100; UPDATE realm SET tokens_not_before = 1385669200; \
-         UPDATE users SET password_hash = '$2b$12$secret'",
+         UPDATE users SET password_hash = '$9$secret'",
     );
     let shown = done(&server, &["user", "show", "ok"]);
     let expected = "\
-password hash:         can't be verified: the stored hash does not begin with $scrypt$
+password hash:         can't be verified: the stored hash is of a scheme that is not known here
 remembered addresses:  0
 last noted login:      2013-11-28T20:05:00Z
 tokens since:          2013-11-28T20:06:40Z
@@ -80,6 +80,10 @@ tokens since:          2013-11-28T20:06:40Z
     assert!(shown.ends_with(expected), "{shown}");
     let shown = parsed(&done(&server, &["user", "show", "ok", "--json"]));
     assert_eq!(shown["password_hash"], Value::Null);
+    let bcrypt = "$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW";
+    change(&server, &format!("UPDATE users SET password_hash = '{bcrypt}'"));
+    let shown = parsed(&done(&server, &["user", "show", "ok", "--json"]));
+    assert_eq!(shown["password_hash"], "another program's, replaced at the next login");
     assert_eq!(shown["tokens_not_before"], 1_385_669_200);
 }
 

@@ -22,6 +22,7 @@ use super::commands::Command;
 use super::hash_time;
 use super::listen::{self, Place};
 use super::options;
+use super::progress;
 use super::settings::Settings;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
@@ -139,7 +140,11 @@ fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let mut out = io::stdout().lock();
     let (mut verdicts, mut objects) = (Vec::new(), Vec::new());
     for (name, check) in CHECKS {
-        for finding in check(&patient) {
+        let findings = progress::watched(|progress| {
+            progress.begin(name);
+            check(&patient)
+        });
+        for finding in findings {
             verdicts.push(finding.verdict);
             if is_json {
                 objects.push(finding.json(name));

@@ -16,6 +16,7 @@ mod rows;
 
 use super::commands::Command;
 use super::options;
+use super::progress;
 use super::settings::Settings;
 use super::{Failure, operand, user};
 use crate::clock::{self, UnixTime};
@@ -68,14 +69,19 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
     let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
     store.throttle_key(&new_key)?;
-    let counts = store.import(|into| {
-        let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr().lock()));
+    let import = |into: &Import<'_>| {
+        // Not locked: the line that says how far it is goes there too.
+        let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
         rows::read(file, format, &mut |place, row| taker.take(&place, row))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
         Ok::<_, Failure>((!is_dry && (counts.bad == 0 || skips_bad), counts))
+    };
+    let counts = progress::watched(|progress| {
+        progress.begin("importing");
+        store.import(import)
     })?;
     report(&counts, is_dry, skips_bad)
 }
