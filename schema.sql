@@ -1,8 +1,8 @@
--- The whole schema, version 2. A new database is made by exactly this text; an older one is brought here by the
+-- The whole schema, version 3. A new database is made by exactly this text; an older one is brought here by the
 -- numbered steps in src/store/, and a test compares the two.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
@@ -46,3 +46,10 @@ CREATE TABLE remembered_addresses (
     seen_at INTEGER NOT NULL,                        -- Unix seconds
     PRIMARY KEY (user_id, address)
 ) STRICT, WITHOUT ROWID;
+
+-- Who last spoke for others and isn't a trusted proxy, in one row or none: perhaps one that was forgotten.
+CREATE TABLE undeclared_proxy (
+    only    INTEGER PRIMARY KEY CHECK (only = 1),
+    peer    TEXT    NOT NULL,                        -- an IP address, or unix
+    seen_at INTEGER NOT NULL                         -- Unix seconds
+) STRICT;

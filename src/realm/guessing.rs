@@ -163,8 +163,8 @@ impl Realm {
         self.guard.as_ref().map_or(Ok(()), |guard| guard.throttle.charge_lookup(client, now.monotonic))
     }
 
-    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, and the newest
-    /// time. To be called every few seconds, and at the end.
+    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
+    /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
     pub fn save(&self, now: Now) {
         if let Err(error) = self.try_save(now) {
             (self.observer)(Notice::CountersNotSaved(&error));
@@ -182,7 +182,7 @@ impl Realm {
             self.store.raise_newest_time(newest)?;
             self.time.saved(newest);
         }
-        Ok(())
+        self.undeclared_proxy.save(&self.store, self.time.read(now).unix)
     }
 }
 

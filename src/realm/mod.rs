@@ -30,7 +30,7 @@ pub use register::{RegisterError, Registered};
 pub use users::{PasswordError, UserChangeError};
 
 use crate::client::Client;
-use crate::clock::Now;
+use crate::clock::{Now, UnixTime};
 use crate::hashing::{HashError, Hasher, Load};
 use crate::keys::{KeyFileError, Keys, Refresh};
 use crate::signer::KeyRing;
@@ -48,6 +48,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use guessing::Guard;
 use stand_in::StandIns;
+use std::sync::OnceLock;
 use time::RealmTime;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
@@ -63,8 +64,34 @@ pub struct Realm {
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
-    /// Whether [`Notice::ForwardingIgnored`] was given.
-    forwarding_was_ignored: AtomicBool,
+    undeclared_proxy: UndeclaredProxy,
+}
+
+/// Who first spoke for others without being trusted to, since the start.
+#[derive(Debug, Default)]
+struct UndeclaredProxy {
+    peer: OnceLock<Client>,
+    is_saved: AtomicBool,
+}
+
+impl UndeclaredProxy {
+    /// Once, into the store: not when it is seen, since a request waits for no writer.
+    fn save(&self, store: &Store, at: UnixTime) -> Result<(), StoreError> {
+        let Some(peer) = self.peer.get() else { return Ok(()) };
+        if !self.is_saved.load(Ordering::Relaxed) {
+            store.note_undeclared_proxy(&proxy_name(*peer), at)?;
+            self.is_saved.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// As `--trusted-proxy` names it.
+fn proxy_name(peer: Client) -> String {
+    match peer {
+        Client::Ip(address) => address.to_string(),
+        Client::Local => "unix".into(),
+    }
 }
 
 impl fmt::Debug for Realm {
@@ -108,10 +135,7 @@ impl fmt::Display for Notice<'_> {
             Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
             Self::ForwardingIgnored(peer) => {
-                let name = match peer {
-                    Client::Ip(address) => address as &dyn fmt::Display,
-                    Client::Local => &"unix",
-                };
+                let name = proxy_name(*peer);
                 write!(
                     f,
                     "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
@@ -175,7 +199,7 @@ impl Realm {
             guard,
             untold,
             observer: Box::new(|_| ()),
-            forwarding_was_ignored: AtomicBool::new(false),
+            undeclared_proxy: UndeclaredProxy::default(),
         })
     }
 
@@ -192,9 +216,9 @@ impl Realm {
     }
 
     /// Notes that a peer spoke for others without being trusted to: a proxy that the operator forgot to name, or a
-    /// client that tries.
+    /// client that tries. The first one is told, and with the next [`Realm::save`] in the database.
     pub fn note_ignored_forwarding(&self, peer: Client) {
-        if !self.forwarding_was_ignored.swap(true, Ordering::Relaxed) {
+        if self.undeclared_proxy.peer.set(peer).is_ok() {
             (self.observer)(Notice::ForwardingIgnored(peer));
         }
     }

@@ -9,7 +9,8 @@ use super::restore::connect_alone;
 use super::users::{moment, seconds, unsigned};
 use super::{CopyError, StoreError, backup, lock, schema, sqlite};
 use crate::clock::UnixTime;
-use rusqlite::{Connection, ErrorCode};
+use alloc::string::String;
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _};
 use std::path::Path;
 
 /// What a look at the whole database found.
@@ -23,6 +24,8 @@ pub struct CheckUp {
     pub newest_version: i64,
     /// What lies in the future; `None` in an older version, which the next start brings up to date.
     pub ahead: Option<Ahead>,
+    /// Who last spoke for others without being a trusted proxy, an address or `unix`, and when.
+    pub undeclared_proxy: Option<(String, UnixTime)>,
 }
 
 /// What lies in the future.
@@ -44,13 +47,21 @@ pub struct Ahead {
 pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
     let _open = lock::Open::with_others(database)?;
     if is_empty(database)? {
-        return Ok(CheckUp { users: 0, version: 0, newest_version: schema::VERSION, ahead: None });
+        return Ok(CheckUp {
+            users: 0,
+            version: 0,
+            newest_version: schema::VERSION,
+            ahead: None,
+            undeclared_proxy: None,
+        });
     }
     let (connection, users) = backup::open_sound(database, backup::Depth::EveryPage)?;
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
     let ahead = is_newest.then(|| ahead(&connection, at)).transpose()?;
-    Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead })
+    let undeclared_proxy =
+        if is_newest { undeclared_proxy(&connection).map_err(StoreError::from)? } else { None };
+    Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead, undeclared_proxy })
 }
 
 fn is_empty(database: &Path) -> Result<bool, StoreError> {
@@ -67,6 +78,11 @@ fn ahead(connection: &Connection, at: UnixTime) -> rusqlite::Result<Ahead> {
         let others = unsigned(row, 2)?.unwrap_or(0);
         Ok(Ahead { newest_time: moment(row, 0)?, tokens_not_before: moment(row, 1)?, others })
     })
+}
+
+fn undeclared_proxy(connection: &Connection) -> rusqlite::Result<Option<(String, UnixTime)>> {
+    let sql = "SELECT peer, seen_at FROM undeclared_proxy";
+    connection.query_row(sql, [], |row| Ok((row.get(0)?, moment(row, 1)?))).optional()
 }
 
 /// Takes back to `now` whatever is later, and ends every token; an older database is brought up to date first.
@@ -87,9 +103,10 @@ pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
 }
 
 fn lower(connection: &mut Connection, now: UnixTime) -> rusqlite::Result<()> {
-    const CHANGES: [&str; 6] = [
+    const CHANGES: [&str; 7] = [
         "UPDATE realm SET newest_time = min(newest_time, ?1), tokens_not_before = min(tokens_not_before, ?1)",
         "UPDATE throttle SET saved_at = min(saved_at, ?1)",
+        "UPDATE undeclared_proxy SET seen_at = min(seen_at, ?1)",
         "UPDATE remembered_addresses SET seen_at = ?1 WHERE seen_at > ?1",
         "UPDATE signing_keys SET first_seen_at = min(first_seen_at, ?1), retired_at = min(retired_at, ?1)",
         "UPDATE users SET created_at = ?1 WHERE created_at > ?1",

@@ -77,6 +77,18 @@ impl Store {
         })
     }
 
+    /// Notes who spoke for others without being a trusted proxy: `peer` is an address, or `unix`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn note_undeclared_proxy(&self, peer: &str, at: UnixTime) -> Result<(), StoreError> {
+        let sql = "INSERT OR REPLACE INTO undeclared_proxy (only, peer, seen_at) VALUES (1, ?1, ?2)";
+        self.database.write(|connection| {
+            connection.execute(sql, params![peer, seconds(at)])?;
+            Ok(())
+        })
+    }
+
     /// Notes that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
     ///
     /// Every other key, whether it still stands there or not, is retired from now on, unless it was already.

@@ -14,12 +14,12 @@ use std::path::Path;
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
 /// `STEPS[n]` brings a database of version n + 1 to version n + 2.
-const STEPS: &[&str] = &[include_str!("step-2.sql")];
+const STEPS: &[&str] = &[include_str!("step-2.sql"), include_str!("step-3.sql")];
 
 /// What every SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -134,10 +134,11 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     const ONE_REALM: &str =
         "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch FROM realm WHERE only = 1";
-    const COLUMNS: [&str; 4] = [
+    const COLUMNS: [&str; 5] = [
         "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
         "SELECT only, saved_at, counters FROM throttle LIMIT 0",
+        "SELECT only, peer, seen_at FROM undeclared_proxy LIMIT 0",
         "SELECT user_id, address, seen_at FROM remembered_addresses LIMIT 0",
     ];
     let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());

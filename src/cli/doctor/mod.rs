@@ -45,9 +45,7 @@ pub(super) const DOCTOR: Command = Command {
     summary: "Look for what is wrong with an installation, and say what to do.",
     details: "Give it the options and the environment that the server has, and run it as the server's user. It changes \
               nothing and may run beside a server. One line a finding: ok, warning or failure, with what to do below; \
-              with --json an array of objects with check, verdict, says and do. Exit status 1 where something fails. \
-              That a proxy stands before the server it can't see: the server's log says so (\"X-Forwarded fields ... \
-              are ignored\").",
+              with --json an array of objects with check, verdict, says and do. Exit status 1 where something fails.",
     example: "gatekey doctor --data /var/lib/gatekey --listen 127.0.0.1:5000",
     options: &[
         &options::DATA,

@@ -71,6 +71,9 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
             "name the proxy's own address, or the private network that only proxies are on",
         )];
     }
+    if let Some(seen) = undeclared(patient) {
+        return vec![seen];
+    }
     vec![match url.filter(|url| is_https(url) && proxies.is_empty()) {
         Some(url) => Finding::warning(
             format!(
@@ -82,6 +85,21 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
         None if proxies.is_empty() => Finding::ok("none is declared, and no option speaks of one"),
         None => Finding::ok("declared"),
     }]
+}
+
+/// Who spoke for others, and isn't trusted to even now.
+fn undeclared(patient: &Patient) -> Option<Finding> {
+    let (peer, at) = patient.check_up().as_ref().ok()?.undeclared_proxy.as_ref()?;
+    let client = if peer == "unix" { Client::Local } else { Client::at(peer.parse().ok()?) };
+    (!patient.policy.trusted_proxies.trusts(client)).then(|| {
+        Finding::warning(
+            format!("{peer} sent X-Forwarded fields, lately on {at}, and is not declared: they were ignored"),
+            format!(
+                "if that is your proxy, say --trusted-proxy {peer}, or all its clients count as one; if not, somebody \
+                 tried in vain to look like another"
+            ),
+        )
+    })
 }
 
 /// Can passwords be guessed without end, or be too short to withstand a few guesses.
