@@ -69,6 +69,11 @@ impl Failure {
         Self::new(ErrorCode::Forbidden, "You may see and change only your own account.").for_user(Some(user))
     }
 
+    /// Authenticated, but not among those who may come in.
+    pub(super) fn not_admitted(user: UserId) -> Self {
+        Self::new(ErrorCode::Forbidden, "Your account may not be used here.").for_user(Some(user))
+    }
+
     fn username(error: UsernameError) -> Self {
         let message = match error {
             UsernameError::Empty => "The user name is empty; send 1 to 64 characters.",

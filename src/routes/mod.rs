@@ -6,6 +6,7 @@
 //! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
 //! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke_all` |
 //! | `GET /api/resource` | `resource` |
+//! | any method, `/api/verify` | `verify::verify` |
 //! | `GET /healthz` | `health` |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
@@ -17,7 +18,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `users.rs`, `tokens.rs` | the functions |
+//! | `users.rs`, `tokens.rs`, `verify.rs` | the functions |
 //! | `body.rs` | a JSON body, and its members |
 //! | `sender.rs` | who sent this, seen through trusted proxies |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
@@ -31,6 +32,7 @@ mod sender;
 mod site;
 mod tokens;
 mod users;
+mod verify;
 
 use crate::client::Client;
 use crate::clock::Now;
@@ -55,6 +57,8 @@ enum Target {
     Token,
     /// What is guarded.
     Resource,
+    /// Whether a proxy may pass a request on, by any method.
+    Verify,
     /// Whether this server can serve.
     Health,
 }
@@ -66,6 +70,7 @@ impl Target {
             "/api/users" => Some(Self::Users),
             "/api/token" => Some(Self::Token),
             "/api/resource" => Some(Self::Resource),
+            "/api/verify" => Some(Self::Verify),
             "/healthz" => Some(Self::Health),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
@@ -78,17 +83,19 @@ impl Target {
             Self::User(_) => "/api/users/{id}",
             Self::Token => "/api/token",
             Self::Resource => "/api/resource",
+            Self::Verify => "/api/verify",
             Self::Health => "/healthz",
         }
     }
 
-    /// The methods, as an `Allow` field has them (RFC 9110 section 10.2.1).
-    fn allow(self) -> &'static str {
+    /// The methods, as an `Allow` field has them (RFC 9110 section 10.2.1); `None` for any.
+    fn allow(self) -> Option<&'static str> {
         match self {
-            Self::Users => "OPTIONS, POST",
-            Self::User(_) => "DELETE, GET, HEAD, OPTIONS, PUT",
-            Self::Token => "DELETE, GET, HEAD, OPTIONS",
-            Self::Resource | Self::Health => "GET, HEAD, OPTIONS",
+            Self::Users => Some("OPTIONS, POST"),
+            Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
+            Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health => Some("GET, HEAD, OPTIONS"),
+            Self::Verify => None,
         }
     }
 }
@@ -133,19 +140,22 @@ pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
 fn answer(realm: &Realm, request: &Request, sender: Sender, now: Now) -> Result<Response, Failure> {
     let call = Call::read(realm, request, sender, now)?;
     let target = Target::at(&request.path).ok_or_else(Failure::not_found)?;
-    if !target.allow().split(", ").any(|method| method == request.method) {
-        return Err(Failure::method_not_allowed(target.allow()));
+    let Some(allow) = target.allow() else {
+        return Ok(call.tell(verify::verify(&call).unwrap_or_else(Response::from)));
+    };
+    if !allow.split(", ").any(|method| method == request.method) {
+        return Err(Failure::method_not_allowed(allow));
     }
     site::refuse_other_sites(&call)?;
     refuse_closed_registration(realm, target, request)?;
     refuse_large_body(request)?;
-    Ok(call.tell(serve(&call, target).unwrap_or_else(Response::from)))
+    Ok(call.tell(serve(&call, target, allow).unwrap_or_else(Response::from)))
 }
 
 /// Each route's function.
-fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
+fn serve(call: &Call<'_>, target: Target, allow: &'static str) -> Result<Response, Failure> {
     match (target, call.request.method.as_str()) {
-        (_, "OPTIONS") => Ok(Response::empty(204).with_field("Allow", target.allow())),
+        (_, "OPTIONS") => Ok(Response::empty(204).with_field("Allow", allow)),
         (Target::Users, "POST") => users::register(call),
         (Target::User(id), "GET" | "HEAD") => users::show(call, id),
         (Target::User(id), "PUT") => users::change_password(call, id),
@@ -154,7 +164,7 @@ fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
         (Target::Token, "DELETE") => tokens::revoke_all(call),
         (Target::Resource, "GET" | "HEAD") => resource(call),
         (Target::Health, "GET" | "HEAD") => health(call.realm),
-        _ => Err(Failure::method_not_allowed(target.allow())),
+        _ => Err(Failure::method_not_allowed(allow)),
     }
 }
 
@@ -237,6 +247,8 @@ mod tests {
             ("/api/users/9223372036854775807", user(i64::MAX)),
             ("/api/token", Some(Target::Token)),
             ("/api/resource", Some(Target::Resource)),
+            ("/api/verify", Some(Target::Verify)),
+            ("/api/verify/", None),
             ("/healthz", Some(Target::Health)),
             ("/healthz/", None),
             ("/api/users/", None),

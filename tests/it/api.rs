@@ -4,6 +4,7 @@
 mod register;
 mod sites;
 mod users;
+mod verify;
 
 use crate::harness::{TestRealm, basic, error, field, json_request, object, text};
 use gatekey::clock::UnixTime;
