@@ -49,6 +49,10 @@ impl Log {
 
     /// One request, answered; and the security event that it was, if it was one.
     pub(super) fn request(self, request: &Request, response: &Response, took: Duration) {
+        // Asked every few seconds, by watchdogs and proxies: only a bad answer is news.
+        if response.about.route == Some("/healthz") && response.status == 200 {
+            return;
+        }
         let line = Line::of(request, response);
         let event = security_event(request, response);
         match self {

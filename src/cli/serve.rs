@@ -91,6 +91,7 @@ pub(super) const SERVE: Command = Command {
         &options::REGISTRATIONS_PER_ADDRESS,
         &options::LOOKUPS_PER_ADDRESS,
         &options::TRUSTED_PROXY,
+        &options::CORS_ORIGIN,
         &options::ALLOW_CLEARTEXT,
         &options::LOOP,
         &options::MAX_CONNECTIONS,

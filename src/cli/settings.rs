@@ -7,7 +7,7 @@ use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
 use crate::password::Cost;
 use crate::proxies::TrustedProxies;
-use crate::realm::{Policy, PublicUrl, Registration, UserLookup};
+use crate::realm::{Origin, Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
 use crate::server::tiny;
 use crate::throttle::{Allowance, Rules};
@@ -162,6 +162,7 @@ impl<'a> Settings<'a> {
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
             throttle: None,
             trusted_proxies: self.trusted_proxies()?,
+            cors_origins: self.list(&options::CORS_ORIGIN, Origin::parse)?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());

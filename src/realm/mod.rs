@@ -25,7 +25,7 @@ mod users;
 pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use guessing::FailedGuesses;
-pub use policy::{Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
+pub use policy::{Origin, OriginError, Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use register::{RegisterError, Registered};
 pub use users::{PasswordError, UserChangeError};
 

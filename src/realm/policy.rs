@@ -3,6 +3,7 @@
 use crate::proxies::TrustedProxies;
 use crate::throttle::Rules;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Policy {
     pub public_url: Option<PublicUrl>,
     /// Whose word is taken on who the client is. Default: nobody's.
     pub trusted_proxies: TrustedProxies,
+    /// Whose pages may read answers besides our own. Default: nobody's.
+    pub cors_origins: Vec<Origin>,
 }
 
 impl Default for Policy {
@@ -40,6 +43,7 @@ impl Default for Policy {
             throttle: Some(Rules::default()),
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -111,6 +115,42 @@ impl PublicUrl {
     }
 }
 
+/// A site, as a browser's `Origin` names it (RFC 6454 section 6.1): `https://app.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Checks an origin: scheme and host, and the port unless the scheme implies it.
+    ///
+    /// # Errors
+    /// [`OriginError`] for anything else; `null` and `*`, which are everybody's, too.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = PublicUrl::parse(text).map_err(|_not_a_url| OriginError)?;
+        // A browser writes it in lower case, so another spelling would never be matched.
+        let is_origin = url.origin() == text && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_origin { Ok(Self(text.into())) } else { Err(OriginError) }
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not such an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginError;
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected an origin such as https://app.example.org, in lower case, without path or slash",
+        )
+    }
+}
+
+impl core::error::Error for OriginError {}
+
 /// The text is not such a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicUrlError;
@@ -156,6 +196,25 @@ mod tests {
             "https://a\r\n",
         ] {
             assert_eq!(PublicUrl::parse(text), Err(PublicUrlError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for text in ["https://a.example", "http://a.example:8080", "http://[::1]:5000", "http://localhost"] {
+            assert_eq!(Origin::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "a.example",
+            "https://a.example/",
+            "https://a.example/x",
+            "https://A.example",
+            "https://a.example:443",
+        ] {
+            assert_eq!(Origin::parse(text), Err(OriginError), "{text:?}");
         }
     }
 

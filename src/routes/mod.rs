@@ -21,11 +21,13 @@
 //! | `users.rs`, `tokens.rs`, `verify.rs` | the functions |
 //! | `body.rs` | a JSON body, and its members |
 //! | `sender.rs` | who sent this, seen through trusted proxies |
+//! | `cors.rs` | which other sites' pages may read answers |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
 //! | `failure.rs` | every error, with its status and its words |
 //! | `outcome.rs` | what became of credentials, for log and metrics |
 
 mod body;
+mod cors;
 mod failure;
 mod outcome;
 mod sender;
@@ -130,9 +132,11 @@ struct Call<'a> {
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     let sender = Sender::of(realm, request);
-    let mut response = answer(realm, request, sender, now).unwrap_or_else(Response::from);
+    let response = answer(realm, request, sender, now).unwrap_or_else(Response::from);
+    let target = Target::at(&request.path);
+    let mut response = cors::open(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
-    response.about.route = Target::at(&request.path).map(Target::route);
+    response.about.route = target.map(Target::route);
     response
 }
 

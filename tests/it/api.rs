@@ -1,6 +1,7 @@
 //! The contract of HTTP, route by route: paths, methods, credentials, the order of checks; registering, users
 //! and sites have a file each.
 
+mod cors;
 mod register;
 mod sites;
 mod users;

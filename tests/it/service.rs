@@ -75,6 +75,8 @@ fn the_service_manager_is_told_what_happens() {
     let server = start(directory.path().join("data"), path.to_str().unwrap(), "200000");
     assert_eq!(manager.told(), "READY=1");
     assert_eq!(manager.told(), "WATCHDOG=1");
+    // Its questions to itself fill no log.
+    assert!(!server.log().contains("/healthz"), "{}", server.log());
     server.signal("HUP");
     assert_eq!([manager.told_but_alive(), manager.told_but_alive()], ["RELOADING=1", "READY=1"]);
     let (code, _) = server.stop();

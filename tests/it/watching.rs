@@ -16,14 +16,14 @@ fn every_answer_has_an_id_that_the_log_has_too() {
     for name in ["strict", "tiny-http"] {
         let server = Server::start(&["--loop", name]);
         let answers = [
-            server.request("GET /healthz", &[], ""),
+            server.request("GET /api/users/9", &[], ""),
             server.request("GET /nowhere", &["X-Request-Id: two", "X-Request-Id: of-them"], ""),
             server.request("GET /api/resource", &["X-Request-Id: no_id"], ""),
         ];
         let ids = answers.each_ref().map(|answer| field(answer, "X-Request-Id").unwrap());
         let own = ids[0].split_once('-').unwrap().0;
         assert_eq!(ids, [1, 2, 3].map(|number| format!("{own}-{number}")));
-        let given = server.request("GET /healthz", &["X-Request-Id: Of-a-Proxy-1"], "");
+        let given = server.request("GET /api/users/9", &["X-Request-Id: Of-a-Proxy-1"], "");
         assert_eq!(field(&given, "X-Request-Id"), Some("Of-a-Proxy-1"));
         let log = server.stop().1;
         for id in ids.into_iter().chain(["Of-a-Proxy-1"]) {

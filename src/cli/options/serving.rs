@@ -24,6 +24,14 @@ pub(in crate::cli) const TRUSTED_PROXY: Opt = Opt {
            on what its clients sent. May be given several times; in \
            the variable, commas stand between. Default: nobody.",
 };
+pub(in crate::cli) const CORS_ORIGIN: Opt = Opt {
+    name: "cors-origin",
+    value: Some("ORIGIN"),
+    default: None,
+    help: "A site whose pages may send requests and read the answers, such as https://app.example.org; never with \
+           credentials that the browser remembers. May be given several times; in the variable, commas stand between. \
+           Default: none.",
+};
 pub(in crate::cli) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",
     value: None,
