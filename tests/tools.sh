@@ -2,9 +2,9 @@
 # Installs what the tests need besides Rust, or says what is missing: some programs, and the Python environments.
 set -u
 cd "$(dirname "$0")/.."
-# Each program and the package it comes in: curl speaks HTTP; zsh, fish, man, systemd-analyze, fail2ban-regex and promtool
+# Each program and the package it comes in: curl speaks HTTP, nginx stands in front; zsh, fish, man, systemd-analyze, fail2ban-regex and promtool
 # read what is made for them.
-programs="curl:curl zsh:zsh fish:fish man:man-db systemd-analyze:systemd fail2ban-regex:fail2ban promtool:prometheus"
+programs="curl:curl nginx:nginx-light openssl:openssl zsh:zsh fish:fish man:man-db systemd-analyze:systemd fail2ban-regex:fail2ban promtool:prometheus"
 missing=""
 for program in $programs; do
     command -v "${program%%:*}" >/dev/null || missing="$missing ${program##*:}"

@@ -16,6 +16,7 @@ mod commands;
 mod doctor;
 mod faults;
 mod fuzz;
+mod guarding;
 mod guessing;
 mod harness;
 mod hazards;
