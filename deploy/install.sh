@@ -3,7 +3,7 @@
 # goes on running until it is restarted. Nothing is started or stopped, and /etc is left alone.
 #
 #   ./install.sh                         as root: below /usr/local
-#   PREFIX=/usr ./install.sh             elsewhere
+#   PREFIX=/usr ./install.sh             elsewhere (sudo PREFIX=/usr ./install.sh)
 #   DESTDIR=/tmp/package ./install.sh    into a tree that is packed or copied
 set -eu
 from=$(cd "$(dirname "$0")" && pwd)
@@ -45,5 +45,6 @@ done
 if [ -z "$DESTDIR" ] && [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ]; then
     systemd-sysusers "$PREFIX/lib/sysusers.d/gatekey.conf"
     systemctl daemon-reload
+    next="; next: systemctl enable --now gatekey.socket gatekey"
 fi
-echo "installed gatekey in $DESTDIR$PREFIX/bin; next, with systemd: systemctl enable --now gatekey.socket gatekey"
+echo "installed gatekey in $DESTDIR$PREFIX/bin${next:-}"
