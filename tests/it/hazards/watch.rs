@@ -41,7 +41,12 @@ impl Holdings {
         let targets = count("fd").filter_map(|entry| fs::read_link(entry.path()).ok());
         let (database, others): (Vec<_>, Vec<_>) = targets.partition(|target| is_database(target));
         assert!(database.len() <= DATABASE_DESCRIPTORS, "{database:?}");
-        Self { threads: count("task").count(), descriptors: others.len() }
+        // Those that hash are as many as the slots at most, and are made when they are first needed: not held by anybody.
+        let hashes = |task: &fs::DirEntry| {
+            fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "hash\n")
+        };
+        let threads = count("task").filter(|task| !hashes(task)).count();
+        Self { threads, descriptors: others.len() }
     }
 
     /// As soon as they stay the same for a while.
