@@ -130,10 +130,11 @@ fn at_path(path: PathBuf) -> Result<Entrance, Failure> {
         bound => bound,
     };
     let listener = bound.map_err(failed)?;
+    let door = Door::Unix(listener.local_addr().map_err(failed)?);
     let file = SocketFile::at(path).map_err(failed)?;
     // Made for the owner alone, as every file; this is the one that is opened up.
     fs::set_permissions(&file.path, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
-    Ok(Entrance { listener: listener.into(), name, door: Door::Unix(file.path.clone()), file: Some(file) })
+    Ok(Entrance { listener: listener.into(), name, door, file: Some(file) })
 }
 
 /// Makes room where a server that ended without a word left its socket. Two that start at the same moment may both
@@ -165,9 +166,9 @@ fn on_stdin(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entranc
             refuse_strangers_at_path(proxies)?;
             let listener = UnixListener::from(socket);
             let address = listener.local_addr().map_err(failed)?;
-            let path = address.as_pathname().unwrap_or(Path::new("")).to_path_buf();
+            let path = address.as_pathname().unwrap_or(Path::new(""));
             // The file is whose who made it: it is not removed.
-            let (name, door) = (format!("unix:{}", path.display()), Door::Unix(path));
+            let (name, door) = (format!("unix:{}", path.display()), Door::Unix(address));
             Ok(Entrance { listener: listener.into(), name, door, file: None })
         }
         None => Err(Failure::Failed(

@@ -19,7 +19,6 @@ use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{self, UnixDatagram, UnixStream};
-use std::path::PathBuf;
 use std::process;
 use std::thread;
 
@@ -31,7 +30,7 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 ";
 #[derive(Clone, Debug)]
 pub(super) enum Door {
     Tcp(SocketAddr),
-    Unix(PathBuf),
+    Unix(net::SocketAddr),
 }
 
 /// Whoever started us and wants to know, if anybody does.
@@ -121,7 +120,7 @@ fn answers(door: &Door, patience: Duration) -> Result<(), String> {
             stream.set_write_timeout(Some(patience))?;
             ask(stream)
         }),
-        Door::Unix(path) => UnixStream::connect(path).and_then(|stream| {
+        Door::Unix(address) => UnixStream::connect_addr(address).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
             stream.set_write_timeout(Some(patience))?;
             ask(stream)

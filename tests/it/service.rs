@@ -5,8 +5,9 @@ use crate::process::{Server, body, gatekey, gatekey_by, status};
 use crate::skip::skip;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -90,6 +91,30 @@ fn a_service_manager_may_listen_at_an_abstract_name() {
     let manager = Manager::at(&SocketAddr::from_abstract_name(&name).unwrap());
     let _server = start(directory.path().join("data"), &format!("@{name}"), "");
     assert_eq!(manager.told(), "READY=1");
+}
+
+#[test]
+fn a_server_on_an_abstract_socket_says_that_it_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("notify");
+    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
+    let name = format!("gatekey-door-{}", directory.path().file_name().unwrap().display());
+    let door = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let mut command = gatekey();
+    command.args(["serve", "--listen", "stdin", "--trusted-proxy", "unix", "--log", "off", "--data"]);
+    command.arg(directory.path().join("data")).env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    command.stdin(OwnedFd::from(door)).stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = Ended(command.spawn().unwrap());
+    assert_eq!([manager.told(), manager.told()], ["READY=1", "WATCHDOG=1"]);
+}
+
+/// The watchdog's requests come in by the socket, and its mode shuts others out.
+#[test]
+fn a_socket_with_a_mode_is_the_services_own() {
+    let (service, socket) = (unit("gatekey.service"), unit("gatekey.socket"));
+    let user = service.lines().find_map(|line| line.strip_prefix("User=")).unwrap();
+    assert!(socket.contains("#SocketMode=0660\n"));
+    assert!(socket.contains(&format!("#SocketUser={user}\n")), "{socket}");
 }
 
 #[test]
