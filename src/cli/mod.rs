@@ -2,8 +2,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `commands.rs` | the table of commands |
-//! | `options.rs` | the table of options: names, defaults, help |
+//! | `commands.rs` | the table of commands; what each says of itself stands where it is done |
+//! | `options/` | the options: names, defaults, help |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
@@ -11,7 +11,7 @@
 //! | `environment.rs` | variables that look like ours and are nobody's |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
-//! | `notify.rs` | what the service manager is told |
+//! | `watch.rs`, `notify.rs` | what a running server shows of itself: log, ids and metrics; what its service manager is told |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
 //! | `hash_time.rs` | how long a hash takes here |
@@ -26,10 +26,10 @@
 mod backup;
 mod commands;
 mod completions;
-mod environment;
 mod doctor;
-mod hash_time;
+mod environment;
 mod export;
+mod hash_time;
 mod help;
 mod import;
 mod key;

@@ -10,7 +10,8 @@
 //! | `GET /healthz` | `health` |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
-//! `Target::allow`, and an arm in `serve` that calls a new function.
+//! `Target::allow`, and an arm in `serve` that calls a new function. (`/api/verify` takes any method, so `answer` calls its
+//! function before the methods are looked at.)
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
 //! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body),
@@ -132,8 +133,8 @@ struct Call<'a> {
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     let sender = Sender::of(realm, request);
-    let response = answer(realm, request, sender, now).unwrap_or_else(Response::from);
     let target = Target::at(&request.path);
+    let response = answer(realm, request, target, sender, now).unwrap_or_else(Response::from);
     let mut response = cors::open(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
     response.about.route = target.map(Target::route);
@@ -141,9 +142,15 @@ pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
 }
 
 /// The order of the checks.
-fn answer(realm: &Realm, request: &Request, sender: Sender, now: Now) -> Result<Response, Failure> {
+fn answer(
+    realm: &Realm,
+    request: &Request,
+    target: Option<Target>,
+    sender: Sender,
+    now: Now,
+) -> Result<Response, Failure> {
     let call = Call::read(realm, request, sender, now)?;
-    let target = Target::at(&request.path).ok_or_else(Failure::not_found)?;
+    let target = target.ok_or_else(Failure::not_found)?;
     let Some(allow) = target.allow() else {
         return Ok(call.tell(verify::verify(&call).unwrap_or_else(Response::from)));
     };

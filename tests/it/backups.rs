@@ -1,7 +1,7 @@
 //! Backups: made while the server writes, and restored without undoing a revocation or giving an id twice.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, body, field, gatekey, gatekey_by, run, status, written};
+use crate::process::{Server, body, field, gatekey, gatekey_by, names_in, run, status, written};
 use crate::skip;
 use gatekey::json;
 use rusqlite::Connection;
@@ -84,11 +84,7 @@ impl Place {
 
     /// The names of the files in the data directory.
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.data()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        names_in(&self.data())
     }
 
     /// Where the database is that stood here before the one restore.

@@ -1,7 +1,9 @@
 //! `gatekey doctor`: each fault is made, and its verdict seen; and the way back from a clock that ran ahead.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, body, field, gatekey, gatekey_with_descriptors, run, status, written};
+use crate::process::{
+    Server, body, field, gatekey, gatekey_with_descriptors, names_in, run, status, written,
+};
 use gatekey::clock;
 use gatekey::json::{self, Value};
 use rusqlite::Connection;
@@ -40,11 +42,7 @@ impl Place {
     }
 
     fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.data()).unwrap();
-        let mut names: Vec<_> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
+        names_in(&self.data())
     }
 
     fn examine(&self, options: &[&str]) -> Report {

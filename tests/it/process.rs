@@ -1,9 +1,10 @@
 //! The real binary, in a directory of its own, on a port of its own; and a client that shows the bytes.
 
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
+use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -192,6 +193,14 @@ pub fn read_some(connection: &mut TcpStream, bytes: &mut [u8]) -> io::Result<usi
             done => return done,
         }
     }
+}
+
+/// The names of what stands in a directory, in order.
+pub fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
 
 /// Runs a command to its end with this text on its standard input.
