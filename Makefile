@@ -12,7 +12,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build static dist dist-test install test fmt lint doc features examples tools tests bench siege slowhttp footprint fuzz clean
+.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -21,12 +21,12 @@ build:
 	$(CARGO) build --locked --release
 
 # In the order of how soon each tells that something is wrong.
-test: fmt lint features doc tools tests examples dist-test
+test: fmt lint features no-std doc tools tests examples dist-test
 	@tests/skipped.sh
 
 fmt:
 	$(CARGO) fmt --check
-	rustfmt --check fuzz/fuzz_targets/*.rs --edition 2024
+	rustfmt --check fuzz/fuzz_targets/*.rs tests/no_std/lib.rs --edition 2024
 
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
@@ -39,6 +39,10 @@ features:
 	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$feature" -- -D warnings || exit 1; \
 	done
 	$(CARGO) test --locked --quiet --lib --no-default-features
+
+# The token in a static library without std, used by a C program.
+no-std:
+	@tests/no_std/run.sh
 
 doc:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps

@@ -169,6 +169,22 @@ fn the_token_alone_needs_four_crates() {
     assert_eq!(always, ["base64", "hmac", "serde_json", "sha2"]);
 }
 
+/// The library without std has a workspace of its own, and so a lock of its own.
+#[test]
+fn the_token_without_std_is_built_of_the_same_crates() {
+    let packages = |path: &str| -> Vec<String> {
+        let text = read(path);
+        let packages = text.split("[[package]]\n").skip(1);
+        let form = |package: &str| package.split("dependencies = [").next().unwrap().trim_end().to_owned();
+        packages.map(form).filter(|package| !package.contains("\"gatekey-token-no-std\"")).collect()
+    };
+    let (ours, its) = (packages("Cargo.lock"), packages("tests/no_std/Cargo.lock"));
+    assert!(its.len() > 10, "only {} were seen", its.len());
+    for package in its {
+        assert!(ours.contains(&package), "not in Cargo.lock: {package}");
+    }
+}
+
 #[test]
 fn only_the_clock_reads_the_clock() {
     for (path, module, text) in sources() {
