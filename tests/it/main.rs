@@ -37,6 +37,7 @@ mod service;
 mod sessions;
 mod shells;
 mod skip;
+mod small;
 mod terminal;
 mod throttle;
 mod tidy;
