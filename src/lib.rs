@@ -49,11 +49,12 @@
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
 //! | `store` | [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
-//! | `tiny-http`, `strict` | [`server`] | and a server: either loop |
+//! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
 //!
 //! `std` stands between the first two and adds the reading of clocks. `legacy-hashes` (default) adds to `password` the
-//! hashes that other programs made.
+//! hashes that other programs made; `tiny-http` (default) adds to `routes` the other loop. What each set of features takes in
+//! bytes and memory stands in `docs/small-places.md`.
 //!
 //! # What is deliberately not here
 //!

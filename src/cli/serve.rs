@@ -15,8 +15,10 @@ use crate::http::{Request, Response};
 use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
-use crate::server::strict::{self, Limits, Listener, Seen};
-use crate::server::{Handler, Shutdown, tiny};
+use crate::server::Shutdown;
+use crate::server::strict::{self, Limits, Seen};
+#[cfg(feature = "tiny-http")]
+use crate::server::{Handler, tiny};
 use crate::signer::SigningKey;
 use crate::store::SAVE_EVERY;
 use alloc::boxed::Box;
@@ -113,7 +115,6 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     log.begin();
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
-    let is_strict = settings.is_strict()?;
     // The address comes before the data: where it is taken, nothing is made.
     let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let metrics = watch::listen(settings)?;
@@ -141,7 +142,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let told = manager.keep_telling(door, &shutdown);
     told.map_err(|error| Failure::failed("can't make a thread", &error))?;
     match listener {
-        Listener::Tcp(listener) if !is_strict => {
+        #[cfg(feature = "tiny-http")]
+        strict::Listener::Tcp(listener) if !settings.is_strict()? => {
             let handler: Arc<Handler> = Arc::new(handler);
             let served = tiny::run(listener, &handler, &shutdown);
             served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;

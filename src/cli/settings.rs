@@ -9,6 +9,7 @@ use crate::password::Cost;
 use crate::proxies::TrustedProxies;
 use crate::realm::{Origin, Policy, PublicUrl, Registration, UserLookup};
 use crate::server::strict::Limits;
+#[cfg(feature = "tiny-http")]
 use crate::server::tiny;
 use crate::throttle::{Allowance, Rules};
 use alloc::format;
@@ -115,7 +116,12 @@ impl<'a> Settings<'a> {
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
         let cache = self.required(&options::PASSWORD_CACHE, parse_duration_or_none)?;
         let hasher = hasher.with_slots(slots, queue).with_password_cache(cache);
-        Ok(if self.is_strict()? { hasher } else { hasher.with_max_inside(tiny::MAX_HASHING) })
+        if self.is_strict()? {
+            return Ok(hasher);
+        }
+        #[cfg(feature = "tiny-http")]
+        let hasher = hasher.with_max_inside(tiny::MAX_HASHING);
+        Ok(hasher)
     }
 
     /// The cost of new hashes.
@@ -132,7 +138,8 @@ impl<'a> Settings<'a> {
     pub(super) fn is_strict(&self) -> Result<bool, Failure> {
         self.required(&options::LOOP, |name| match name {
             "strict" => Ok(true),
-            "tiny-http" => Ok(false),
+            "tiny-http" if cfg!(feature = "tiny-http") => Ok(false),
+            "tiny-http" => Err("this gatekey was built without the loop tiny-http"),
             _ => Err("expected strict or tiny-http"),
         })
     }
@@ -320,6 +327,15 @@ mod tests {
             assert_eq!(parse_duration_or_none(text), expected, "{text:?}");
         }
         assert_eq!(options::PASSWORD_CACHE.default, Some("60s"));
+    }
+
+    #[cfg(not(feature = "tiny-http"))]
+    #[test]
+    fn the_loop_that_was_not_built_is_refused_before_anything_is_made() {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let settings = Settings::new(serve, vec![(&options::LOOP, "tiny-http".into())], &|_| None);
+        let Err(Failure::Usage(message)) = settings.hasher() else { panic!("it is taken") };
+        assert!(message.ends_with("this gatekey was built without the loop tiny-http"), "{message}");
     }
 
     #[test]
