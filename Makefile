@@ -4,6 +4,7 @@
 # make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
+# make small      what each set of features takes, and a server in a small place at each cost of passwords; some minutes
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
 # make install    the same, installed: PREFIX (/usr/local), DESTDIR
@@ -12,7 +13,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint fuzz clean
+.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -31,14 +32,16 @@ fmt:
 lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
-# Each step of the chain, which is each feature alone, since each holds those before; `legacy-hashes`, beside it; and the token tier's own
-# tests, since it is no_std.
+# Each step of the chain, which is each feature alone, since each holds those before; `legacy-hashes` and `tiny-http`, beside it; and the
+# token tier's own tests, since it is no_std. The example by itself, since it brings features of the tests' crates.
 FEATURES = "" std password legacy-hashes store routes tiny-http strict cli
 features:
 	for feature in $(FEATURES); do \
-	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$feature" -- -D warnings || exit 1; \
+	  $(CARGO) clippy --locked --lib --bins --no-default-features --features "$$feature" -- -D warnings && \
+	  $(CARGO) clippy --locked --example tier --no-default-features --features "$$feature" -- -D warnings || exit 1; \
 	done
 	$(CARGO) test --locked --quiet --lib --no-default-features
+	$(CARGO) test --locked --quiet --lib --no-default-features --features cli settings
 
 # The token in a static library without std, used by a C program.
 no-std:
@@ -74,6 +77,9 @@ slowhttp: build
 
 footprint: build
 	@bench/footprint.sh target/release/gatekey
+
+small:
+	@bench/small.sh
 
 # Position-independent all the same. The relocations take a few bytes each, and C code, which no panic crosses, has no
 # tables to unwind it by. With musl and a compiler for it installed: make dist TARGET=x86_64-unknown-linux-musl

@@ -1,4 +1,4 @@
-//! Small places: the server where 32 MiB are all the memory there is, by the kernel's own count.
+//! Small places: the server where 16 to 128 MiB are all the memory there is, by the kernel's own count.
 
 mod cage;
 
@@ -13,16 +13,16 @@ use std::net::TcpStream;
 use std::thread;
 use tempfile::TempDir;
 
-const LIMIT_BYTES: u64 = 32 << 20;
-const USERS: u8 = 16;
+const MIB: u64 = 1 << 20;
+const USERS: u8 = 8;
 const LOGINS: u8 = 64;
 const TOKEN_CLIENTS: u8 = 8;
 const TOKEN_CHECKS: usize = 200;
 
-/// A server that has this cost, one hash slot and 32 MiB; `None` where there is no cage to be had. What is named first
+/// A server that has this memory, this cost and one hash slot; `None` where there is no cage to be had. What is named first
 /// is dropped last.
-fn caged_server(test: &str, scrypt: &str) -> Option<(Cage, TempDir, Server)> {
-    let cage = match Cage::new(LIMIT_BYTES) {
+fn caged_server(test: &str, mib: u64, scrypt: &str) -> Option<(Cage, TempDir, Server)> {
+    let cage = match Cage::new(mib * MIB) {
         Ok(cage) => cage,
         Err(why) => {
             skip::skip(test, &why);
@@ -119,32 +119,46 @@ fn live_a_day(server: &Server) {
     assert_eq!(not_200, [0; 0], "a token waits for no hash, and needs no memory");
 }
 
-fn lives_in_32_mib(test: &str, scrypt: &str) {
-    let Some((cage, _directory, server)) = caged_server(test, scrypt) else { return };
+fn lives_in(test: &str, mib: u64, scrypt: &str) {
+    let Some((cage, _directory, server)) = caged_server(test, mib, scrypt) else { return };
     live_a_day(&server);
     assert_eq!(server.login("user 1", "correct horse"), 200);
     assert_eq!(cage.killed(), 0);
     let (code, log) = server.stop();
     assert_eq!(code, Some(0), "{log}");
     let (peak, hash) = (cage.peak_bytes(), scrypt.parse::<Cost>().unwrap().memory_bytes());
-    assert!((hash..=LIMIT_BYTES).contains(&peak), "{peak} bytes: what it took was not counted");
+    assert!((hash..=mib * MIB).contains(&peak), "{peak} bytes: what it took was not counted");
 }
 
 #[test]
 fn hashes_of_4_mib_leave_room_for_a_server_in_32_mib() {
-    lives_in_32_mib("hashes_of_4_mib_leave_room_for_a_server_in_32_mib", "ln=12,r=8,p=16");
+    lives_in("hashes_of_4_mib_leave_room_for_a_server_in_32_mib", 32, "ln=12,r=8,p=16");
+}
+
+/// The rows of the document's table, each `| 16 MiB | ln=13,r=8,p=10 | ...`.
+fn documented() -> Vec<(u64, &'static str)> {
+    let rows = include_str!("../../docs/small-places.md").lines().filter_map(|line| {
+        let mut columns = line.strip_prefix("| ")?.split(" | ");
+        let mib = columns.next()?.strip_suffix(" MiB")?.parse().ok()?;
+        Some((mib, columns.next()?.trim_matches('`')))
+    });
+    rows.collect()
 }
 
 #[test]
-fn owasps_smallest_setting_leaves_room_for_a_server_in_32_mib() {
-    lives_in_32_mib("owasps_smallest_setting_leaves_room_for_a_server_in_32_mib", "ln=13,r=8,p=10");
+fn each_setting_of_the_document_leaves_room_in_its_place() {
+    let rows = documented();
+    assert_eq!(rows.iter().map(|(mib, _)| *mib).collect::<Vec<_>>(), [16, 32, 64, 128]);
+    for (mib, scrypt) in rows {
+        lives_in("each_setting_of_the_document_leaves_room_in_its_place", mib, scrypt);
+    }
 }
 
 /// Without this one, the others would say nothing.
 #[test]
 fn a_hash_of_32_mib_does_not_fit_into_32_mib() {
     let test = "a_hash_of_32_mib_does_not_fit_into_32_mib";
-    let Some((cage, _directory, server)) = caged_server(test, "ln=15,r=8,p=3") else { return };
+    let Some((cage, _directory, server)) = caged_server(test, 32, "ln=15,r=8,p=3") else { return };
     let mut client = Client::new(&server, 0);
     let authorization = basic("nobody", "wrong");
     let request = format!("GET /api/resource HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n\r\n");
