@@ -20,6 +20,7 @@ mod guarding;
 mod guessing;
 mod harness;
 mod hazards;
+mod ideas;
 mod importing;
 mod interop;
 mod keys;
