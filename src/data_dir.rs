@@ -6,8 +6,10 @@
 //!     signing-keys              0600   the secrets that sign tokens
 //! ```
 //!
-//! Both are made at the first start. After that, each needs the other: a database without its keys would sign
-//! everybody out by a new key that nobody asked for, so it is an error instead.
+//! Both are made at the first start. After that, each needs the other. A database without its keys would sign
+//! everybody out by a new key that nobody asked for; and keys without their database, a volume that was not mounted
+//! say, would get an empty one, whose users would be given ids anew, and old tokens would fit those. So either is an
+//! error instead.
 //!
 //! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
@@ -33,19 +35,26 @@ pub const SIGNING_KEYS: &str = "signing-keys";
 pub struct DataDir {
     directory: PathBuf,
     key_file: PathBuf,
+    is_new: bool,
 }
 
 impl DataDir {
     /// This directory, with the key file in it.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
-        Self { key_file: directory.join(SIGNING_KEYS), directory }
+        Self { key_file: directory.join(SIGNING_KEYS), directory, is_new: false }
     }
 
     /// The same directory, with the key file elsewhere: a mounted secret, say.
     #[must_use]
     pub fn with_key_file(self, key_file: impl Into<PathBuf>) -> Self {
         Self { key_file: key_file.into(), ..self }
+    }
+
+    /// The same directory, of which somebody said that it is new: the keys that are there belong to no other database.
+    #[must_use]
+    pub fn with_new_database(self) -> Self {
+        Self { is_new: true, ..self }
     }
 
     /// The database's path.
@@ -71,22 +80,32 @@ impl DataDir {
     /// Opens database and keys, and makes what a first start needs.
     ///
     /// # Errors
-    /// [`DataDirError`].
+    /// [`DataDirError`]; [`DataDirError::DatabaseMissing`] where there are keys, but no database, unless it was said to
+    /// be new.
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
         if self.has_database()? {
             return self.open();
         }
-        // The keys come first: if this is cut short, the next start finds keys without a database, and goes on
-        // from there.
-        self.create_directory_and_keys()?;
-        self.with_keys(Store::open_or_create(&self.database()))
+        // In this order, since of two first starts at once the other makes its database's file before its keys.
+        if self.key_file.symlink_metadata().is_ok() && !self.is_new && !self.has_database_file()? {
+            return Err(DataDirError::DatabaseMissing {
+                database: self.database(),
+                key_file: self.key_file.clone(),
+            });
+        }
+        self.create_directory()?;
+        // An empty file, then the keys, then what the file holds: wherever this is cut short, the next start finds an
+        // empty file and goes on from there.
+        let made = store::create_file(&self.database());
+        made.map_err(|error| DataDirError::Store(self.database(), error))?;
+        keys::create_if_missing(&self.key_file)?;
+        self.open()
     }
 
-    fn create_directory_and_keys(&self) -> Result<(), DataDirError> {
+    fn create_directory(&self) -> Result<(), DataDirError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
         let synced = made.and_then(|()| os::sync_directory_of(&self.directory));
-        synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))?;
-        Ok(keys::create_if_missing(&self.key_file)?)
+        synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))
     }
 
     /// Opens database and keys, which must be there.
@@ -125,7 +144,8 @@ impl DataDir {
         // A key file that is there and unusable is for the next start to complain of.
         let has_keys = self.key_file.symlink_metadata().is_ok();
         if !self.has_database()? {
-            self.create_directory_and_keys()?;
+            self.create_directory()?;
+            keys::create_if_missing(&self.key_file)?;
         } else if !has_keys {
             return Err(self.keys_missing());
         }
@@ -140,13 +160,24 @@ impl DataDir {
         Ok(store::back_up(&self.database(), file, told)?)
     }
 
-    /// Whether there is a database file.
+    /// Whether there is a database; not where a first start was cut short, and its file is empty.
     ///
     /// # Errors
     /// [`DataDirError::Directory`] where that can't be told.
     pub fn has_database(&self) -> Result<bool, DataDirError> {
-        let database = self.database();
-        database.try_exists().map_err(|error| DataDirError::Directory(database, error))
+        Ok(self.database_bytes()?.is_some_and(|bytes| bytes > 0))
+    }
+
+    fn has_database_file(&self) -> Result<bool, DataDirError> {
+        Ok(self.database_bytes()?.is_some())
+    }
+
+    fn database_bytes(&self) -> Result<Option<u64>, DataDirError> {
+        match self.database().metadata() {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataDirError::Directory(self.database(), error)),
+        }
     }
 }
 
@@ -166,6 +197,13 @@ pub enum DataDirError {
         /// What is there.
         database: PathBuf,
         /// What isn't.
+        key_file: PathBuf,
+    },
+    /// There is a key file, but no database, and nobody said that it is a new one.
+    DatabaseMissing {
+        /// What isn't there.
+        database: PathBuf,
+        /// What is.
         key_file: PathBuf,
     },
 }
@@ -197,6 +235,13 @@ impl fmt::Display for DataDirError {
                 key_file.display(),
                 new_key_command(key_file)
             ),
+            Self::DatabaseMissing { database, key_file } => write!(
+                f,
+                "there is a key file ({}) but no database ({}): put it back, or a backup in its place (gatekey restore \
+                 FILE); if these keys never had a database, say so with --new-database",
+                key_file.display(),
+                database.display()
+            ),
         }
     }
 }
@@ -213,7 +258,7 @@ impl Error for DataDirError {
             Self::Store(_, error) => error.source(),
             Self::Keys(error) => error.source(),
             Self::Copy(error) => error.source(),
-            Self::KeysMissing { .. } => None,
+            Self::KeysMissing { .. } | Self::DatabaseMissing { .. } => None,
         }
     }
 }

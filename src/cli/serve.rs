@@ -10,7 +10,6 @@ use super::options;
 use super::settings::Settings;
 use super::watch::{self, Watch};
 use crate::clock;
-use crate::data_dir::DataDir;
 use crate::http::{Request, Response};
 use crate::keys;
 use crate::os;
@@ -75,6 +74,7 @@ pub(super) const SERVE: Command = Command {
         &options::LISTEN,
         &options::DATA,
         &options::KEY_FILE,
+        &options::NEW_DATABASE,
         &options::TOKEN_LIFETIME,
         &options::MAX_SESSION,
         &options::SCRYPT,
@@ -119,9 +119,13 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
-    say_what_is_new(&data_dir);
+    let is_new = !data_dir.has_database().unwrap_or(true); // or it will be said in a moment why that can't be told
     let opened = data_dir.open_or_create();
     let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    if is_new {
+        // So that a mistyped directory is not taken for an empty one.
+        log::notice(format!("made a new database, {}", data_dir.database().display()));
+    }
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
@@ -170,21 +174,6 @@ fn warn_of_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for complaint in environment::complaints(names.filter(|name| name != RESTARTED)) {
         log::notice(complaint);
-    }
-}
-
-/// So that a mistyped directory is not taken for an empty one.
-fn say_what_is_new(data_dir: &DataDir) {
-    if data_dir.has_database().unwrap_or(true) {
-        return; // or it will be said in a moment why that can't be told
-    }
-    log::notice(format!("making a new database, {}", data_dir.database().display()));
-    if data_dir.key_file().exists() {
-        log::notice(format!(
-            "its signing keys are there already, {}; if they were another database's, old tokens may fit new users: \
-             put that database back, or make new keys",
-            data_dir.key_file().display()
-        ));
     }
 }
 

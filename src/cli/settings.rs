@@ -99,11 +99,11 @@ impl<'a> Settings<'a> {
 
     pub(super) fn data_dir(&self) -> Result<DataDir, Failure> {
         let directory = DataDir::new(self.required(&options::DATA, text)?);
-        let key_file = self.read(&options::KEY_FILE, text)?;
-        Ok(match key_file {
+        let directory = match self.read(&options::KEY_FILE, text)? {
             Some(file) => directory.with_key_file(file),
             None => directory,
-        })
+        };
+        Ok(if self.flag(&options::NEW_DATABASE)? { directory.with_new_database() } else { directory })
     }
 
     pub(super) fn hasher(&self) -> Result<Hasher, Failure> {

@@ -21,7 +21,15 @@ pub(super) const ADD: Command = Command {
     summary: "Add a user, also while registration is closed.",
     details: "Asks for the password twice, without echo. Makes the data directory if there is none.",
     example: "gatekey user add alice",
-    options: &commands::NEW_PASSWORD,
+    options: &[
+        &options::DATA,
+        &options::KEY_FILE,
+        &options::NEW_DATABASE,
+        &options::SCRYPT,
+        &options::MAX_HASH_MEMORY,
+        &options::MIN_PASSWORD_LENGTH,
+        &options::PASSWORD_STDIN,
+    ],
     run: add,
 };
 

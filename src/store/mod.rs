@@ -80,6 +80,14 @@ impl Store {
     }
 }
 
+/// Makes an empty file for a new database, its owner's alone, where there is none; [`Store::open`] fills it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub fn create_file(path: &Path) -> Result<(), StoreError> {
+    sqlite::create_file(path)
+}
+
 /// Why the store can't do what it was asked.
 #[derive(Debug)]
 pub enum StoreError {

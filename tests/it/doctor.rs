@@ -382,6 +382,17 @@ fn a_database_with_nothing_in_it_is_a_warning_since_the_next_start_fills_it() {
 }
 
 #[test]
+fn keys_without_their_database_are_a_failure() {
+    let place = Place::new();
+    let path = place.file("gatekey.sqlite3");
+    fs::remove_file(&path).unwrap();
+    let says = format!("there are keys, but no {}, and serving is refused", path.display());
+    let remedy = "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey \
+                  serve --new-database";
+    assert_eq!(place.finding("database", &[]), finding("failure", says, remedy));
+}
+
+#[test]
 fn a_server_that_was_killed_left_a_sound_database_and_its_log_stays() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");

@@ -1,11 +1,13 @@
 //! `gatekey serve` as an operator sees it: first start, signals, errors, the log.
 
 use crate::harness::{CHEAP, basic};
-use crate::process::{Server, gatekey, run, status, written};
+use crate::process::{Server, body, gatekey, names_in, run, status, written};
+use gatekey::data_dir::DataDir;
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::thread;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -94,6 +96,67 @@ fn a_database_without_its_keys_is_an_error_that_says_what_to_do() {
     let made = std::process::Command::new("sh").args(["-c", way_out]).status().unwrap();
     assert!(made.success());
     drop(Server::start_in(data, &[]));
+}
+
+#[test]
+fn keys_without_their_database_are_an_error_that_says_what_to_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, elsewhere) = (directory.path().join("data"), directory.path().join("elsewhere"));
+    let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    first.register("ok", "python");
+    let (_, token, _) = written(&first.command(&["token", "issue", "ok"], ""));
+    assert_eq!(first.stop().0, Some(0));
+    let database = data.join("gatekey.sqlite3");
+    fs::rename(&database, &elsewhere).unwrap();
+
+    let expected = format!(
+        "gatekey: can't open the data directory: there is a key file ({}) but no database ({}): put it back, or a backup \
+         in its place (gatekey restore FILE); if these keys never had a database, say so with --new-database\n",
+        data.join("signing-keys").display(),
+        database.display()
+    );
+    assert_eq!(refused(&data, &["--listen", "127.0.0.1:0"]), (Some(1), expected.clone()));
+    let add = |options: &[&str]| {
+        let words = ["user", "add", "eve", "--password-stdin", "--scrypt", CHEAP, "--data"];
+        written(&run(gatekey().args(words).arg(&data).args(options), "python\n"))
+    };
+    assert_eq!(add(&[]), (Some(1), String::new(), expected));
+    assert_eq!(names_in(&data), ["signing-keys"]);
+
+    // Each of the two ways out, and what the refusal is for: of a database made anew, the old token fits a new user.
+    assert_eq!(add(&["--new-database"]).0, Some(0));
+    let bearer = format!("Authorization: Bearer {}", token.trim());
+    let whose =
+        |data| body(&Server::start_in(data, &[]).request("GET /api/resource", &[&bearer], "")).to_owned();
+    assert_eq!(whose(data.clone()), r#"{"data":"Hello, eve!"}"#);
+    fs::rename(&elsewhere, &database).unwrap();
+    assert_eq!(whose(data), r#"{"data":"Hello, ok!"}"#);
+}
+
+#[test]
+fn a_first_start_that_was_cut_short_is_taken_up_again() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, with_keys) in [false, true].into_iter().enumerate() {
+        let data = directory.path().join(number.to_string());
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("gatekey.sqlite3"), "").unwrap();
+        if with_keys {
+            fs::write(data.join("signing-keys"), "a secret of thirty-two bytes, so.").unwrap();
+            fs::set_permissions(data.join("signing-keys"), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let server = Server::start_in(data, &["--scrypt", CHEAP]);
+        assert_eq!(status(&server.register("ok", "python")), 201);
+    }
+}
+
+#[test]
+fn of_many_first_starts_at_once_none_is_refused() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let data_dir = DataDir::new(directory.path().join("data"));
+        let start = || drop(data_dir.open_or_create().unwrap());
+        thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(start))));
+    }
 }
 
 #[test]
@@ -232,7 +295,7 @@ fn the_log_can_be_off() {
     let quiet = Server::start(&["--log", "off", "--min-password-length", "8", "--throttle", "on"]);
     quiet.register("ok", "python-password");
     let (_, log) = quiet.stop();
-    assert!(log.lines().all(|line| line.contains("making a new database")), "{log}");
+    assert!(log.lines().all(|line| line.contains("made a new database")), "{log}");
 }
 
 #[test]
@@ -242,7 +305,7 @@ fn weak_settings_are_warned_of_at_start() {
     fs::create_dir(&data).unwrap();
     fs::write(data.join("signing-keys"), "a secret of 20 bytes").unwrap();
     fs::set_permissions(data.join("signing-keys"), fs::Permissions::from_mode(0o600)).unwrap();
-    let (_, log) = Server::start_in(data, &[]).stop();
+    let (_, log) = Server::start_in(data, &["--new-database"]).stop();
     assert!(log.contains("anybody may register, with a password of 1 or more characters"), "{log}");
     assert!(log.contains("wrong passwords are not counted (--throttle off)"), "{log}"); // as the tests have it
     assert!(log.contains("has under 32 bytes (RFC 7518 section 3.2)"), "{log}");

@@ -70,7 +70,7 @@ fn as_json_the_log_has_an_object_a_line_notices_and_events_too() {
         [json!("127.0.0.1"), json!("login_failed"), json!(null), json!("-")],
     ];
     assert_eq!(events, expected);
-    assert!(log.contains("\"event\":\"notice\",\"message\":\"making a new database, "), "{log}");
+    assert!(log.contains("\"event\":\"notice\",\"message\":\"made a new database, "), "{log}");
     assert!(!log.contains("nobody"), "{log}");
 }
 

@@ -35,6 +35,11 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
             "before an older gatekey may have to read it again: gatekey backup FILE",
         ),
         Ok(found) => Finding::ok(format!("sound; users: {}, schema version: {}", found.users, found.version)),
+        Err(StoreError::Missing) if patient.data_dir.key_file().exists() => Finding::failure(
+            format!("there are keys, but no {name}, and serving is refused"),
+            "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey serve \
+             --new-database",
+        ),
         Err(StoreError::Missing) => Finding::ok(format!("there is no {name} yet; gatekey serve makes it")),
         Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
     };

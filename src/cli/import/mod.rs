@@ -45,6 +45,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
     options: &[
         &options::DATA,
         &options::KEY_FILE,
+        &options::NEW_DATABASE,
         &options::SCRYPT,
         &options::MAX_HASH_MEMORY,
         &options::FORMAT,

@@ -14,6 +14,13 @@ pub(in crate::cli) const KEY_FILE: Opt = Opt {
     default: None,
     help: "The signing keys, where they are not in the data directory: one secret a line, the newest last.",
 };
+pub(in crate::cli) const NEW_DATABASE: Opt = Opt {
+    name: "new-database",
+    value: None,
+    default: None,
+    help: "Make a new database also where there are signing keys already, which is refused otherwise: these keys' tokens \
+           would fit the new users. For the first start with keys of your own.",
+};
 pub(in crate::cli) const PASSWORD_STDIN: Opt = Opt {
     name: "password-stdin",
     value: None,
