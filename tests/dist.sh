@@ -29,7 +29,8 @@ DESTDIR=$directory/root PREFIX=/usr ./install.sh # as an upgrade does
 for file in bin/gatekey share/man/man1/gatekey.1 share/bash-completion/completions/gatekey \
     share/zsh/site-functions/_gatekey share/fish/vendor_completions.d/gatekey.fish \
     lib/systemd/system/gatekey.service lib/systemd/system/gatekey.socket share/doc/gatekey/README.md \
-    share/doc/gatekey/LICENSE share/doc/gatekey/LICENSES-OF-OTHERS share/doc/gatekey/docs/operations.md; do
+    share/doc/gatekey/LICENSE share/doc/gatekey/LICENSES-OF-OTHERS share/doc/gatekey/docs/operations.md \
+    share/doc/gatekey/deploy/nginx/gatekey.conf share/doc/gatekey/deploy/caddy/Caddyfile share/doc/gatekey/deploy/traefik/dynamic.yml; do
     [ -s "$directory/root/usr/$file" ] || fail "$file was not installed"
 done
 find "$directory/root" -name '*.new' | grep . && fail "something was left half installed"

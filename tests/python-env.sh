@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Makes the Python environments that tests/it/interop.rs and migration.rs compare us with, under target/:
+# Makes the Python environments of the tests, under target/: what interop.rs and migration.rs compare us with, and programs that
+# come as Python packages.
 #
 #   target/venv-original   itsdangerous 0.24, as the article had it
 #   target/venv-flask      the Flask stack that the article's app stands on
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
+#   target/venv-proxies    Caddy and Traefik
 #
 # Each is made anew when its requirements or the Python changed, and left alone otherwise. Without them those tests are
 # skipped, loudly; in CI (CI=true) they fail.
@@ -62,7 +64,7 @@ if ! python=$(find_python); then
         exit 1
     fi
 fi
-for name in original current flask; do
+for name in original current flask proxies; do
     if ! make_venv "$name"; then
         say "could not make target/venv-$name, see above; pip needs a package index to install from"
         exit 1

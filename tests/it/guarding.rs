@@ -1,8 +1,11 @@
 //! Other apps behind a proxy that asks us first: the configurations in `deploy/`, run by the real programs, with TLS.
 
+mod caddy;
+mod nginx;
+mod traefik;
+
 use crate::hazards::watch::await_that;
 use crate::process::{Server, body, written};
-use crate::skip::skip;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -51,40 +54,107 @@ fn answer(mut connection: TcpStream, seen: &Mutex<Vec<String>>) {
     let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\napp");
 }
 
+/// Each proxy, and what starts it; `None`, said aloud, where it isn't installed.
+type Start = fn(&Ground<'_>, &str) -> Option<Child>;
+const PROXIES: [(&str, Start); 3] =
+    [("nginx", nginx::start), ("Caddy", caddy::start), ("Traefik", traefik::start)];
+
+const AUTH: &str = "auth.example.org";
+const APP: &str = "app.example.org";
+
+/// What a client may send to be taken for somebody.
+const LIES: [&str; 10] = [
+    "-H",
+    "Remote-User: root",
+    "-H",
+    "remote_user: root",
+    "-H",
+    "REMOTE-USER-ID: root",
+    "-H",
+    "Remote_User_Id: root",
+    "-H",
+    "Remote-User_Id: root",
+];
+
+/// Where a proxy is to stand, and before whom.
+struct Ground<'a> {
+    directory: &'a Path,
+    port: u16,
+    gatekey: SocketAddr,
+    app: SocketAddr,
+}
+
+impl Ground<'_> {
+    /// A configuration as it is shipped, with what is here in the place of its examples.
+    fn shipped(&self, file: &str) -> String {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
+        let [certificate, key] = ["cert.pem", "key.pem"].map(|name| self.directory.join(name));
+        fs::read_to_string(shipped)
+            .unwrap()
+            .replace("127.0.0.1:5000", &self.gatekey.to_string())
+            .replace("127.0.0.1:8000", &self.app.to_string())
+            .replace("/etc/ssl/example.org.pem", certificate.to_str().unwrap())
+            .replace("/etc/ssl/example.org.key", key.to_str().unwrap())
+    }
+
+    fn make_certificate(&self) {
+        const CURVE: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+        let names = format!("subjectAltName=DNS:{AUTH},DNS:{APP}");
+        let mut command = Command::new("openssl");
+        command.args(["req", "-x509", "-days", "1"]).args(CURVE);
+        command.args(["-subj", "/CN=example.org", "-addext", &names, "-keyout"]);
+        command.arg(self.directory.join("key.pem")).arg("-out").arg(self.directory.join("cert.pem"));
+        let made = command.output().unwrap();
+        assert!(made.status.success(), "{:?}", written(&made));
+    }
+}
+
 /// The proxy, gatekey and the app, with a certificate that was made for it.
 struct Site {
     directory: TempDir,
     port: u16,
     server: Server,
     app: App,
-    nginx: Child,
+    proxy: Child,
 }
 
 impl Drop for Site {
     fn drop(&mut self) {
-        // Its workers end when the master ends in order.
-        let _ = Command::new("kill").arg(self.nginx.id().to_string()).status();
-        let _ = self.nginx.wait();
+        // nginx's workers end when the master ends in order.
+        let _ = Command::new("kill").arg(self.proxy.id().to_string()).status();
+        let _ = self.proxy.wait();
+    }
+}
+
+/// Proves the same of each proxy that is installed.
+fn behind_each(test: &str, options: &[&str], prove: impl Fn(&Site)) {
+    for (name, start) in PROXIES {
+        #[expect(clippy::print_stderr, reason = "shown where the test fails")]
+        {
+            eprintln!("behind {name}:");
+        }
+        if let Some(site) = Site::start(start, test, options) {
+            prove(&site);
+        }
     }
 }
 
 impl Site {
-    /// `None`, said aloud, where there is no nginx.
-    fn start(test: &str, options: &[&str]) -> Option<Self> {
-        let is_there = Command::new("nginx").arg("-v").stderr(Stdio::null()).status().is_ok();
-        if !is_there {
-            skip(test, "there is no nginx; install it: apt-get install nginx-light openssl");
-            return None;
-        }
+    fn start(start: Start, test: &str, options: &[&str]) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let server =
             Server::start(&[&["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0"], options].concat());
         let app = App::start();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let nginx = start_nginx(directory.path(), port, &server, &app);
-        let site = Self { directory, port, server, app, nginx };
-        let is_listening = await_that(|| TcpStream::connect(("127.0.0.1", site.port)).is_ok());
-        assert!(is_listening, "{}", fs::read_to_string(site.directory.path().join("log")).unwrap());
+        let ground = Ground { directory: directory.path(), port, gatekey: server.address, app: app.address };
+        ground.make_certificate();
+        let proxy = start(&ground, test)?;
+        let site = Self { directory, port, server, app, proxy };
+        let answers = || {
+            let output = site.curl(AUTH, "/healthz", &[]).output().unwrap();
+            output.stdout.starts_with(b"HTTP/1.1 200 ")
+        };
+        assert!(await_that(answers), "{}", fs::read_to_string(site.directory.path().join("log")).unwrap());
         Some(site)
     }
 
@@ -108,6 +178,17 @@ impl Site {
         crate::process::status(&self.ask(host, path, arguments))
     }
 
+    /// Sends what a client may claim to be along with credentials that hold.
+    #[track_caller]
+    fn assert_the_app_is_told_the_truth(&self, arguments: &[&str], method: &str) {
+        assert_eq!(self.status(APP, "/page?x=1", &[arguments, &LIES].concat()), 200, "{method}");
+        let head = self.app.last_head();
+        assert!(head.starts_with(&format!("{} /page?x=1 ", method.to_lowercase())), "{head}");
+        assert!(head.contains("\r\nremote-user: jos%c3%a9\r\nremote-user-id: 1\r\n"), "{head}");
+        assert!(!head.contains("root") && !head.contains("authorization"), "{head}");
+        assert_eq!(head.matches("remote").count(), 2, "{head}");
+    }
+
     fn hashes(&self) -> u64 {
         let log = self.server.log();
         let address = log.split("metrics on http://").nth(1).unwrap().split('/').next().unwrap();
@@ -120,137 +201,84 @@ impl Site {
     }
 }
 
-const AUTH: &str = "auth.example.org";
-const APP: &str = "app.example.org";
-
-fn start_nginx(directory: &Path, port: u16, server: &Server, app: &App) -> Child {
-    let (certificate, key) = (directory.join("cert.pem"), directory.join("key.pem"));
-    let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "1",
-        ])
-        .args(["-subj", "/CN=example.org", "-addext", &format!("subjectAltName=DNS:{AUTH},DNS:{APP}")])
-        .arg("-keyout")
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{:?}", written(&made));
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/nginx/gatekey.conf");
-    let shipped = fs::read_to_string(shipped).unwrap();
-    let site = shipped
-        .replace("127.0.0.1:5000", &server.address.to_string())
-        .replace("127.0.0.1:8000", &app.address.to_string())
-        .replace("listen 443 ssl", &format!("listen 127.0.0.1:{port} ssl"))
-        .replace("/etc/ssl/example.org.pem", certificate.to_str().unwrap())
-        .replace("/etc/ssl/example.org.key", key.to_str().unwrap());
-    let at = directory.display();
-    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|name| format!("{name}_temp_path {at}/{name};\n"))
-        .concat();
-    let whole = format!(
-        "daemon off;\npid {at}/pid;\nerror_log {at}/log;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{site}}}\n"
-    );
-    let whole = if is_root() { format!("user root;\n{whole}") } else { whole };
-    fs::write(directory.join("nginx.conf"), whole).unwrap();
-    let mut command = Command::new("nginx");
-    command.arg("-e").arg(directory.join("log")).arg("-c").arg(directory.join("nginx.conf"));
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// Its workers must be able to read what the test made.
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    fs::metadata("/proc/self").unwrap().uid() == 0
-}
-
 #[test]
-fn behind_nginx_an_app_sees_who_the_user_is_and_never_what_the_client_says() {
-    let Some(site) = Site::start("behind_nginx_an_app_sees_who_the_user_is", &[]) else { return };
-    let json = ["-H", "Content-Type: application/json", "-d", r#"{"username":"josé","password":"python"}"#];
-    let registered = site.ask(AUTH, "/api/users", &json);
-    assert!(registered.starts_with("HTTP/1.1 201 "), "{registered}");
-    let location = format!("Location: https://{AUTH}:{}/api/users/1\r\n", site.port);
-    assert!(registered.contains(&location), "{registered}");
-    let token = site.ask(AUTH, "/api/token", &["-u", "josé:python"]);
-    let token = body(&token).split('"').find(|part| part.len() > 64).unwrap().to_owned();
-    assert_eq!(site.status(AUTH, "/api/verify", &["-u", "josé:python"]), 404);
+fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says() {
+    behind_each("behind_each_proxy_an_app_sees_who_the_user_is", &[], |site| {
+        let user = r#"{"username":"josé","password":"python"}"#;
+        let registered = site.ask(AUTH, "/api/users", &["-H", "Content-Type: application/json", "-d", user]);
+        assert!(registered.starts_with("HTTP/1.1 201 "), "{registered}");
+        let location = format!("Location: https://{AUTH}:{}/api/users/1\r\n", site.port);
+        assert!(registered.contains(&location), "{registered}");
+        let token = site.ask(AUTH, "/api/token", &["-u", "josé:python"]);
+        let token = body(&token).split('"').find(|part| part.len() > 64).unwrap().to_owned();
+        assert_eq!(site.status(AUTH, "/api/verify", &["-u", "josé:python"]), 404);
 
-    assert_eq!(site.status(APP, "/", &[]), 401);
-    assert_eq!(site.app.count(), 0);
-    let lies = ["-H", "Remote-User: root", "-H", "remote_user: root", "-H", "REMOTE-USER-ID: 0"];
-    let bearer = format!("Authorization: Bearer {token}");
-    for credentials in [["-u", "josé:python"], ["-H", &bearer]] {
-        for method in ["GET", "POST", "DELETE"] {
-            let arguments = [&credentials[..], &["-X", method], &lies].concat();
-            assert_eq!(site.status(APP, "/page?x=1", &arguments), 200, "{method}");
-            let head = site.app.last_head();
-            assert!(head.starts_with(&format!("{} /page?x=1 ", method.to_lowercase())), "{head}");
-            assert!(head.contains("\r\nremote-user: jos%c3%a9\r\nremote-user-id: 1\r\n"), "{head}");
-            assert!(!head.contains("root") && !head.contains("authorization"), "{head}");
-            assert_eq!(head.matches("remote").count(), 2, "{head}");
+        let refused = site.ask(APP, "/", &[]);
+        assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
+        assert!(refused.to_lowercase().contains("\r\nwww-authenticate: basic realm="), "{refused}");
+        assert_eq!(site.app.count(), 0);
+        let bearer = format!("Authorization: Bearer {token}");
+        for credentials in [["-u", "josé:python"], ["-H", &bearer]] {
+            for method in [&["-X", "GET"][..], &["-X", "POST", "-d", "for the app"], &["-X", "DELETE"]] {
+                site.assert_the_app_is_told_the_truth(&[&credentials, method].concat(), method[1]);
+            }
         }
-    }
+    });
 }
 
 #[test]
-fn behind_nginx_a_preflight_is_the_apps_and_names_nobody() {
-    let Some(site) = Site::start("behind_nginx_a_preflight_is_the_apps", &[]) else { return };
-    let preflight = ["-X", "OPTIONS", "-H", "Origin: https://x.example", "-H", "Remote-User: root"];
-    assert_eq!(site.status(APP, "/page?x=1", &preflight), 200);
-    let head = site.app.last_head();
-    assert!(head.starts_with("options /page?x=1 "), "{head}");
-    assert!(!head.contains("root"), "{head}");
+fn behind_each_proxy_a_preflight_is_the_apps_and_names_nobody() {
+    behind_each("behind_each_proxy_a_preflight_is_the_apps", &[], |site| {
+        let preflight = ["-X", "OPTIONS", "-u", "eve:x", "-H", "Origin: https://x.example"];
+        assert_eq!(site.status(APP, "/page?x=1", &[&preflight[..], &LIES].concat()), 200);
+        let head = site.app.last_head();
+        assert!(head.starts_with("options /page?x=1 "), "{head}");
+        assert!(!head.contains("root") && !head.contains("authorization"), "{head}");
+    });
 }
 
 #[test]
-fn behind_nginx_forty_requests_at_once_cost_one_hash() {
-    let Some(site) = Site::start("behind_nginx_forty_requests_at_once_cost_one_hash", &[]) else { return };
-    site.server.register("ok", "python");
-    let before = site.hashes();
-    let asking: Vec<_> = (0..40)
-        .map(|number| site.curl(APP, &format!("/asset-{number}"), &["-u", "ok:python"]))
-        .map(|mut curl| curl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-        .collect();
-    for asking in asking {
-        let (_, answer, said) = written(&asking.wait_with_output().unwrap());
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}{said}");
-    }
-    assert_eq!((site.app.count(), site.hashes() - before), (40, 1));
+fn behind_each_proxy_forty_requests_at_once_cost_one_hash() {
+    behind_each("behind_each_proxy_forty_requests_at_once_cost_one_hash", &[], |site| {
+        site.server.register("ok", "python");
+        let before = site.hashes();
+        let asking: Vec<_> = (0..40)
+            .map(|number| site.curl(APP, &format!("/asset-{number}"), &["-u", "ok:python"]))
+            .map(|mut curl| curl.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+            .collect();
+        for asking in asking {
+            let (_, answer, said) = written(&asking.wait_with_output().unwrap());
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}{said}");
+        }
+        assert_eq!((site.app.count(), site.hashes() - before), (40, 1));
+    });
 }
 
 #[test]
-fn behind_nginx_too_many_guesses_are_429_whatever_address_the_client_claims() {
+fn behind_each_proxy_too_many_guesses_are_429_whatever_address_the_client_claims() {
     let options = ["--throttle", "on", "--guesses-per-user-and-address", "2/1h"];
-    let Some(site) = Site::start("behind_nginx_too_many_guesses_are_429", &options) else { return };
-    site.server.register("ok", "python");
-    let guess = |number: usize| {
-        let claimed = format!("X-Forwarded-For: 192.0.2.{number}");
-        site.ask(APP, "/", &["-u", "ok:wrong", "-H", &claimed])
-    };
-    for number in 0..2 {
-        assert_eq!(crate::process::status(&guess(number)), 401);
-    }
-    let throttled = guess(2);
-    assert!(throttled.starts_with("HTTP/1.1 429 "), "{throttled}");
-    assert!(throttled.contains("\r\nRetry-After: "), "{throttled}");
-    assert_eq!(site.app.count(), 0);
+    behind_each("behind_each_proxy_too_many_guesses_are_429", &options, |site| {
+        site.server.register("ok", "python");
+        let guess = |number: usize| {
+            let claimed = format!("X-Forwarded-For: 192.0.2.{number}");
+            site.ask(APP, "/", &["-u", "ok:wrong", "-H", &claimed])
+        };
+        for number in 0..2 {
+            assert_eq!(crate::process::status(&guess(number)), 401);
+        }
+        let throttled = guess(2);
+        assert!(throttled.starts_with("HTTP/1.1 429 "), "{throttled}");
+        assert!(throttled.contains("\r\nRetry-After: "), "{throttled}");
+        assert_eq!(site.app.count(), 0);
+    });
 }
 
 #[test]
-fn behind_nginx_a_database_that_is_away_is_503() {
-    let Some(site) = Site::start("behind_nginx_a_database_that_is_away_is_503", &[]) else { return };
-    site.server.register("ok", "python");
-    fs::rename(site.server.data.join("gatekey.sqlite3"), site.server.data.join("away")).unwrap();
-    assert_eq!(site.status(APP, "/", &["-u", "ok:python"]), 503);
-    assert_eq!(site.app.count(), 0);
+fn behind_each_proxy_a_database_that_is_away_is_503() {
+    behind_each("behind_each_proxy_a_database_that_is_away_is_503", &[], |site| {
+        site.server.register("ok", "python");
+        fs::rename(site.server.data.join("gatekey.sqlite3"), site.server.data.join("away")).unwrap();
+        assert_eq!(site.status(APP, "/", &["-u", "ok:python"]), 503);
+        assert_eq!(site.app.count(), 0);
+    });
 }

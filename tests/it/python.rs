@@ -2,6 +2,7 @@
 
 use crate::skip;
 use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
@@ -14,6 +15,8 @@ pub enum Venv {
     Flask,
     /// What is used today: itsdangerous 1.1.0, passlib, PyJWT, requests.
     Current,
+    /// Caddy and Traefik: programs, in a package each.
+    Proxies,
 }
 
 impl Venv {
@@ -22,6 +25,7 @@ impl Venv {
             Self::Original => "venv-original",
             Self::Flask => "venv-flask",
             Self::Current => "venv-current",
+            Self::Proxies => "venv-proxies",
         }
     }
 }
@@ -32,21 +36,27 @@ impl Venv {
 /// # Panics
 /// If the script fails, with what it wrote on standard error.
 pub fn run(venv: Venv, test: &str, script: &str, input: &str) -> Option<String> {
-    let directory = skip::target().join(venv.name());
-    let python = directory.join("bin/python");
-    // The stamp is written last: an environment without it is half made.
-    if !python.exists() || !directory.join("stamp").exists() {
-        let name = venv.name();
-        let reason =
-            format!("there is no target/{name}; install python3 and python3-venv, run tests/python-env.sh");
-        skip::skip(test, &reason);
-        return None;
-    }
+    let python = program(venv, "python", test)?;
     // -I: nothing of the user's own Python comes in. utf8: nor does the locale.
     let output = feed(Command::new(python).args(["-I", "-X", "utf8", "-c", script]), input);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{test}: the script failed, {}:\n{errors}", output.status);
     Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// A program of an environment; `None` if there is no such environment, and then the test is [skipped](skip::skip).
+pub fn program(venv: Venv, name: &str, test: &str) -> Option<PathBuf> {
+    let directory = skip::target().join(venv.name());
+    let program = directory.join("bin").join(name);
+    // The stamp is written last: an environment without it is half made.
+    if program.exists() && directory.join("stamp").exists() {
+        return Some(program);
+    }
+    let venv = venv.name();
+    let reason =
+        format!("there is no target/{venv}; install python3 and python3-venv, run tests/python-env.sh");
+    skip::skip(test, &reason);
+    None
 }
 
 /// Writes and reads at the same time: a program that answers before it has read everything would wait for ever.
