@@ -6,6 +6,7 @@
 #   target/venv-flask      the Flask stack that the article's app stands on
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
 #   target/venv-proxies    Caddy and Traefik
+#   target/venv-openapi    schemathesis, and a validator of OpenAPI documents
 #
 # Each is made anew when its requirements or the Python changed, and left alone otherwise. Without them those tests are
 # skipped, loudly; in CI (CI=true) they fail.
@@ -64,7 +65,7 @@ if ! python=$(find_python); then
         exit 1
     fi
 fi
-for name in original current flask proxies; do
+for name in original current flask proxies openapi; do
     if ! make_venv "$name"; then
         say "could not make target/venv-$name, see above; pip needs a package index to install from"
         exit 1

@@ -99,6 +99,11 @@ impl Response {
         Self { body: value.to_string().into_bytes(), ..response }
     }
 
+    /// A response with a document that is there already.
+    pub fn document(media_type: &'static str, document: &[u8]) -> Self {
+        Self { body: document.to_vec(), ..Self::empty(200).with_field("Content-Type", media_type) }
+    }
+
     /// An error, with the body that every error has.
     pub fn error(code: ErrorCode, message: &str) -> Self {
         Self::json(code.status(), &json!({"error": code.name(), "message": message}))

@@ -8,6 +8,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` | `verify::verify` |
 //! | `GET /healthz` | `health` |
+//! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
 //! `Target::allow`, and an arm in `serve` that calls a new function. (`/api/verify` takes any method, so `answer` calls its
@@ -64,7 +65,12 @@ enum Target {
     Verify,
     /// Whether this server can serve.
     Health,
+    /// All of these, described.
+    Description,
 }
+
+/// OpenAPI 3.1. Written by hand: it is for readers too.
+const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
 
 impl Target {
     /// Paths are compared as sent, nothing decoded: there is one spelling of each.
@@ -75,6 +81,7 @@ impl Target {
             "/api/resource" => Some(Self::Resource),
             "/api/verify" => Some(Self::Verify),
             "/healthz" => Some(Self::Health),
+            "/openapi.json" => Some(Self::Description),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
     }
@@ -88,6 +95,7 @@ impl Target {
             Self::Resource => "/api/resource",
             Self::Verify => "/api/verify",
             Self::Health => "/healthz",
+            Self::Description => "/openapi.json",
         }
     }
 
@@ -97,7 +105,7 @@ impl Target {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health => Some("GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Description => Some("GET, HEAD, OPTIONS"),
             Self::Verify => None,
         }
     }
@@ -175,6 +183,7 @@ fn serve(call: &Call<'_>, target: Target, allow: &'static str) -> Result<Respons
         (Target::Token, "DELETE") => tokens::revoke_all(call),
         (Target::Resource, "GET" | "HEAD") => resource(call),
         (Target::Health, "GET" | "HEAD") => health(call.realm),
+        (Target::Description, "GET" | "HEAD") => Ok(Response::document("application/json", DESCRIPTION)),
         _ => Err(Failure::method_not_allowed(allow)),
     }
 }
@@ -262,6 +271,7 @@ mod tests {
             ("/api/verify/", None),
             ("/healthz", Some(Target::Health)),
             ("/healthz/", None),
+            ("/openapi.json", Some(Target::Description)),
             ("/api/users/", None),
             ("/api/users/0", None),
             ("/api/users/01", None),

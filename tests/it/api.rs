@@ -13,13 +13,14 @@ use gatekey::http::{Body, Persistence, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
 
 /// Every path that a method can be sent to; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 6] = [
+const PATHS: [(&str, &str); 7] = [
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/token", "DELETE, GET, HEAD, OPTIONS"),
     ("/api/resource", "GET, HEAD, OPTIONS"),
     ("/healthz", "GET, HEAD, OPTIONS"),
+    ("/openapi.json", "GET, HEAD, OPTIONS"),
 ];
 
 /// Methods of RFC 9110 and RFC 5789, one in the wrong case, one that nobody knows.

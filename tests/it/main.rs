@@ -28,6 +28,7 @@ mod listening;
 mod load;
 mod memory;
 mod migration;
+mod openapi;
 mod original;
 mod process;
 mod proxies;

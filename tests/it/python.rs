@@ -17,6 +17,8 @@ pub enum Venv {
     Current,
     /// Caddy and Traefik: programs, in a package each.
     Proxies,
+    /// schemathesis, and a validator of OpenAPI documents.
+    OpenApi,
 }
 
 impl Venv {
@@ -26,6 +28,7 @@ impl Venv {
             Self::Flask => "venv-flask",
             Self::Current => "venv-current",
             Self::Proxies => "venv-proxies",
+            Self::OpenApi => "venv-openapi",
         }
     }
 }

@@ -1,0 +1,311 @@
+//! `openapi.json`, held against the server: by its routes, by its answers, and by other people's tools.
+
+use crate::harness::{TestRealm, basic, error};
+use crate::process::{Server, body, field, gatekey, run, status, written};
+use crate::python::{self, Venv};
+use gatekey::http::Request;
+use gatekey::json::{self, Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
+use std::process::Command;
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// The document as the routes serve it.
+fn document() -> Value {
+    let response = TestRealm::new().send(&Request::new("GET", "/openapi.json"));
+    assert_eq!(response.status, 200);
+    Value::Object(json::parse_object(&response.body).unwrap())
+}
+
+fn source(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+fn members(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    object.as_object().unwrap().iter()
+}
+
+/// What a reference leads to.
+fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => document.pointer(reference.trim_start_matches('#')).unwrap(),
+        None => value,
+    }
+}
+
+#[test]
+fn every_route_is_described_by_its_methods_and_no_other() {
+    let (document, realm) = (document(), TestRealm::new());
+    for (path, item) in members(&document["paths"]) {
+        let allowed = realm.send(&Request::new("OPTIONS", &path.replace("{id}", "1")));
+        let mut described: Vec<_> = METHODS.into_iter().filter(|method| !item[*method].is_null()).collect();
+        if path == "/api/verify" {
+            assert_eq!(
+                (allowed.field("Allow"), described),
+                (None, vec!["get"]),
+                "any method, of which one is described"
+            );
+            continue;
+        }
+        described.extend(described.contains(&"get").then_some("head"));
+        described.push("options");
+        described.sort_unstable();
+        assert_eq!(allowed.field("Allow"), Some(described.join(", ").to_uppercase().as_str()), "{path}");
+    }
+    let routes = source("src/routes/mod.rs");
+    let names = routes.split("fn route(self)").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let names: BTreeSet<_> = names.split('"').filter(|text| text.starts_with('/')).collect();
+    let described: BTreeSet<_> = members(&document["paths"]).map(|(path, _)| path.as_str()).collect();
+    assert_eq!(described, names);
+}
+
+#[test]
+fn codes_limits_and_version_are_the_servers() {
+    let document = document();
+    assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    let schemas = &document["components"]["schemas"];
+    let codes = source("src/http/error.rs");
+    let codes: BTreeSet<_> =
+        codes.lines().filter_map(|line| line.split_once("=> (\"")?.1.split('"').next()).collect();
+    let described = schemas["Error"]["properties"]["error"]["enum"].as_array().unwrap();
+    assert_eq!(described.iter().map(|code| code.as_str().unwrap()).collect::<BTreeSet<_>>(), codes);
+
+    let longest = |schema: &str| usize::try_from(schemas[schema]["maxLength"].as_u64().unwrap()).unwrap();
+    let (name, password) = ("n".repeat(longest("Username")), "p".repeat(longest("Password")));
+    let realm = TestRealm::new();
+    assert_eq!(realm.register(&name, &password).status, 201);
+    assert_eq!(error(&realm.register(&(name + "n"), "python")), (400, "invalid_username".into()));
+    assert_eq!(error(&realm.register("ok", &(password + "p"))), (400, "invalid_password".into()));
+}
+
+/// Answers of a server, compared with what is described of them.
+struct Described {
+    document: Value,
+    /// The errors that were seen, message and all.
+    seen: BTreeSet<String>,
+}
+
+/// An error's body, with each number made 0: for how long one is throttled depends on the clock.
+fn without_numbers(body: &str) -> String {
+    let digits = body.replace(|character: char| character.is_ascii_digit(), "0");
+    let mut text = digits;
+    while text.contains("00") {
+        text = text.replace("00", "0");
+    }
+    text
+}
+
+impl Described {
+    /// Asserts that an answer has the fields that are described of its status, and a body like an example of it.
+    #[track_caller]
+    fn assert_is(&mut self, operation: &str, answer: &str) {
+        let (method, path) = operation.split_once(' ').unwrap();
+        let responses = &self.document["paths"][path][method]["responses"];
+        let described = resolved(&self.document, &responses[status(answer).to_string()]);
+        assert!(described.is_object(), "not described: {operation}: {answer}");
+        for (name, _) in members(&described["headers"]) {
+            let is_optional = name == "Retry-After" && status(answer) == 503;
+            assert!(is_optional || field(answer, name).is_some(), "{name}: {answer}");
+        }
+        let content = &described["content"]["application/json"];
+        if content.is_null() {
+            assert_eq!((body(answer), field(answer, "Content-Type")), ("", None));
+            return;
+        }
+        assert_eq!(field(answer, "Content-Type"), Some("application/json"));
+        let Some(examples) = content["examples"].as_object() else { return };
+        let examples: Vec<_> =
+            examples.values().map(|example| without_numbers(&example["value"].to_string())).collect();
+        let body = without_numbers(body(answer));
+        assert!(examples.contains(&body), "{operation}: {body}, but the examples are {examples:?}");
+        self.seen.insert(body);
+    }
+}
+
+#[test]
+fn every_answer_is_as_described_and_every_error_described_is_given() {
+    let mut described = Described { document: document(), seen: BTreeSet::new() };
+    let server = Server::start(&["--request-timeout", "1"]);
+    see_what_bodies_get(&mut described, &server);
+    see_what_credentials_get(&mut described, &server);
+    see_what_heads_get(&mut described, &server);
+
+    let closed = Server::start(&["--registration", "closed"]);
+    described.assert_is("post /api/users", &closed.register("ok", "python"));
+    let throttled = Server::start(&["--throttle", "on", "--guesses-per-user-and-address", "1/1h"]);
+    let wrong = format!("Authorization: {}", basic("ok", "wrong"));
+    for _ in 0..2 {
+        described.assert_is("get /api/token", &throttled.request("GET /api/token", &[&wrong], ""));
+    }
+    fs::rename(server.data.join("gatekey.sqlite3"), server.data.join("away")).unwrap();
+    described.assert_is("get /healthz", &server.request("GET /healthz", &[], ""));
+
+    // These two take a fault, or a crowd, that other tests make: by their words, which stand in one place.
+    let words = source("src/routes/failure.rs");
+    let responses = &described.document["components"]["responses"];
+    let examples = members(responses)
+        .flat_map(|(_, response)| members(&response["content"]["application/json"]["examples"]));
+    for (code, example) in examples {
+        let message = example["value"]["message"].as_str().unwrap();
+        let is_given = match code.as_str() {
+            "busy" | "internal" => words.contains(&format!("\"{message}\"")),
+            _ => described.seen.contains(&without_numbers(&example["value"].to_string())),
+        };
+        assert!(is_given, "{example}");
+    }
+}
+
+fn see_what_bodies_get(described: &mut Described, server: &Server) {
+    let register = |body: &str| server.request("POST /api/users", &[], body);
+    let json = "Content-Type: application/json";
+    for body in [
+        r#"{"username":"ok","password":"python"}"#,
+        r#"{"username":"other","password":"python"}"#,
+        r#"{"username":"OK","password":"python"}"#,
+        "[]",
+        r#"{"password":"python"}"#,
+        r#"{"username":"a:b","password":"python"}"#,
+        r#"{"username":"eve","password":"eve"}"#,
+        &" ".repeat(20_000),
+    ] {
+        described.assert_is("post /api/users", &register(body));
+    }
+    let authorization = format!("Authorization: {}", basic("ok", "python"));
+    let change = |body: &str| server.request("PUT /api/users/1", &[&authorization], body);
+    for body in ["[]", "{}", r#"{"password":""}"#, r#"{"password":"python"}"#] {
+        described.assert_is("put /api/users/{id}", &change(body));
+    }
+    let elsewhere = ["Origin: https://elsewhere.example", &authorization, json];
+    described.assert_is("post /api/users", &server.request("POST /api/users", &elsewhere[..1], "{}"));
+    described.assert_is("put /api/users/{id}", &server.request("PUT /api/users/1", &elsewhere[..2], "{}"));
+    described
+        .assert_is("delete /api/users/{id}", &server.request("DELETE /api/users/1", &elsewhere[..2], ""));
+    described.assert_is("delete /api/token", &server.request("DELETE /api/token", &elsewhere[..2], ""));
+    described.assert_is("post /api/users", &server.request("POST /api/users", &["Content-Length: 0"], ""));
+}
+
+fn see_what_credentials_get(described: &mut Described, server: &Server) {
+    let right = format!("Authorization: {}", basic("ok", "python"));
+    for (method, path) in [
+        ("get", "/api/token"),
+        ("delete", "/api/token"),
+        ("get", "/api/resource"),
+        ("get", "/api/verify"),
+        ("put", "/api/users/{id}"),
+        ("delete", "/api/users/{id}"),
+    ] {
+        let line = format!("{} {}", method.to_uppercase(), path.replace("{id}", "2"));
+        let body = if method == "put" { r#"{"password":"another"}"# } else { "" };
+        for fields in [&[][..], &[&right[..], &right], &["Authorization: Bearer garbage"], &[&right]] {
+            described.assert_is(&format!("{method} {path}"), &server.request(&line, fields, body));
+        }
+    }
+    for (operation, line, fields) in [
+        ("get /api/verify", "GET /api/verify?user=alice", &[&right[..]][..]),
+        ("get /api/verify", "GET /api/verify?name=alice", &[&right]),
+        ("get /api/users/{id}", "GET /api/users/1", &[]),
+        ("get /api/users/{id}", "GET /api/users/999", &[]),
+        ("get /healthz", "GET /healthz", &[]),
+        ("get /openapi.json", "GET /openapi.json", &[]),
+        ("delete /api/users/{id}", "DELETE /api/users/1", &[&right]),
+    ] {
+        described.assert_is(operation, &server.request(line, fields, ""));
+    }
+}
+
+/// What the loop answers before a route sees anything.
+fn see_what_heads_get(described: &mut Described, server: &Server) {
+    let long = "x".repeat(40_000);
+    for head in [
+        format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"),
+        format!("GET /api/token HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"),
+        "GET /api/token HTTP/1.1\r\nHost: a\r\nExpect: something\r\n\r\n".into(),
+        "GET /api/token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n".into(),
+        "GET /api/token HTTP/2.0\r\nHost: a\r\n\r\n".into(),
+    ] {
+        described.assert_is("get /api/token", &server.exchange(head.as_bytes()));
+    }
+    let mut slow = server.connect();
+    slow.write_all(b"GET /api/token HTTP/1.1\r\n").unwrap();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    described.assert_is("get /api/token", &answer);
+}
+
+/// That the document is one of OpenAPI 3.1, and that each example in it is one of its schema.
+const VALIDATE: &str = r#"
+import json, sys
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+document = json.load(sys.stdin)
+validate(document, cls=OpenAPIV31SpecValidator)
+count = 0
+
+def check(node):
+    global count
+    if isinstance(node, list):
+        for each in node:
+            check(each)
+    elif isinstance(node, dict):
+        if "schema" in node:
+            schema = {**node["schema"], "components": document["components"]}
+            examples = [each["value"] for each in node.get("examples", {}).values()]
+            for example in examples + ([node["example"]] if "example" in node else []):
+                Draft202012Validator(schema).validate(example)
+                count += 1
+        for each in node.values():
+            check(each)
+
+check(document)
+print(count)
+"#;
+
+#[test]
+fn the_document_is_openapi_and_its_examples_are_of_their_schemas() {
+    let test = "the_document_is_openapi_and_its_examples_are_of_their_schemas";
+    let Some(count) = python::run(Venv::OpenApi, test, VALIDATE, &document().to_string()) else { return };
+    assert!(count.trim().parse::<usize>().unwrap() > 40, "{count}");
+}
+
+fn operations_of(path_item: &Value) -> usize {
+    METHODS.iter().filter(|method| !path_item[**method].is_null()).count()
+}
+
+/// Its checks, but for those that `tests/data/schemathesis.toml` names with their reasons, over what it thinks of by itself.
+#[test]
+fn schemathesis_finds_nothing_to_say() {
+    let Some(program) = python::program(Venv::OpenApi, "schemathesis", "schemathesis_finds_nothing_to_say")
+    else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&[]);
+    // With an id that nobody comes upon, so that the account outlives whoever deletes accounts.
+    let hash = server
+        .command(&["user", "add", "seed", "--password-stdin", "--scrypt", crate::harness::CHEAP], "python\n");
+    assert_eq!(hash.status.code(), Some(0));
+    let (_, exported, _) = written(&server.command(&["user", "export"], ""));
+    let mut user = json::parse_object(exported.trim().as_bytes()).unwrap();
+    user.insert("username".into(), json!("tester"));
+    user.insert("id".into(), json!(1_000_003));
+    let file = directory.path().join("tester.jsonl");
+    fs::write(&file, Value::Object(user).to_string()).unwrap();
+    let imported = run(gatekey().args(["user", "import"]).arg(&file).arg("--data").arg(&server.data), "");
+    assert_eq!(imported.status.code(), Some(0), "{:?}", written(&imported));
+
+    let mut command = Command::new(program);
+    command.arg("--config-file");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/schemathesis.toml"));
+    command.args(["run", "--auth", "tester:python", "--seed", "1", "--max-examples", "60"]);
+    command.arg(server.url("/openapi.json")).current_dir(directory.path()).env("NO_COLOR", "1");
+    let output = command.output().unwrap();
+    let (code, out, said) = written(&output);
+    assert_eq!(code, Some(0), "{out}{said}");
+    let operations: usize = members(&document()["paths"]).map(|(_, item)| operations_of(item)).sum();
+    assert!(out.contains(&format!("Tested: {operations}\n")), "{out}");
+    assert_eq!(server.login("tester", "python"), 200, "it was authenticated to the end");
+}
