@@ -306,6 +306,7 @@ fn schemathesis_finds_nothing_to_say() {
     let (code, out, said) = written(&output);
     assert_eq!(code, Some(0), "{out}{said}");
     let operations: usize = members(&document()["paths"]).map(|(_, item)| operations_of(item)).sum();
-    assert!(out.contains(&format!("Tested: {operations}\n")), "{out}");
+    // All of them, but for the document itself, which it leaves out.
+    assert!(out.contains(&format!("Tested: {}\n", operations - 1)), "{out}");
     assert_eq!(server.login("tester", "python"), 200, "it was authenticated to the end");
 }
