@@ -30,6 +30,8 @@ pub struct Policy {
     pub trusted_proxies: TrustedProxies,
     /// Whose pages may read answers besides our own. Default: nobody's.
     pub cors_origins: Vec<Origin>,
+    /// Whether browsers are shown the page at `/`. Default: yes.
+    pub page: bool,
 }
 
 impl Default for Policy {
@@ -44,6 +46,7 @@ impl Default for Policy {
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
             cors_origins: Vec::new(),
+            page: true,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` | `verify::verify` |
 //! | `GET /healthz` | `health` |
+//! | `GET /` | `page::show` |
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
@@ -25,6 +26,7 @@
 //! | `sender.rs` | who sent this, seen through trusted proxies |
 //! | `cors.rs` | which other sites' pages may read answers |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
+//! | `page/` | what a browser is shown at `/` |
 //! | `failure.rs` | every error, with its status and its words |
 //! | `outcome.rs` | what became of credentials, for log and metrics |
 
@@ -32,6 +34,7 @@ mod body;
 mod cors;
 mod failure;
 mod outcome;
+mod page;
 mod sender;
 mod site;
 mod tokens;
@@ -67,6 +70,8 @@ enum Target {
     Health,
     /// All of these, described.
     Description,
+    /// All of these, to be tried by a person.
+    Page,
 }
 
 /// OpenAPI 3.1. Written by hand: it is for readers too.
@@ -82,6 +87,7 @@ impl Target {
             "/api/verify" => Some(Self::Verify),
             "/healthz" => Some(Self::Health),
             "/openapi.json" => Some(Self::Description),
+            "/" => Some(Self::Page),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
     }
@@ -96,6 +102,7 @@ impl Target {
             Self::Verify => "/api/verify",
             Self::Health => "/healthz",
             Self::Description => "/openapi.json",
+            Self::Page => "/",
         }
     }
 
@@ -105,7 +112,7 @@ impl Target {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health | Self::Description => Some("GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Description | Self::Page => Some("GET, HEAD, OPTIONS"),
             Self::Verify => None,
         }
     }
@@ -141,7 +148,7 @@ struct Call<'a> {
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     let sender = Sender::of(realm, request);
-    let target = Target::at(&request.path);
+    let target = Target::at(&request.path).filter(|target| *target != Target::Page || realm.policy().page);
     let response = answer(realm, request, target, sender, now).unwrap_or_else(Response::from);
     let mut response = cors::open(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
@@ -183,6 +190,7 @@ fn serve(call: &Call<'_>, target: Target, allow: &'static str) -> Result<Respons
         (Target::Token, "DELETE") => tokens::revoke_all(call),
         (Target::Resource, "GET" | "HEAD") => resource(call),
         (Target::Health, "GET" | "HEAD") => health(call.realm),
+        (Target::Page, "GET" | "HEAD") => Ok(page::show()),
         (Target::Description, "GET" | "HEAD") => Ok(Response::document("application/json", DESCRIPTION)),
         _ => Err(Failure::method_not_allowed(allow)),
     }
@@ -284,7 +292,9 @@ mod tests {
             ("/api/../api/users", None),
             ("/API/users", None),
             ("/api/token/", None),
-            ("/", None),
+            ("/", Some(Target::Page)),
+            ("//", None),
+            ("/index.html", None),
             ("", None),
             ("*", None),
         ] {

@@ -30,6 +30,7 @@ mod memory;
 mod migration;
 mod openapi;
 mod original;
+mod page;
 mod process;
 mod proxies;
 mod python;

@@ -32,6 +32,12 @@ pub(in crate::cli) const CORS_ORIGIN: Opt = Opt {
            credentials that the browser remembers. May be given several times; in the variable, commas stand between. \
            Default: none.",
 };
+pub(in crate::cli) const NO_PAGE: Opt = Opt {
+    name: "no-page",
+    value: None,
+    default: None,
+    help: "Serve no page at /. Without this, browsers are shown one that walks through registering, passwords and tokens.",
+};
 pub(in crate::cli) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",
     value: None,
