@@ -5,6 +5,7 @@
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
 # make small      what each set of features takes, and a server in a small place at each cost of passwords; some minutes
+# make screenshots  the page at / by day and by night, into docs/screenshots, to be looked at
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
 # make install    the same, installed: PREFIX (/usr/local), DESTDIR
@@ -13,7 +14,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small fuzz clean
+.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -65,6 +66,10 @@ examples:
 bench: build
 	@bench/tools.sh wrk nginx
 	@bench/run.py target/release/gatekey
+
+screenshots: tools
+	SCREENSHOTS=$(CURDIR)/docs/screenshots $(CARGO) test --locked --test it the_whole_walk_works
+	-pngquant --force --ext .png 64 docs/screenshots/*.png
 
 # The five seconds of it in `make test` are of the debug build.
 SIEGE_SECONDS ?= 600

@@ -165,10 +165,10 @@ fn the_whole_walk_works_and_shows_what_was_sent() {
 /// For the README, and to be looked at: `make screenshots`.
 fn take_pictures(browser: &Browser) {
     let Some(directory) = std::env::var_os("SCREENSHOTS") else { return };
-    browser.run("document.activeElement.blur(); window.scrollTo(0, 0)");
-    for (name, scheme, width) in [("light", "light", 900), ("dark", "dark", 900), ("phone", "light", 360)] {
-        let path = Path::new(&directory).join(format!("page-{name}.png"));
-        fs::write(path, browser.picture(scheme, width)).unwrap();
+    browser.run("document.querySelector('.part-1').focus(); document.activeElement.blur()");
+    for scheme in ["light", "dark"] {
+        let path = Path::new(&directory).join(format!("page-{scheme}.png"));
+        fs::write(path, browser.picture(scheme, 900, "#token")).unwrap();
     }
 }
 

@@ -20,8 +20,8 @@ const PAGE: &str = concat!(
 );
 
 /// The hashes are those of the files: a test computes them, and says what to put here.
-const POLICY: &str = "default-src 'none'; script-src 'sha256-ZVIk5hisExXI7IgDa8shwNJKh8VgkEJRfdqwLfZTIx0='; \
-                      style-src 'sha256-GsxjAB6JBxVr7bEtbeyC6R3up+LyG8xfLX9ju6RwtNA='; connect-src 'self'; \
+const POLICY: &str = "default-src 'none'; script-src 'sha256-SgBYw+I5uYCI4EydXJs/Gfovq0C/6e9D0bp1S0+KBr0='; \
+                      style-src 'sha256-tkt+Zr+3CCS2K2vMxhK3rCooP5G9UDN4TpybKbTNe18='; connect-src 'self'; \
                       img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'";
 

@@ -192,14 +192,14 @@ const partNames = ['header', 'payload', 'signature'];
 function showParts(token) {
   const parts = token.split('.');
   const shown = parts.map((part, index) => {
-    const button = element('button', `part-${index}`, part);
-    button.type = 'button';
-    button.setAttribute('aria-label', `The ${partNames[index]}`);
-    button.setAttribute('aria-describedby', 'decoded');
+    // No button element: browsers don't break the lines of its text.
+    const shown = element('span', `part-${index}`, part);
+    const attributes = { role: 'button', tabindex: '0', 'aria-label': `The ${partNames[index]}`, 'aria-describedby': 'decoded' };
+    for (const [attribute, value] of Object.entries(attributes)) shown.setAttribute(attribute, value);
     for (const event of ['mouseenter', 'focus', 'click']) {
-      button.addEventListener(event, () => { byId('decoded').textContent = explained(part, index); });
+      shown.addEventListener(event, () => { byId('decoded').textContent = explained(part, index); });
     }
-    return button;
+    return shown;
   });
   byId('parts').replaceChildren(shown[0], '.', shown[1], '.', shown[2]);
 }
@@ -215,7 +215,7 @@ function explained(part, index) {
   const lines = Object.entries(object).map(([member, value]) => {
     const isTime = ['iat', 'exp', 'auth_time'].includes(member);
     const at = isTime ? ` ${new Date(value * 1000).toLocaleTimeString()}` : '';
-    return `  ${member}: ${value}   ${means[member] ?? ''}${at}`;
+    return `  ${`${member}: ${value}`.padEnd(24)}${means[member] ?? ''}${at}`;
   });
   return `The ${partNames[index]}, base64url of JSON:\n${lines.join('\n')}`;
 }

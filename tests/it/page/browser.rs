@@ -109,13 +109,19 @@ impl Browser {
         self.command("POST", "/goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
 
-    /// The whole page as a PNG, by day or by night, at this width.
-    pub fn picture(&self, scheme: &str, width: u32) -> Vec<u8> {
+    /// An element and a little around it, as a PNG: by day or by night, at this width.
+    pub fn picture(&self, scheme: &str, width: u32, selector: &str) -> Vec<u8> {
         let feature = json!({"name": "prefers-color-scheme", "value": scheme});
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": [feature]}));
         self.set_width(width);
-        let height = self.run("return document.documentElement.scrollHeight");
-        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
+        let edges = format!(
+            "const box = document.querySelector({}).getBoundingClientRect(); \
+             return [box.top + scrollY - 16, box.bottom + scrollY + 16]",
+            json!(selector)
+        );
+        let edges = self.run(&edges);
+        let [top, bottom] = [0, 1].map(|index| edges[index].as_f64().unwrap().max(0.0));
+        let clip = json!({"x": 0, "y": top, "width": width, "height": bottom - top, "scale": 1});
         let taken =
             self.devtools("Page.captureScreenshot", &json!({"clip": clip, "captureBeyondViewport": true}));
         encoding::decode_base64(taken["data"].as_str().unwrap()).unwrap()
