@@ -1,6 +1,7 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
 # make test       everything that CI runs
-# make bench      what a request costs beside nginx and the other loop, what a storm of logins costs; some minutes
+# make bench      what requests and logins cost beside nginx, the article's stack and PocketBase, with up to a million users, into
+#                 bench/results; ten minutes (PARTS="tokens storm": only these; BENCH_QUICK=1: one short run of each)
 # make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
@@ -64,8 +65,8 @@ examples:
 	$(CARGO) run --locked --quiet --example embed
 
 bench: build
-	@bench/tools.sh wrk nginx
-	@bench/run.py target/release/gatekey
+	@bench/tools.sh wrk nginx venv
+	@bench/run.py target/release/gatekey $(PARTS)
 
 screenshots: tools
 	SCREENSHOTS=$(CURDIR)/docs/screenshots $(CARGO) test --locked --test it the_whole_walk_works
@@ -81,7 +82,8 @@ slowhttp: build
 	@bench/slowhttp.sh target/release/gatekey
 
 footprint: build
-	@bench/footprint.sh target/release/gatekey
+	@bench/tools.sh venv
+	@bench/run.py target/release/gatekey footprint
 
 small:
 	@bench/small.sh

@@ -1,21 +1,32 @@
-"""What bench/run.py measures with: servers, their CPU time, wrk, and Welch's t-test."""
+"""What is measured with: a process's CPU time and memory, wrk, clients that log in, medians, Welch's t-test."""
 
+import base64
+import http.client
 import math
 import os
 import re
-import socket
 import statistics
 import subprocess
-import tempfile
+import threading
 import time
 from pathlib import Path
 
+QUICK = os.environ.get("BENCH_QUICK") == "1"
+ROUNDS = 1 if QUICK else 3
+SECONDS = 1 if QUICK else 2
+NAME, PASSWORD = "ok", "correct horse"
+
+
+def basic(name, password):
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
 
 class Process:
-    """A running server: its URL, and the processes whose CPU time is its own."""
+    """A running server: where it is asked for what a token guards, and the processes whose cost is its own."""
 
-    def __init__(self, child, port):
-        self.child, self.port, self.url = child, port, f"http://127.0.0.1:{port}"
+    def __init__(self, child, port, path="/api/resource"):
+        self.child, self.port, self.path = child, port, path
+        self.url = f"http://127.0.0.1:{port}"
 
     def pids(self):
         children = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text()
@@ -25,70 +36,27 @@ class Process:
         """CPU time of all threads, ended ones too: the process's clock, which clock_getcpuclockid(3) would name."""
         return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids())
 
+    def kib(self, line):
+        """A line of /proc/PID/status, VmRSS say, summed over its processes."""
+        texts = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
+        return sum(int(re.search(rf"^{line}:\s+(\d+) kB$", text, re.MULTILINE)[1]) for text in texts)
+
     def stop(self):
         self.child.terminate()
         self.child.wait()
 
 
-class Gatekey(Process):
-    """`gatekey serve`, with a directory and a free port of its own."""
-
-    def __init__(self, binary, *options):
-        self.binary, self.directory = binary, tempfile.TemporaryDirectory()
-        self.data = ["--data", f"{self.directory.name}/data"]
-        # Attempts at passwords are what is measured here, so they must not be slowed down.
-        known = subprocess.run([binary, "help", "serve"], capture_output=True, text=True, check=True).stdout
-        options = [*options, "--log", "off", *(["--throttle", "off"] if "--throttle" in known else [])]
-        command = [binary, "serve", "--listen", "127.0.0.1:0", *self.data, *options]
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        ready = child.stdout.readline()
-        super().__init__(child, int(ready.rsplit(":", 1)[1]))
-
-    def command(self, *words, text=""):
-        """A gatekey command on the same data; what it prints."""
-        done = subprocess.run([self.binary, *words, *self.data], input=text, capture_output=True, text=True, check=True)
-        return done.stdout.strip()
-
-
-class Nginx(Process):
-    """nginx with one worker, which returns this JSON to everybody, and as plain as it can be."""
-
-    CONFIG = """
-        daemon off; worker_processes 1; pid %(directory)s/pid; error_log stderr crit;
-        events { worker_connections 1024; }
-        http {
-            access_log off; default_type application/json; keepalive_requests 1000000000;
-            client_body_temp_path %(directory)s; proxy_temp_path %(directory)s; fastcgi_temp_path %(directory)s;
-            uwsgi_temp_path %(directory)s; scgi_temp_path %(directory)s;
-            server { listen 127.0.0.1:%(port)d; location / { return 200 '%(body)s'; } }
-        }"""
-
-    def __init__(self, body):
-        self.directory = tempfile.TemporaryDirectory()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        config = Path(self.directory.name, "nginx.conf")
-        config.write_text(self.CONFIG % {"directory": self.directory.name, "port": port, "body": body})
-        path = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
-        command = ["nginx", "-e", "stderr", "-c", str(config)]
-        super().__init__(subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL), port)
-        for _ in range(100):
-            try:
-                return socket.create_connection(("127.0.0.1", port)).close()
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-        raise SystemExit("nginx does not start; see: nginx -e stderr -c " + str(config))
-
-
 class Load:
     """One run of wrk: requests answered with 2xx a second, server CPU a request, the 99th percentile."""
 
-    def __init__(self, server, authorization, connections, seconds):
-        threads = min(2, connections)
-        command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-        command += ["-H", f"Authorization: {authorization}", server.url + "/api/resource"]
+    def __init__(self, server, authorization, connections, seconds=SECONDS, tokens=None):
+        command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
+        command += ["-s", str(Path(__file__).with_name("spread.lua"))] if tokens else ["-H", f"Authorization: {authorization}"]
+        environment = {**os.environ, "TOKENS": str(tokens)}
         before, start = server.cpu_ns(), time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+        done = subprocess.run(
+            [*command, server.url + server.path], capture_output=True, text=True, check=True, timeout=seconds + 60, env=environment
+        )
         self.cpu_ns, elapsed = server.cpu_ns() - before, time.monotonic() - start
         self.answers = int(re.search(r"(\d+) requests in", done.stdout)[1])
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
@@ -99,6 +67,53 @@ class Load:
         self.p99_millis = float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit]
 
 
+class Clients:
+    """Some clients who do the same again and again, each on a connection and from a loopback address of its own, for as long as
+    the block lasts. `attempt(connection, client, number)` does it once and says whether it counts.
+    """
+
+    def __init__(self, server, clients, attempt):
+        self.server, self.attempt, self.is_over = server, attempt, False
+        self.counts = [0] * clients
+        self.threads = [threading.Thread(target=self.work, args=(client,)) for client in range(clients)]
+
+    def work(self, client):
+        # What a server counts by address must not shelter it here.
+        address = (f"127.0.0.{2 + client}", 0)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, source_address=address)
+        number = 0
+        while not self.is_over:
+            self.counts[client] += bool(self.attempt(connection, client, number))
+            number += 1
+
+    def count(self):
+        return sum(self.counts)
+
+    def per_second(self, seconds):
+        before, start = self.count(), time.monotonic()
+        time.sleep(seconds)
+        return (self.count() - before) / (time.monotonic() - start)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        time.sleep(0.5)  # by then all are at it
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+
+
+def ask(connection, method, path, fields=None, body=None):
+    """One request; the status."""
+    connection.request(method, path, body=body, headers=fields or {})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
 def median(loads, figure):
     """The median of a figure over repeated runs."""
     return statistics.median(getattr(load, figure) for load in loads)
@@ -107,7 +122,16 @@ def median(loads, figure):
 def spread(loads, figure):
     """The least and the greatest, beside the median."""
     values = [getattr(load, figure) for load in loads]
-    return min(values), max(values)
+    return f"{min(values):.0f}-{max(values):.0f}"
+
+
+def interleaved(rounds, runs):
+    """Does each of these, by name, once a round, so that what the machine does meanwhile is everybody's."""
+    loads = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            loads[name].append(run())
+    return loads
 
 
 def welch(a, b):

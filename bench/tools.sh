@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# Installs what the named benchmarks need, or says what is missing.
+# Installs what the named benchmarks need, or says what is missing; `venv` is target/venv-bench, with what
+# bench/requirements.txt lists.
 #
-#   bench/tools.sh wrk nginx
+#   bench/tools.sh wrk nginx venv
 set -u
+cd "$(dirname "$0")/.."
 missing=()
 for tool in "$@"; do
+    if [ "$tool" = venv ]; then
+        tests/python-env.sh bench/requirements.txt || exit 1
+        continue
+    fi
     PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || missing+=("${tool/%nginx/nginx-light}")
 done
 [ "${#missing[@]}" -gt 0 ] || exit 0

@@ -8,6 +8,8 @@
 #   target/venv-proxies    Caddy and Traefik
 #   target/venv-openapi    schemathesis, and a validator of OpenAPI documents
 #
+# With the argument bench/requirements.txt, target/venv-bench and no other: what `make bench` measures us beside.
+#
 # Each is made anew when its requirements or the Python changed, and left alone otherwise. Without them those tests are
 # skipped, loudly; in CI (CI=true) they fail.
 set -eu
@@ -38,9 +40,9 @@ install_python() {
     apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv >&2
 }
 
-# make_venv NAME: an environment of what requirements-NAME.txt lists.
+# make_venv NAME [FILE]: an environment of what the file lists, requirements-NAME.txt otherwise.
 make_venv() {
-    local venv=$root/target/venv-$1 requirements=$data/requirements-$1.txt wanted
+    local venv=$root/target/venv-$1 requirements=${2:-$data/requirements-$1.txt} wanted
     local build=$data/requirements-build.txt
     wanted=$( { "$python" -VV && command -v "$python" && cat "$build" "$requirements"; } | cksum)
     if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/stamp" 2>/dev/null)" = "$wanted" ]; then
@@ -64,6 +66,10 @@ if ! python=$(find_python); then
         say "there is no python3 with its venv module; install both: apt-get install python3 python3-venv"
         exit 1
     fi
+fi
+if [ "${1:-}" = bench/requirements.txt ]; then
+    make_venv bench "$root/$1"
+    exit
 fi
 for name in original current flask proxies openapi; do
     if ! make_venv "$name"; then

@@ -1,0 +1,112 @@
+"""What a token check costs: beside others, beside a password, beside a storm of logins, and where the token is no good."""
+
+import statistics
+import time
+
+from measuring import NAME, PASSWORD, ROUNDS, SECONDS, Clients, Load, ask, basic, interleaved, median, spread
+from servers import LIFETIME, Flask, Nginx, PocketBase, gatekey
+
+
+def tokens(binary, report):
+    """Token checks on kept connections: both loops of gatekey, an nginx that says the same and checks nothing, the article's
+    stack, and PocketBase, which reads one's own record."""
+    strict, tiny = gatekey(binary), gatekey(binary, "--loop", "tiny-http")
+    flask, pocketbase = Flask(), PocketBase()
+    servers = {
+        "gatekey strict": strict,
+        "gatekey tiny-http": tiny,
+        "nginx return 200": (Nginx(), strict[1]),
+        "article's stack": (flask, flask.token),
+        "PocketBase": (pocketbase, pocketbase.add_users(1)),
+    }
+    rows = []
+    for connections in (1, 8, 32, 128):
+        runs = {name: lambda who=who: Load(*who, connections) for name, who in servers.items()}
+        loads = interleaved(ROUNDS, runs)
+        for name, runs in loads.items():
+            figures = [median(runs, "per_second"), spread(runs, "per_second"), median(runs, "cpu_micros"), median(runs, "p99_millis")]
+            rows.append([connections, name, *figures])
+        if connections == 32:
+            cpu = {name: median(runs, "cpu_micros") for name, runs in loads.items()}
+            rate = {name: median(runs, "per_second") for name, runs in loads.items()}
+    report.table(["connections", "server", "checks/s", "min-max", "CPU us", "p99 ms"], rows)
+    report.note("tiny-http serves four connections at a time; the others wait until one of those closes.")
+    report.chart("Token checks a second, 32 connections", rate)
+    report.chart("CPU microseconds a check, 32 connections", cpu)
+    ours = "gatekey strict"
+    report.ratio("CPU a check, strict / nginx, 32 connections", cpu[ours] / cpu["nginx return 200"], "<=", 1.6)
+    report.ratio("checks/s, strict / tiny-http, 32 connections", rate[ours] / rate["gatekey tiny-http"], ">=", 1.5)
+    report.ratio("checks/s, strict / PocketBase, 32 connections", rate[ours] / rate["PocketBase"], ">=", 15)
+    report.ratio("checks/s, strict / article's stack, 32 connections", rate[ours] / rate["article's stack"], ">=", 60)
+    for server, _ in servers.values():
+        server.stop()
+
+
+def proved(binary, report):
+    """The password with every request, just proved, or a token with every request; 8 connections."""
+    server, token = gatekey(binary)
+    loads = interleaved(ROUNDS, {
+        "password, just proved": lambda: Load(server, basic(NAME, PASSWORD), 8),
+        "token": lambda: Load(server, token, 8),
+    })
+    server.stop()
+    rate = {name: median(runs, "per_second") for name, runs in loads.items()}
+    report.table(["shown", "requests/s", "CPU us"], [[name, rate[name], median(runs, "cpu_micros")] for name, runs in loads.items()])
+    report.ratio("requests/s, password just proved / token", rate["password, just proved"] / rate["token"], ">=", 0.8)
+
+
+def nobody_of_gatekey(connection, client, number):
+    return ask(connection, "GET", "/api/resource", {"Authorization": basic(f"nobody {client} {number}", "wrong")}) == 401
+
+
+def storm(binary, report):
+    """Token checks on 32 connections while nobody logs in, and while eight clients guess, so that every hash slot is busy."""
+    server, token = gatekey(binary)
+    pocketbase = PocketBase()
+    record_token = pocketbase.add_users(1)
+
+    def nobody_of_pocketbase(connection, client, number):
+        return ask(connection, "POST", pocketbase.LOGIN, pocketbase.JSON, pocketbase.credentials(0, f"wrong {client} {number}")) == 400
+
+    servers = {"gatekey": (server, token, nobody_of_gatekey), "PocketBase": (pocketbase, record_token, nobody_of_pocketbase)}
+    loads = {(name, when): [] for name in servers for when in ("quiet", "storm")}
+    logins = {name: [] for name in servers}
+    for _ in range(ROUNDS):
+        for name, (server, token, attempt) in servers.items():
+            loads[name, "quiet"].append(Load(server, token, 32))
+            with Clients(server, 8, attempt) as clients:
+                before, start = clients.count(), time.monotonic()
+                loads[name, "storm"].append(Load(server, token, 32))
+                logins[name].append((clients.count() - before) / (time.monotonic() - start))
+    rows = []
+    for (name, when), runs in loads.items():
+        hashes = statistics.median(logins[name]) if when == "storm" else 0.0
+        rows.append([name, when, median(runs, "per_second"), median(runs, "p99_millis"), hashes])
+    report.table(["server", "when", "checks/s", "p99 ms", "logins/s"], rows)
+    report.chart("99th percentile in ms, 32 connections", {f"{row[0]}, {row[1]}": row[3] for row in rows})
+    for name, (server, _, _) in servers.items():
+        server.stop()
+        rate, tail = [median(loads[name, "storm"], figure) / median(loads[name, "quiet"], figure) for figure in ("per_second", "p99_millis")]
+        aims = {"gatekey": (">=", 0.7), "PocketBase": None}[name]
+        report.ratio(f"checks/s, {name}, storm / quiet", rate, *(aims or ()))
+        report.ratio(f"99th percentile, {name}, storm / quiet", tail, *(("<=", 3.0) if aims else ()))
+
+
+def refused(binary, report):
+    """Tokens that are no good cost no more than good ones; 8 connections."""
+    server, good = gatekey(binary)
+    server.command("user", "add", "revoked", text=PASSWORD)
+    revoked = server.token("revoked")
+    server.command("user", "revoke", "revoked")
+    expired = server.command("token", "issue", NAME, "--token-lifetime", "1")
+    time.sleep(2)
+    head, _, signature = good.rpartition(".")
+    forged = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    cases = {"good": good, "forged": forged, "expired": f"Bearer {expired}", "revoked": revoked}
+    loads = interleaved(ROUNDS, {name: lambda token=token: Load(server, token, 8, 1) for name, token in cases.items()})
+    server.stop()
+    rows = []
+    for name, runs in loads.items():
+        share = sum(run.refused for run in runs) / sum(run.answers for run in runs)
+        rows.append([name, median(runs, "answers"), f"{share:.0%}", median(runs, "cpu_micros")])
+    report.table(["token", "answers/s", "refused", "CPU us"], rows)

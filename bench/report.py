@@ -1,0 +1,124 @@
+"""What was measured, for people and for programs: tables as they come, then Markdown, JSON and a chart; and two runs compared."""
+
+import datetime
+import json
+import os
+import platform
+import re
+from html import escape
+from pathlib import Path
+
+
+class Report:
+    """One run. Its parts print what they find here, and it keeps that."""
+
+    def __init__(self, versions, rounds, seconds):
+        self.machine = machine()
+        self.date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+        self.versions, self.how = versions, f"medians of {rounds} interleaved runs of {seconds} s"
+        self.lines, self.ratios, self.charts = [], [], []
+        self.say("# What a request costs\n")
+        self.say(f"`make bench`, {self.date}; {self.how}. The load generator shares the machine with the servers, so ratios say more than figures.\n")
+        self.say(f"{self.machine}\n")
+        self.say("\n".join(f"- {name}: {version}" for name, version in versions.items()) + "\n")
+
+    def say(self, text):
+        print(text, flush=True)
+        self.lines.append(text)
+
+    def part(self, name, doc):
+        self.say(f"\n## {name}\n\n{' '.join(doc.split())}\n")
+
+    def table(self, header, rows):
+        cells = [header, *[[figure(cell) for cell in row] for row in rows]]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+        is_text = [all(isinstance(row[column], str) for row in rows) for column in range(len(header))]
+        for number, row in enumerate(cells):
+            padded = [cell.ljust(width) if text else cell.rjust(width) for cell, width, text in zip(row, widths, is_text)]
+            self.say("| " + " | ".join(padded) + " |")
+            if number == 0:
+                self.say("|" + "|".join("-" * (w + 2) if text else "-" * (w + 1) + ":" for w, text in zip(widths, is_text)) + "|")
+
+    def note(self, text):
+        self.say(f"\n{text}")
+
+    def ratio(self, name, value, relation=None, goal=None):
+        """A ratio of this run, and whether it is at most or at least what was aimed at, if something was."""
+        self.ratios.append({"name": name, "value": round(value, 4), "relation": relation, "goal": goal})
+
+    def chart(self, title, bars):
+        self.charts.append((title, bars))
+
+    def close(self, directory):
+        self.part("Ratios", "What was aimed at is for this run's machine.")
+        rows = []
+        for ratio in self.ratios:
+            value, relation, goal = ratio["value"], ratio["relation"], ratio["goal"]
+            reached = "" if relation is None else "reached" if (value <= goal if relation == "<=" else value >= goal) else "NOT REACHED"
+            rows.append([ratio["name"], f"{value:.2f}", f"{relation} {goal}" if relation else "", reached])
+        self.table(["ratio", "value", "aim", ""], rows)
+        if not directory:
+            return
+        Path(directory).mkdir(parents=True, exist_ok=True)
+        base = Path(directory, "latest")
+        base.with_suffix(".md").write_text("\n".join(self.lines) + "\n")
+        base.with_suffix(".svg").write_text(svg(self.charts))
+        kept = {"date": self.date, "machine": self.machine, "versions": self.versions, "how": self.how, "ratios": self.ratios}
+        text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
+        base.with_suffix(".json").write_text(text)
+        Path(directory, f"{self.date[:16].replace(' ', 'T').replace(':', '')}.json").write_text(text)
+
+
+def figure(cell):
+    """Three digits at least, and no more than mean something."""
+    if not isinstance(cell, float):
+        return str(cell)
+    return f"{cell:.0f}" if cell >= 1000 else f"{cell:.1f}" if cell >= 10 else f"{cell:.2f}"
+
+
+def machine():
+    model = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores ({model[1] if model else '?'}), {gib:.0f} GiB, {platform.system()} {platform.release()}, {platform.machine()}"
+
+
+STYLE = """
+text { font: 14px system-ui, sans-serif; fill: #1c2430 } .title { font-weight: 600; font-size: 15px } .value { font-variant-numeric: tabular-nums }
+.ours { fill: #1b4f9c } .others { fill: #9aa4b2 }
+@media (prefers-color-scheme: dark) { text { fill: #e8e6e1 } .ours { fill: #9cc0ff } .others { fill: #5d6877 } }
+"""
+
+
+def svg(charts):
+    """Horizontal bars, one group a chart; gatekey's own stand out. Readable by day and by night."""
+    width, label, row, parts, y = 760, 190, 26, [], 8
+    for title, bars in charts:
+        parts.append(f'<text class="title" x="8" y="{y + 18}">{escape(title)}</text>')
+        y += 32
+        most = max(bars.values())
+        for name, value in bars.items():
+            length = max(2, (width - label - 110) * value / most)
+            kind = "ours" if name.startswith("gatekey") else "others"
+            parts.append(f'<text x="{label - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>')
+            parts.append(f'<rect class="{kind}" x="{label}" y="{y + 3}" width="{length:.1f}" height="{row - 8}" rx="3"/>')
+            parts.append(f'<text class="value" x="{label + length + 8:.1f}" y="{y + 16}">{figure(float(value))}</text>')
+            y += row
+        y += 16
+    body = "\n".join(parts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" '
+        f'aria-label="What a request costs">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
+    )
+
+
+def compare(one, other, tolerance=0.2):
+    """The ratios of two runs that differ by more than this; whether there is none."""
+    first, second = [
+        {ratio["name"]: ratio["value"] for ratio in json.loads(Path(file).read_text())["ratios"]} for file in (one, other)
+    ]
+    differ = 0
+    for name in first.keys() & second.keys():
+        change = second[name] / first[name] - 1
+        differ += abs(change) > tolerance
+        print(f"{'DIFFERS' if abs(change) > tolerance else 'same':8} {change:+7.0%}  {first[name]:10.2f} {second[name]:10.2f}  {name}")
+    return differ == 0
