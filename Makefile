@@ -64,7 +64,7 @@ examples:
 	$(CARGO) run --locked --quiet --example token --no-default-features
 	$(CARGO) run --locked --quiet --example embed
 
-bench: build
+bench: build static
 	@bench/tools.sh wrk nginx venv
 	@bench/run.py target/release/gatekey $(PARTS)
 

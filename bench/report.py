@@ -50,7 +50,7 @@ class Report:
         self.charts.append((title, bars))
 
     def close(self, directory):
-        self.part("Ratios", "What was aimed at is for this run's machine.")
+        self.part("Ratios", "What was aimed at, and what came out.")
         rows = []
         for ratio in self.ratios:
             value, relation, goal = ratio["value"], ratio["relation"], ratio["goal"]
@@ -62,11 +62,20 @@ class Report:
         Path(directory).mkdir(parents=True, exist_ok=True)
         base = Path(directory, "latest")
         base.with_suffix(".md").write_text("\n".join(self.lines) + "\n")
+        into_readme(self.lines[-len(rows) - 2 :])
         base.with_suffix(".svg").write_text(svg(self.charts))
         kept = {"date": self.date, "machine": self.machine, "versions": self.versions, "how": self.how, "ratios": self.ratios}
         text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
         base.with_suffix(".json").write_text(text)
         Path(directory, f"{self.date[:16].replace(' ', 'T').replace(':', '')}.json").write_text(text)
+
+
+def into_readme(table):
+    """The README shows the newest ratios, between two comments."""
+    readme = Path(__file__).parent.parent / "README.md"
+    begin, end = "which make bench puts here -->\n", "<!-- end of the ratios -->"
+    before, rest = readme.read_text().split(begin)
+    readme.write_text(before + begin + "\n" + "\n".join(table) + "\n\n" + end + rest.split(end)[1])
 
 
 def figure(cell):

@@ -1,4 +1,4 @@
-//! The README's transcript, run line by line with the real curl against the real binary.
+//! The README: its transcript, run line by line with the real curl against the real binary; and its figures.
 
 use crate::process::Server;
 use crate::skip;
@@ -73,4 +73,12 @@ fn the_readmes_transcript_is_what_happens() {
         assert_eq!(comparable(&printed), comparable(&expected), "{command}");
     }
     assert!(token.is_some(), "no exchange had a token");
+}
+
+#[test]
+fn the_readmes_figures_are_those_of_the_newest_run() {
+    let shown = include_str!("../../README.md").split("which make bench puts here -->").nth(1).unwrap();
+    let shown = shown.split("<!-- end of the ratios -->").next().unwrap().trim();
+    assert!(shown.lines().count() > 10, "{shown}");
+    assert!(include_str!("../../bench/results/latest.md").contains(shown), "{shown}");
 }
