@@ -94,6 +94,7 @@ pub(super) const SERVE: Command = Command {
         &options::LOOKUPS_PER_ADDRESS,
         &options::TRUSTED_PROXY,
         &options::CORS_ORIGIN,
+        &options::NO_PAGE,
         &options::ALLOW_CLEARTEXT,
         &options::LOOP,
         &options::MAX_CONNECTIONS,

@@ -170,6 +170,7 @@ impl<'a> Settings<'a> {
             throttle: None,
             trusted_proxies: self.trusted_proxies()?,
             cors_origins: self.list(&options::CORS_ORIGIN, Origin::parse)?,
+            page: !self.flag(&options::NO_PAGE)?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());

@@ -30,6 +30,9 @@ pub struct Policy {
     pub trusted_proxies: TrustedProxies,
     /// Whose pages may read answers besides our own. Default: nobody's.
     pub cors_origins: Vec<Origin>,
+    /// Whether the routes have the page at `/`. Default: no, since whoever embeds them has pages of their own; `gatekey serve`
+    /// has it.
+    pub page: bool,
 }
 
 impl Default for Policy {
@@ -44,6 +47,7 @@ impl Default for Policy {
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
             cors_origins: Vec::new(),
+            page: false,
         }
     }
 }

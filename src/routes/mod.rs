@@ -8,6 +8,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` | `verify::verify` |
 //! | `GET /healthz` | `health` |
+//! | `GET /` | `page::show` |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
 //! `Target::allow`, and an arm in `serve` that calls a new function. (`/api/verify` takes any method, so `answer` calls its
@@ -25,12 +26,14 @@
 //! | `cors.rs` | which other sites' pages may read answers |
 //! | `site.rs` | whose page sent this, and under which URL are we reached |
 //! | `failure.rs` | every error, with its status and its words |
+//! | `page/` | the page at `/`, as a browser gets it |
 //! | `outcome.rs` | what became of credentials, for log and metrics |
 
 mod body;
 mod cors;
 mod failure;
 mod outcome;
+mod page;
 mod sender;
 mod site;
 mod tokens;
@@ -64,6 +67,8 @@ enum Target {
     Verify,
     /// Whether this server can serve.
     Health,
+    /// The page, where the policy has it.
+    Page,
 }
 
 impl Target {
@@ -75,6 +80,7 @@ impl Target {
             "/api/resource" => Some(Self::Resource),
             "/api/verify" => Some(Self::Verify),
             "/healthz" => Some(Self::Health),
+            "/" => Some(Self::Page),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
     }
@@ -88,6 +94,7 @@ impl Target {
             Self::Resource => "/api/resource",
             Self::Verify => "/api/verify",
             Self::Health => "/healthz",
+            Self::Page => "/",
         }
     }
 
@@ -97,7 +104,7 @@ impl Target {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health => Some("GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Page => Some("GET, HEAD, OPTIONS"),
             Self::Verify => None,
         }
     }
@@ -133,7 +140,7 @@ struct Call<'a> {
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     let sender = Sender::of(realm, request);
-    let target = Target::at(&request.path);
+    let target = Target::at(&request.path).filter(|target| *target != Target::Page || realm.policy().page);
     let response = answer(realm, request, target, sender, now).unwrap_or_else(Response::from);
     let mut response = cors::open(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
@@ -175,6 +182,7 @@ fn serve(call: &Call<'_>, target: Target, allow: &'static str) -> Result<Respons
         (Target::Token, "DELETE") => tokens::revoke_all(call),
         (Target::Resource, "GET" | "HEAD") => resource(call),
         (Target::Health, "GET" | "HEAD") => health(call.realm),
+        (Target::Page, "GET" | "HEAD") => Ok(page::show()),
         _ => Err(Failure::method_not_allowed(allow)),
     }
 }
@@ -274,7 +282,8 @@ mod tests {
             ("/api/../api/users", None),
             ("/API/users", None),
             ("/api/token/", None),
-            ("/", None),
+            ("/", Some(Target::Page)),
+            ("//", None),
             ("", None),
             ("*", None),
         ] {

@@ -32,6 +32,13 @@ pub(in crate::cli) const CORS_ORIGIN: Opt = Opt {
            credentials that the browser remembers. May be given several times; in the variable, commas stand between. \
            Default: none.",
 };
+pub(in crate::cli) const NO_PAGE: Opt = Opt {
+    name: "no-page",
+    value: None,
+    default: None,
+    help: "Don't serve the page at /, which walks whoever opens it through registration, passwords and tokens with \
+           requests of their own.",
+};
 pub(in crate::cli) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",
     value: None,
