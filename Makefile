@@ -5,6 +5,7 @@
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
 # make small      what each set of features takes, and a server in a small place at each cost of passwords; some minutes
+# make screenshots  the page at / as the README shows it, light and dark, by Chromium; smaller where pngquant is
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
 # make install    the same, installed: PREFIX (/usr/local), DESTDIR
@@ -13,7 +14,7 @@
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small fuzz clean
+.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -101,6 +102,11 @@ dist-test: dist
 install: build
 	deploy/stage.sh target/release/gatekey target/stage
 	target/stage/install.sh
+
+screenshots: tools
+	mkdir -p docs/screenshots
+	$(CARGO) test --locked --test it page::screenshots -- --ignored
+	-command -v pngquant >/dev/null && pngquant --force --ext .png docs/screenshots/*.png
 
 # The properties that `make test` tries for a few seconds, for longer and with a fuzzer that sees which code runs.
 FUZZ_SECONDS = 60

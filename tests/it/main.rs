@@ -11,6 +11,7 @@
 
 mod api;
 mod backups;
+mod browser;
 mod clients;
 mod commands;
 mod doctor;
@@ -29,6 +30,7 @@ mod load;
 mod memory;
 mod migration;
 mod original;
+mod page;
 mod process;
 mod proxies;
 mod python;
