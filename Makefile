@@ -69,8 +69,9 @@ bench: build static
 	@bench/run.py target/release/gatekey $(PARTS)
 
 screenshots: tools
-	SCREENSHOTS=$(CURDIR)/docs/screenshots $(CARGO) test --locked --test it the_whole_walk_works
-	-pngquant --force --ext .png 64 docs/screenshots/*.png
+	mkdir -p docs/screenshots
+	$(CARGO) test --locked --test it page::screenshots -- --ignored
+	-command -v pngquant >/dev/null && pngquant --force --ext .png docs/screenshots/*.png
 
 # The five seconds of it in `make test` are of the debug build.
 SIEGE_SECONDS ?= 600

@@ -10,10 +10,15 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
 /// A MAC: 32 bytes.
 pub type Signature = [u8; 32];
+
+/// The SHA-256 of some bytes (FIPS 180-4): a name for them that nobody can give to others. No signature: it needs no key.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
 
 /// One secret, ready to sign. Its bytes are not kept, only the hash states made from them; these are wiped
 /// when it is dropped.
@@ -242,6 +247,13 @@ impl core::error::Error for KeyRingError {}
 mod tests {
     use super::*;
     use alloc::string::ToString;
+
+    /// FIPS 180-2, appendix B.1.
+    #[test]
+    fn the_hash_is_sha_256() {
+        let hash = "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0";
+        assert_eq!(encoding::encode_base64url(sha256(b"abc")), hash);
+    }
 
     /// RFC 4231 section 4.3 (test case 2) has a key of four bytes, so its case 3 and 7 serve here.
     #[test]

@@ -249,24 +249,24 @@ impl Realm {
     /// # Errors
     /// [`SessionOver`] when nothing is left.
     pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
-        self.issue_token_for(self.policy.token_lifetime, principal, now)
+        self.issue_token_for(principal, Duration::MAX, now)
     }
 
-    /// The same for a shorter time than the policy's, if this is one.
+    /// The same, for no longer than this: whoever asks may want less than the policy gives, never more.
     ///
     /// # Errors
-    /// [`SessionOver`], also for no time at all.
+    /// [`SessionOver`] when nothing is left.
     pub fn issue_token_for(
         &self,
-        lifetime: Duration,
         principal: &Principal,
+        at_most: Duration,
         now: Now,
     ) -> Result<IssuedToken, SessionOver> {
         let now = self.time.at(now);
         self.refresh_keys(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_ends = principal.auth_time.saturating_add(max_session);
-        let expires_at = now.unix.saturating_add(lifetime.min(token_lifetime)).min(session_ends);
+        let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
         let lifetime = expires_at.duration_since(now.unix);
         if lifetime.is_zero() {
             return Err(SessionOver);

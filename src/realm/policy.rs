@@ -30,7 +30,8 @@ pub struct Policy {
     pub trusted_proxies: TrustedProxies,
     /// Whose pages may read answers besides our own. Default: nobody's.
     pub cors_origins: Vec<Origin>,
-    /// Whether browsers are shown the page at `/`. Default: yes.
+    /// Whether the routes have the page at `/`. Default: no, since whoever embeds them has pages of their own; `gatekey serve`
+    /// has it.
     pub page: bool,
 }
 
@@ -46,7 +47,7 @@ impl Default for Policy {
             public_url: None,
             trusted_proxies: TrustedProxies::default(),
             cors_origins: Vec::new(),
-            page: true,
+            page: false,
         }
     }
 }

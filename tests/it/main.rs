@@ -11,6 +11,7 @@
 
 mod api;
 mod backups;
+mod browser;
 mod clients;
 mod commands;
 mod doctor;

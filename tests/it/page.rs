@@ -1,241 +1,352 @@
-//! The page at `/`, as a person walks through it: in the real Chromium, by mouse and by keyboard.
+//! The page at `/`, in the real browser: the whole walk, what goes wrong on it, and what it may not do.
 
-mod browser;
-
-use crate::harness::{TestRealm, field, text};
-use crate::process::{Server, status};
-use browser::Browser;
-use gatekey::http::Request;
-use gatekey::json::{Value, json};
-use gatekey::realm::Policy;
+use crate::browser::{Browser, ENTER, TAB};
+use crate::process::{Server, body, field, status, written};
 use std::fs;
-use std::path::Path;
+use std::process::Command;
 
-/// The WebDriver standard's names of two keys.
-const TAB: &str = "\u{e004}";
-const ENTER: &str = "\u{e007}";
+/// A name and a password that shells, JSON and base64 go wrong on.
+const NAME: &str = "o'brien \"bob\" $HOME é";
+const PASSWORD: &str = "p:a'ss `id` \\ \"wörd\" ☃";
+
+/// Presses a step's button and waits for this outcome: a status, or a word for none.
+#[track_caller]
+fn act(browser: &Browser, action: &str, outcome: &str) {
+    browser.click(&format!("[data-action={action}]"));
+    browser.find(&format!("section:has([data-action={action}])[data-status=\"{outcome}\"]"));
+}
+
+/// Registers, and gets a token.
+fn begin(browser: &Browser, server: &Server) {
+    browser.open(&server.url("/"));
+    act(browser, "register", "201");
+    act(browser, "token", "200");
+}
+
+fn assert_contains(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in {text:?}");
+    }
+}
 
 #[test]
-fn the_page_may_do_nothing_but_ask_this_server() {
-    let response = TestRealm::new().send(&Request::new("GET", "/"));
-    assert_eq!((response.status, field(&response, "Content-Type")), (200, Some("text/html; charset=utf-8")));
-    let page = text(&response);
-    let policy = field(&response, "Content-Security-Policy").unwrap();
-    for (tag, directive) in [("script", "script-src"), ("style", "style-src")] {
-        let inside =
-            page.split(&format!("<{tag}>")).nth(1).unwrap().split(&format!("</{tag}>")).next().unwrap();
-        let expected = format!("{directive} 'sha256-{}';", sha256(inside));
-        assert!(policy.contains(&expected), "the page has changed, and the policy needs {expected}");
-    }
-    for rule in ["default-src 'none'", "connect-src 'self'", "frame-ancestors 'none'", "form-action 'none'"] {
-        assert!(policy.contains(rule), "{policy}");
-    }
+fn the_page_is_one_answer_and_no_page_turns_it_off() {
+    let server = Server::start(&[]);
+    let page = server.request("GET /", &[], "");
+    assert_eq!((status(&page), field(&page, "Content-Type")), (200, Some("text/html; charset=utf-8")));
+    let policy = field(&page, "Content-Security-Policy").unwrap();
+    let wanted = [
+        "default-src 'none'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ];
+    assert_contains(policy, &wanted);
     assert!(!policy.contains("unsafe"), "{policy}");
-    for outside in
-        ["http://", "https://", "src=", "localStorage", "sessionStorage", "indexedDB", "cookie", "innerHTML"]
-    {
-        assert!(!page.contains(outside), "{outside}");
-    }
-}
+    assert_eq!(field(&page, "Referrer-Policy"), Some("no-referrer"));
+    assert_eq!(field(&page, "X-Content-Type-Options"), Some("nosniff"));
+    let head = server.request("HEAD /", &[], "");
+    assert_eq!((body(&head), field(&head, "Content-Length")), ("", field(&page, "Content-Length")));
 
-fn sha256(text: &str) -> String {
-    use sha2::Digest as _;
-    gatekey::encoding::encode_base64(sha2::Sha256::digest(text))
+    let without = Server::start(&["--no-page"]);
+    let answer = without.request("GET /", &[], "");
+    let nothing = r#"{"error":"not_found","message":"Nothing is at this path."}"#;
+    assert_eq!((status(&answer), body(&answer)), (404, nothing));
 }
 
 #[test]
-fn without_the_page_nothing_is_at_the_root() {
-    let realm = TestRealm::with_policy(Policy { page: false, ..Policy::default() });
-    let response = realm.send(&Request::new("GET", "/"));
-    assert_eq!((response.status, response.about.route), (404, None));
-    let server = Server::start(&["--no-page"]);
-    assert_eq!(status(&server.request("GET /", &[], "")), 404);
+fn the_page_walks_through_registration_password_and_token() {
+    let test = "the_page_walks_through_registration_password_and_token";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/"));
+    act(&browser, "use", "missing");
+    assert_eq!(browser.text("#use .verdict"), "There is no token yet: get one in step 4.");
+
+    browser.fill("[name=username]", NAME);
+    browser.fill("[name=password]", PASSWORD);
+    browser.press("[name=password]", ENTER);
+    browser.find("#register[data-status=\"201\"]");
+    let host = format!("Host: {}", server.address);
+    assert_contains(&browser.text("#register .request"), &["POST /api/users HTTP/1.1", &host, "wörd"]);
+    assert_contains(&browser.text("#register .answer"), &["201 Created", "Location: http", "/api/users/1"]);
+
+    act(&browser, "stranger", "401");
+    let challenge = "WWW-Authenticate: Basic realm=\"Authentication Required\"";
+    assert_contains(&browser.text("#stranger .answer"), &["401 Unauthorized", challenge]);
+
+    act(&browser, "password", "200");
+    assert_eq!(browser.text("#password .decoded"), format!("{NAME}:{PASSWORD}"));
+    assert_eq!(browser.text("#password .verdict"), format!("200 The door opened: “Hello, {NAME}!”"));
+    act(&browser, "wrong", "401");
+
+    act(&browser, "token", "200");
+    assert_contains(&browser.text("#token .request"), &["GET /api/token?duration=60 HTTP/1.1"]);
+    assert_contains(&browser.text("#token-state"), &["token: ", " left"]);
+    act(&browser, "use", "200");
+    assert_contains(&browser.text("#use .request"), &["Authorization: Bearer eyJ"]);
+    act(&browser, "renew", "200");
+    act(&browser, "late", "200");
+
+    leave(&browser);
+    let done = browser.run("return document.querySelectorAll('nav .done').length");
+    assert_eq!(done, 9, "steps are done");
+    assert_quiet(&browser, &server);
 }
 
-/// A browser with the page open.
-struct Visit {
-    browser: Browser,
-    server: Server,
+/// The walk's end: signed out, another password, gone.
+fn leave(browser: &Browser) {
+    act(browser, "signOut", "204");
+    assert_eq!(browser.text("#token-state"), "token dead");
+    act(browser, "dead", "401");
+    act(browser, "break", "missing");
+
+    browser.fill("[name=new-password]", "correct horse");
+    act(browser, "change", "204");
+    act(browser, "password", "200");
+    assert_eq!(browser.text("#password .decoded"), format!("{NAME}:correct horse"));
+    act(browser, "remove", "204");
+    act(browser, "password", "401");
 }
 
-impl Visit {
-    fn start(test: &str, options: &[&str]) -> Option<Self> {
-        let browser = Browser::start(test)?;
-        let server = Server::start(options);
-        browser.open(&server.url("/"));
-        Some(Self { browser, server })
+/// The console has nothing but the browser's own line for each answer that is an error, and nobody else was asked.
+fn assert_quiet(browser: &Browser, server: &Server) {
+    let refused = "Failed to load resource: the server responded with a status of 401 (Unauthorized)";
+    let expected =
+        [("/api/resource"), ("/api/token")].map(|path| format!("{} - {refused}", server.url(path)));
+    for [source, level, message] in browser.console() {
+        assert!(source == "network" && expected.contains(&message), "{level} {source}: {message}");
     }
-
-    /// Presses a button of a step, and waits for its answer: the status, and what the person is told.
-    #[track_caller]
-    fn press(&self, step: &str, button: &str) -> (String, String) {
-        self.browser.run(&format!("document.querySelector('#{step} .exchange')?.remove()"));
-        self.browser.click(&format!("#{step} button{button}"));
-        self.browser
-            .await_that(&format!("return Boolean(document.querySelector('#{step} .verdict')?.textContent)"));
-        let status =
-            self.browser.run(&format!("return document.querySelector('#{step} .verdict').dataset.status"));
-        (status.as_str().unwrap_or_default().into(), self.browser.text(&format!("#{step} .verdict")))
-    }
-
-    #[track_caller]
-    fn assert_answer(&self, step: &str, button: &str, expected: &str) {
-        let (status, said) = self.press(step, button);
-        assert_eq!(status, expected, "{step} {button}: {said}");
-    }
-
-    fn shown(&self, step: &str) -> String {
-        self.browser.text(&format!("#{step} .exchange"))
-    }
-
-    /// Nothing went wrong in the page, and it asked nobody else. What the network says of each 4xx and 5xx by itself
-    /// is no error of the page's.
-    #[track_caller]
-    fn assert_clean(&self) {
-        let is_status = |entry: &Value| {
-            entry["message"]
-                .as_str()
-                .unwrap()
-                .contains("Failed to load resource: the server responded with a status of")
-        };
-        let errors: Vec<_> =
-            self.browser.log("browser").into_iter().filter(|entry| !is_status(entry)).collect();
-        assert_eq!(errors, Vec::<Value>::new());
-        let own = self.server.url("/");
-        let mut asked = 0;
-        for entry in self.browser.log("performance") {
-            let event = gatekey::json::parse_object(entry["message"].as_str().unwrap().as_bytes()).unwrap();
-            let message = &event["message"];
-            if message["method"] == "Network.requestWillBeSent" {
-                let url = message["params"]["request"]["url"].as_str().unwrap();
-                assert!(url.starts_with(&own) || url.starts_with("data:"), "{url}");
-                asked += 1;
-            }
-        }
-        assert!(asked > 0, "the log of requests is empty");
+    let (requests, own) = (browser.requests(), server.url("/"));
+    assert!(requests.len() > 10, "only {} requests were seen", requests.len());
+    for url in requests {
+        assert!(url.starts_with(&own) || url.starts_with("data:"), "{url} was asked for");
     }
 }
 
 #[test]
-fn the_whole_walk_works_and_shows_what_was_sent() {
-    let Some(visit) = Visit::start("the_whole_walk_works_and_shows_what_was_sent", &[]) else { return };
-    let browser = &visit.browser;
-    browser.fill("#name", "josé");
-    browser.fill("#secret", "it's a pass:word");
-    visit.assert_answer("register", "", "201");
-    assert!(visit.shown("register").contains("POST /api/users HTTP/1.1\n"), "{}", visit.shown("register"));
-    assert!(visit.shown("register").contains(r#"-d '{"username":"josé","password":"it'\''s a pass:word"}'"#));
-    visit.assert_answer("register", "", "400");
-    assert!(browser.text("#register .verdict").contains("A user with this name"));
-
-    visit.assert_answer("knock", "", "401");
-    assert!(visit.shown("knock").contains("www-authenticate: Basic realm="), "{}", visit.shown("knock"));
-    visit.assert_answer("password", "", "200");
-    let shown = visit.shown("password");
-    assert!(shown.contains("Authorization: Basic am9zw6k6aXQncyBhIHBhc3M6d29yZA=="), "{shown}");
-    assert!(shown.contains("Basic is base64 of: josé:it's a pass:word"), "{shown}");
-    assert!(shown.contains(r#"{"data":"Hello, josé!"}"#), "{shown}");
-    visit.assert_answer("password", "[value=wrong]", "401");
-
-    visit.assert_answer("token", "", "200");
-    assert!(browser.text("#countdown").starts_with("Expires in "), "{}", browser.text("#countdown"));
-    for (part, expected) in [("part-0", "alg: HS256"), ("part-1", "id: 1"), ("part-2", "HMAC-SHA-256")] {
-        browser.run(&format!("document.querySelector('.{part}').focus()"));
-        assert!(browser.text("#decoded").contains(expected), "{}", browser.text("#decoded"));
-    }
-    visit.assert_answer("use", "", "200");
-    visit.assert_answer("tamper", "", "401");
-    let token = browser.text("#parts");
-    assert!(!visit.shown("tamper").contains(&token) && visit.shown("use").contains(&token));
-    browser.run("document.getElementById('scheme').value = 'basic'");
-    visit.assert_answer("use", "[value=renew]", "200");
-    assert_eq!(browser.text("#parts").split('.').count(), 3);
-
-    take_pictures(browser);
-    visit.assert_answer("leave", "[value=sign-out]", "204");
-    visit.assert_answer("use", "", "401");
-    visit.assert_answer("leave", "[value=change]", "204");
-    visit.assert_answer("password", "", "200");
-    visit.assert_answer("leave", "[value=delete]", "204");
-    visit.assert_answer("password", "", "401");
-    assert_eq!(visit.server.login("josé", "battery staple"), 401);
-    visit.assert_clean();
-}
-
-/// For the README, and to be looked at: `make screenshots`.
-fn take_pictures(browser: &Browser) {
-    let Some(directory) = std::env::var_os("SCREENSHOTS") else { return };
-    browser.run("document.querySelector('.part-1').focus(); document.activeElement.blur()");
-    for scheme in ["light", "dark"] {
-        let path = Path::new(&directory).join(format!("page-{scheme}.png"));
-        fs::write(path, browser.picture(scheme, 900, "#token")).unwrap();
-    }
-}
-
-#[test]
-fn a_token_expires_before_ones_eyes() {
-    let Some(visit) = Visit::start("a_token_expires_before_ones_eyes", &["--token-lifetime", "2"]) else {
-        return;
+fn the_pages_curl_lines_do_the_same() {
+    let test = "the_pages_curl_lines_do_the_same";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/"));
+    browser.fill("[name=username]", NAME);
+    browser.fill("[name=password]", PASSWORD);
+    let curl = |step: &str| {
+        let line = browser.text(&format!("#{step} .curl pre"));
+        let (code, out, _) = written(&Command::new("sh").args(["-c", &line]).output().unwrap());
+        assert_eq!(code, Some(0), "{line}");
+        out
     };
-    visit.assert_answer("register", "", "201");
-    visit.assert_answer("token", "", "200");
-    visit.browser.await_that("return document.getElementById('countdown').textContent.startsWith('Expired')");
-    visit.assert_answer("use", "", "401");
-    visit.assert_answer("use", "[value=renew]", "401");
-    visit.assert_clean();
+    act(&browser, "register", "201");
+    assert_contains(&curl("register"), &["400 Bad Request", "username_taken"]);
+    act(&browser, "password", "200");
+    let hello = gatekey::json::json!({"data": format!("Hello, {NAME}!")}).to_string();
+    assert_contains(&curl("password"), &["200 OK", &hello]);
+    act(&browser, "token", "200");
+    assert_contains(&curl("token"), &["200 OK", "\"token\":"]);
+    act(&browser, "use", "200");
+    assert_contains(&curl("use"), &["200 OK", &hello]);
+    act(&browser, "signOut", "204");
+    assert_contains(&curl("sign-out"), &["401 Unauthorized"]); // by the token that is dead now
+    act(&browser, "change", "204");
+    assert_contains(&curl("change"), &["401 Unauthorized"]); // by the password that was changed
+    browser.click("[data-action=password]");
+    browser.find("#password[data-status=\"200\"]");
+    act(&browser, "remove", "204");
+    assert_contains(&curl("delete"), &["401 Unauthorized"]);
 }
 
 #[test]
-fn who_guesses_is_told_how_long_to_wait() {
-    let options = ["--throttle", "on", "--guesses-per-user-and-address", "1/1h"];
-    let Some(visit) = Visit::start("who_guesses_is_told_how_long_to_wait", &options) else { return };
-    visit.assert_answer("register", "", "201");
-    visit.assert_answer("password", "[value=wrong]", "401");
-    let (status, said) = visit.press("password", "[value=wrong]");
-    assert_eq!(status, "429");
-    assert!(said.starts_with("429: too many tries.") && said.contains("Try again in 1 h "), "{said}");
-    visit.assert_clean();
-}
+fn a_token_is_read_by_the_keyboard_and_broken_by_one_character() {
+    let test = "a_token_is_read_by_the_keyboard_and_broken_by_one_character";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    begin(&browser, &server);
+    assert_contains(&browser.text("#claims"), &["The payload", "id\n1 whose it is"]);
+    browser.press("[data-action=token]", TAB);
+    browser.find("#token .copy:focus"); // the exchange stands between
+    browser.press("#token .copy", TAB);
+    assert_contains(&browser.text("#claims"), &["The header", "alg\n\"HS256\""]);
+    browser.press("#parts .header", TAB);
+    browser.press("#parts .payload", TAB);
+    assert_contains(&browser.text("#claims"), &["The signature", "32 bytes"]);
 
-#[test]
-fn the_page_says_that_the_server_is_not_there_or_has_no_database() {
-    let Some(mut visit) = Visit::start("the_page_says_that_the_server_is_not_there", &[]) else { return };
-    visit.assert_answer("register", "", "201");
-    fs::rename(visit.server.data.join("gatekey.sqlite3"), visit.server.data.join("away")).unwrap();
-    let (status, said) = visit.press("password", "");
-    assert_eq!(
-        (status.as_str(), said.as_str()),
-        ("503", "503: not now. The server can't use its database now; try again later.")
-    );
-    drop(std::mem::replace(&mut visit.server, Server::start(&[])));
-    let (status, said) = visit.press("knock", "");
-    assert_eq!((status.as_str(), said.starts_with("No answer.")), ("none", true), "{said}");
-}
-
-#[test]
-fn the_page_is_walked_by_keyboard_and_fits_a_phone() {
-    let Some(visit) = Visit::start("the_page_is_walked_by_keyboard_and_fits_a_phone", &[]) else { return };
-    let browser = &visit.browser;
-    browser.set_width(360);
-    browser.run("document.getElementById('secret').focus()");
-    browser.press(ENTER);
-    browser.await_that("return document.querySelector('#register .verdict')?.dataset.status === '201'");
-    visit.assert_answer("token", "", "200");
-    browser.run("document.querySelector('#token form button').focus()");
-    for part in ["header", "payload", "signature"] {
-        browser.press(TAB);
-        let focused = browser.run("return document.activeElement.getAttribute('aria-label')");
-        assert_eq!(focused, json!(format!("The {part}")));
-        assert!(browser.text("#decoded").starts_with(&format!("The {part}")), "{}", browser.text("#decoded"));
+    let token = browser.text("#parts");
+    for (part, name) in ["header", "payload", "signature"].iter().enumerate() {
+        browser.click(&format!("[data-action=break][value=\"{part}\"]"));
+        browser.find("#use[data-status=\"401\"]");
+        let said = format!(
+            "401 Refused: one character was changed in the {name}, and the signature no longer fits."
+        );
+        assert_contains(&browser.text("#use .verdict"), &[&said]);
+        let request = browser.text("#use .request");
+        let broken = request.split_once("Bearer ").unwrap().1;
+        let changed = token.chars().zip(broken.chars()).filter(|(good, bad)| good != bad).count();
+        assert_eq!((changed, broken.len()), (1, token.len()), "{broken}");
+        assert_eq!(browser.text(&format!("#use .request .{name} mark")).len(), 1);
     }
-    visit.assert_answer("tamper", "", "401");
-    let is_wider = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
-    assert_eq!(browser.run(is_wider), json!(false));
-    let nameless = "return [...document.querySelectorAll('input, select, button, a')]
-        .filter((each) => !(each.labels?.length || each.textContent.trim() || each.ariaLabel)).length";
-    assert_eq!(browser.run(nameless), json!(0));
-    let injected = "const script = document.createElement('script');
-        try { script.textContent = 'window.injected = true'; document.body.append(script); } catch {}
-        return Boolean(window.injected)";
-    assert_eq!(browser.run(injected), json!(false), "the policy lets a stranger's script run");
+    act(&browser, "use", "200");
+}
+
+#[test]
+fn a_token_is_watched_until_it_expires() {
+    let test = "a_token_is_watched_until_it_expires";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&["--token-lifetime", "3"]);
+    browser.open(&server.url("/"));
+    act(&browser, "register", "201");
+    act(&browser, "token", "200");
+    assert_contains(&browser.text("#token .verdict"), &["200 A token, good for 3 seconds."]);
+    browser.find("#token-state.dead");
+    assert_eq!(browser.text("#token-state"), "token expired");
+    assert_eq!(browser.text("#news"), "The token has expired.");
+    for action in ["late", "renew"] {
+        act(&browser, action, "401");
+        assert_contains(&browser.text("#expiry .verdict"), &["401 Refused: it has expired."]);
+    }
+    act(&browser, "token", "200"); // the password opens it again
+}
+
+#[test]
+fn what_goes_wrong_is_told_to_a_person() {
+    let test = "what_goes_wrong_is_told_to_a_person";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&["--throttle", "on", "--guesses-per-user-and-address", "2/1m"]);
+    begin(&browser, &server);
+    act(&browser, "register", "400");
+    assert_contains(
+        &browser.text("#register .verdict"),
+        &["400 A user with this name", "choose another one."],
+    );
+
+    act(&browser, "wrong", "401");
+    act(&browser, "wrong", "401");
+    act(&browser, "wrong", "429");
+    assert_contains(&browser.text("#password .verdict"), &["429 Too many tries."]);
+    let wait = browser.text("#password .wait");
+    let seconds: u64 = wait.split(' ').find_map(|word| word.parse().ok()).unwrap();
+    assert!((1..=60).contains(&seconds) && wait.starts_with("You can try again in "), "{wait}");
+
+    let (database, elsewhere) = (server.data.join("gatekey.sqlite3"), server.data.join("elsewhere"));
+    fs::rename(&database, &elsewhere).unwrap();
+    act(&browser, "use", "503");
+    assert_contains(&browser.text("#use .verdict"), &["503 The server can't use its database just now."]);
+    fs::rename(&elsewhere, &database).unwrap();
+    act(&browser, "use", "200");
+
+    server.stop();
+    act(&browser, "use", "none");
+    assert_contains(&browser.text("#use .verdict"), &["No answer came. Is the server running"]);
+
+    let closed = Server::start(&["--registration", "closed"]);
+    browser.open(&closed.url("/"));
+    act(&browser, "register", "403");
+    assert_contains(&browser.text("#register .verdict"), &["403 Registration is closed here."]);
+}
+
+#[test]
+fn nothing_runs_in_the_page_but_its_own_script() {
+    let test = "nothing_runs_in_the_page_but_its_own_script";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    browser.open(&server.url("/"));
+    browser.run(
+        "window.violations = [];
+         document.addEventListener('securitypolicyviolation', (event) => violations.push(event.effectiveDirective));
+         const script = document.createElement('script');
+         script.append('window.intruder = 1');
+         document.body.append(script);
+         document.body.append(document.createElement('style'));
+         document.body.lastChild.append('body { display: none }');",
+    );
+    browser.run("return import('data:text/javascript,window.intruder = 1').catch(() => 0)");
+    browser.run("return fetch('http://127.0.0.1:9/').catch(() => 0)");
+    browser.run("try { document.body.innerHTML = '<p>'; } catch { }");
+    let (ran, violations) = (browser.run("return window.intruder ?? 0"), browser.run("return violations"));
+    assert_eq!(ran, 0);
+    for directive in ["script-src-elem", "style-src-elem", "connect-src", "require-trusted-types-for"] {
+        assert!(
+            violations.as_array().unwrap().iter().any(|seen| seen == directive),
+            "{directive}: {violations}"
+        );
+    }
+}
+
+/// The ratio between the colours of each text and of what is behind it (WCAG 2.2, 1.4.3), where it is under 4.5.
+const FAINT: &str = "
+    const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = (colour) => {
+        const [r, g, b] = numbers(colour).map((part) => part / 255)
+            .map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const behind = (element) => {
+        const colour = getComputedStyle(element).backgroundColor;
+        return colour.startsWith('rgb(') ? colour : behind(element.parentElement);
+    };
+    const texts = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility()
+        && [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim()));
+    const ratio = (element) => {
+        const [a, b] = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => b - a);
+        return (a + 0.05) / (b + 0.05);
+    };
+    return [texts.length, texts.filter((element) => ratio(element) < 4.5).map((element) => element.outerHTML)];";
+
+/// What the keyboard reaches and a screen reader has no name for, and how much it reaches.
+const NAMELESS: &str = "
+    const reached = [...document.querySelectorAll('a, button, input, progress, [tabindex]')];
+    const named = (element) => element.ariaLabel || element.labels?.length || element.textContent.trim();
+    return [reached.length, reached.filter((element) => !named(element)).map((element) => element.outerHTML)];";
+
+#[test]
+fn the_page_can_be_read_and_used_by_anybody_on_any_screen() {
+    let test = "the_page_can_be_read_and_used_by_anybody_on_any_screen";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    begin(&browser, &server);
+    for (action, outcome) in [("stranger", "401"), ("password", "200"), ("use", "200"), ("break", "401")] {
+        act(&browser, action, outcome);
+    }
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme);
+        let faint = browser.run(FAINT);
+        assert!(
+            faint[0].as_u64().unwrap() > 100 && faint[1].as_array().unwrap().is_empty(),
+            "{scheme}: {faint}"
+        );
+    }
+    let nameless = browser.run(NAMELESS);
+    assert!(nameless[0].as_u64().unwrap() > 30 && nameless[1].as_array().unwrap().is_empty(), "{nameless}");
+    for (width, is_phone) in [(360, true), (768, true), (1000, false)] {
+        browser.resize(width, 740, is_phone);
+        let wide = browser.run("return document.documentElement.scrollWidth");
+        assert_eq!(wide, width, "nothing stands out to the side");
+    }
+}
+
+/// Not a test: `make screenshots` makes the README's pictures, and some more to be looked at.
+#[test]
+#[ignore = "make screenshots"]
+fn screenshots() {
+    let browser = Browser::start("screenshots").expect("chromium and chromedriver");
+    let server = Server::start(&[]);
+    begin(&browser, &server);
+    act(&browser, "wrong", "401");
+    act(&browser, "break", "401");
+    for (scheme, width, height, step, path) in [
+        ("light", 1000, 1340, "#token", "docs/screenshots/page-light.png"),
+        ("dark", 1000, 1340, "#token", "docs/screenshots/page-dark.png"),
+        ("light", 1000, 1340, "#top", "target/page-top.png"),
+        ("dark", 1000, 1340, "#use", "target/page-use.png"),
+        ("light", 360, 1340, "#anatomy", "target/page-phone-token.png"),
+        ("dark", 360, 1340, "#use", "target/page-phone-use.png"),
+    ] {
+        browser.prefer(scheme);
+        browser.resize(width, height, width < 500);
+        browser.run("document.querySelector('#parts .payload').focus()");
+        browser.run(&format!("document.querySelector('{step}').scrollIntoView()"));
+        fs::write(path, browser.screenshot()).unwrap();
+    }
 }

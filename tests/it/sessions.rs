@@ -137,6 +137,25 @@ fn a_lifetime_over_the_longest_session_is_cut_to_it() {
 }
 
 #[test]
+fn a_token_may_be_asked_for_less_time_but_not_for_more() {
+    let test = realm(600, 1500);
+    for (query, duration) in
+        [("?duration=15", 15), ("?duration=601", 600), ("?duration=600&x=1", 600), ("?x=1", 600)]
+    {
+        let (token, given) = issued(&test.basic("GET", &format!("/api/token{query}"), "ok", "python"));
+        assert_eq!(given, duration, "{query}");
+        test.advance(seconds(duration - 1));
+        assert!(is_good(&test, &token), "{query}");
+        test.advance(seconds(1));
+        assert!(!is_good(&test, &token), "{query}");
+    }
+    let hashes = test.realm.hashes();
+    let response = test.basic("GET", "/api/token?duration=0", "ok", "python");
+    assert_eq!(error(&response), (400, "malformed_request".into()));
+    assert_eq!(test.realm.hashes(), hashes, "it is said before the password is looked at");
+}
+
+#[test]
 fn a_token_of_a_session_that_is_over_is_good_but_not_renewed() {
     // Such a token was issued while the longest session was longer than it is now.
     let test = realm(600, 1500);

@@ -36,7 +36,8 @@ pub(in crate::cli) const NO_PAGE: Opt = Opt {
     name: "no-page",
     value: None,
     default: None,
-    help: "Serve no page at /. Without this, browsers are shown one that walks through registering, passwords and tokens.",
+    help: "Don't serve the page at /, which walks whoever opens it through registration, passwords and tokens with \
+           requests of their own.",
 };
 pub(in crate::cli) const ALLOW_CLEARTEXT: Opt = Opt {
     name: "allow-cleartext",

@@ -1,32 +1,88 @@
-//! `GET /`: the page that shows, with the reader's own requests, how passwords and tokens work.
+//! The page at `/`: how a password and a token open a door, told with the visitor's own requests.
 //!
-//! One document with everything in it, from three files that are each of their own language. It needs no other host, and its
-//! policy (Content Security Policy Level 3) allows it nothing else: its own script and style by their hashes, requests to
-//! this server, no frame around it. `require-trusted-types-for` forbids making markup of texts.
+//! Three files, which a browser also opens as they stand; joined into one here, so that nothing else is fetched. The
+//! Content-Security-Policy (CSP Level 3) names script and style by their hashes: nothing that stands in neither file runs,
+//! whatever somebody gets into the page. It may ask this server alone, keeps nothing, sits in nobody's frame, and no text can
+//! become markup in it (Trusted Types).
 
+use crate::encoding;
 use crate::http::Response;
+use crate::signer;
+use alloc::format;
+use alloc::string::String;
+use std::sync::LazyLock;
 
-const PAGE: &str = concat!(
-    "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n",
-    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
-    "<meta name=\"color-scheme\" content=\"light dark\">\n<title>gatekey: passwords and tokens, live</title>\n",
-    "<link rel=\"icon\" href=\"data:,\">\n<style>",
-    include_str!("page.css"),
-    "</style>\n</head>\n<body>\n",
-    include_str!("page.html"),
-    "<script>",
-    include_str!("page.js"),
-    "</script>\n</body>\n</html>\n",
-);
+const HTML: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
-/// The hashes are those of the files: a test computes them, and says what to put here.
-const POLICY: &str = "default-src 'none'; script-src 'sha256-SgBYw+I5uYCI4EydXJs/Gfovq0C/6e9D0bp1S0+KBr0='; \
-                      style-src 'sha256-tkt+Zr+3CCS2K2vMxhK3rCooP5G9UDN4TpybKbTNe18='; connect-src 'self'; \
-                      img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-                      require-trusted-types-for 'script'";
+/// The lines of the one file in whose place the others come.
+const STYLE_LINE: &str = "<link rel=\"stylesheet\" href=\"page.css\">";
+const SCRIPT_LINE: &str = "<script src=\"page.js\"></script>";
 
+/// Computed once, when the page is first asked for.
+static SECURITY_POLICY: LazyLock<String> = LazyLock::new(security_policy);
+
+/// `GET /`: the page.
 pub(super) fn show() -> Response {
-    Response::document("text/html; charset=utf-8", PAGE.as_bytes())
-        .with_field("Content-Security-Policy", POLICY)
-        .with_field("Referrer-Policy", "no-referrer")
+    let fields = Response::empty(200)
+        .with_field("Content-Type", "text/html; charset=utf-8")
+        .with_field("Content-Security-Policy", SECURITY_POLICY.as_str())
+        .with_field("Referrer-Policy", "no-referrer");
+    Response { body: joined().into_bytes(), ..fields }
+}
+
+fn joined() -> String {
+    HTML.replace(STYLE_LINE, &format!("<style>{STYLE}</style>"))
+        .replace(SCRIPT_LINE, &format!("<script>{SCRIPT}</script>"))
+}
+
+fn security_policy() -> String {
+    let hash = |text: &str| encoding::encode_base64(signer::sha256(text.as_bytes()));
+    let (script, style) = (hash(SCRIPT), hash(STYLE));
+    format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; \
+         img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+         require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is in every binary.
+    const MAX_BYTES: usize = 40_000;
+
+    fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+        text.split_once(start).unwrap().1.split_once(end).unwrap().0
+    }
+
+    #[test]
+    fn the_page_is_one_small_file() {
+        let page = joined();
+        assert!(page.len() < MAX_BYTES, "{} bytes", page.len());
+        for outside in [" src=", "@import", "url(", "href=\"page", "href=\"http", "href=\"/"] {
+            assert!(!page.contains(outside), "the page has {outside}");
+        }
+        assert_eq!(between(&page, "<style>", "</style>"), STYLE);
+        assert_eq!(between(&page, "<script>", "</script>"), SCRIPT);
+    }
+
+    #[test]
+    fn the_page_keeps_nothing_and_makes_no_markup_of_texts() {
+        for word in ["localStorage", "sessionStorage", "indexedDB", "document.cookie", "innerHTML", "eval("] {
+            assert!(!SCRIPT.contains(word), "the script has {word}");
+        }
+    }
+
+    #[test]
+    fn nothing_inline_is_allowed_but_by_its_hash() {
+        let policy = security_policy();
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for quoted in ["script-src 'sha256-", "style-src 'sha256-"] {
+            assert_eq!(between(&policy, quoted, "'").len(), 44, "{policy}");
+        }
+        assert!(!HTML.contains(" style=") && !HTML.contains(" onclick="));
+    }
 }
