@@ -20,16 +20,15 @@ const SCRIPT: &str = include_str!("page.js");
 const STYLE_LINE: &str = "<link rel=\"stylesheet\" href=\"page.css\">";
 const SCRIPT_LINE: &str = "<script src=\"page.js\"></script>";
 
-/// Computed once, when the page is first asked for.
+/// Both are made once, when the page is first asked for.
+static PAGE: LazyLock<String> = LazyLock::new(joined);
 static SECURITY_POLICY: LazyLock<String> = LazyLock::new(security_policy);
 
 /// `GET /`: the page.
 pub(super) fn show() -> Response {
-    let fields = Response::empty(200)
-        .with_field("Content-Type", "text/html; charset=utf-8")
+    Response::document("text/html; charset=utf-8", PAGE.as_bytes())
         .with_field("Content-Security-Policy", SECURITY_POLICY.as_str())
-        .with_field("Referrer-Policy", "no-referrer");
-    Response { body: joined().into_bytes(), ..fields }
+        .with_field("Referrer-Policy", "no-referrer")
 }
 
 fn joined() -> String {

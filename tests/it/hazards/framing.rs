@@ -142,7 +142,7 @@ fn a_broken_chunk_is_refused_and_a_cut_body_is_none_h14() {
         // Extensions and trailers are ignored, and what follows is the next request.
         let chunks = format!(
             "2;a=b\r\n{{}}\r\n0;c\r\nTransfer-Encoding: gzip\r\nHost: b\r\n\r\n{}",
-            "GET / HTTP/1.0\r\n\r\n"
+            "GET /nowhere HTTP/1.0\r\n\r\n"
         );
         let answers = send(server, &post("Transfer-Encoding: chunked\r\n", &chunks));
         let codes: Vec<_> = answers.split("HTTP/1.1 ").skip(1).map(|answer| &answer[..3]).collect();
