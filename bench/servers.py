@@ -84,13 +84,16 @@ class Nginx(Process):
 
 
 class Flask(Process):
-    """The article's stack (flask_app.py) under gunicorn: two processes of four threads, which keep connections."""
+    """The article's stack (the app of the tests) under gunicorn: two processes of four threads, which keep connections."""
+
+    DIRECTORY = Path(__file__).parent.parent / "tests/it/migration"
 
     def __init__(self):
         self.directory, port = tempfile.TemporaryDirectory(), free_port()
-        environment = {**os.environ, "DATABASE": f"{self.directory.name}/db.sqlite"}
+        environment = {**os.environ, "DATABASE": f"{self.directory.name}/db.sqlite", "SECRET_KEY": "of no use elsewhere"}
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
         command = [VENV / "gunicorn", "--preload", "-w", "2", "-k", "gthread", "--threads", "4", "--keep-alive", "60"]
-        command += ["--chdir", str(Path(__file__).parent), "-b", f"127.0.0.1:{port}", "flask_app:app"]
+        command += ["--chdir", str(self.DIRECTORY), "-b", f"127.0.0.1:{port}", "article_app:app"]
         child = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         super().__init__(child, port)
         await_port(port, "gunicorn")

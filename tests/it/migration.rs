@@ -7,7 +7,14 @@ use crate::python::{self, Venv};
 use gatekey::json::{self, Object, Value, json};
 use std::path::Path;
 
-const APP: &str = include_str!("migration/flask_app.py");
+/// The app, told by its environment, and then what it is to do, as one script.
+const APP: &str = concat!(
+    "import json, os, sys\n",
+    "job = json.load(sys.stdin)\n",
+    "os.environ.update(DATABASE=job['database'], SECRET_KEY=job['secret'])\n",
+    include_str!("migration/article_app.py"),
+    include_str!("migration/leave_database.py"),
+);
 const SECRET: &str = "what the app's configuration has as SECRET_KEY";
 const USERS: [(&str, &str); 2] = [("miguel", "python"), ("susan", "pässwörd: cat")];
 
