@@ -65,9 +65,8 @@ class Report:
         into_readme(self.lines[-len(rows) - 2 :])
         base.with_suffix(".svg").write_text(svg(self.charts))
         kept = {"date": self.date, "machine": self.machine, "versions": self.versions, "how": self.how, "ratios": self.ratios}
-        text = json.dumps(kept, indent=1, ensure_ascii=False) + "\n"
-        base.with_suffix(".json").write_text(text)
-        Path(directory, f"{self.date[:16].replace(' ', 'T').replace(':', '')}.json").write_text(text)
+        dated = Path(directory, f"{self.date[:16].replace(' ', 'T').replace(':', '')}.json")
+        dated.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
 def into_readme(table):

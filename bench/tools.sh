@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the named benchmarks need, or says what is missing; `venv` is target/venv-bench, with what
-# bench/requirements.txt lists.
+# tests/data/requirements-bench.txt lists.
 #
 #   bench/tools.sh wrk nginx venv
 set -u
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 missing=()
 for tool in "$@"; do
     if [ "$tool" = venv ]; then
-        tests/python-env.sh bench/requirements.txt || exit 1
+        tests/python-env.sh bench || exit 1
         continue
     fi
     PATH=$PATH:/usr/sbin command -v "$tool" >/dev/null || missing+=("${tool/%nginx/nginx-light}")

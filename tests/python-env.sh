@@ -7,8 +7,9 @@
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
 #   target/venv-proxies    Caddy and Traefik
 #   target/venv-openapi    schemathesis, and a validator of OpenAPI documents
+#   target/venv-bench      what `make bench` measures us beside; made only by name
 #
-# With the argument bench/requirements.txt, target/venv-bench and no other: what `make bench` measures us beside.
+# With names as arguments (`tests/python-env.sh bench`), these and no others.
 #
 # Each is made anew when its requirements or the Python changed, and left alone otherwise. Without them those tests are
 # skipped, loudly; in CI (CI=true) they fail.
@@ -40,9 +41,9 @@ install_python() {
     apt-get update -qq >&2 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3 python3-venv >&2
 }
 
-# make_venv NAME [FILE]: an environment of what the file lists, requirements-NAME.txt otherwise.
+# make_venv NAME: an environment of what requirements-NAME.txt lists.
 make_venv() {
-    local venv=$root/target/venv-$1 requirements=${2:-$data/requirements-$1.txt} wanted
+    local venv=$root/target/venv-$1 requirements=$data/requirements-$1.txt wanted
     local build=$data/requirements-build.txt
     wanted=$( { "$python" -VV && command -v "$python" && cat "$build" "$requirements"; } | cksum)
     if [ -x "$venv/bin/python" ] && [ "$(cat "$venv/stamp" 2>/dev/null)" = "$wanted" ]; then
@@ -67,11 +68,8 @@ if ! python=$(find_python); then
         exit 1
     fi
 fi
-if [ "${1:-}" = bench/requirements.txt ]; then
-    make_venv bench "$root/$1"
-    exit
-fi
-for name in original current flask proxies openapi; do
+[ $# -gt 0 ] || set -- original current flask proxies openapi
+for name in "$@"; do
     if ! make_venv "$name"; then
         say "could not make target/venv-$name, see above; pip needs a package index to install from"
         exit 1

@@ -59,19 +59,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database in this file, bringing an older one up to date; makes a new one where there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`]. A file that is newer, foreign or corrupt is left as it is, to the byte.
-    pub fn open_or_create(path: &Path) -> Result<Self, StoreError> {
-        sqlite::create_file(path)?;
-        Self::open(path)
-    }
-
     /// Opens the database in this file, bringing an older one up to date.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Missing`] where there is no such file.
+    /// [`StoreError`]; [`StoreError::Missing`] where there is no such file. One that is newer, foreign or corrupt is left as
+    /// it is, to the byte.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = lock::Open::with_others(path)?;
         schema::inspect(path)?;

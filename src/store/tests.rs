@@ -19,6 +19,12 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+/// As a first start does, in one.
+fn open_or_create(path: &Path) -> Result<Store, StoreError> {
+    create_file(path)?;
+    Store::open(path)
+}
+
 /// A directory with a database in it, and the store that is open on it.
 struct TestStore {
     store: Store,
@@ -28,7 +34,7 @@ struct TestStore {
 impl TestStore {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = Store::open_or_create(&database_in(&directory)).unwrap();
+        let store = open_or_create(&database_in(&directory)).unwrap();
         Self { store, directory }
     }
 

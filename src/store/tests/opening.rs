@@ -46,7 +46,7 @@ fn closed_database_without_wal() -> TempDir {
 #[track_caller]
 fn assert_refused(directory: &TempDir, message: &str) {
     let before = files(directory);
-    for open in [Store::open, Store::open_or_create] {
+    for open in [Store::open, open_or_create] {
         let error = open(&database_in(directory)).unwrap_err();
         assert_eq!(chain::describe(&error), message);
         let after = files(directory);
@@ -132,7 +132,7 @@ fn a_file_that_is_no_database_is_refused() {
 fn what_is_no_file_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(database_in(&directory)).unwrap();
-    let error = Store::open_or_create(&database_in(&directory)).unwrap_err();
+    let error = open_or_create(&database_in(&directory)).unwrap_err();
     assert_eq!(chain::describe(&error), "the database is not gatekey's: it is not a regular file");
 }
 
@@ -199,7 +199,7 @@ fn a_path_may_have_any_bytes() {
         let mut path = OsString::from("/");
         path.push(directory.path());
         let path = PathBuf::from(path).join(OsStr::from_bytes(name));
-        drop(Store::open_or_create(&path).unwrap());
+        drop(open_or_create(&path).unwrap());
         Store::open(&path).unwrap().insert_user(&super::name("ok"), "the hash", at(1_000)).unwrap();
         Store::open(&path).unwrap().find_user_by_name("ok").unwrap().unwrap();
     }

@@ -12,7 +12,7 @@ fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
     let TestStore { store, directory } = test;
     drop(store);
     let alone = Open::alone(&database_in(&directory)).unwrap().unwrap();
-    for open in [Store::open, Store::open_or_create] {
+    for open in [Store::open, open_or_create] {
         let error = open(&database_in(&directory)).unwrap_err();
         let message =
             "the database can't be used now: gatekey restore is at work on it; try again when it is done";

@@ -53,9 +53,8 @@ fn of_many_processes_that_insert_one_name_one_is_let() {
 fn many_first_starts_at_once_agree_on_one_database() {
     for _ in 0..20 {
         let directory = tempfile::tempdir().unwrap();
-        let stores = at_once(|_| {
-            Store::open_or_create(&database_in(&directory)).map_err(|error| chain::describe(&error))
-        });
+        let stores =
+            at_once(|_| open_or_create(&database_in(&directory)).map_err(|error| chain::describe(&error)));
         let stores: Vec<Store> = stores.into_iter().map(|store| store.unwrap()).collect();
         let id = stores[0].insert_user(&name("ok"), "the hash", at(1_000)).unwrap();
         for store in &stores {
@@ -144,7 +143,7 @@ fn opening_a_second_store_leaves_the_first_ones_locks() {
     let id = test.insert("ok");
     let locks = locked_ranges(&test.path());
     assert_eq!(locks.len(), 1, "in WAL mode, who has the file open holds one lock on it all the time");
-    let second = Store::open_or_create(&test.path()).unwrap();
+    let second = open_or_create(&test.path()).unwrap();
     assert_eq!(locked_ranges(&test.path()), locks);
     drop(second);
     assert_eq!(locked_ranges(&test.path()), locks);
