@@ -70,7 +70,7 @@ impl Client {
 impl Prefix {
     /// The same bytes for the same prefix, other bytes for any other.
     pub fn to_bytes(self) -> [u8; 17] {
-        let mut bytes = [self.kind; 17];
+        let mut bytes = [self.kind; 17]; // the last one stays
         if let Some(rest) = bytes.first_chunk_mut() {
             *rest = self.bits.to_be_bytes();
         }

@@ -64,11 +64,16 @@ impl UnixTime {
     }
 }
 
+/// Hour, minute and second.
+fn time_of_day(second_of_day: u64) -> (u64, u64, u64) {
+    (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60)
+}
+
 /// As RFC 3339 writes it: `2026-11-23T18:56:46Z`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day, second) = self.civil();
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let (year, month, day, second_of_day) = self.civil();
+        let (hour, minute, second) = time_of_day(second_of_day);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
@@ -80,12 +85,12 @@ impl fmt::Display for HttpDate {
         const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
         const MONTHS: [&str; 12] =
             ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (year, month, day, second) = self.0.civil();
+        let (year, month, day, second_of_day) = self.0.civil();
         let name = |names: &[&'static str], n| {
             names.iter().zip(0..).find(|(_, i)| *i == n).map_or("", |(name, _)| name)
         };
         let (weekday, month) = (name(&WEEKDAYS, self.0.0 / 86_400 % 7), name(&MONTHS, month - 1));
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        let (hour, minute, second) = time_of_day(second_of_day);
         write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 }

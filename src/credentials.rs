@@ -96,7 +96,8 @@ pub fn parse(field: &[u8]) -> (Scheme, Result<Credentials, CredentialsError>) {
     }
 }
 
-/// The scheme's name, and what follows the spaces after it; nothing, where that is too long.
+/// The scheme's name, and what follows the spaces after it. What is too long becomes empty, which no scheme takes: the
+/// name is needed all the same, for the challenge.
 fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
     let end = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
     let (name, rest) = field.split_at(end);

@@ -11,6 +11,8 @@
 //! say, would get an empty one, whose users would be given ids anew, and old tokens would fit those. So either is an
 //! error instead.
 //!
+//! What root makes here, for whoever serves, belongs to the directory's owner.
+//!
 //! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
 use crate::clock::UnixTime;
@@ -87,19 +89,42 @@ impl DataDir {
             return self.open();
         }
         // In this order, since of two first starts at once the other makes its database's file before its keys.
-        if self.key_file.symlink_metadata().is_ok() && !self.is_new && !self.has_database_file()? {
-            return Err(DataDirError::DatabaseMissing {
-                database: self.database(),
-                key_file: self.key_file.clone(),
-            });
-        }
+        self.check_may_create()?;
         self.create_directory()?;
         // An empty file, then the keys, then what the file holds: wherever this is cut short, the next start finds an
         // empty file and goes on from there.
         let made = store::create_file(&self.database());
         made.map_err(|error| DataDirError::Store(self.database(), error))?;
-        keys::create_if_missing(&self.key_file)?;
+        self.give_to_owner(&self.database())?;
+        self.create_keys()?;
         self.open()
+    }
+
+    /// Whether a new database may be made here.
+    ///
+    /// # Errors
+    /// [`DataDirError::DatabaseMissing`] where there are keys, but no database, unless it was said to be new.
+    pub fn check_may_create(&self) -> Result<(), DataDirError> {
+        let has_keys = self.has_key_file()?;
+        if has_keys && !self.is_new && !self.has_database_file()? {
+            Err(self.database_missing())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Where there is none yet.
+    fn create_keys(&self) -> Result<(), DataDirError> {
+        if !self.has_key_file()? {
+            keys::create_if_missing(&self.key_file)?;
+            self.give_to_owner(&self.key_file)?;
+        }
+        Ok(())
+    }
+
+    fn give_to_owner(&self, path: &Path) -> Result<(), DataDirError> {
+        let given = os::give_to_owner_of_directory(path);
+        given.map_err(|error| DataDirError::Directory(self.directory.clone(), error))
     }
 
     fn create_directory(&self) -> Result<(), DataDirError> {
@@ -117,7 +142,10 @@ impl DataDir {
     }
 
     fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {
-        let store = store.map_err(|error| DataDirError::Store(self.database(), error))?;
+        let store = store.map_err(|error| match error {
+            StoreError::Missing if self.has_key_file().unwrap_or(false) => self.database_missing(),
+            error => DataDirError::Store(self.database(), error),
+        })?;
         let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
             if error.is_missing() { self.keys_missing() } else { DataDirError::Keys(error) }
         })?;
@@ -128,12 +156,18 @@ impl DataDir {
         DataDirError::KeysMissing { database: self.database(), key_file: self.key_file.clone() }
     }
 
+    fn database_missing(&self) -> DataDirError {
+        DataDirError::DatabaseMissing { database: self.database(), key_file: self.key_file.clone() }
+    }
+
     /// Puts a backup's users in the database's place, which it has to itself meanwhile; and, where there is neither
     /// database nor key file, makes a new key as a first start does. Says whether it did. `told` is called as each step
     /// begins.
     ///
     /// # Errors
-    /// [`DataDirError`]. Of a file that is no sound backup, and of a directory that is in use, all stays as it was.
+    /// [`DataDirError`]. Of a file that is no sound backup, and of a directory that is in use, all stays as it was. Where it
+    /// fails later, on a full disk say, a key that was made for it stays; the next restore uses it, and doesn't say that
+    /// it is new.
     pub fn restore(
         &self,
         file: &Path,
@@ -142,10 +176,10 @@ impl DataDir {
     ) -> Result<(Restored, bool), DataDirError> {
         let backup = Backup::open(file, told)?;
         // A key file that is there and unusable is for the next start to complain of.
-        let has_keys = self.key_file.symlink_metadata().is_ok();
+        let has_keys = self.has_key_file()?;
         if !self.has_database()? {
             self.create_directory()?;
-            keys::create_if_missing(&self.key_file)?;
+            self.create_keys()?;
         } else if !has_keys {
             return Err(self.keys_missing());
         }
@@ -157,6 +191,9 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn back_up(&self, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<store::BackedUp, DataDirError> {
+        if !self.has_database_file()? && self.has_key_file()? {
+            return Err(self.database_missing());
+        }
         Ok(store::back_up(&self.database(), file, told)?)
     }
 
@@ -166,6 +203,15 @@ impl DataDir {
     /// [`DataDirError::Directory`] where that can't be told.
     pub fn has_database(&self) -> Result<bool, DataDirError> {
         Ok(self.database_bytes()?.is_some_and(|bytes| bytes > 0))
+    }
+
+    /// Whether anything stands at the key file's path, usable or not.
+    fn has_key_file(&self) -> Result<bool, DataDirError> {
+        match self.key_file.symlink_metadata() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(DataDirError::Directory(self.key_file.clone(), error)),
+        }
     }
 
     fn has_database_file(&self) -> Result<bool, DataDirError> {

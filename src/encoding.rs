@@ -2,14 +2,14 @@
 //!
 //! | where | alphabet | padding | source |
 //! |---|---|---|---|
-//! | token parts, signing keys | URL-safe | none | RFC 7515 section 2 |
-//! | the `Basic` scheme, `base64:` keys | standard | required | RFC 7617 section 2 |
+//! | token parts, new signing keys, fingerprints | URL-safe | none | RFC 7515 section 2 |
+//! | the `Basic` scheme, `base64:` lines of the key file | standard | required | RFC 7617 section 2 |
 //! | salt and hash of a stored password | standard | none | PHC string format |
 //!
 //! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last
 //! character are errors. What is signed must have one spelling, or a token could be changed and still verify.
 
-#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))] // the tests make up texts by counting
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -39,10 +39,10 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Instant;
 
-/// A ring at its largest: 16 keys of 1 KiB, in base64.
+/// More than a ring at its largest takes: 16 keys of 1 KiB, in base64.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
 /// How often the file is looked at, at most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -68,6 +68,11 @@ impl KeyFileError {
     /// Whether the file is not there at all.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, Problem::Io(_, error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether others may read the file.
+    pub fn is_exposed(&self) -> bool {
+        matches!(&self.problem, Problem::Mode { .. })
     }
 }
 
@@ -276,7 +281,11 @@ impl Keys {
     /// Looks at the file if the last look is a second ago, and nobody else is looking.
     pub fn refresh(&self, now: Instant) -> Refresh {
         let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
-        let Ok(mut last) = last.try_lock() else { return Refresh::Same };
+        let mut last = match last.try_lock() {
+            Ok(last) => last,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(), // nobody is looking any more
+            Err(TryLockError::WouldBlock) => return Refresh::Same,
+        };
         if last.at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
             return Refresh::Same;
         }
@@ -397,6 +406,24 @@ mod tests {
         assert!(!is_private(&metadata, (uid, gid)));
         assert!(is_private(&metadata, (uid + 1, gid)), "root's file, our group");
         assert!(is_private(&metadata, (uid, gid + 1)), "our file, a group chosen for it");
+    }
+
+    #[test]
+    fn a_panic_during_a_look_doesn_t_end_the_looking() {
+        let directory = directory();
+        let path = directory.path().join("signing-keys");
+        write(&path, "the first secret of them", 0o600);
+        let keys = Keys::watched(path.clone()).unwrap();
+        let looking = || {
+            let _last = keys.file.as_ref().unwrap().last.lock();
+            panic!("as the test wants it");
+        };
+        std::thread::scope(|scope| assert!(scope.spawn(looking).join().is_err()));
+        write(&path, "the second secret of them", 0o600);
+        assert!(
+            matches!(keys.refresh(Instant::now()), Refresh::Changed),
+            "a key that was removed verifies on"
+        );
     }
 
     #[test]

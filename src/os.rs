@@ -12,6 +12,7 @@ use rustix::process::{self, Resource};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::Path;
 
 /// From here on, files and directories that this process makes are for its user alone.
@@ -41,6 +42,20 @@ pub fn open_directory_of(path: &Path) -> io::Result<File> {
 /// What the system says.
 pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     open_directory_of(path)?.sync_all()
+}
+
+/// Root works for others: what it made in a directory of somebody else's becomes that owner's. For anybody else, nothing.
+///
+/// # Errors
+/// What the system says.
+pub fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
+    let directory = open_directory_of(path)?.metadata()?;
+    let (uid, _) = effective_ids();
+    if uid == 0 && directory.uid() != uid {
+        chown(path, Some(directory.uid()), Some(directory.gid()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Gives a file another name, which must be free: [`std::fs::rename`] would replace what has it.

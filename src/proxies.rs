@@ -71,9 +71,7 @@ impl TrustedProxies {
         }
         hop
     }
-}
 
-impl TrustedProxies {
     /// Whether nobody's word is taken.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -81,7 +79,7 @@ impl TrustedProxies {
 
     /// Those networks that are wider than any private one is (10.0.0.0/8, fc00::/7): strangers are in them, and each
     /// may say that it is anybody.
-    pub fn with_strangers(&self) -> impl Iterator<Item = &TrustedProxy> {
+    pub fn networks_with_strangers(&self) -> impl Iterator<Item = &TrustedProxy> {
         self.0.iter().filter(|proxy| match proxy {
             TrustedProxy::Network { address, prefix } => *prefix < if address.is_ipv4() { 8 } else { 7 },
             TrustedProxy::Unix => false,
@@ -248,7 +246,7 @@ mod tests {
     fn a_network_wider_than_any_private_one_has_strangers_in_it() {
         let texts =
             ["0.0.0.0/0", "::/0", "8.0.0.0/7", "2000::/3", "10.0.0.0/8", "fc00::/7", "192.0.2.1", "unix"];
-        let wide: Vec<_> = proxies(&texts).with_strangers().map(ToString::to_string).collect();
+        let wide: Vec<_> = proxies(&texts).networks_with_strangers().map(ToString::to_string).collect();
         assert_eq!(wide, ["0.0.0.0/0", "::/0", "8.0.0.0/7", "2000::/3"]);
     }
 

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 /// A MAC: 32 bytes.
 pub type Signature = [u8; 32];
 
-/// The SHA-256 of some bytes (FIPS 180-4): a name for them that nobody can give to others. No signature: it needs no key.
+/// The SHA-256 of some bytes (FIPS 180-4): a name that no other bytes can be given. It needs no key, so it signs nothing.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
@@ -42,7 +42,7 @@ impl SigningKey {
     /// [`KeyLengthError`] below [`SigningKey::MIN_BYTES`] or above [`SigningKey::MAX_BYTES`].
     pub fn new(secret: &[u8]) -> Result<Self, KeyLengthError> {
         if secret.len() < Self::MIN_BYTES {
-            return Err(KeyLengthError { bytes: secret.len() });
+            return Err(KeyLengthError { bytes: secret.len(), least: Self::MIN_BYTES });
         }
         Self::new_however_short(secret)
     }
@@ -52,12 +52,13 @@ impl SigningKey {
     /// # Errors
     /// [`KeyLengthError`] for no byte at all, or above [`SigningKey::MAX_BYTES`].
     pub fn new_however_short(secret: &[u8]) -> Result<Self, KeyLengthError> {
+        let error = KeyLengthError { bytes: secret.len(), least: 1 };
         if !(1..=Self::MAX_BYTES).contains(&secret.len()) {
-            return Err(KeyLengthError { bytes: secret.len() });
+            return Err(error);
         }
         match Hmac::new_from_slice(secret) {
             Ok(mac) => Ok(Self { mac, secret_length: secret.len() }),
-            Err(_) => Err(KeyLengthError { bytes: secret.len() }), // HMAC itself takes any length
+            Err(_) => Err(error), // HMAC itself takes any length
         }
     }
 
@@ -103,14 +104,16 @@ impl fmt::Debug for SigningKey {
 /// The secret is too short to be safe or too long to be a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLengthError {
-    /// How long it is.
+    /// How long it is, in bytes.
     pub bytes: usize,
+    /// How long it had to be.
+    pub least: usize,
 }
 
 impl fmt::Display for KeyLengthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (min, max) = (SigningKey::MIN_BYTES, SigningKey::MAX_BYTES);
-        write!(f, "the secret has {} bytes, expected {min} to {max}", self.bytes)
+        let Self { bytes, least } = self;
+        write!(f, "the secret has {bytes} bytes, expected {least} to {}", SigningKey::MAX_BYTES)
     }
 }
 
@@ -214,7 +217,7 @@ pub enum KeyRingError {
     Empty,
     /// More than [`KeyRing::MAX_KEYS`].
     TooMany,
-    /// What follows `base64:` on this line isn't that.
+    /// What follows `base64:` or `weak-base64:` on this line isn't that.
     NotBase64 {
         /// Counted from 1.
         line: usize,
@@ -223,7 +226,7 @@ pub enum KeyRingError {
     Length {
         /// Counted from 1.
         line: usize,
-        /// How long it is.
+        /// How long it is, and how long it may be.
         error: KeyLengthError,
     },
 }
@@ -234,7 +237,7 @@ impl fmt::Display for KeyRingError {
             Self::Empty => f.write_str("it holds no key, expected one secret a line"),
             Self::TooMany => write!(f, "it holds more than {} keys", KeyRing::MAX_KEYS),
             Self::NotBase64 { line } => {
-                write!(f, "line {line}: expected standard base64 with padding after \"base64:\"")
+                write!(f, "line {line}: expected standard base64 with padding after the colon")
             }
             Self::Length { line, error } => write!(f, "line {line}: {error}"),
         }
@@ -312,7 +315,7 @@ mod tests {
         let key = SigningKey::new_however_short(b"top secret!").unwrap();
         assert_eq!(ring.newest().fingerprint(), key.fingerprint());
         let error = KeyRing::parse(b"weak-base64:").unwrap_err();
-        assert_eq!(error.to_string(), "line 1: the secret has 0 bytes, expected 16 to 1024");
+        assert_eq!(error.to_string(), "line 1: the secret has 0 bytes, expected 1 to 1024");
     }
 
     #[test]
@@ -361,7 +364,7 @@ mod tests {
             error(b"sixteen bytes ok\n\nsixteen bytes ok\n"),
             "line 2: the secret has 0 bytes, expected 16 to 1024"
         );
-        assert_eq!(error(b"base64:!!"), "line 1: expected standard base64 with padding after \"base64:\"");
+        assert_eq!(error(b"base64:!!"), "line 1: expected standard base64 with padding after the colon");
         assert_eq!(error("sixteen bytes ok\n".repeat(17).as_bytes()), "it holds more than 16 keys");
         assert_eq!(KeyRing::parse("sixteen bytes ok\n".repeat(16).as_bytes()).unwrap().keys().count(), 16);
     }

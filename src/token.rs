@@ -51,7 +51,8 @@ pub struct Claims {
     pub generation: Generation,
     /// When it was issued.
     pub issued_at: UnixTime,
-    /// The first second at which it is not valid any more.
+    /// The first second at which it is not valid any more; of the article's tokens, which have `exp` in the header alone,
+    /// the last at which it is.
     pub expires_at: UnixTime,
     /// When the user last showed the password: renewal carries it along, so that the chain ends.
     pub auth_time: UnixTime,
@@ -171,7 +172,8 @@ pub fn open(token: &str, ring: &KeyRing) -> Result<Opened, TokenError> {
 }
 
 impl Opened {
-    /// Reads the claims, at this time.
+    /// Reads the claims, at this time; refuses what expires later than `max_session` from then. (That a chain of renewed
+    /// tokens ends is seen to where they are issued, by `auth_time`.)
     ///
     /// # Errors
     /// [`TokenError::Unsupported`], [`TokenError::Malformed`] and [`TokenError::Expired`].
@@ -186,10 +188,9 @@ impl Opened {
             expires_at: expiry.at,
             auth_time: self.auth_time()?,
         };
-        let not_before = [&self.header, &self.payload]
-            .map(|part| seconds(part, "nbf", "nbf is not a whole number of seconds since 1970"));
-        for not_before in not_before {
-            if not_before?.is_some_and(|at| at > now) {
+        for part in [&self.header, &self.payload] {
+            let not_before = seconds(part, "nbf", "nbf is not a whole number of seconds since 1970")?;
+            if not_before.is_some_and(|at| at > now) {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
             }
         }

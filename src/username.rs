@@ -50,7 +50,7 @@ impl Username {
             return Err(UsernameError::Invisible);
         }
         if name.trim() != name {
-            return Err(UsernameError::WhiteSpaceAtEnd);
+            return Err(UsernameError::WhiteSpaceAround);
         }
         Ok(Self { name: name.into(), folded: fold(name) })
     }
@@ -120,7 +120,7 @@ pub enum UsernameError {
     /// There is a control, format or line-separator character in it.
     Invisible,
     /// It begins or ends with white space.
-    WhiteSpaceAtEnd,
+    WhiteSpaceAround,
 }
 
 impl fmt::Display for UsernameError {
@@ -130,7 +130,7 @@ impl fmt::Display for UsernameError {
             Self::TooLong => "the user name is over 64 characters long",
             Self::Colon => "the user name has a colon, which HTTP Basic can't carry",
             Self::Invisible => "the user name has a control, format or line-separator character",
-            Self::WhiteSpaceAtEnd => "the user name begins or ends with white space",
+            Self::WhiteSpaceAround => "the user name begins or ends with white space",
         })
     }
 }
@@ -167,8 +167,8 @@ mod tests {
             ("a\u{202e}b", UsernameError::Invisible),
             ("a\u{2028}b", UsernameError::Invisible),
             ("\u{feff}a", UsernameError::Invisible),
-            (" a", UsernameError::WhiteSpaceAtEnd),
-            ("a\u{3000}", UsernameError::WhiteSpaceAtEnd),
+            (" a", UsernameError::WhiteSpaceAround),
+            ("a\u{3000}", UsernameError::WhiteSpaceAround),
         ] {
             assert_eq!(Username::parse(name), Err(error), "{name:?}");
         }

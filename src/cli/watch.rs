@@ -4,7 +4,8 @@ use super::Failure;
 use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
-use crate::http::{ErrorCode, REQUEST_ID, Request, RequestIds, Response};
+use crate::clock;
+use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
 use crate::realm::Realm;
 use crate::server::metrics::{self, Metrics};
@@ -16,31 +17,54 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::net::TcpListener;
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// Who reads metrics is one or two programs, every few seconds; they don't need to keep a connection, and the server
 /// need not wait for it at its end.
 const LIMITS: (usize, Duration) = (4, Duration::from_secs(1));
+
+/// How often it is told that requests fail, at most.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// Where everything that is answered is noted.
 pub(super) struct Watch {
     log: Log,
     ids: RequestIds,
     metrics: Metrics,
+    /// When it was told last that requests fail.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Watch {
     pub(super) fn new(log: Log) -> Result<Self, Failure> {
         let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
-        Ok(Self { log, ids, metrics: Metrics::default() })
+        Ok(Self { log, ids, metrics: Metrics::default(), told: Mutex::default() })
     }
 
     /// Answers a request, and notes that.
     pub(super) fn handle(&self, realm: &Realm, request: &Request) -> Response {
         server::handle(realm, &self.ids, request, &|request, response, took| {
-            self.metrics.answered(request, response, took);
+            self.metrics.answered(response, took);
             self.log.request(request, response, took);
+            self.tell_of_failure(response);
         })
+    }
+
+    /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.
+    fn tell_of_failure(&self, response: &Response) {
+        let About { error: Some(ErrorCode::Unavailable | ErrorCode::Internal), cause, .. } = &response.about
+        else {
+            return;
+        };
+        let now = clock::now().monotonic;
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY) {
+            *told = Some(now);
+            let cause = cause.as_deref().unwrap_or_default();
+            log::notice(format!("a request failed: {cause} (more within a minute are not told here)"));
+        }
     }
 
     /// Notes what no handler sees.

@@ -48,8 +48,8 @@ impl Hasher {
     /// A stored hash that takes more memory than this is not verified (64 MiB).
     pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 64 << 20;
 
-    /// How many may wait for a slot (64): at the default cost and two slots, about what is done in the 5 s that anybody
-    /// waits.
+    /// How many may wait for a slot (64), and as many more at addresses from which they have logged in before: at the
+    /// default cost and two slots, 64 are about what is done in the 5 s that anybody waits.
     pub const DEFAULT_MAX_QUEUE: usize = 64;
 
     /// How long a password that was proved right needs no hash.
@@ -114,9 +114,11 @@ impl Hasher {
     }
 
     /// Whether the password is the stored hash's. Costs one hash, or none where the record knows the answer; the gate
-    /// is asked before there is one. Where nobody is to get in, `stand_in` is the stored string that is verified, so that
-    /// the work is one that users cost; a dummy of the cost of new hashes if there is none. It is asked whenever there is
-    /// a hash, since asking takes time too.
+    /// is asked before there is one.
+    ///
+    /// Where nobody is to get in, the string that `stand_in` gives is verified instead, so that the work is what users'
+    /// hashes cost; where it gives none, a dummy of the cost of new hashes. It is called before every hash, needed or not:
+    /// the call takes time too.
     ///
     /// # Errors
     /// What the gate says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].

@@ -3,8 +3,8 @@
 //! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. Whoever
 //! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
 //! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else; and users at
-//! an address from which they have logged in before have places of their own, and every other turn, so that no number of
-//! strangers can. The threads have a low priority: a storm of logins must not slow down those who show tokens.
+//! an address from which they have logged in before have places of their own, as many again, of the queue and of each
+//! address, and every other turn: no number of strangers stands in their way, in the same house neither. The threads have a low priority: a storm of logins must not slow down those who show tokens.
 
 use crate::client::{Client, Prefix};
 use crate::os;
@@ -19,7 +19,7 @@ use std::thread;
 
 /// Whoever has waited so long for a slot goes without: by then most people have.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of those who wait, so many may be of one address: a household that logs in gets through within [`PATIENCE`], and
+/// Of those who wait, so many of each kind may be of one address: a household that logs in gets through within [`PATIENCE`], and
 /// whoever guesses holds two places, not the queue.
 const MAX_WAITING_PER_ADDRESS: usize = 2;
 /// How nice the threads are (sched(7)): beside others, they get about a tenth of a core, and alone all of it.
@@ -149,7 +149,7 @@ impl Slots {
         if queue.threads == 0 || queue.waiting(is_known) >= queue.idle_threads + self.max_queue {
             return Err(NoSlot);
         }
-        if asked_by.is_some_and(|address| queue.waiting_of(address) >= MAX_WAITING_PER_ADDRESS) {
+        if asked_by.is_some_and(|address| queue.waiting_of(address, is_known) >= MAX_WAITING_PER_ADDRESS) {
             return Err(NoSlot);
         }
         let number = queue.next_number;
@@ -193,10 +193,10 @@ impl Queue {
         Some(queued.job)
     }
 
-    /// How many of this address wait, beside those who will be taken at once.
-    fn waiting_of(&self, address: Prefix) -> usize {
+    /// How many of this address and kind wait, beside those who will be taken at once.
+    fn waiting_of(&self, address: Prefix, is_known: bool) -> usize {
         let waiting = self.jobs.iter().skip(self.idle_threads);
-        waiting.filter(|queued| queued.asked_by == Some(address)).count()
+        waiting.filter(|queued| queued.asked_by == Some(address) && queued.is_known == is_known).count()
     }
 }
 
@@ -346,6 +346,22 @@ mod tests {
         let same = client("192.0.2.1");
         while slots.run(stranger(same), || 7) != Ok(7) {
             thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn strangers_behind_the_same_address_don_t_take_the_places_of_who_is_known_there() {
+        let slots = Arc::new(Slots::new(1, 100));
+        let gate = Arc::new(Barrier::new(2));
+        let holders = occupy(&slots, &gate);
+        let household = Client::Ip("192.0.2.1".parse().unwrap());
+        let try_to_wait = |is_known| slots.enqueue(Asker { client: household, is_known }, Box::new(|| ()));
+        for (is_known, waits) in [(false, [true, true, false]), (true, [true, true, false])] {
+            assert_eq!(waits.map(|_| try_to_wait(is_known).is_ok()), waits, "known: {is_known}");
+        }
+        gate.wait();
+        for holder in holders {
+            assert_eq!(holder.join().unwrap(), Ok(()));
         }
     }
 

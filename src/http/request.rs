@@ -33,7 +33,7 @@ pub struct Request {
 pub enum Body {
     /// All of it.
     Complete(Vec<u8>),
-    /// It has more bytes than may be sent, and was not read.
+    /// It has more bytes than may be sent, and the rest was not read.
     TooLarge {
         /// So many may.
         max_bytes: usize,

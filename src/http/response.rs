@@ -37,6 +37,8 @@ pub struct About {
     /// Whose password was wrong. The name of a user who exists, or nothing: into a log it goes with security events
     /// alone.
     pub username: Option<String>,
+    /// Of an error, its code.
+    pub error: Option<ErrorCode>,
     /// Why it failed, with every cause.
     pub cause: Option<String>,
 }
@@ -106,7 +108,8 @@ impl Response {
 
     /// An error, with the body that every error has.
     pub fn error(code: ErrorCode, message: &str) -> Self {
-        Self::json(code.status(), &json!({"error": code.name(), "message": message}))
+        let response = Self::json(code.status(), &json!({"error": code.name(), "message": message}));
+        Self { about: About { error: Some(code), ..About::default() }, ..response }
     }
 
     /// The same response with one more field.

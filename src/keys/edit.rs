@@ -2,8 +2,8 @@
 //!
 //! - **One at a time**: whoever changes it holds a lock (flock(2)) on the file that stands there. As each change puts
 //!   another file in its place, whoever got the lock looks whether it is still the file at that path.
-//! - **Whole or not at all**: the new file is written beside the old one, gets its owner, group and mode (so it does
-//!   under sudo too), goes to the disk, and takes the old one's name by rename(2); then the directory goes to the disk.
+//! - **Whole or not at all**: the new file is written beside the old one, gets its owner, group and mode (under sudo
+//!   too), goes to the disk, and takes the old one's name by rename(2); then the directory goes to the disk.
 //! - A symbolic link stays one: what it points to is replaced.
 //!
 //! Access lists and extended attributes are not carried over.
@@ -24,7 +24,7 @@ pub struct KeyFile {
     path: PathBuf,
     metadata: Metadata,
     ring: KeyRing,
-    /// The ring's keys as they stand in the file, without line feeds.
+    /// The ring's keys, one for one, as they stand in the file, without line feeds.
     lines: Vec<SecretBytes>,
     /// Held until this is dropped.
     _lock: File,

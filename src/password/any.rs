@@ -27,7 +27,7 @@ impl AnyHash {
         }
     }
 
-    /// Whether new hashes of this cost look like it. If not, it is to be replaced.
+    /// Whether it is of the scheme and cost that a new hash of this cost has; if not, it is to be replaced.
     pub fn is_current(&self, cost: Cost) -> bool {
         match &self.0 {
             Kind::Ours(hash) => hash.cost() == cost,

@@ -98,9 +98,9 @@ pub enum StoredHashError {
     TooLong,
     /// It has not three parts behind the scheme, or they are not base64.
     Malformed,
-    /// It is of another program's scheme, but has not that scheme's form.
+    /// It is of another program's scheme, but has not that scheme's form, which is this.
     Form(&'static str),
-    /// It is, but asks for more work than this.
+    /// It is of another program's scheme, but asks for more work than this.
     Work(&'static str),
 }
 

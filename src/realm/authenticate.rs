@@ -120,14 +120,15 @@ impl Realm {
         let check = Check { username, password, stored, client, is_remembered: login.is_remembered() };
         let stand_in = || self.stand_in(username);
         let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now), stand_in)?;
-        match (verdict, &login.user) {
-            (Verdict::Wrong, user) => return Err(refusal(user.as_ref().map(|user| user.id), why)),
-            (Verdict::Right | Verdict::RightButOutdated, None) => return Err(refusal(None, why)),
-            (Verdict::Right, Some(_)) => {}
-            (Verdict::RightButOutdated, Some(user)) => self.replace_outdated_hash(user, password, client),
+        // Where there is no hash that lets anybody in, a stand-in's was verified, and the verdict is Wrong in any case.
+        let Some(user) = login.user.as_ref().filter(|_| verdict != Verdict::Wrong) else {
+            return Err(refusal(login.user.map(|user| user.id), why));
+        };
+        if verdict == Verdict::RightButOutdated {
+            self.replace_outdated_hash(user, password, client);
         }
         self.remember_address(&login, now);
-        login.user.ok_or_else(|| refusal(None, why))
+        Ok(user.clone())
     }
 
     /// The hash that lets this user in, if there is one, and what it means if the password turns out to be wrong.

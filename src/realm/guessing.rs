@@ -26,7 +26,7 @@ const ADDRESSES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Guard {
     throttle: Throttle,
-    /// `None` before there are any.
+    /// `None` until [`Guard::load`], which follows [`Guard::open`].
     epoch: Mutex<Option<u64>>,
 }
 
@@ -37,6 +37,15 @@ pub(super) struct Login<'a> {
     guess: Guess<'a>,
     mark: AddressMark,
     remembered_at: Option<UnixTime>,
+}
+
+/// Wrong passwords that count for a user's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedGuesses {
+    /// The user's name.
+    pub username: String,
+    /// How many, of how many, and until when.
+    pub count: Count,
 }
 
 impl Guard {
@@ -51,7 +60,8 @@ impl Guard {
     /// Takes up the counters in the store, if these are of another epoch than ours. Those that can't be read are as good
     /// as none.
     pub(super) fn load(&self, store: &Store, now: Now) -> Result<Option<Notice<'static>>, StoreError> {
-        // Held until all is done: of several who find another epoch one loads, and nobody saves in between.
+        // Held until all is done: of several who find another epoch only one loads. Who saves meanwhile does so for the
+        // old epoch, and is refused.
         let mut own_epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
         // The epoch first: were the counters changed in between, they would be read once more.
         let epoch = store.throttle_epoch()?;
@@ -73,11 +83,13 @@ impl Guard {
 
     /// Saves the counters if any changed, and says whether any did. Where the store's are of another epoch, those are
     /// taken up instead.
-    fn save(&self, store: &Store, now: Now) -> Result<bool, StoreError> {
+    pub(super) fn save(&self, store: &Store, now: Now) -> Result<bool, StoreError> {
         let epoch = self.epoch();
         let Some(counters) = self.throttle.save_changed(now.monotonic) else { return Ok(false) };
         let saved = store.save_throttle(&counters, now.unix, epoch.unwrap_or_default());
         if !saved.inspect_err(|_| self.throttle.save_again())? {
+            // Somebody else may have taken that epoch's up by now, and counted on.
+            self.throttle.save_again();
             self.load(store, now)?;
             return Ok(false);
         }
@@ -118,7 +130,7 @@ impl Realm {
         let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != Some(epoch)) else { return };
         match guard.load(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
-            Err(error) => (self.observer)(Notice::CountersNotSaved(&error)),
+            Err(error) => (self.observer)(Notice::CountersNotRead(&error)),
         }
     }
 
@@ -163,70 +175,6 @@ impl Realm {
         self.guard.as_ref().map_or(Ok(()), |guard| guard.throttle.charge_lookup(client, now.monotonic))
     }
 
-    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
-    /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
-    pub fn save(&self, now: Now) {
-        if let Err(error) = self.try_save(now) {
-            (self.observer)(Notice::CountersNotSaved(&error));
-        }
-    }
-
-    fn try_save(&self, now: Now) -> Result<(), StoreError> {
-        if let Some(guard) = &self.guard {
-            let now = self.time.read(now);
-            if guard.save(&self.store, now)? {
-                self.time.saved(now.unix);
-            }
-        }
-        if let Some(newest) = self.time.unsaved() {
-            self.store.raise_newest_time(newest)?;
-            self.time.saved(newest);
-        }
-        self.undeclared_proxy.save(&self.store, self.time.read(now).unix)
-    }
-}
-
-/// What was noted before this is forgotten.
-fn remembered_since(now: UnixTime) -> UnixTime {
-    UnixTime::EPOCH.saturating_add(now.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED))
-}
-
-/// What stands before a check of a password; an open gate where the throttle is off.
-pub(super) struct LoginGate<'a> {
-    throttle: Option<&'a Throttle>,
-    guess: Guess<'a>,
-    now: Instant,
-}
-
-impl<'a> Gate for LoginGate<'a> {
-    type Refused = AuthenticateError;
-    type Charge = Option<Charged<'a>>;
-
-    fn peek(&self) -> Result<(), AuthenticateError> {
-        Ok(self.throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess, self.now))?)
-    }
-
-    fn reserve(&self) -> Result<Self::Charge, AuthenticateError> {
-        Ok(self.throttle.map(|throttle| throttle.charge(&self.guess, self.now)).transpose()?)
-    }
-
-    fn give_back(&self, charge: Self::Charge) {
-        if let Some(charged) = charge {
-            charged.give_back();
-        }
-    }
-}
-
-/// Wrong passwords that count for a user's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedGuesses {
-    /// The user's name.
-    pub username: String,
-    /// How many, of how many, and until when.
-    pub count: Count,
-}
-
-impl Realm {
     /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were
     /// saved; also the last id that was looked at, `None` where there are no more users.
     ///
@@ -263,5 +211,36 @@ impl Realm {
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
         self.store.replace_throttle(&Throttle::nothing_saved(), self.time.at(now).unix)?;
         Ok(())
+    }
+}
+
+/// What was noted before this is forgotten.
+fn remembered_since(now: UnixTime) -> UnixTime {
+    UnixTime::EPOCH.saturating_add(now.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED))
+}
+
+/// What stands before a check of a password; an open gate where the throttle is off.
+pub(super) struct LoginGate<'a> {
+    throttle: Option<&'a Throttle>,
+    guess: Guess<'a>,
+    now: Instant,
+}
+
+impl<'a> Gate for LoginGate<'a> {
+    type Refused = AuthenticateError;
+    type Charge = Option<Charged<'a>>;
+
+    fn peek(&self) -> Result<(), AuthenticateError> {
+        Ok(self.throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess, self.now))?)
+    }
+
+    fn reserve(&self) -> Result<Self::Charge, AuthenticateError> {
+        Ok(self.throttle.map(|throttle| throttle.charge(&self.guess, self.now)).transpose()?)
+    }
+
+    fn give_back(&self, charge: Self::Charge) {
+        if let Some(charged) = charge {
+            charged.give_back();
+        }
     }
 }

@@ -11,7 +11,8 @@
 //! | `users.rs` | change the password, delete, keep out |
 //!
 //! A [`Realm`] is shared by reference among threads. It never reads a clock; every operation that depends on
-//! the time is given it.
+//! the time is given it. Public functions are given a reading of the clocks as `now`, and turn it into the realm's time
+//! (`time.rs`) in their first line; what they call is given that.
 
 mod authenticate;
 mod guessing;
@@ -119,8 +120,10 @@ pub enum Notice<'a> {
     AddressNotRemembered(UserId, &'a StoreError),
     /// The saved counters of failed guesses can't be read; counting began anew.
     CountersLost(SavedError),
-    /// The counters of failed guesses, or the newest time, were not saved or not read again.
-    CountersNotSaved(&'a StoreError),
+    /// What a restart must not forget was not saved: counters of failed guesses, the newest time.
+    NotSaved(&'a StoreError),
+    /// Counters that another process replaced could not be read.
+    CountersNotRead(&'a StoreError),
     /// The clock is so far behind the newest time that the store has seen.
     ClockBehind(Duration),
 }
@@ -148,9 +151,15 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "the address of a login of user {id} was not noted: {error}")
             }
             Self::CountersLost(error) => write!(f, "{error}; failed guesses are counted anew"),
-            Self::CountersNotSaved(error) => {
-                write!(f, "the counters of failed guesses were not saved: {error}; they go on in memory")
-            }
+            Self::NotSaved(error) => write!(
+                f,
+                "the counters of failed guesses and the newest time were not saved: {error}; they go on in memory"
+            ),
+            Self::CountersNotRead(error) => write!(
+                f,
+                "the counters of failed guesses were changed in the database, and could not be read: {error}; the next \
+                 login tries again"
+            ),
             Self::ClockBehind(by) => write!(
                 f,
                 "the clock is {} s behind the newest time in the database; time goes on from there, so that nothing \
@@ -223,7 +232,28 @@ impl Realm {
         }
     }
 
-    /// Asks the store for what it can only answer by reading its file.
+    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
+    /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
+    pub fn save(&self, now: Now) {
+        if let Err(error) = self.try_save(self.time.read(now)) {
+            (self.observer)(Notice::NotSaved(&error));
+        }
+    }
+
+    fn try_save(&self, now: Now) -> Result<(), StoreError> {
+        if let Some(guard) = &self.guard
+            && guard.save(&self.store, now)?
+        {
+            self.time.saved(now.unix);
+        }
+        if let Some(newest) = self.time.unsaved() {
+            self.store.raise_newest_time(newest)?;
+            self.time.saved(newest);
+        }
+        self.undeclared_proxy.save(&self.store, now.unix)
+    }
+
+    /// Whether the store answers, which it can only by reading its file: for whoever asks after the server's health.
     ///
     /// # Errors
     /// [`StoreError`] where it can't answer.
@@ -289,8 +319,8 @@ impl Realm {
         self.store.revoke_tokens(id).map(drop)
     }
 
-    /// Ends every token issued until now, whoever it is for. What is issued before the time has passed that this gives
-    /// is dead too: a second, and some more while the clock is behind the newest time in the store.
+    /// Ends every token issued until now, whoever it is for. Gives how long to wait before the next is issued, since what
+    /// is issued earlier is dead too: a second, and more while the clock is behind the newest time in the store.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -324,6 +354,7 @@ impl Realm {
     /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
     /// when serving begins; after that the realm does it itself.
     pub fn note_keys(&self, now: Now) {
+        let now = self.time.read(now); // a key retired by a clock that is behind would be pruned too early
         let fingerprints: Vec<String> =
             self.ring().keys().map(crate::signer::SigningKey::fingerprint).collect();
         let fingerprints = fingerprints.iter().map(String::as_str);

@@ -1,6 +1,7 @@
 //! The realm: its rules, and what holds of them when much happens at once.
 
 mod hashes;
+mod keys;
 mod meanwhile;
 mod races;
 mod record;
@@ -66,7 +67,7 @@ impl TestRealm {
     }
 
     fn user(&self, id: UserId) -> User {
-        self.realm.find_user(id).unwrap().unwrap()
+        self.realm.find_user_by_id(id).unwrap().unwrap()
     }
 
     fn log_in(&self, username: &str, password: &str) -> Result<Principal, Refusal> {

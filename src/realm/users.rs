@@ -35,7 +35,7 @@ impl Realm {
         }
         let user = self.prove_own_password(id, shown, client, now)?;
         let hash = self.hasher.hash(new, client)?;
-        let changed = self.store.change_password(&user, &hash)?;
+        let changed = self.store.change_password(&user, &hash)?; // and adds one to the generation: tokens die
         still_proved(&user, changed)
     }
 
@@ -71,11 +71,11 @@ impl Realm {
         if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
     }
 
-    /// The name of a user.
+    /// The user of this id.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+    pub fn find_user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
         self.store.find_user_by_id(id)
     }
 

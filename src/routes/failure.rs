@@ -7,7 +7,7 @@ use crate::chain;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{About, ErrorCode, Response};
-use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, UserChangeError};
+use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
 use crate::store::StoreError;
 use crate::throttle::Throttled;
 use crate::user_id::UserId;
@@ -64,6 +64,11 @@ impl Failure {
         Self { cause, ..Self::unauthorized(scheme).for_user(refusal.user) }
     }
 
+    /// Authenticated by a token, but the password has to be shown again.
+    pub(super) fn session_over(error: SessionOver, user: UserId, scheme: Scheme) -> Self {
+        Self::unauthorized(scheme).for_user(Some(user)).because_of(&error)
+    }
+
     /// Authenticated, but it is another one's.
     pub(super) fn forbidden(user: UserId) -> Self {
         Self::new(ErrorCode::Forbidden, "You may see and change only your own account.").for_user(Some(user))
@@ -84,7 +89,7 @@ impl Failure {
             UsernameError::Invisible => {
                 "The user name has control or invisible characters; send one without."
             }
-            UsernameError::WhiteSpaceAtEnd => {
+            UsernameError::WhiteSpaceAround => {
                 "The user name begins or ends with white space; send it trimmed."
             }
         };
@@ -196,8 +201,8 @@ impl From<Failure> for Response {
         let Failure { code, message, field, user, cause } = failure;
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
-        response.about =
-            About { user, cause: cause.or_else(|| Some(code.name().into())), ..About::default() };
+        let cause = cause.or_else(|| Some(code.name().into()));
+        response.about = About { user, cause, ..response.about };
         response
     }
 }

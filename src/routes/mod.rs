@@ -12,12 +12,14 @@
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
 //! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
-//! `Target::allow`, and an arm in `serve` that calls a new function. (`/api/verify` takes any method, so `answer` calls its
+//! `Target::allow`, and an arm in `serve` that calls a new function. Then describe it: in `openapi.json`, in the table
+//! above and in the README's, and its path in the test below. (`/api/verify` takes any method, so `answer` calls its
 //! function before the methods are looked at.)
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
-//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body),
-//! 429, 503, 401, 403. `answer` is that order.
+//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body or query),
+//! 429, 503, 401, 403. `answer` is that order. (`/api/verify` has neither 405 nor 403 for another site nor 413 nor 415:
+//! what the request may do is its app's matter.)
 //!
 //! | file | what |
 //! |---|---|

@@ -16,13 +16,15 @@ use core::str;
 /// (RFC 6454 section 7). Programs send neither, and are not concerned.
 pub(super) fn refuse_other_sites(call: &Call<'_>) -> Result<(), Failure> {
     let request = call.request;
+    if !matches!(request.method.as_str(), "POST" | "PUT" | "DELETE") {
+        return Ok(()); // it changes nothing
+    }
     if cors::origin(&call.realm.policy().cors_origins, request).is_some() {
         return Ok(()); // the operator named it
     }
-    let changes_something = matches!(request.method.as_str(), "POST" | "PUT" | "DELETE");
     let says_cross_site = request.fields("Sec-Fetch-Site").any(|site| site == b"cross-site");
     let has_other_origin = request.fields("Origin").any(|origin| !is_own_origin(call, origin));
-    if changes_something && (says_cross_site || has_other_origin) {
+    if says_cross_site || has_other_origin {
         let message =
             "A page of another site sent this; requests that change something must come from this one.";
         return Err(Failure::new(ErrorCode::CrossSite, message));

@@ -12,7 +12,7 @@ pub(super) fn issue(call: &Call<'_>) -> Result<Response, Failure> {
     let at_most = asked_for(call.request.query.as_deref().unwrap_or_default())?;
     let principal = call.authenticate()?;
     let issued = call.realm.issue_token_for(&principal, at_most, call.now);
-    let issued = issued.map_err(|_session_over| Failure::unauthorized(call.scheme))?;
+    let issued = issued.map_err(|error| Failure::session_over(error, principal.id, call.scheme))?;
     let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
     Ok(Response::json(200, &body).for_user(principal.id))
 }
@@ -43,6 +43,45 @@ pub(super) fn revoke_all(call: &Call<'_>) -> Result<Response, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::{self, UnixTime};
+    use crate::data_dir::DataDir;
+    use crate::hashing::Hasher;
+    use crate::http::Request;
+    use crate::realm::{Policy, Realm};
+    use crate::routes::dispatch;
+    use crate::secret::Secret;
+    use crate::token::{self, Claims};
+    use crate::user_id::Generation;
+    use alloc::format;
+
+    #[test]
+    fn a_session_that_is_over_is_401_and_the_log_learns_whose_and_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
+        let hasher = Hasher::new("ln=1,r=1,p=1".parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let now = clock::now();
+        let realm = Realm::open(store, keys, hasher, Policy::default(), now).unwrap();
+        let id = realm.add_user("ok", &Secret::new("python".into()), now.unix).unwrap().id;
+        // Its token was renewed shortly before --max-session was lowered.
+        let claims = Claims {
+            id,
+            generation: Generation::new(1).unwrap(),
+            issued_at: now.unix,
+            expires_at: now.unix.saturating_add(Duration::from_secs(60)),
+            auth_time: UnixTime::new(now.unix.seconds() - 31 * 86_400).unwrap(),
+        };
+        let bearer = format!("Bearer {}", token::issue(&claims, &realm.ring()));
+        let ask =
+            |path| dispatch(&realm, &Request::new("GET", path).with_field("Authorization", &bearer), now);
+        assert_eq!(ask("/api/resource").status, 200);
+        let refused = ask("/api/token");
+        assert_eq!((refused.status, refused.about.user), (401, Some(id)));
+        let cause = "the session has lasted as long as one may";
+        assert_eq!(refused.about.cause.as_deref(), Some(cause));
+        let stranger =
+            dispatch(&realm, &Request::new("GET", "/api/token").with_field("Authorization", "Bearer x"), now);
+        assert_eq!(refused.body, stranger.body);
+    }
 
     #[test]
     fn a_duration_is_asked_for_in_whole_seconds_from_1_on() {

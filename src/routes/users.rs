@@ -34,8 +34,11 @@ pub(super) fn show(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
     if let Some(asker) = asker.filter(|asker| *asker != id) {
         return Err(Failure::forbidden(asker)); // the same for an id that nobody has
     }
-    let user =
-        call.realm.find_user(id).map_err(|error| Failure::store(&error))?.ok_or_else(Failure::not_found)?;
+    let user = call
+        .realm
+        .find_user_by_id(id)
+        .map_err(|error| Failure::store(&error))?
+        .ok_or_else(Failure::not_found)?;
     let mut response = Response::json(200, &json!({"username": user.username}));
     response.about.user = asker;
     Ok(response)
@@ -44,7 +47,8 @@ pub(super) fn show(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
 /// `PUT /api/users/{id}`: changes the password; every token of the user dies.
 pub(super) fn change_password(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
     let new = body::take_password(&mut body::object(call.request)?)?;
-    // What is wrong with the body is said before what is wrong with the credentials.
+    // The realm looks at it too, but only once there are credentials; and what is wrong with the body is said before what
+    // is wrong with those.
     call.realm.check_new_password(&new).map_err(Failure::password)?;
     let changed = call.realm.change_password(id, call.credentials()?, &new, call.client(), call.now);
     call.note_user_change(&changed);

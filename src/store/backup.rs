@@ -95,7 +95,7 @@ impl Error for CopyError {
 /// disk. The database stays as it is, also if it is an older gatekey's. `told` is called as each step begins.
 ///
 /// # Errors
-/// [`CopyError`]; no file is left behind then.
+/// [`CopyError`]; no file is left behind then, unless only its directory could not be synced.
 pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
     let unreadable = |error| CopyError::Store(database.into(), error);
     let _open = lock::Open::with_others(database).map_err(unreadable)?;
@@ -104,7 +104,10 @@ pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Res
         return Err(CopyError::Exists(file.into()));
     }
     let partial = sqlite::beside(file, ".partial");
-    create(&partial)?;
+    create(&partial).map_err(|error| match error {
+        CopyError::File(_, error) => CopyError::File(file.into(), error), // the name that was given
+        error => error,
+    })?;
     let made = fill(&source, database, &partial, told).and_then(|contents| {
         os::rename_to_free_name(&partial, file).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => CopyError::Exists(file.into()),

@@ -75,7 +75,7 @@ fn ahead(connection: &Connection, at: UnixTime) -> rusqlite::Result<Ahead> {
                + (SELECT count(*) FROM signing_keys WHERE first_seen_at > ?1 OR retired_at > ?1) \
                + (SELECT count(*) FROM users WHERE created_at > ?1) FROM realm";
     connection.query_row(sql, [seconds(at)], |row| {
-        let others = unsigned(row, 2)?.unwrap_or(0);
+        let others = unsigned(row, 2)?;
         Ok(Ahead { newest_time: moment(row, 0)?, tokens_not_before: moment(row, 1)?, others })
     })
 }

@@ -3,8 +3,7 @@
 //! An address is known by its mark, which whoever asks makes from it under [`Store::throttle_key`]: the store
 //! can tell whether an address is remembered, and nobody can read there where a user lives.
 
-use super::throttle::epoch;
-use super::users::{moment, out_of_range, seconds, select_user, unsigned, user};
+use super::users::{optional_moment, seconds, select_user, unsigned, user};
 use super::{Store, StoreError, User};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
@@ -62,13 +61,8 @@ impl Store {
     pub fn login_notes(&self, id: UserId, since: UnixTime) -> Result<LoginNotes, StoreError> {
         let sql = "SELECT count(*) FILTER (WHERE seen_at >= ?2), max(seen_at) FROM remembered_addresses \
                    WHERE user_id = ?1";
-        let notes = |row: &Row<'_>| {
-            let is_noted = row.get::<_, Option<i64>>(1)?.is_some();
-            Ok(LoginNotes {
-                addresses: unsigned(row, 0)?.ok_or(out_of_range(0))?,
-                newest: is_noted.then(|| moment(row, 1)).transpose()?,
-            })
-        };
+        let notes =
+            |row: &Row<'_>| Ok(LoginNotes { addresses: unsigned(row, 0)?, newest: optional_moment(row, 1)? });
         self.database
             .read_once(|connection| connection.query_row(sql, params![id.number(), seconds(since)], notes))
     }
@@ -106,10 +100,9 @@ impl Store {
 
 fn login_subject(row: &Row<'_>) -> rusqlite::Result<LoginSubject> {
     let is_user = row.get::<_, Option<i64>>(0)?.is_some();
-    let is_remembered = row.get::<_, Option<i64>>(6)?.is_some();
     Ok(LoginSubject {
         user: is_user.then(|| user(row)).transpose()?,
-        remembered_at: is_remembered.then(|| moment(row, 6)).transpose()?,
-        throttle_epoch: epoch(row, 7)?,
+        remembered_at: optional_moment(row, 6)?,
+        throttle_epoch: unsigned(row, 7)?,
     })
 }

@@ -1,7 +1,7 @@
 //! What holds for everybody, and what is known of signing keys.
 
 use super::sqlite::BUSY_TIMEOUT;
-use super::users::{moment, out_of_range, seconds, unsigned};
+use super::users::{moment, optional_moment, seconds, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::collections::BTreeMap;
@@ -151,10 +151,9 @@ pub(super) fn count_tokens_since(connection: &Connection, at: UnixTime) -> rusql
 }
 
 fn key_use(row: &Row<'_>) -> rusqlite::Result<SigningKeyUse> {
-    let is_retired = row.get::<_, Option<i64>>(2)?.is_some();
     Ok(SigningKeyUse {
         first_seen_at: moment(row, 1)?,
-        retired_at: is_retired.then(|| moment(row, 2)).transpose()?,
-        longest_lifetime: Duration::from_secs(unsigned(row, 3)?.ok_or(out_of_range(3))?),
+        retired_at: optional_moment(row, 2)?,
+        longest_lifetime: Duration::from_secs(unsigned(row, 3)?),
     })
 }

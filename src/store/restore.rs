@@ -21,7 +21,6 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 
 /// More than are registered between a backup and its restoring.
@@ -57,6 +56,8 @@ impl Backup {
     /// [`CopyError`]: the file is not gatekey's, newer or damaged.
     pub fn open(path: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
         told(CopyStep::Checking);
+        // A mistyped name is no missing database.
+        path.metadata().map_err(|error| CopyError::File(path.into(), error))?;
         let (connection, users) = backup::open_sound(path, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
@@ -65,7 +66,8 @@ impl Backup {
     /// Puts a copy, brought up to date, in the database's place.
     ///
     /// # Errors
-    /// [`CopyError`]; the database is then as it was.
+    /// [`CopyError`]; the database is then as it was, unless the new one is in its place and only the directory could not
+    /// be synced.
     pub fn restore_to(
         &self,
         database: &Path,
@@ -90,8 +92,9 @@ impl Backup {
         if prepared.is_err() {
             let _ = remove(&staged); // what went wrong is said, and matters more
         }
+        let restored = prepared?;
         os::sync_directory_of(database).map_err(failed)?;
-        prepared
+        Ok(restored)
     }
 
     /// Makes the new database beside the old one, whole and on the disk.
@@ -110,7 +113,7 @@ impl Backup {
         backup::create(staged)?;
         backup::copy_into(&self.connection, &self.path, staged, told)?;
         let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
-        give_to_owner_of_directory(staged).map_err(failed)?;
+        os::give_to_owner_of_directory(staged).map_err(failed)?; // root restores for whoever serves
         backup::sync(staged).map_err(failed)?;
         Ok(restored)
     }
@@ -227,17 +230,6 @@ fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     }
     remove(&sqlite::beside(database, "-shm"))?;
     Ok(kept)
-}
-
-/// Root restores for whoever serves.
-fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
-    let directory = os::open_directory_of(path)?.metadata()?;
-    let (uid, _) = os::effective_ids();
-    if uid == 0 && directory.uid() != uid {
-        chown(path, Some(directory.uid()), Some(directory.gid()))
-    } else {
-        Ok(())
-    }
 }
 
 fn remove(path: &Path) -> io::Result<()> {

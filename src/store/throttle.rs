@@ -4,7 +4,7 @@
 //! replace them meanwhile. So that the server neither overwrites what the command did nor has to read them all the
 //! time, there is an epoch: each replacing adds one to it, a save is for one epoch only, and every login reads it.
 
-use super::users::{integer, moment, out_of_range, seconds, unsigned};
+use super::users::{integer, moment, seconds, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::vec::Vec;
@@ -48,7 +48,7 @@ impl Store {
     /// [`StoreError`].
     pub fn throttle_epoch(&self) -> Result<u64, StoreError> {
         let sql = "SELECT throttle_epoch FROM realm";
-        self.database.read_once(|connection| connection.query_row(sql, [], |row| epoch(row, 0)))
+        self.database.read_once(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
     }
 
     /// The counters that were saved last, if any ever were.
@@ -99,9 +99,4 @@ fn write_counters(connection: &Connection, counters: &[u8], at: UnixTime) -> rus
                ON CONFLICT DO UPDATE SET saved_at = excluded.saved_at, counters = excluded.counters";
     connection.execute(sql, params![seconds(at), counters])?;
     Ok(())
-}
-
-/// A column with an epoch.
-pub(super) fn epoch(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    unsigned(row, column)?.ok_or(out_of_range(column))
 }

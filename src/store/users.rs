@@ -9,6 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 /// A user's row.
@@ -133,12 +134,11 @@ impl Store {
             .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], user).optional())
     }
 
-    /// Some user's stored hash: the same for a number as long as that user is there, and as often another's as there are
-    /// others. `None` where there is no user.
+    /// The stored hash of some user, whom `number` picks: the same number picks the same user for as long as that user is
+    /// there, and over all numbers each user is picked about as often as any other. `None` where there is no user.
     ///
-    /// The number's low bits are the id, as many bits as the largest id has, then one less each time, until a user has
-    /// that id. So a new user takes the place of others for few numbers, and ids that nobody has any more give nobody
-    /// much weight.
+    /// The number's lowest bits are tried as an id, at first as many as the largest id has, then one less each time, until
+    /// a user has that id. So a new user changes the pick of few numbers, and gaps among the ids favour nobody much.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -282,10 +282,10 @@ impl Store {
 /// The user that [`select_user`] selected.
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
-        id: UserId::new(row.get(0)?).ok_or(rusqlite::Error::IntegralValueOutOfRange(0, 0))?,
+        id: UserId::new(row.get(0)?).ok_or(out_of_range(0))?,
         username: row.get(1)?,
         password_hash: row.get(2)?,
-        generation: unsigned(row, 3)?.and_then(Generation::new).ok_or(out_of_range(3))?,
+        generation: Generation::new(unsigned(row, 3)?).ok_or(out_of_range(3))?,
         disabled: row.get(4)?,
         created_at: moment(row, 5)?,
     })
@@ -293,16 +293,24 @@ pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
 
 /// A column of Unix seconds.
 pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixTime> {
-    unsigned(row, column)?.and_then(UnixTime::new).ok_or(out_of_range(column))
+    UnixTime::new(unsigned(row, column)?).ok_or(out_of_range(column))
 }
 
-/// A column's number, unless it is negative.
-pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
-    row.get::<_, i64>(column).map(|number| u64::try_from(number).ok())
+/// A column of Unix seconds that may be NULL.
+pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixTime>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => moment(row, column).map(Some),
+    }
+}
+
+/// A column of a number that is not negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    u64::try_from(row.get::<_, i64>(column)?).map_err(|_| out_of_range(column))
 }
 
 /// The column has a number that can't be.
-pub(super) fn out_of_range(column: usize) -> rusqlite::Error {
+fn out_of_range(column: usize) -> rusqlite::Error {
     rusqlite::Error::IntegralValueOutOfRange(column, -1)
 }
 

@@ -134,7 +134,7 @@ impl Table {
 
 /// Who may guess, and how often. Shared by reference among threads.
 pub struct Throttle {
-    key: SigningKey,
+    mac: SigningKey,
     started: Instant,
     tables: Mutex<Tables>,
     has_changed: AtomicBool,
@@ -147,9 +147,9 @@ impl fmt::Debug for Throttle {
     }
 }
 
-/// One count in one table.
+/// One counter: a key in a table.
 #[derive(Clone, Copy)]
-struct Charge {
+struct Counter {
     table: Table,
     key: Key,
 }
@@ -158,7 +158,7 @@ struct Charge {
 #[must_use = "a charge that is dropped stays"]
 pub struct Charged<'a> {
     throttle: &'a Throttle,
-    charges: Vec<Charge>,
+    counters: Vec<Counter>,
     at: Millis,
     /// How often the counters had been saved by then.
     saves: u64,
@@ -166,7 +166,7 @@ pub struct Charged<'a> {
 
 impl fmt::Debug for Charged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Charged({} counters)", self.charges.len())
+        write!(f, "Charged({} counters)", self.counters.len())
     }
 }
 
@@ -184,7 +184,7 @@ impl Throttle {
             })
         });
         Self {
-            key,
+            mac: key,
             started: now,
             tables: Mutex::new(tables),
             has_changed: AtomicBool::new(false),
@@ -197,7 +197,7 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`].
     pub fn peek(&self, guess: &Guess<'_>, now: Instant) -> Result<(), Throttled> {
-        admit(&self.lock(), &self.charges_for(guess), self.millis(now))
+        admit(&self.lock(), &self.counters_of(guess), self.millis(now))
     }
 
     /// Charges the check of a password, before it is made.
@@ -205,7 +205,7 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`]; nothing was charged then.
     pub fn charge(&self, guess: &Guess<'_>, now: Instant) -> Result<Charged<'_>, Throttled> {
-        self.charge_all(self.charges_for(guess), now)
+        self.charge_all(self.counters_of(guess), now)
     }
 
     /// Charges a registration, before it is made.
@@ -224,47 +224,50 @@ impl Throttle {
         self.charge_all(self.per_address(Table::Lookups, client).collect(), now).map(drop)
     }
 
-    fn charges_for(&self, guess: &Guess<'_>) -> Vec<Charge> {
+    /// What this guess is charged to.
+    fn counters_of(&self, guess: &Guess<'_>) -> Vec<Counter> {
         let Guess { client, username, is_remembered } = *guess;
         if is_remembered {
             // Neither the address's counter nor the name's: other people fill those.
-            return [self.of_pair(Table::Remembered, client, username)].into();
+            return [self.pair_counter(Table::Remembered, client, username)].into();
         }
         let name = [
-            self.of(Table::User, &[username.as_bytes()], 1),
-            self.of_pair(Table::UserAndAddress, client, username),
+            self.counter(Table::User, &[username.as_bytes()], 1),
+            self.pair_counter(Table::UserAndAddress, client, username),
         ];
         self.per_address(Table::Address, client).chain(name).collect()
     }
 
     /// The address, and the network if it has one.
-    fn per_address(&self, table: Table, client: Client) -> impl Iterator<Item = Charge> {
-        let network = client.network().map(|network| self.of(table, &[&network.to_bytes()], NETWORK_TIMES));
-        [self.of(table, &[&client.prefix().to_bytes()], 1)].into_iter().chain(network)
+    fn per_address(&self, table: Table, client: Client) -> impl Iterator<Item = Counter> {
+        let network =
+            client.network().map(|network| self.counter(table, &[&network.to_bytes()], NETWORK_TIMES));
+        [self.counter(table, &[&client.prefix().to_bytes()], 1)].into_iter().chain(network)
     }
 
-    fn of_pair(&self, table: Table, client: Client, username: &str) -> Charge {
-        self.of(table, &[&client.prefix().to_bytes(), username.as_bytes()], 1)
+    fn pair_counter(&self, table: Table, client: Client, username: &str) -> Counter {
+        self.counter(table, &[&client.prefix().to_bytes(), username.as_bytes()], 1)
     }
 
-    fn of(&self, table: Table, parts: &[&[u8]], times: u64) -> Charge {
-        Charge { table, key: Key::new(&self.keyed_hash(table as u8, parts), times) }
+    fn counter(&self, table: Table, parts: &[&[u8]], times: u64) -> Counter {
+        Counter { table, key: Key::new(&self.keyed_hash(table as u8, parts), times) }
     }
 
-    /// What kind of thing comes first, and a prefix always has the same length: no two things give the same bytes.
+    /// What kind of thing comes first, and a prefix always has the same length: no two things give the same bytes. (Not
+    /// `sign_fields`: counters and marks that are stored were made in this way.)
     fn keyed_hash(&self, kind: u8, parts: &[&[u8]]) -> Signature {
-        self.key.sign(&[&[kind], parts.concat().as_slice()].concat())
+        self.mac.sign(&[&[kind], parts.concat().as_slice()].concat())
     }
 
     /// In one step: all counters have room, or none is charged.
-    fn charge_all(&self, charges: Vec<Charge>, now: Instant) -> Result<Charged<'_>, Throttled> {
+    fn charge_all(&self, counters: Vec<Counter>, now: Instant) -> Result<Charged<'_>, Throttled> {
         let (mut tables, at) = (self.lock(), self.millis(now));
-        admit(&tables, &charges, at)?;
-        for Charge { table, key } in &charges {
+        admit(&tables, &counters, at)?;
+        for Counter { table, key } in &counters {
             table.of_mut(&mut tables).begin(*key);
         }
         let saves = self.saves.load(Ordering::Acquire);
-        Ok(Charged { throttle: self, charges, at, saves })
+        Ok(Charged { throttle: self, counters, at, saves })
     }
 
     /// What stands for a user at an address, wherever both are stored: by itself it tells neither.
@@ -276,7 +279,7 @@ impl Throttle {
 
     /// How many wrong passwords count for a name.
     pub fn count_of(&self, username: &str, now: Instant) -> Count {
-        let key = self.of(Table::User, &[username.as_bytes()], 1).key;
+        let key = self.counter(Table::User, &[username.as_bytes()], 1).key;
         let (failures, allowed, left) = Table::User.of(&self.lock()).read(key, self.millis(now));
         Count { failures, allowed, forgotten_in: Duration::from_millis(left) }
     }
@@ -292,9 +295,9 @@ impl Throttle {
 }
 
 /// Whether every counter has room for one more; else how long until they have.
-fn admit(tables: &Tables, charges: &[Charge], at: Millis) -> Result<(), Throttled> {
-    let wait = |Charge { table, key }: &Charge| Some((table.of(tables).admits(*key, at).err()?, *table));
-    match charges.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
+fn admit(tables: &Tables, counters: &[Counter], at: Millis) -> Result<(), Throttled> {
+    let wait = |Counter { table, key }: &Counter| Some((table.of(tables).admits(*key, at).err()?, *table));
+    match counters.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
         None => Ok(()),
         Some((millis, table)) => {
             Err(Throttled { retry_after: Duration::from_millis(millis), what: table.what() })
@@ -306,7 +309,7 @@ impl Charged<'_> {
     /// The password was right, or nobody could tell: the check counts for nothing.
     pub fn give_back(mut self) {
         let mut tables = self.throttle.lock();
-        for Charge { table, key } in self.charges.drain(..) {
+        for Counter { table, key } in self.counters.drain(..) {
             table.of_mut(&mut tables).give_back(key);
         }
         // What was saved meanwhile counts this check as failed.
@@ -318,11 +321,11 @@ impl Charged<'_> {
 
 impl Drop for Charged<'_> {
     fn drop(&mut self) {
-        if self.charges.is_empty() {
+        if self.counters.is_empty() {
             return; // given back
         }
         let mut tables = self.throttle.lock();
-        for Charge { table, key } in self.charges.drain(..) {
+        for Counter { table, key } in self.counters.drain(..) {
             table.of_mut(&mut tables).settle(key, self.at);
         }
         self.throttle.has_changed.store(true, Ordering::Release);

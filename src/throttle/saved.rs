@@ -16,7 +16,7 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::time::Instant;
 
-/// Of what the tables' shape and meaning is; another number, and older counters are not read.
+/// The version of the tables' shape and meaning: counters saved under another are not read.
 const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 6;
 const RECORD_BYTES: usize = 13;

@@ -199,10 +199,8 @@ fn a_backup_says_what_is_in_it_and_never_replaces_a_file() {
     );
     assert_eq!(place.refused("backup", &file), exists);
     let nowhere = place.path("nowhere/backup");
-    let message = format!(
-        "gatekey: can't back up: {}.partial: No such file or directory (os error 2)\n",
-        nowhere.display()
-    );
+    let message =
+        format!("gatekey: can't back up: {}: No such file or directory (os error 2)\n", nowhere.display());
     assert_eq!(place.refused("backup", &nowhere), message);
 }
 
@@ -370,7 +368,7 @@ fn what_is_no_sound_backup_is_refused_and_nothing_is_changed() {
         let said = place.refused("restore", &spoilt);
         assert!(said.starts_with(&expected), "{said}");
     };
-    refused("there is no database");
+    refused("No such file or directory (os error 2)\n");
     fs::write(&spoilt, "").unwrap();
     refused("the database is not gatekey's: it is empty\n");
     fs::write(&spoilt, "some text that is no database").unwrap();
@@ -498,9 +496,29 @@ fn where_there_is_no_room_nothing_half_made_is_left() {
     assert!(!partial.exists() && !place.path("new").exists());
 }
 
+/// No user of this machine.
+const SOMEBODY: u32 = 12_345;
+
+#[test]
+fn what_root_is_the_first_to_make_is_whoevers_directory_it_is_in() {
+    let test = "what_root_is_the_first_to_make_is_whoevers_directory_it_is_in";
+    let place = Place::new();
+    fs::create_dir(place.data()).unwrap();
+    if chown(place.data(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+        return skip::skip(test, "a file can't be given away; run the tests as root");
+    }
+    let mut add = gatekey();
+    add.args(["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP, "--data"]).arg(place.data());
+    let (code, _, message) = written(&run(&mut add, "python\n"));
+    assert_eq!(code, Some(0), "{message}");
+    for name in ["gatekey.sqlite3", "signing-keys"] {
+        let metadata = fs::metadata(place.data().join(name)).unwrap();
+        assert_eq!((metadata.uid(), metadata.mode() & 0o7777), (SOMEBODY, 0o600), "{name}");
+    }
+}
+
 #[test]
 fn what_root_restores_is_whoevers_directory_it_is_in() {
-    const SOMEBODY: u32 = 12_345;
     let test = "what_root_restores_is_whoevers_directory_it_is_in";
     let place = Place::new();
     let server = place.serve();

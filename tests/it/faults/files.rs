@@ -53,6 +53,24 @@ fn a_data_directory_moved_away_is_a_503_until_it_is_back() {
 }
 
 #[test]
+fn where_requests_are_not_logged_a_database_that_is_away_is_told_all_the_same_and_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = Server::start_in(data.clone(), &["--log", "off"]);
+    fs::rename(data.join("gatekey.sqlite3"), data.join("away")).unwrap();
+    for _ in 0..3 {
+        assert_unavailable(&server.request("GET /healthz", &[], ""));
+    }
+    fs::rename(data.join("away"), data.join("gatekey.sqlite3")).unwrap();
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0));
+    let told: Vec<_> = log.lines().filter(|line| line.contains(" a request failed: ")).collect();
+    let [told] = told[..] else { panic!("{log}") };
+    assert!(told.contains("the database can't be used now: "), "{told}");
+    assert!(told.contains("was removed or moved away; put it back (more within a minute"), "{told}");
+}
+
+#[test]
 fn a_removed_database_takes_no_more_users_with_it() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
