@@ -10,8 +10,8 @@ use super::{Failure, log, prompt, table, user};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
-use crate::keys::{self, KeyFile};
-use crate::signer::{KeyRing, SigningKey};
+use crate::keys::{self, KeyFile, KeyFileError};
+use crate::signer::{KeyLengthError, KeyRing, SigningKey};
 use crate::store::{SigningKeyUse, Store, StoreError};
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -33,7 +33,7 @@ pub(super) const LIST: Command = Command {
     summary: "List the signing keys, oldest first; never their secrets.",
     details: "One line a key: its fingerprint; whether it signs or only verifies; since when it is in use and since \
               when retired; the longest lifetime of tokens served under it, in seconds; when it may be pruned; and \
-              whether it is weak or stands in print. With --json an array of objects, times in Unix seconds. What \
+              whether it is weak (under 32 bytes) or stands in print. With --json an array of objects, times in Unix seconds. What \
               the database doesn't know is a dash, or null.",
     example: "gatekey key list --json",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
@@ -43,7 +43,7 @@ pub(super) const LIST: Command = Command {
 fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (is_json, max_session) = (settings.flag(&options::JSON)?, settings.max_session()?);
     let ring = keys::load(settings.data_dir()?.key_file());
-    let ring = ring.map_err(|error| Failure::failed("can't list the keys", &error))?;
+    let ring = ring.map_err(|error| cant("list", &error))?;
     let (uses, now) = match open_store(settings)? {
         Some(store) => (uses(&store)?, time(&store)?),
         None => (Uses::new(), clock::now().unix),
@@ -118,7 +118,9 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let failed =
         |error: &(dyn core::error::Error + 'static)| Failure::failed("can't add the secret as a key", error);
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
-    let key = SigningKey::new_however_short(&secret).map_err(|error| failed(&error))?;
+    let least = if takes_weak { 1 } else { SigningKey::MIN_BYTES };
+    let key = SigningKey::new_however_short(&secret);
+    let key = key.map_err(|error| failed(&KeyLengthError { least, ..error }))?;
     // First, because it is worse.
     if keys::is_published(&key) && !takes_published {
         return Err(Failure::Failed(
@@ -283,10 +285,12 @@ impl Listed<'_> {
 
 /// The key file, locked for a change.
 fn open(settings: &Settings<'_>) -> Result<KeyFile, Failure> {
-    KeyFile::open(settings.data_dir()?.key_file()).map_err(|error| {
-        let first = if error.is_missing() { "; the first start makes it: gatekey serve" } else { "" };
-        Failure::Failed(format!("can't change the keys: {}{first}", chain::describe(&error)))
-    })
+    KeyFile::open(settings.data_dir()?.key_file()).map_err(|error| cant("change", &error))
+}
+
+fn cant(attempted: &str, error: &KeyFileError) -> Failure {
+    let first = if error.is_missing() { "; the first start makes it: gatekey serve" } else { "" };
+    Failure::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
 }
 
 fn refuse_full(file: &KeyFile) -> Result<(), Failure> {

@@ -53,7 +53,7 @@ pub(super) fn listen(settings: &Settings<'_>, proxies: &TrustedProxies) -> Resul
         Place::Address(address) => {
             refuse_cleartext(settings, address)?;
             let failed = |error| cant_listen(&address, &error);
-            let listener = TcpListener::bind(address).map_err(failed)?;
+            let listener = TcpListener::bind(address).map_err(|error| cant_bind(address, &error))?;
             let address = listener.local_addr().map_err(failed)?;
             Ok(at_address(listener, address))
         }
@@ -117,6 +117,17 @@ fn at_address(listener: TcpListener, address: SocketAddr) -> Entrance {
 
 fn cant_listen(place: &dyn Display, error: &io::Error) -> Failure {
     Failure::failed(format!("can't listen on {place}"), error)
+}
+
+fn cant_bind(address: SocketAddr, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "; who listens there: ss -ltnp; another address: --listen",
+        ErrorKind::PermissionDenied => {
+            "; ports below 1024 are root's, and systemd can hand one over (--listen stdin)"
+        }
+        _ => "",
+    };
+    Failure::Failed(format!("can't listen on {address}: {error}{hint}"))
 }
 
 fn at_path(path: PathBuf) -> Result<Entrance, Failure> {

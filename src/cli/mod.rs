@@ -8,8 +8,9 @@
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
 //! | `suggest.rs` | which known word somebody meant who typed an unknown one |
-//! | `environment.rs` | variables that look like ours and are nobody's |
+//! | `environment.rs`, `env_file.rs` | variables that look like ours and are nobody's; variables in a file, as systemd reads it |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
+//! | `data.rs` | the data directory, opened for a command |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `watch.rs`, `notify.rs` | what a running server shows of itself: log, ids and metrics; what its service manager is told |
 //! | `doctor/` | what is wrong with an installation, and what to do |
@@ -26,7 +27,9 @@
 mod backup;
 mod commands;
 mod completions;
+mod data;
 mod doctor;
+mod env_file;
 mod environment;
 mod export;
 mod hash_time;

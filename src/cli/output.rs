@@ -26,25 +26,31 @@ fn line(cells: &[String], widths: &[usize]) -> String {
     line
 }
 
+struct Columns {
+    header: String,
+    widths: Vec<usize>,
+}
+
 /// A list that is printed as it is read, however long it is: a line each under a header, or one JSON array.
 pub(super) struct List<W> {
     out: W,
-    widths: Option<Vec<usize>>,
+    /// `None` for JSON.
+    columns: Option<Columns>,
     is_empty: bool,
 }
 
 impl<W: Write> List<W> {
-    /// With a header of these columns, each with how wide its cells get.
-    pub(super) fn of_lines(mut out: W, columns: &[(&str, usize)]) -> io::Result<Self> {
+    /// With a header of these columns, each with how wide its cells get; none where nothing follows it.
+    pub(super) fn of_lines(out: W, columns: &[(&str, usize)]) -> Self {
         let widths: Vec<_> = columns.iter().map(|(name, width)| name.len().max(*width)).collect();
         let header: Vec<_> = columns.iter().map(|(name, _)| (*name).to_string()).collect();
-        out.write_all(line(&header, &widths).as_bytes())?;
-        Ok(Self { out, widths: Some(widths), is_empty: true })
+        let columns = Columns { header: line(&header, &widths), widths };
+        Self { out, columns: Some(columns), is_empty: true }
     }
 
     pub(super) fn of_json(mut out: W) -> io::Result<Self> {
         out.write_all(b"[")?;
-        Ok(Self { out, widths: None, is_empty: true })
+        Ok(Self { out, columns: None, is_empty: true })
     }
 
     /// One more of them, as cells or as a value.
@@ -54,15 +60,18 @@ impl<W: Write> List<W> {
         value: impl FnOnce() -> Value,
     ) -> io::Result<()> {
         let is_first = core::mem::replace(&mut self.is_empty, false);
-        match &self.widths {
-            Some(widths) => self.out.write_all(line(&cells(), widths).as_bytes()),
+        match &self.columns {
+            Some(Columns { header, widths }) => {
+                let header = if is_first { header.as_str() } else { "" };
+                write!(self.out, "{header}{}", line(&cells(), widths))
+            }
             None => write!(self.out, "{}{}", if is_first { "" } else { ",\n" }, value()),
         }
     }
 
     /// Ends the list; whether it is empty.
     pub(super) fn end(mut self) -> io::Result<bool> {
-        if self.widths.is_none() {
+        if self.columns.is_none() {
             self.out.write_all(b"]\n")?;
         }
         self.out.flush()?;
@@ -86,7 +95,9 @@ mod tests {
     #[test]
     fn a_list_is_aligned_before_its_last_line_is_known() {
         let mut out = Vec::new();
-        let list = List::of_lines(&mut out, &[("ID", 4), ("NAME", 0)]).unwrap();
+        assert!(listed(List::of_lines(&mut out, &[("ID", 4), ("NAME", 0)]), &[]));
+        assert_eq!(out, b"", "no header over nothing");
+        let list = List::of_lines(&mut out, &[("ID", 4), ("NAME", 0)]);
         assert!(!listed(list, &[1, 1_000, 10_000]));
         assert_eq!(String::from_utf8(out).unwrap(), "ID    NAME\n1     ok\n1000  ok\n10000  ok\n");
     }

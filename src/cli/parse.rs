@@ -63,12 +63,17 @@ fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, Failure> {
 /// The option that was meant is rather one of the command that was named before it.
 fn unknown_option(name: &str, words: &[String]) -> Failure {
     let general = ["help", "version"].into_iter();
-    let own = find_command(words).into_iter().flat_map(|command| command.options).map(|option| option.name);
+    let command = find_command(words);
+    let own = command.into_iter().flat_map(|command| command.options).map(|option| option.name);
     let near = suggest::nearest(name, own.chain(general))
         .or_else(|| suggest::nearest(name, options::all().map(|option| option.name)));
     let hint = match near {
         Some(near) => format!("did you mean --{near}?"),
-        None => "see: gatekey help".into(),
+        None => ["see: gatekey help"]
+            .into_iter()
+            .chain(command.iter().flat_map(|it| it.words).copied())
+            .collect::<Vec<_>>()
+            .join(" "),
     };
     Failure::Usage(format!("unknown option --{name}; {hint}"))
 }
@@ -231,7 +236,7 @@ mod tests {
     fn a_misspelt_option_is_told_which_was_meant_of_this_command_first() {
         assert_eq!(complaint("serve --lisen x"), "unknown option --lisen; did you mean --listen?");
         assert_eq!(complaint("--lisen x serve"), "unknown option --lisen; did you mean --listen?");
-        assert_eq!(complaint("serve --frobnicate"), "unknown option --frobnicate; see: gatekey help");
+        assert_eq!(complaint("serve --frobnicate"), "unknown option --frobnicate; see: gatekey help serve");
         assert_eq!(complaint("serve --jsn"), "unknown option --jsn; did you mean --json?");
         assert_eq!(complaint("user list --hlep"), "unknown option --hlep; did you mean --help?");
         // As near to --sign, which only another command takes, as to --log, which this one does.

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::commands::Command;
+use super::data;
 use super::environment;
 use super::listen::{self, Entrance};
 use super::log::{self, Log};
@@ -120,13 +121,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
-    let is_new = !data_dir.has_database().unwrap_or(true); // or it will be said in a moment why that can't be told
-    let opened = data_dir.open_or_create();
-    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
-    if is_new {
-        // So that a mistyped directory is not taken for an empty one.
-        log::notice(format!("made a new database, {}", data_dir.database().display()));
-    }
+    let (store, keys) = data::open_or_create(&data_dir)?;
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));

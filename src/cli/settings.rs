@@ -36,6 +36,19 @@ impl<'a> Settings<'a> {
         Self { command, given, environment }
     }
 
+    /// The same, with other variables.
+    pub(super) fn with_environment<'b>(
+        &self,
+        environment: &'b dyn Fn(&str) -> Option<OsString>,
+    ) -> Settings<'b> {
+        Settings::new(self.command, self.given.clone(), environment)
+    }
+
+    /// What the environment has under this name.
+    pub(super) fn variable(&self, name: &str) -> Option<OsString> {
+        (self.environment)(name)
+    }
+
     /// The option's text and where it comes from; of an option given twice, the last. An empty variable counts
     /// as none, and so does one of an option that the command doesn't take.
     fn find(&self, option: &Opt) -> Result<Option<(String, String)>, Failure> {
@@ -226,7 +239,10 @@ fn read_text<T, E: Display>(
     source: &str,
     read: impl FnOnce(&str) -> Result<T, E>,
 ) -> Result<T, Failure> {
-    read(text).map_err(|error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}")))
+    // systemd takes what stands behind a value in its files for a part of it; a shell wouldn't.
+    let has_comment = text.contains(" #") && !source.starts_with("--");
+    let hint = if has_comment { "; in a file of variables a comment has its own line" } else { "" };
+    read(text).map_err(|error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}{hint}")))
 }
 
 fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {

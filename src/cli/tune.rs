@@ -150,8 +150,17 @@ fn advice(chosen: Measured, is_within: bool, target: Duration) -> String {
             target.as_millis()
         );
     }
-    let more = chosen.max_hash_memory().map_or(String::new(), |size| format!(" --max-hash-memory {size}"));
-    text + &format!("\n--scrypt {cost} --hash-slots {slots}{more}\n")
+    let max_memory = chosen.max_hash_memory().map(|size| (&options::MAX_HASH_MEMORY, size));
+    let given = [(&options::SCRYPT, format!("{cost}")), (&options::HASH_SLOTS, format!("{slots}"))];
+    let given: Vec<_> = given.into_iter().chain(max_memory).collect();
+    let arguments: Vec<_> =
+        given.iter().map(|(option, value)| format!("--{} {value}", option.name)).collect();
+    let variables = given.iter().map(|(option, value)| format!("{}={value}\n", option.variable()));
+    text + &format!(
+        "\n{}\n\nor, in /etc/gatekey.conf:\n\n{}",
+        arguments.join(" "),
+        variables.collect::<String>()
+    )
 }
 
 impl Measured {
@@ -237,14 +246,17 @@ mod tests {
     fn the_advice_is_what_serve_takes() {
         let target = Duration::from_millis(250);
         let large = measured("ln=17,r=8,p=1", 2, 300);
-        let taken = "\n--scrypt ln=17,r=8,p=1 --hash-slots 2 --max-hash-memory 128M\n";
+        let taken = "\n--scrypt ln=17,r=8,p=1 --hash-slots 2 --max-hash-memory 128M\n\nor, in /etc/gatekey.conf:\n\n\
+                     GATEKEY_SCRYPT=ln=17,r=8,p=1\nGATEKEY_HASH_SLOTS=2\nGATEKEY_MAX_HASH_MEMORY=128M\n";
         assert_eq!(advice(large, true, target), taken);
         let warned = advice(large, false, target);
         assert!(
             warned.starts_with("\nwarning: no setting is done within 250 ms; ") && warned.ends_with(taken)
         );
         let small = measured("ln=16,r=8,p=2", 1, 250);
-        assert_eq!(advice(small, true, target), "\n--scrypt ln=16,r=8,p=2 --hash-slots 1\n");
+        let taken = "\n--scrypt ln=16,r=8,p=2 --hash-slots 1\n\nor, in /etc/gatekey.conf:\n\n\
+                     GATEKEY_SCRYPT=ln=16,r=8,p=2\nGATEKEY_HASH_SLOTS=1\n";
+        assert_eq!(advice(small, true, target), taken);
         assert_eq!(small.row(), "ln=16,r=8,p=2    64 MiB   1      250 ms    4.0/s\n");
     }
 

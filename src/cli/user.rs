@@ -2,7 +2,7 @@
 
 use super::commands::{self, Command};
 use super::settings::Settings;
-use super::{Failure, operand, options, progress, prompt};
+use super::{Failure, data, operand, options, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
@@ -37,8 +37,7 @@ fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure
     let username = operand(operands);
     let (policy, hasher) = (settings.policy()?, settings.hasher()?);
     let password = prompt::new_password(settings)?;
-    let opened = settings.data_dir()?.open_or_create();
-    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    let (store, keys) = data::open_or_create(&settings.data_dir()?)?;
     let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::now().unix);
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
@@ -119,10 +118,10 @@ fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 
 fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
     let revoked = open(settings)?.revoke_all_tokens(clock::now());
-    let until = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
+    let wait = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
     progress::watched(|progress| {
         progress.begin("waiting until new tokens live");
-        thread::sleep(until);
+        thread::sleep(wait);
     });
     say("signed everybody out: every token issued before is dead, and everybody must log in again")
 }
@@ -162,8 +161,7 @@ pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
 /// The same, by this policy.
 pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, Failure> {
     let hasher = settings.hasher()?;
-    let opened = settings.data_dir()?.open();
-    let (store, keys) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    let (store, keys) = data::open(&settings.data_dir()?)?;
     open_realm(store, keys, hasher, policy)
 }
 

@@ -3,7 +3,7 @@
 use super::commands::Command;
 use super::output::List;
 use super::settings::Settings;
-use super::{Failure, operand, options, table, user};
+use super::{Failure, log, operand, options, table, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
@@ -40,7 +40,7 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     } else {
         let id_width = realm.last_user_id().map_err(failed)?.map_or(0, |id| id.to_string().len());
         let columns = [("ID", id_width), ("STATE", "disabled".len()), ("ADDED", MOMENT_WIDTH), ("NAME", 0)];
-        List::of_lines(out, &columns)?
+        List::of_lines(out, &columns)
     };
     let mut after = None;
     loop {
@@ -53,7 +53,9 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             None => break,
         }
     }
-    list.end()?;
+    if list.end()? && !is_json {
+        log::notice("there are no users yet; see: gatekey help user add");
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -226,7 +226,7 @@ fn what_is_not_understood_ends_with_2_and_a_hint() {
         (&["completions", "fihs"], "gatekey: unknown shell \"fihs\"; did you mean fish?\n"),
         (&["completions", "tcsh"], "gatekey: unknown shell \"tcsh\"; expected one of: bash, zsh, fish\n"),
         (&[], "gatekey: no command given; see: gatekey help\n"),
-        (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help\n"),
+        (&["serve", "--frobnicate"], "gatekey: unknown option --frobnicate; see: gatekey help serve\n"),
         (&["user", "add"], "gatekey: user add: expected USERNAME, 0 given; see: gatekey help user add\n"),
     ] {
         let (code, out, said) = written(&run(gatekey().args(words), ""));

@@ -150,11 +150,11 @@ fn where_nothing_is_yet_nothing_is_made() {
     let report = examine(gatekey(), &data, &[]);
     let (name, remedy) =
         (data.display(), "gatekey serve makes it; if there should be one, say where: --data");
-    assert_eq!(report.only("directory"), finding("warning", format!("there is no {name} yet"), remedy));
+    assert_eq!(report.only("directory"), finding("failure", format!("there is no {name}"), remedy));
     let says = format!("there is no {name}/gatekey.sqlite3 yet; gatekey serve makes it");
     assert_eq!(report.only("database"), finding("ok", says, ""));
     assert_eq!(report.only("files"), finding("ok", "no database yet", ""));
-    assert_eq!(report.code, Some(0));
+    assert_eq!(report.code, Some(1), "for monitoring, a mistyped directory is no sound installation");
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
@@ -207,7 +207,8 @@ fn a_database_or_key_file_that_others_may_read_is_a_failure() {
     let says = format!("not even its owner may write to {name} (mode 0400)");
     assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
     chmod(&keys, 0o644);
-    let (verdict, says, _) = place.finding("keys", &[]);
+    let (verdict, says, remedy) = place.finding("keys", &[]);
+    assert!(remedy.ends_with("then also: gatekey key rotate --compromised"), "{remedy}");
     let expected = format!(
         "signing keys {0}: others may read it (mode 0644); expected 0600 or 0400, so: chmod 600 {0}",
         keys.display()
@@ -264,7 +265,9 @@ fn a_damaged_foreign_newer_or_older_database_is_found_and_stays_as_it_is() {
     assert_eq!(look(), finding("warning", says, remedy));
     place.sql("PRAGMA application_id = 1");
     let says = "the database is not gatekey's: it is another program's SQLite database";
-    assert_eq!(look(), finding("failure", says, "name another directory: --data"));
+    let remedy = "if it is another program's, name another directory: --data; if it was ours, put a backup in its place: \
+                  gatekey restore FILE";
+    assert_eq!(look(), finding("failure", says, remedy));
     let mut damaged = sound;
     let middle = 4096..8192; // the second page
     damaged[middle].fill(0xff);
@@ -368,6 +371,40 @@ fn the_services_environment_is_judged_and_what_it_can_not_mean_is_status_2() {
         message.starts_with("gatekey: invalid value \"here\" (--listen): expected an IP address"),
         "{message}"
     );
+}
+
+#[test]
+fn a_file_of_variables_is_read_as_systemd_reads_it() {
+    let place = Place::new();
+    let file = place.file("gatekey.conf");
+    let options = ["--env-file", file.to_str().unwrap()];
+    fs::write(&file, "# of the service\nGATEKEY_THROTTLE=off\nGATEKEY_MIN_PASSWORD_LENGTH=\"8\"\n").unwrap();
+    let mut command = gatekey();
+    command.env("GATEKEY_THROTTLE", "on");
+    let report = examine(command, &place.data(), &options);
+    assert_eq!(report.only("guessing").0, "warning", "the file goes before the environment");
+
+    fs::write(
+        &file,
+        "GATEKEY_REGISTRATION=closed        # unless strangers shall register\nGATEKEY_LISTN=x\n",
+    )
+    .unwrap();
+    let doctor = || written(&run(gatekey().args(["doctor", "--data"]).arg(place.data()).args(options), ""));
+    let (code, out, message) = doctor();
+    assert_eq!((code, out.as_str()), (Some(2), ""), "as serve would end");
+    assert!(message.contains("GATEKEY_LISTN belongs to no option and is ignored; did you mean"), "{message}");
+    let expected = "gatekey: invalid value \"closed        # unless strangers shall register\" (GATEKEY_REGISTRATION): \
+                    expected open or closed; in a file of variables a comment has its own line\n";
+    assert!(message.ends_with(expected), "{message}");
+
+    fs::write(&file, "GATEKEY_REGISTRATION\n").unwrap();
+    let expected = format!("gatekey: can't read {}: line 1: expected NAME=VALUE\n", file.display());
+    assert_eq!(doctor(), (Some(1), String::new(), expected));
+    fs::remove_file(&file).unwrap();
+    let (code, _, message) = doctor();
+    let expected = format!("gatekey: there is no {}: a service goes by its defaults then\n", file.display());
+    assert_eq!(code, Some(0));
+    assert!(message.ends_with(&expected), "{message}");
 }
 
 #[test]

@@ -29,7 +29,17 @@ impl Place {
     }
 
     fn command(&self, words: &[&str]) -> (Option<i32>, String, String) {
-        written(&run(gatekey().args(words).arg("--data").arg(self.path("data")), ""))
+        let database = self.path("data/gatekey.sqlite3");
+        let is_new = !database.exists();
+        let (code, out, message) =
+            written(&run(gatekey().args(words).arg("--data").arg(self.path("data")), ""));
+        let made = format!("gatekey: made a new database, {}\n", database.display());
+        let Some((time, rest)) = message.split_once(&made) else {
+            assert!(!is_new || !database.exists(), "whoever makes a database says so");
+            return (code, out, message);
+        };
+        assert!(is_new && time.ends_with("Z "), "{message}");
+        (code, out, rest.into())
     }
 
     fn import(&self, content: impl AsRef<[u8]>, options: &[&str]) -> (Option<i32>, String, String) {
@@ -272,6 +282,28 @@ fn the_originals_database_is_read_with_its_duplicates_and_nulls() {
         !fs::exists(place.path("db.sqlite-journal")).unwrap()
             && !fs::exists(place.path("db.sqlite-wal")).unwrap()
     );
+}
+
+#[test]
+fn a_look_and_a_file_that_is_not_there_make_nothing() {
+    let place = Place::new();
+    let out = place.imported(lines(&[("alice", json!({})), ("bob", json!({}))]), &["--dry-run"]);
+    assert_eq!(out, "would import 2 users\n");
+    let (code, _, message) = place.import(lines(&[("a:b", json!({}))]), &["--dry-run"]);
+    assert_eq!((code, complaints(&message).len()), (Some(1), 1));
+    let (code, _, message) = place.command(&["user", "import", "/nowhere/users"]);
+    let expected = "gatekey: can't read /nowhere/users: No such file or directory (os error 2)\n";
+    assert_eq!((code, message.as_str()), (Some(1), expected));
+    assert!(!place.path("data").exists());
+}
+
+#[test]
+fn a_file_may_come_by_standard_input() {
+    let place = Place::new();
+    let mut import = gatekey();
+    import.args(["user", "import", "-", "--data"]).arg(place.path("data"));
+    let (code, out, message) = written(&run(&mut import, &lines(&[("alice", json!({}))])));
+    assert_eq!((code, out.as_str()), (Some(0), "imported 1 user\n"), "{message}");
 }
 
 #[test]

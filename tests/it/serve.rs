@@ -116,6 +116,8 @@ fn keys_without_their_database_are_an_error_that_says_what_to_do() {
         database.display()
     );
     assert_eq!(refused(&data, &["--listen", "127.0.0.1:0"]), (Some(1), expected.clone()));
+    let list = written(&run(gatekey().args(["user", "list", "--data"]).arg(&data), ""));
+    assert_eq!(list, (Some(1), String::new(), expected.clone()), "not the way that serve refuses");
     let add = |options: &[&str]| {
         let words = ["user", "add", "eve", "--password-stdin", "--scrypt", CHEAP, "--data"];
         written(&run(gatekey().args(words).arg(&data).args(options), "python\n"))
@@ -168,7 +170,9 @@ fn an_address_in_use_is_an_error_and_nothing_is_made() {
     let (code, message) = refused(&data, &["--listen", &address]);
     assert_eq!(code, Some(1));
     assert!(
-        message.starts_with(&format!("gatekey: can't listen on {address}: Address already in use")),
+        message.starts_with(&format!(
+            "gatekey: can't listen on {address}: Address already in use (os error 98); who listens"
+        )),
         "{message}"
     );
     assert!(!data.exists());

@@ -12,11 +12,15 @@ fn what_tune_gives_out_is_what_serve_takes() {
     let lines: Vec<_> = out.lines().collect();
     assert_eq!(lines[0], "SCRYPT           MEMORY   SLOTS  TIME      LOGINS");
     assert!(lines[1].starts_with("ln=13,r=8,p=10   8 MiB    1      "), "{out}");
-    assert_eq!(lines[2..], ["", "--scrypt ln=13,r=8,p=10 --hash-slots 1"]);
+    assert_eq!(
+        lines[2..7],
+        ["", "--scrypt ln=13,r=8,p=10 --hash-slots 1", "", "or, in /etc/gatekey.conf:", ""]
+    );
     let directory = tempfile::tempdir().unwrap();
     let options: Vec<_> = lines[3].split(' ').collect();
     let server = Server::start_in(directory.path().join("data"), &options);
     assert_eq!(server.stop().0, Some(0));
+    assert_eq!(lines[7..], ["GATEKEY_SCRYPT=ln=13,r=8,p=10", "GATEKEY_HASH_SLOTS=1"]);
 }
 
 #[test]

@@ -52,7 +52,10 @@ fn remedy(error: &StoreError) -> &'static str {
         StoreError::Newer { .. } => {
             "use the gatekey that made it, or put a backup from before back: gatekey restore FILE"
         }
-        StoreError::Foreign(_) => "name another directory: --data",
+        StoreError::Foreign(_) => {
+            "if it is another program's, name another directory: --data; if it was ours, put a backup in its place: gatekey \
+             restore FILE"
+        }
         StoreError::Corrupt(_) => "stop the server, and put a backup in its place: gatekey restore FILE",
         StoreError::Unavailable(_) => "see to what stands in the way, and try again",
     }

@@ -21,8 +21,8 @@ pub(super) fn directory(patient: &Patient) -> Vec<Finding> {
         Ok(metadata) if metadata.is_dir() => metadata,
         Ok(_) => return vec![Finding::failure(format!("{name} is no directory"), "name another: --data")],
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return vec![Finding::warning(
-                format!("there is no {name} yet"),
+            return vec![Finding::failure(
+                format!("there is no {name}"),
                 "gatekey serve makes it; if there should be one, say where: --data",
             )];
         }
@@ -150,8 +150,12 @@ pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
         Ok(ring) => ring,
         Err(error) if error.is_missing() => return vec![missing_keys(patient, path)],
         Err(error) => {
-            let remedy =
-                "put it right: the server does not start, or goes on with the keys that it read before";
+            let remedy = if error.is_exposed() {
+                "if anybody else could log in here meanwhile, or it lay in a backup, then also: gatekey key rotate \
+                 --compromised"
+            } else {
+                "put it right: the server does not start, or goes on with the keys that it read before"
+            };
             return vec![Finding::failure(format!("{error}"), remedy)];
         }
     };

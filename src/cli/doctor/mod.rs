@@ -19,8 +19,11 @@ mod network;
 
 use super::Failure;
 use super::commands::Command;
+use super::env_file::EnvFile;
+use super::environment;
 use super::hash_time;
 use super::listen::{self, Place};
+use super::log;
 use super::options;
 use super::progress;
 use super::settings::Settings;
@@ -31,12 +34,14 @@ use crate::json::Value;
 use crate::password::Cost;
 use crate::realm::Policy;
 use crate::store::{self, CheckUp, StoreError};
-use alloc::string::String;
+use alloc::format;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::time::Duration;
 use finding::{Finding, Verdict};
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) const DOCTOR: Command = Command {
@@ -46,8 +51,9 @@ pub(super) const DOCTOR: Command = Command {
     details: "Give it the options and the environment that the server has, and run it as the server's user. It changes \
               nothing and may run beside a server. One line a finding: ok, warning or failure, with what to do below; \
               with --json an array of objects with check, verdict, says and do. Exit status 1 where something fails.",
-    example: "gatekey doctor --data /var/lib/gatekey --listen 127.0.0.1:5000",
+    example: "gatekey doctor --data /var/lib/gatekey --env-file /etc/gatekey.conf",
     options: &[
+        &options::ENV_FILE,
         &options::DATA,
         &options::KEY_FILE,
         &options::LISTEN,
@@ -131,6 +137,25 @@ impl Patient {
 }
 
 fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+    let file = env_file(settings)?;
+    let environment = |name: &str| file.get(name).or_else(|| settings.variable(name));
+    examine(&settings.with_environment(&environment))
+}
+
+/// The service's own variables.
+fn env_file(settings: &Settings<'_>) -> Result<EnvFile, Failure> {
+    let Some(path) = settings.read(&options::ENV_FILE, |path| Ok::<_, String>(path.to_string()))? else {
+        return Ok(EnvFile::default());
+    };
+    let file = EnvFile::read(Path::new(&path))?.unwrap_or_else(|| {
+        log::notice(format!("there is no {path}: a service goes by its defaults then"));
+        EnvFile::default()
+    });
+    environment::complaints(file.names()).into_iter().for_each(log::notice);
+    Ok(file)
+}
+
+fn examine(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
     if settings.flag(&options::RESET_CLOCK)? {
         return database::reset_clock(&settings.data_dir()?);
     }

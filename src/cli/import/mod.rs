@@ -5,6 +5,7 @@
 //! | `rows.rs` | a file as rows, of whatever format it is |
 //! | `json_lines.rs`, `htpasswd.rs` | a line as a row |
 //! | `rename.rs` | names that are to be others here |
+//! | `scratch.rs` | where a dry run finds no database: one that goes away again |
 //!
 //! Rows are read one by one and go into one transaction, so that neither their number nor a bad one at the end
 //! matters. A row that can't be taken is named on standard error with its line.
@@ -13,8 +14,10 @@ mod htpasswd;
 mod json_lines;
 mod rename;
 mod rows;
+mod scratch;
 
 use super::commands::Command;
+use super::data;
 use super::options;
 use super::progress;
 use super::settings::Settings;
@@ -28,6 +31,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use rename::Renames;
 use rows::{Format, Place, Row};
+use scratch::Scratch;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -37,7 +41,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
     operands: &["FILE"],
     summary: "Take users over, with their password hashes, from a file.",
     details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, or an \
-              htpasswd file. Users keep their passwords; hashes of other programs are replaced by scrypt at the next \
+              htpasswd file; a FILE of - is standard input. Users keep their passwords; hashes of other programs are replaced by scrypt at the next \
               login. Each row that can't be taken is named, and then nothing is imported, unless --skip-bad says \
               otherwise. Makes the data directory if there is none. The server may run meanwhile; until the import is \
               done, whoever registers may be answered 503.",
@@ -57,7 +61,10 @@ pub(in crate::cli) const IMPORT: Command = Command {
 };
 
 fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    let file = Path::new(operand(operands));
+    let file = Path::new(match operand(operands) {
+        "-" => "/dev/stdin",
+        file => file,
+    });
     let format = settings.read(&options::FORMAT, Format::parse)?;
     let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
     let hasher = settings.hasher()?;
@@ -65,8 +72,13 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         Some(path) => Renames::read(Path::new(&path))?,
         None => Renames::default(),
     };
-    let opened = settings.data_dir()?.open_or_create();
-    let (store, _) = opened.map_err(|error| Failure::failed("can't open the data directory", &error))?;
+    rows::check_readable(file)?; // before anything is made
+    let data_dir = settings.data_dir()?;
+    let scratch = if is_dry { Scratch::instead_of(&data_dir)? } else { None };
+    let (store, _) = match &scratch {
+        Some(scratch) => scratch.data_dir().open_or_create().map_err(|error| data::failed(&error))?,
+        None => data::open_or_create(&data_dir)?,
+    };
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
     let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
     store.throttle_key(&new_key)?;

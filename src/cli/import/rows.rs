@@ -83,13 +83,25 @@ pub(super) struct Row {
 /// Takes a row, or what is wrong with it.
 pub(super) type Take<'a> = dyn FnMut(Place, Result<Row, String>) -> Result<(), Failure> + 'a;
 
+/// Whether there is such a file, and it may be read.
+pub(super) fn check_readable(path: &Path) -> Result<(), Failure> {
+    open(path).map(drop)
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    File::open(path).map_err(|error| cant_read(path, &error))
+}
+
+fn cant_read(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("can't read {}", path.display()), error)
+}
+
 /// Gives every row of a file to `take`.
 pub(super) fn read(path: &Path, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::failed(format!("can't read {}", path.display()), &error);
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut file = BufReader::new(open(path)?);
     let format = match format {
         Some(format) => format,
-        None => Format::of(file.fill_buf().map_err(failed)?),
+        None => Format::of(file.fill_buf().map_err(|error| cant_read(path, &error))?),
     };
     match format {
         Format::Sqlite => {

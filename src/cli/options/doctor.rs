@@ -2,6 +2,13 @@
 
 use super::Opt;
 
+pub(in crate::cli) const ENV_FILE: Opt = Opt {
+    name: "env-file",
+    value: Some("FILE"),
+    default: None,
+    help: "The file with the service's variables, such as /etc/gatekey.conf, read as systemd reads it; they go before \
+           those of the environment.",
+};
 pub(in crate::cli) const RESET_CLOCK: Opt = Opt {
     name: "reset-clock",
     value: None,

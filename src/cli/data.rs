@@ -1,0 +1,36 @@
+//! The data directory, opened for a command.
+
+use super::{Failure, log};
+use crate::chain;
+use crate::data_dir::{DataDir, DataDirError};
+use crate::keys::Keys;
+use crate::store::{Store, StoreError};
+use alloc::format;
+
+/// Database and keys, which must be there.
+pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), Failure> {
+    data_dir.open().map_err(|error| failed(&error))
+}
+
+/// The same, with what a first start makes; which is said, so that a mistyped directory is not taken for an empty one.
+pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), Failure> {
+    let is_new = !data_dir.has_database().unwrap_or(true); // or it will be said in a moment why that can't be told
+    let opened = data_dir.open_or_create().map_err(|error| failed(&error))?;
+    if is_new {
+        log::notice(format!("made a new database, {}", data_dir.database().display()));
+    }
+    Ok(opened)
+}
+
+/// Doctor knows more wherever the error itself doesn't say what to do.
+pub(super) fn failed(error: &DataDirError) -> Failure {
+    let hint = match error {
+        DataDirError::Store(_, StoreError::Missing | StoreError::Newer { .. })
+        | DataDirError::Keys(_)
+        | DataDirError::Copy(_)
+        | DataDirError::KeysMissing { .. }
+        | DataDirError::DatabaseMissing { .. } => "",
+        DataDirError::Store(..) | DataDirError::Directory(..) => "; for what to do: gatekey doctor",
+    };
+    Failure::Failed(format!("can't open the data directory: {}{hint}", chain::describe(error)))
+}
