@@ -63,7 +63,13 @@ const AUTH: &str = "auth.example.org";
 const APP: &str = "app.example.org";
 
 /// What a client may send to be taken for somebody.
-const LIES: [&str; 10] = [
+const LIES: [&str; 16] = [
+    "-H",
+    "X-Forwarded-For: root",
+    "-H",
+    "X-Forwarded-Host: root.example",
+    "-H",
+    "X-Forwarded-Proto: root",
     "-H",
     "Remote-User: root",
     "-H",
@@ -229,11 +235,17 @@ fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says(
 #[test]
 fn behind_each_proxy_a_preflight_is_the_apps_and_names_nobody() {
     behind_each("behind_each_proxy_a_preflight_is_the_apps", &[], |site| {
-        let preflight = ["-X", "OPTIONS", "-u", "eve:x", "-H", "Origin: https://x.example"];
-        assert_eq!(site.status(APP, "/page?x=1", &[&preflight[..], &LIES].concat()), 200);
+        let options = ["-X", "OPTIONS", "-H", "Origin: https://x.example"];
+        let preflight = [&options[..], &["-u", "eve:x", "-H", "Access-Control-Request-Method: PUT"], &LIES].concat();
+        assert_eq!(site.status(APP, "/page?x=1", &preflight), 200);
         let head = site.app.last_head();
         assert!(head.starts_with("options /page?x=1 "), "{head}");
         assert!(!head.contains("root") && !head.contains("authorization"), "{head}");
+
+        assert_eq!(site.status(APP, "/page?x=1", &options), 401, "another OPTIONS is a request like any");
+        assert_eq!(site.app.count(), 1);
+        site.server.register("josé", "python");
+        site.assert_the_app_is_told_the_truth(&["-X", "OPTIONS", "-u", "josé:python"], "OPTIONS");
     });
 }
 
