@@ -9,13 +9,16 @@
 # make screenshots  the page at / by day and by night, into docs/screenshots, to be looked at
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
-# make install    the same, installed: PREFIX (/usr/local), DESTDIR
+# make stage      the same for this machine, laid out in target/stage; then, as root: target/stage/install.sh
+# make install    both at once, for whoever may write there: PREFIX (/usr/local), DESTDIR
 # make doc        the library's documentation, as a book
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
+# Here, whatever cargo's own settings say: scripts and packages take what was built from there.
+export CARGO_TARGET_DIR = $(CURDIR)/target
 
-.PHONY: run build static dist dist-test install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
+.PHONY: run build static dist dist-test stage install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -106,8 +109,11 @@ dist: static
 dist-test: dist
 	tests/dist.sh target/dist/$(DIST).tar.gz
 
-install: build
+# By oneself: under sudo there may be no cargo, or root would own what it builds.
+stage: build
 	deploy/stage.sh target/release/gatekey target/stage
+
+install: stage
 	target/stage/install.sh
 
 # The properties that `make test` tries for a few seconds, for longer and with a fuzzer that sees which code runs.

@@ -6,7 +6,7 @@
 use super::commands::Command;
 use super::options;
 use super::settings::Settings;
-use super::{Failure, log, prompt, table, user};
+use super::{Failure, log, output, prompt, table};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
@@ -87,7 +87,7 @@ fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let ring = ring.map_err(|error| failed(&error))?;
     note(settings, &ring)?;
     let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
-    user::say(&if is_compromised {
+    output::say(&if is_compromised {
         format!(
             "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
              Passwords stay as they are"
@@ -147,7 +147,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
     note(settings, &ring.map_err(|error| failed(&error))?)?;
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
-    user::say(&format!("added the key {fingerprint}: it {role}"))
+    output::say(&format!("added the key {fingerprint}: it {role}"))
 }
 
 pub(super) const PRUNE: Command = Command {
@@ -166,7 +166,7 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let max_session = settings.max_session()?;
     let file = open(settings)?;
     if file.ring().keys().count() == 1 {
-        return user::say("there is nothing to prune: the only key signs");
+        return output::say("there is nothing to prune: the only key signs");
     }
     let Some(store) = open_store(settings)? else {
         return Err(Failure::failed("can't say which keys may go", &StoreError::Missing));
@@ -190,7 +190,7 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
     pruned.map_err(|error| Failure::failed("can't remove old keys", &error))?;
     let removed: Vec<_> = going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
-    user::say([removed.join("\n"), staying].join("\n").trim_end())
+    output::say([removed.join("\n"), staying].join("\n").trim_end())
 }
 
 /// A key, and what is known of it.

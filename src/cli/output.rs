@@ -1,10 +1,18 @@
 //! What commands print: aligned columns for people, JSON for programs.
 
+use super::Failure;
 use crate::json::Value;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// A line for whoever gave the command.
+pub(super) fn say(text: &str) -> Result<ExitCode, Failure> {
+    writeln!(io::stdout().lock(), "{text}")?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// A table with aligned columns, two spaces between them.
 pub(super) fn table(rows: &[Vec<String>]) -> String {

@@ -2,7 +2,7 @@
 
 use super::commands::{self, Command};
 use super::settings::Settings;
-use super::{Failure, data, operand, options, progress, prompt};
+use super::{Failure, data, operand, options, output, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
@@ -11,7 +11,6 @@ use crate::store::{Store, StoreError, User};
 use crate::user_id::UserId;
 use alloc::format;
 use alloc::string::String;
-use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::thread;
 
@@ -41,7 +40,7 @@ fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure
     let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::now().unix);
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
-    say(&format!("added {username:?} with id {}", added.id))
+    output::say(&format!("added {username:?} with id {}", added.id))
 }
 
 pub(super) const PASSWD: Command = Command {
@@ -60,7 +59,7 @@ fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     let password = prompt::new_password(settings)?;
     let changed = realm.set_password(&user, &password);
     changed.map_err(|error| Failure::failed(format!("can't set the password of {username:?}"), &error))?;
-    say(&format!("changed the password of {username:?}; every token of the user is dead"))
+    output::say(&format!("changed the password of {username:?}; every token of the user is dead"))
 }
 
 pub(super) const DISABLE: Command = Command {
@@ -123,7 +122,7 @@ fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
         progress.begin("waiting until new tokens live");
         thread::sleep(wait);
     });
-    say("signed everybody out: every token issued before is dead, and everybody must log in again")
+    output::say("signed everybody out: every token issued before is dead, and everybody must log in again")
 }
 
 pub(super) const DELETE: Command = Command {
@@ -150,7 +149,7 @@ fn change(
     let (realm, user) = open_for(settings, username)?;
     let changed = change(&realm, user.id);
     changed.map_err(|error| Failure::failed(format!("can't change {username:?}"), &error))?;
-    say(&done.replace("{}", &format!("{username:?}")))
+    output::say(&done.replace("{}", &format!("{username:?}")))
 }
 
 /// The realm in the data directory, which must be there.
@@ -179,10 +178,4 @@ pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm
         Some(user) => Ok((realm, user)),
         None => Err(Failure::Failed(format!("there is no user {username:?}; see: gatekey user list"))),
     }
-}
-
-/// A line for whoever gave the command.
-pub(super) fn say(text: &str) -> Result<ExitCode, Failure> {
-    writeln!(io::stdout().lock(), "{text}")?;
-    Ok(ExitCode::SUCCESS)
 }

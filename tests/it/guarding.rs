@@ -236,7 +236,8 @@ fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says(
 fn behind_each_proxy_a_preflight_is_the_apps_and_names_nobody() {
     behind_each("behind_each_proxy_a_preflight_is_the_apps", &[], |site| {
         let options = ["-X", "OPTIONS", "-H", "Origin: https://x.example"];
-        let preflight = [&options[..], &["-u", "eve:x", "-H", "Access-Control-Request-Method: PUT"], &LIES].concat();
+        let preflight =
+            [&options[..], &["-u", "eve:x", "-H", "Access-Control-Request-Method: PUT"], &LIES].concat();
         assert_eq!(site.status(APP, "/page?x=1", &preflight), 200);
         let head = site.app.last_head();
         assert!(head.starts_with("options /page?x=1 "), "{head}");

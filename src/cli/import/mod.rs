@@ -21,7 +21,7 @@ use super::data;
 use super::options;
 use super::progress;
 use super::settings::Settings;
-use super::{Failure, operand, user};
+use super::{Failure, operand, output};
 use crate::clock::{self, UnixTime};
 use crate::hashing::Hasher;
 use crate::random;
@@ -110,7 +110,7 @@ fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Fa
     }
     let done = if is_dry { "would import" } else { "imported" };
     let left_out = if *bad > 0 { format!(", left out {bad}") } else { String::new() };
-    user::say(&format!("{done} {good} {}{left_out}", if *good == 1 { "user" } else { "users" }))
+    output::say(&format!("{done} {good} {}{left_out}", if *good == 1 { "user" } else { "users" }))
 }
 
 #[derive(Debug, Default)]
