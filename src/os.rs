@@ -1,10 +1,11 @@
 //! What the operating system has and the standard library doesn't offer.
 
 mod machine;
+mod readiness;
 
 pub use machine::{FileSystem, available_memory, file_system_of};
+pub use readiness::{Readiness, wait_for_either, wait_to_read, wait_to_write};
 
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{CWD, Mode, RenameFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
@@ -85,21 +86,6 @@ pub fn lower_priority_of_this_thread(niceness: i32) -> io::Result<()> {
 /// How many descriptors this process may have open at once; `None` for no limit.
 pub fn max_descriptors() -> Option<u64> {
     process::getrlimit(Resource::Nofile).current
-}
-
-/// Waits until one of two descriptors, or both, can be read without waiting; whether the first one can.
-///
-/// # Errors
-/// What poll(2) says.
-pub fn wait_for_either(first: &impl AsFd, second: &impl AsFd) -> io::Result<bool> {
-    let mut descriptors = [PollFd::new(first, PollFlags::IN), PollFd::new(second, PollFlags::IN)];
-    while let Err(error) = poll(&mut descriptors, None) {
-        if error != Errno::INTR {
-            return Err(error.into());
-        }
-    }
-    let [first, _] = descriptors;
-    Ok(!first.revents().is_empty())
 }
 
 /// A socket that somebody listens on, and of which kind it is.

@@ -4,8 +4,10 @@
 //! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
 //! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else; and users at
 //! an address from which they have logged in before have places of their own, as many again, of the queue and of each
-//! address, and every other turn: no number of strangers stands in their way, in the same house neither. The threads have a low priority: a storm of logins must not slow down those who show tokens.
+//! address, and every other turn: no number of strangers stands in their way, in the same house neither. The threads have a
+//! low priority: a storm of logins must not slow down those who show tokens.
 
+use crate::blocking;
 use crate::client::{Client, Prefix};
 use crate::os;
 use alloc::boxed::Box;
@@ -131,6 +133,7 @@ impl Slots {
             let _ = sender.send(result); // whoever asked always waits
         };
         let number = self.enqueue(asker, Box::new(job))?;
+        blocking::announce();
         let result = match receiver.recv_timeout(patience) {
             Err(RecvTimeoutError::Timeout) if self.withdraw(number) => return Err(NoSlot),
             Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot)?, // it is under way

@@ -41,7 +41,7 @@ pub enum ErrorCode {
     Throttled,
     /// The head is too long, or has too many fields.
     HeadTooLarge,
-    /// A transfer coding or a method that this server has not.
+    /// A transfer coding or a method that this server doesn't have.
     NotImplemented,
     /// Neither HTTP/1.0 nor HTTP/1.1.
     VersionNotSupported,

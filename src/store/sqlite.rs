@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::files::OpenFiles;
+use crate::blocking;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,6 +57,7 @@ impl Database {
         &self,
         operation: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
+        blocking::announce(); // for another who writes, and for the disk
         let mut writer = self.writer.borrow()?;
         self.files.check_all()?;
         operation(writer.connection())
@@ -248,6 +250,7 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let damaged = match error.sqlite_error_code() {
             Some(code) => {
+                // Unknown is SQLITE_ERROR: a table or a column that the schema has is not there.
                 matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
             }
             // A column of another type than the schema says.

@@ -1,81 +1,110 @@
-//! One connection, from its first byte to its close, in a thread of its own.
+//! One connection, from its first byte to its close.
 //!
-//! Every wait is under a deadline, and deadlines are absolute: a client that sends a byte now and then gains
-//! nothing by it. A request that arrives in one piece costs one read and one write; the sockets' timeouts are set
-//! anew only where a client is slow.
+//! Between requests it lies idle, and no thread with it (`workers.rs`); what happens from the first byte of a request
+//! to the last of its answer can be read here from top to bottom. Every wait is under a deadline, and deadlines are
+//! absolute: a client that sends a byte now and then gains nothing by it. A request that arrives in one piece costs one
+//! read and one write, and waits for nothing.
 
 use super::limits::{LINGER, LINGER_BYTES, Limits, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
+use super::stream::Stream;
 use super::{Refusal, Seen, Service};
+use crate::blocking;
 use crate::client::Client;
 use crate::clock;
 use crate::http::{ErrorCode, Persistence, Response};
+use crate::os;
 use crate::server;
+use alloc::sync::Arc;
+use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::net::Shutdown;
+use std::net;
 use std::time::Instant;
 
-/// Serves one connection until it ends.
-pub(super) fn serve(service: &Service, registry: &Registry, entry: &Entry, client: Client) {
-    let limits = service.limits;
-    let mut connection = Connection {
-        service,
-        registry,
-        entry,
-        client,
-        parser: Parser::new(limits),
-        activity: Activity::Silent,
-        read_timeout: None,
-    };
-    // Errors here are the client's leaving, or its breaking off: nobody is left to be told.
-    let _ = connection.run();
-}
-
-struct Connection<'a> {
-    service: &'a Service,
-    registry: &'a Registry,
-    entry: &'a Entry,
+/// A connection that has a place. It gives the place back when it is dropped.
+pub(super) struct Connection {
+    service: Arc<Service>,
+    registry: Arc<Registry>,
+    entry: Arc<Entry>,
     client: Client,
     parser: Parser,
     activity: Activity,
-    /// What the socket's timeout was last set to.
-    read_timeout: Option<Duration>,
 }
 
-/// Why nothing more was read.
-enum End {
-    /// The client closed its side, or we were told to make room.
-    Closed,
-    /// The deadline has come.
-    TimedOut,
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It waits for the next request.
+    Idle,
+    /// Nothing more.
+    Over,
 }
 
-impl Connection<'_> {
+/// What one look for bytes found.
+enum Arrived {
+    Bytes,
+    Nothing,
+    /// The client closed its side, or we were told to go.
+    End,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Connection({}, {:?})", self.client, self.activity)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        (self.service.watch)(Seen::Disconnected { made_room: self.entry.is_evicted() });
+        self.registry.remove(&self.entry);
+    }
+}
+
+impl Connection {
+    pub(super) fn new(
+        service: Arc<Service>,
+        registry: Arc<Registry>,
+        entry: Arc<Entry>,
+        client: Client,
+    ) -> Self {
+        (service.watch)(Seen::Connected);
+        // Where it can't be set, answers leave a little later.
+        let _ = entry.stream.set_nodelay();
+        let parser = Parser::new(service.limits);
+        Self { service, registry, entry, client, parser, activity: Activity::Silent }
+    }
+
+    pub(super) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
     fn limits(&self) -> &Limits {
         &self.service.limits
     }
 
-    fn idle_timeout(&self) -> Duration {
-        if self.entry.is_trusted_proxy {
-            self.limits().proxy_idle_timeout
-        } else {
-            self.limits().idle_timeout
-        }
+    /// Goes on where something has arrived, until nothing is left to do.
+    pub(super) fn resume(&mut self) -> Next {
+        // Errors here are the client's leaving, or its breaking off: nobody is left to be told.
+        self.read_and_answer().unwrap_or(Next::Over)
     }
 
-    fn run(&mut self) -> io::Result<()> {
-        self.entry.stream.set_nodelay()?;
-        self.entry.stream.set_write_timeout(self.limits().request_timeout)?;
+    fn read_and_answer(&mut self) -> io::Result<Next> {
+        match self.read()? {
+            Arrived::Bytes => {}
+            Arrived::Nothing => return Ok(Next::Idle),
+            Arrived::End => return Ok(Next::Over),
+        }
         let mut began: Option<(Missing, Instant)> = None;
         loop {
             match self.parser.step() {
                 Step::Request(head) => {
                     began = None;
                     if !self.turn(Activity::Working) {
-                        return Ok(());
+                        return Ok(Next::Over);
                     }
                     let request = head.request.from_client(self.client);
                     let response = server::guarded(&request, &self.service.handler);
@@ -89,37 +118,40 @@ impl Connection<'_> {
                     if persistence == Persistence::Closes {
                         return self.linger();
                     }
-                    self.parser.rest();
+                    self.parser.shrink();
                 }
                 Step::Refuse(refusal) => return self.refuse(refusal),
+                Step::Read(missing @ Missing::Request) => {
+                    let is_here = self.turn(activity_of(missing));
+                    return Ok(if is_here { Next::Idle } else { Next::Over });
+                }
                 Step::Read(missing) => {
                     let deadline = self.deadline(missing, &mut began);
-                    if !self.turn(activity_of(missing, self.activity)) {
-                        return Ok(());
+                    if !self.turn(activity_of(missing)) {
+                        return Ok(Next::Over);
                     }
                     // After the turn: whoever is told to go on is not asked to make room at once.
                     if let Missing::Body { expects_continue: true } = missing {
-                        (&self.entry.stream).write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
+                        self.send(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
                     }
-                    match self.read(deadline, missing)? {
-                        Ok(()) => {}
-                        Err(End::Closed) => return Ok(()),
-                        Err(End::TimedOut) if missing == Missing::Request => return Ok(()), // idle: closed silently
-                        Err(End::TimedOut) => return self.refuse(TOO_SLOW),
+                    loop {
+                        match self.read()? {
+                            Arrived::Bytes => break,
+                            Arrived::End => return Ok(Next::Over),
+                            Arrived::Nothing if self.wait(deadline, os::wait_to_read)? => {}
+                            Arrived::Nothing => return self.refuse(TOO_SLOW),
+                        }
                     }
                 }
             }
         }
     }
 
-    /// Until when the missing bytes must be here. It counts from the first byte of a head, and anew from the
+    /// Until when the missing bytes of a request must be here. It counts from the first byte of a head, and anew from the
     /// first wait for a body; more bytes of the same don't move it.
     fn deadline(&self, missing: Missing, began: &mut Option<(Missing, Instant)>) -> Instant {
         let now = clock::now().monotonic;
-        let allowed = match missing {
-            Missing::Request => self.idle_timeout(),
-            Missing::Head | Missing::Body { .. } => self.limits().request_timeout,
-        };
+        let allowed = self.limits().request_timeout;
         let kind = core::mem::discriminant(&missing);
         match began {
             Some((earlier, at)) if core::mem::discriminant(earlier) == kind => *at + allowed,
@@ -130,70 +162,66 @@ impl Connection<'_> {
         }
     }
 
-    /// One read, into the parser.
-    fn read(&mut self, deadline: Instant, missing: Missing) -> io::Result<Result<(), End>> {
+    /// One look, into the parser.
+    fn read(&mut self) -> io::Result<Arrived> {
         let mut bytes = [0; READ_BYTES];
-        loop {
-            let left = deadline.saturating_duration_since(clock::now().monotonic);
-            if left.is_zero() {
-                return Ok(Err(End::TimedOut));
+        Ok(match self.look(&mut bytes)? {
+            None => Arrived::Nothing,
+            Some(0) => Arrived::End,
+            Some(count) => {
+                self.parser.feed(bytes.get(..count).unwrap_or_default());
+                Arrived::Bytes
             }
-            // An idle wait always takes as long, so its timeout is set once and not at each request.
-            let timeout = if missing == Missing::Request { self.idle_timeout() } else { left };
-            if self.read_timeout != Some(timeout) {
-                self.entry.stream.set_read_timeout(timeout)?;
-                self.read_timeout = Some(timeout);
-            }
-            match (&self.entry.stream).read(&mut bytes) {
-                Ok(0) => return Ok(Err(End::Closed)),
-                Ok(count) => {
-                    self.parser.feed(bytes.get(..count).unwrap_or_default());
-                    return Ok(Ok(()));
-                }
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    // A timeout may come a little before its time; the deadline decides.
-                    if missing == Missing::Request {
-                        return Ok(Err(End::TimedOut));
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        })
+    }
+
+    /// How many bytes are here, 0 at the end; `None` while it is neither.
+    fn look(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        match (&self.entry.stream).read(bytes) {
+            Ok(count) => Ok(Some(count)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// One write, all of it, under one deadline.
+    /// Waits for the client, having said so; false when the deadline has come.
+    fn wait(&self, deadline: Instant, until: fn(&Stream, Duration) -> io::Result<()>) -> io::Result<bool> {
+        let left = deadline.saturating_duration_since(clock::now().monotonic);
+        if left.is_zero() {
+            return Ok(false);
+        }
+        blocking::announce();
+        until(&self.entry.stream, left)?;
+        Ok(true)
+    }
+
     fn write(&self, response: &Response, is_head: bool, persistence: Persistence) -> io::Result<()> {
         let now = clock::now();
         let bytes = response.encode(is_head, now.unix, persistence);
-        let deadline = now.monotonic + self.limits().request_timeout;
-        let mut left = bytes.as_slice();
-        let mut is_slow = false;
-        while !left.is_empty() {
-            match (&self.entry.stream).write(left) {
-                Ok(count) => left = left.get(count..).unwrap_or_default(),
+        self.send(&bytes, now.monotonic + self.limits().request_timeout)
+    }
+
+    /// One write for a client that reads, all of it under one deadline.
+    fn send(&self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match (&self.entry.stream).write(bytes) {
+                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.wait(deadline, os::wait_to_write)? {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                }
                 Err(error) => return Err(error),
             }
-            if !left.is_empty() {
-                let time_left = deadline.saturating_duration_since(clock::now().monotonic);
-                if time_left.is_zero() {
-                    return Err(ErrorKind::TimedOut.into());
-                }
-                self.entry.stream.set_write_timeout(time_left)?;
-                is_slow = true;
-            }
-        }
-        if is_slow {
-            self.entry.stream.set_write_timeout(self.limits().request_timeout)?;
         }
         Ok(())
     }
 
     /// Says why, and closes.
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<()> {
+    fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
         if !self.turn(Activity::Working) {
-            return Ok(());
+            return Ok(Next::Over);
         }
         let mut response = Response::error(refusal.code, refusal.message);
         (self.service.watch)(Seen::Refused(self.client, &mut response));
@@ -203,28 +231,22 @@ impl Connection<'_> {
 
     /// Closes so that the answer arrives: while there is unread input, closing sends a reset, and that takes the
     /// answer along (RFC 9112 section 9.6).
-    fn linger(&mut self) -> io::Result<()> {
-        self.entry.stream.shutdown(Shutdown::Write)?;
+    fn linger(&self) -> io::Result<Next> {
+        self.entry.stream.shutdown(net::Shutdown::Write)?;
         let deadline = clock::now().monotonic + LINGER;
         let (mut bytes, mut total) = ([0; READ_BYTES], 0);
         while total < LINGER_BYTES {
-            let left = deadline.saturating_duration_since(clock::now().monotonic);
-            if left.is_zero() {
-                break;
-            }
-            self.entry.stream.set_read_timeout(left)?;
-            match (&self.entry.stream).read(&mut bytes) {
-                Ok(0) => break,
-                Ok(count) => total += count,
-                // A read under a timeout is not taken up again by itself when the process was halted meanwhile.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match self.look(&mut bytes)? {
+                Some(0) => break,
+                Some(count) => total += count,
+                None if self.wait(deadline, os::wait_to_read)? => {}
+                None => break,
             }
         }
-        Ok(())
+        Ok(Next::Over)
     }
 
-    /// Notes what this thread does now; false if it was told to make room.
+    /// Notes what the connection does now; false if it was told to go.
     fn turn(&mut self, to: Activity) -> bool {
         if self.activity == to {
             return true;
@@ -239,10 +261,9 @@ impl Connection<'_> {
 const TOO_SLOW: Refusal =
     Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
 
-/// What a thread does that waits for these bytes.
-fn activity_of(missing: Missing, before: Activity) -> Activity {
+/// What a connection does of which these bytes are missing.
+fn activity_of(missing: Missing) -> Activity {
     match missing {
-        Missing::Request if before == Activity::Silent => Activity::Silent,
         Missing::Request => Activity::Idle,
         Missing::Head => Activity::PartialHead,
         Missing::Body { .. } => Activity::PartialBody,

@@ -81,13 +81,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
         request.path.push('/'); // RFC 9110 section 4.2.3: `http://a` and `http://a?b` mean the root
     }
     let mut storage = [httparse::EMPTY_HEADER; MAX_FIELDS];
-    for field in parse_fields(fields, &mut storage)? {
+    let fields = parse_fields(fields, &mut storage)?;
+    check_host(fields, is_http_1_0)?;
+    for field in fields {
         // In absolute-form the target's own authority counts (RFC 9112 section 3.2.2).
         if authority.is_none() || !field.name.eq_ignore_ascii_case("Host") {
             request = request.with_field(field.name, field.value);
         }
     }
-    check_host(&storage, is_http_1_0)?;
     if let Some(authority) = authority {
         request = request.with_field("Host", authority);
     }

@@ -6,7 +6,7 @@ use core::time::Duration;
 /// The limits that an operator may turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. Each costs a thread, a descriptor and some 30 KiB.
+    /// Connections at once. Each costs a descriptor, and a thread while a request of its has to wait.
     pub max_connections: usize,
     /// Connections at once from one address (of IPv6, from one /64): a page with its assets opens six, an office
     /// behind one address a few dozen.
@@ -16,7 +16,7 @@ pub struct Limits {
     pub exempts_local: bool,
     /// An idle connection is kept this long.
     pub idle_timeout: Duration,
-    /// And one of a trusted proxy so long: longer than proxies keep theirs (Traefik 90 s, Caddy 120 s), so that it is
+    /// An idle connection of a trusted proxy is kept this long: longer than proxies keep theirs (Traefik 90 s, Caddy 120 s), so that it is
     /// the proxy who closes, and no request of its clients crosses our closing.
     pub proxy_idle_timeout: Duration,
     /// From the first byte of a head to its last; then the same for a body; then the same for the answer. A
@@ -53,19 +53,24 @@ pub(super) const MAX_TRAILERS: usize = 4 * 1024;
 pub(super) const READ_BYTES: usize = 4 * 1024;
 /// A buffer that grew beyond this is given back while the connection is idle.
 pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
-/// Stack of a connection's thread. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
+/// Threads on duty, also where there are fewer cores: one that is kept from its core keeps nobody else waiting.
+pub(super) const MIN_ON_DUTY: usize = 2;
+/// A thread that nobody needs waits for so long before it goes: whoever left duty for a moment would have to make it anew.
+pub(super) const SPARE: Duration = Duration::from_secs(1);
+/// Stack of a worker. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
 /// build; pages that are not touched cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;
 /// A body that was withheld for so long makes room like half a head. Before that it is on its way, and whoever was
 /// told to continue may send it.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
-/// Connections that were told to make room and whose threads are not gone yet: more newcomers wait at the door.
+/// Connections that were told to make room and are not gone yet: beyond so many, newcomers wait at the door.
 pub(super) const MAX_LEAVING: usize = 8;
-/// So long at most. Threads go at once when they are told to, but on a busy machine it takes until they get to run.
+/// A newcomer waits so long at the door at most. Who was told to go goes at once, but on a busy machine it takes until a
+/// thread gets to run.
 pub(super) const LEAVING: Duration = Duration::from_secs(1);
 /// After a closing answer, unread input is thrown away for so long, or a reset would take the answer along.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// And so many bytes of it.
+/// So many bytes of unread input are thrown away after a closing answer.
 pub(super) const LINGER_BYTES: usize = 64 * 1024;
 /// At the end, what is being answered and idle connections' next requests get this long.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);

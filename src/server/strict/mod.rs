@@ -1,5 +1,5 @@
-//! The strict loop: our own accept loop, one thread a connection, every wait under a deadline, every number under
-//! a limit. What `gatekey serve --loop strict` uses.
+//! The strict loop: our own accept loop, one thread a request, every wait under a deadline, every number under a limit.
+//! What `gatekey serve --loop strict` uses.
 //!
 //! | file | what |
 //! |---|---|
@@ -11,10 +11,12 @@
 //! | `stream.rs` | sockets of both kinds |
 //! | `connection.rs` | one connection, from its first byte to its close |
 //! | `registry.rs` | who is connected, and who makes room |
+//! | `workers.rs` | the threads: few on duty, one more for each request that waits |
 //!
-//! Why threads and not an event loop: the work behind a request is a hash or a read of the database, both of which
-//! block; with 256 connections at most, 256 small stacks cost a few MiB, and each connection's life can be read
-//! from top to bottom in one function.
+//! Why not one thread a connection: then each request wakes a thread, and where the answer takes microseconds that
+//! costs more than the answer. Why no event loop either: the work behind a request may be a hash or a write to the disk,
+//! both of which block. So few threads wait for many connections, and whoever has to wait leaves its place to another;
+//! what one request goes through is still one function, from top to bottom.
 
 mod chunked;
 mod connection;
@@ -23,6 +25,7 @@ mod limits;
 mod parser;
 mod registry;
 mod stream;
+mod workers;
 
 pub use limits::Limits;
 #[cfg(fuzzing)]
@@ -37,16 +40,18 @@ use crate::http::{ErrorCode, Persistence, Response};
 use crate::os;
 use crate::proxies::TrustedProxies;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::sync::Arc;
+use connection::Connection;
+use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use limits::{DRAIN, READ_BYTES, STACK_BYTES};
-use registry::{Entry, Registry};
+use limits::{DRAIN, MIN_ON_DUTY, READ_BYTES};
+use registry::Registry;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::thread;
 use stream::Stream;
+use workers::Workers;
 
 /// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
 const PAUSE: Duration = Duration::from_millis(50);
@@ -71,7 +76,7 @@ struct Service {
 pub enum Seen<'a> {
     /// An answer to what was no request; a field may be added to it.
     Refused(Client, &'a mut Response),
-    /// A connection has a place and a thread.
+    /// A connection has a place.
     Connected,
     /// It has ended.
     Disconnected {
@@ -80,7 +85,7 @@ pub enum Seen<'a> {
     },
 }
 
-/// Who is told of that.
+/// Told of what the handler doesn't see, from any of the threads.
 pub type Watch = dyn Fn(Seen<'_>) + Send + Sync;
 
 /// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
@@ -96,17 +101,21 @@ pub fn run(
     shutdown: &Arc<Shutdown>,
 ) -> io::Result<()> {
     let listener = listener.into();
-    // So that accepting never waits for one who has gone, or whom another process took that shares this socket. The
-    // other sees it too, since the flag is the socket's and not the descriptor's: where a new binary takes the place of
-    // an old one, both wait by poll(2), and whoever comes second to a connection goes back to waiting.
+    // Accepting must never wait: whoever made the listener readable may have gone, or another process that shares this
+    // socket may have taken that connection. The flag is the socket's, not the descriptor's, so that process sees it too:
+    // where a new binary takes over from an old one, both wait by poll(2), and who comes second goes back to waiting.
     listener.set_nonblocking(true)?;
     let wake = wake_on(shutdown)?;
     let service = Arc::new(Service { limits, handler, watch, stopping: AtomicBool::new(false) });
     let registry = Arc::new(Registry::new(limits, proxies, clock::now().monotonic));
+    let cores = thread::available_parallelism().map_or(MIN_ON_DUTY, NonZeroUsize::get);
+    let workers = Workers::new(cores.max(MIN_ON_DUTY))?;
     loop {
-        match os::wait_for_either(&wake, &listener) {
-            Ok(true) => break,
-            Ok(false) => accept(&listener, &service, &registry),
+        let next_look = registry.expire(clock::now().monotonic);
+        match os::wait_for_either(&wake, &listener, next_look) {
+            Ok([true, _]) => break,
+            Ok([_, true]) => accept(&listener, &service, &registry, &workers),
+            Ok(_) => {}                     // somebody may have been idle for too long
             Err(_) => thread::sleep(PAUSE), // out of memory: that passes
         }
     }
@@ -115,13 +124,22 @@ pub fn run(
     drop(listener);
     service.stopping.store(true, Ordering::Release);
     registry.drain(DRAIN);
+    workers.close();
     Ok(())
 }
 
 /// Takes one connection in, if there is one.
-fn accept(listener: &Listener, service: &Arc<Service>, registry: &Arc<Registry>) {
+fn accept(listener: &Listener, service: &Arc<Service>, registry: &Arc<Registry>, workers: &Arc<Workers>) {
     match listener.accept() {
-        Ok((stream, peer)) => open(service, registry, stream, peer),
+        Ok((stream, client)) => match registry.admit(stream, client, clock::now().monotonic) {
+            Ok(entry) => {
+                let connection = Connection::new(service.clone(), registry.clone(), entry.clone(), client);
+                if workers.admit(connection).is_err() {
+                    turn_away(service, &entry.stream, client);
+                }
+            }
+            Err(stream) => turn_away(service, &stream, client),
+        },
         // Gone again, or never there.
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
         Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -142,59 +160,6 @@ fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<UnixStream> {
     Ok(wake)
 }
 
-/// Finds a place and a thread for a new connection, or turns it away.
-fn open(service: &Arc<Service>, registry: &Arc<Registry>, stream: Stream, client: Client) {
-    let entry = match registry.admit(stream, client, clock::now().monotonic) {
-        Ok(entry) => entry,
-        Err(stream) => return turn_away(service, &stream, client),
-    };
-    let (thread_service, thread_registry, thread_entry) = (service.clone(), registry.clone(), entry.clone());
-    let serve = move || {
-        let leaving = Leaving { registry: &thread_registry, entry: &thread_entry };
-        let watched = Watched::new(&thread_service, &thread_entry);
-        connection::serve(&thread_service, &thread_registry, &thread_entry, client);
-        drop(watched);
-        drop(thread_service); // before the word that this connection is gone: what it holds is free then
-        drop(leaving);
-    };
-    let name = format!("{client}");
-    if thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(serve).is_err() {
-        turn_away(service, &entry.stream, client);
-        registry.remove(&entry);
-    }
-}
-
-/// Tells that a connection is there, and that it is gone however the thread ends.
-struct Watched<'a> {
-    service: &'a Service,
-    entry: &'a Entry,
-}
-
-impl<'a> Watched<'a> {
-    fn new(service: &'a Service, entry: &'a Entry) -> Self {
-        (service.watch)(Seen::Connected);
-        Self { service, entry }
-    }
-}
-
-impl Drop for Watched<'_> {
-    fn drop(&mut self) {
-        (self.service.watch)(Seen::Disconnected { made_room: self.entry.is_evicted() });
-    }
-}
-
-/// Leaves the registry however the thread ends.
-struct Leaving<'a> {
-    registry: &'a Registry,
-    entry: &'a Arc<Entry>,
-}
-
-impl Drop for Leaving<'_> {
-    fn drop(&mut self) {
-        self.registry.remove(self.entry);
-    }
-}
-
 /// All places are taken by requests being answered.
 fn turn_away(service: &Service, stream: &Stream, client: Client) {
     let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
@@ -204,9 +169,7 @@ fn turn_away(service: &Service, stream: &Stream, client: Client) {
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
     // send a reset, which takes the answer along.
-    if stream.set_nonblocking().is_ok() {
-        let mut stream = stream;
-        let _ = stream.read(&mut [0; READ_BYTES]);
-        let _ = stream.write_all(&bytes);
-    }
+    let mut stream = stream;
+    let _ = stream.read(&mut [0; READ_BYTES]);
+    let _ = stream.write_all(&bytes);
 }

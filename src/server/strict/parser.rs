@@ -81,7 +81,7 @@ impl Parser {
     }
 
     /// Gives memory back that a large request took.
-    pub(super) fn rest(&mut self) {
+    pub(super) fn shrink(&mut self) {
         if self.buffer.is_empty() && self.buffer.capacity() > IDLE_BUFFER_BYTES {
             self.buffer = Vec::new();
         }

@@ -84,7 +84,7 @@ pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8
                     if !head.keeps_alive {
                         return all;
                     }
-                    parser.rest();
+                    parser.shrink();
                 }
             }
         };

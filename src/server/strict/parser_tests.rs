@@ -273,7 +273,7 @@ fn memory_that_a_large_request_took_is_given_back() {
     parser.feed(format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(20_000)).as_bytes());
     assert!(matches!(parser.step(), Step::Request(_)));
     assert!(parser.buffer.capacity() > IDLE_BUFFER_BYTES);
-    parser.rest();
+    parser.shrink();
     assert!(parser.buffer.capacity() <= IDLE_BUFFER_BYTES);
 }
 

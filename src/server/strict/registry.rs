@@ -1,7 +1,8 @@
 //! Who is connected, and who makes room when a newcomer finds no place.
 //!
-//! Each connection has an [`Entry`], which its own thread keeps up to date by single atomic steps: no lock on the
-//! way of a request. The accepting thread looks through all of them only when it has to.
+//! Each connection has an [`Entry`], which whoever serves it keeps up to date by single atomic steps: no lock on the
+//! way of a request. The accepting thread looks through all of them only when somebody comes, or may have been idle for
+//! too long.
 
 use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
@@ -12,12 +13,12 @@ use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use core::time::Duration;
-use std::net::Shutdown;
+use std::net;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What a connection's thread is doing, in the order in which connections make room for others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Activity {
     /// Part of a head has arrived.
@@ -32,6 +33,8 @@ pub(super) enum Activity {
     Working = 4,
     /// It was told to make room.
     Evicted = 5,
+    /// It was idle for too long.
+    Expired = 6,
 }
 
 /// One connection.
@@ -68,15 +71,19 @@ impl Entry {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
-    /// Ends the connection if it still does that; its thread wakes from its read and goes.
-    fn evict(&self, from: u8) -> bool {
-        let evicted = Activity::Evicted as u8;
-        let is_evicted =
-            self.activity.compare_exchange(from, evicted, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if is_evicted {
-            let _ = self.stream.shutdown(Shutdown::Both); // it may be closed already
+    /// Whether it was told to go.
+    fn is_leaving(&self) -> bool {
+        self.activity() >= Activity::Evicted as u8
+    }
+
+    /// Ends the connection if it still does that; what waits for its next bytes finds the end of them.
+    fn end(&self, from: u8, to: Activity) -> bool {
+        let to = to as u8;
+        let is_ended = self.activity.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_ended {
+            let _ = self.stream.shutdown(net::Shutdown::Both); // it may be closed already
         }
-        is_evicted
+        is_ended
     }
 }
 
@@ -117,8 +124,8 @@ impl Registry {
         if waited.timed_out() {
             return Err(stream);
         }
-        // Whoever was told to make room still stands in the list until its thread is gone.
-        let here = || entries.iter().filter(|entry| !entry.is_evicted());
+        // Whoever was told to go still stands in the list until somebody has seen to it.
+        let here = || entries.iter().filter(|entry| !entry.is_leaving());
         let own = || here().filter(|entry| entry.prefix == prefix);
         let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
         if over_own && !evict_one(&own().cloned().collect::<Vec<_>>(), now) {
@@ -134,6 +141,30 @@ impl Registry {
         Ok(entry)
     }
 
+    /// Ends the connections that have been idle for too long, silently. Until when nobody else will be; `None` while
+    /// nobody is connected.
+    pub(super) fn expire(&self, now: Instant) -> Option<Duration> {
+        let now = self.millis(now);
+        let (idle, silent) = (Activity::Idle as u8, Activity::Silent as u8);
+        let left = |entry: &Arc<Entry>| {
+            let allowed = if entry.is_trusted_proxy {
+                self.limits.proxy_idle_timeout
+            } else {
+                self.limits.idle_timeout
+            };
+            let activity = entry.activity();
+            if activity != idle && activity != silent {
+                return allowed; // it won't be idle for so long any earlier than that from now
+            }
+            let left = allowed.saturating_sub(entry.has_waited(now));
+            if left.is_zero() {
+                entry.end(activity, Activity::Expired);
+            }
+            if left.is_zero() { allowed } else { left }
+        };
+        self.lock().iter().map(left).min()
+    }
+
     /// A connection has ended.
     pub(super) fn remove(&self, entry: &Arc<Entry>) {
         self.lock().retain(|other| !Arc::ptr_eq(other, entry));
@@ -147,7 +178,7 @@ impl Registry {
         let waited = self.changed.wait_timeout_while(entries, at_most, everybody);
         let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
         for entry in entries.iter() {
-            let _ = entry.stream.shutdown(Shutdown::Both);
+            let _ = entry.stream.shutdown(net::Shutdown::Both);
         }
     }
 
@@ -172,7 +203,7 @@ fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
                 (Reverse(crowd(candidates, entry)), entry.since.load(Ordering::Relaxed))
             });
             // One that has just begun to work is passed over.
-            if waiting.into_iter().any(|entry| entry.evict(activity as u8)) {
+            if waiting.into_iter().any(|entry| entry.end(activity as u8, Activity::Evicted)) {
                 return true;
             }
         }

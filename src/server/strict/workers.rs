@@ -1,0 +1,289 @@
+//! The threads that serve: few are on duty, however many clients are connected.
+//!
+//! A thread on duty waits until something has arrived on one of the idle connections, takes that connection, and goes
+//! on with it until it is idle again, or over. Before it waits for anything in between it says so
+//! ([`crate::blocking`]): it leaves duty, another thread takes its place, and when it is done it takes one again that
+//! is free, or ends.
+//!
+//! ```text
+//!               something has arrived
+//!   idle  --------------------------->  on duty  -- hash, disk, slow client -->  off duty
+//!   no thread                           a thread that never waits                a thread that waits
+//!     ^                                   |                                        |
+//!     '-----------------------------------'----------------------------------------'
+//!                                     answered
+//! ```
+//!
+//! Reading the database is not announced: what is read is in memory mostly, and readers wait for nobody.
+//!
+//! So an idle connection costs no thread; a request that is answered from memory costs no switch between threads while
+//! others keep coming; and a request that waits holds nothing that others need. From its first byte to its last, it is
+//! one thread's.
+
+use super::PAUSE;
+use super::connection::{Connection, Next};
+use super::limits::{LEAVING, SPARE, STACK_BYTES};
+use super::stream::Stream;
+use crate::blocking;
+use crate::os::Readiness;
+use alloc::rc::Rc;
+use alloc::sync::Arc;
+use core::cell::Cell;
+use std::collections::HashMap;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::net::UnixStream;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// The key of the descriptor that tells of the end; no connection's, since those are descriptors' numbers.
+const CLOSING: u64 = u64::MAX;
+
+/// The threads, and the connections that none of them is busy with.
+#[derive(Debug)]
+pub(super) struct Workers {
+    most_on_duty: usize,
+    readiness: Readiness,
+    /// By the number of its descriptor, which is its own while it is open. `None` after the end.
+    idle: Mutex<Option<HashMap<u64, Connection>>>,
+    staff: Mutex<Staff>,
+    changed: Condvar,
+    closing: (UnixStream, UnixStream),
+}
+
+#[derive(Debug, Default)]
+struct Staff {
+    threads: usize,
+    on_duty: usize,
+    /// Those who could be, and those on their way.
+    spare: usize,
+    is_closed: bool,
+}
+
+impl Workers {
+    /// With so many threads on duty, which wait for connections to be admitted.
+    ///
+    /// # Errors
+    /// Where the system has no thread or no descriptor for it.
+    pub(super) fn new(most_on_duty: usize) -> io::Result<Arc<Self>> {
+        let (readiness, closing) = (Readiness::new()?, UnixStream::pair()?);
+        readiness.add_for_all(&closing.0, CLOSING)?;
+        let workers = Arc::new(Self {
+            most_on_duty,
+            readiness,
+            idle: Mutex::new(Some(HashMap::new())),
+            staff: Mutex::default(),
+            changed: Condvar::new(),
+            closing,
+        });
+        for _ in 0..most_on_duty {
+            workers.call(&mut lock(&workers.staff))?;
+        }
+        Ok(workers)
+    }
+
+    /// Takes in a new connection.
+    ///
+    /// # Errors
+    /// Where the system has no memory to watch it.
+    pub(super) fn admit(&self, connection: Connection) -> io::Result<()> {
+        self.lay_down(connection, Readiness::add)
+    }
+
+    /// Lays an idle connection down, for whoever is told that something has arrived on it.
+    fn lay_down(
+        &self,
+        connection: Connection,
+        watch: fn(&Readiness, &Stream, u64) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let entry = connection.entry().clone();
+        let key = key_of(&entry.stream);
+        let mut idle = lock(&self.idle);
+        if let Some(idle) = idle.as_mut() {
+            idle.insert(key, connection);
+        }
+        drop(idle);
+        // From here on another thread may have it.
+        watch(&self.readiness, &entry.stream, key).inspect_err(|_| drop(self.take_up(key)))
+    }
+
+    fn take_up(&self, key: u64) -> Option<Connection> {
+        lock(&self.idle).as_mut()?.remove(&key)
+    }
+
+    /// Has one more thread come.
+    fn call(self: &Arc<Self>, staff: &mut Staff) -> io::Result<()> {
+        let workers = self.clone();
+        let builder = thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES);
+        builder.spawn(move || workers.work())?;
+        staff.threads += 1;
+        staff.spare += 1;
+        Ok(())
+    }
+
+    /// One thread's life.
+    fn work(self: Arc<Self>) {
+        let is_on_duty = Rc::new(Cell::new(false));
+        let (workers, was_on_duty) = (self.clone(), is_on_duty.clone());
+        blocking::on_announcement(move || {
+            if was_on_duty.replace(false) {
+                workers.leave_duty();
+            }
+        });
+        while is_on_duty.get() || self.take_duty() {
+            is_on_duty.set(true);
+            let has_ended = !self.serve_one();
+            if has_ended || !is_on_duty.get() && !self.become_spare() {
+                break;
+            }
+        }
+        lock(&self.staff).threads -= 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a connection on which something has arrived, and goes on with it; false at the end.
+    fn serve_one(&self) -> bool {
+        match self.readiness.wait() {
+            Ok(CLOSING) => return false,
+            Ok(key) => {
+                if let Some(connection) = self.take_up(key) {
+                    self.serve(connection);
+                }
+            }
+            Err(_) => thread::sleep(PAUSE), // out of memory: that passes
+        }
+        true
+    }
+
+    fn serve(&self, mut connection: Connection) {
+        // Handlers are guarded by themselves; this keeps the thread, whatever else happens.
+        let next = panic::catch_unwind(AssertUnwindSafe(|| connection.resume()));
+        if matches!(next, Ok(Next::Idle)) {
+            // One that can't be watched ends.
+            let _ = self.lay_down(connection, Readiness::rearm);
+        }
+    }
+
+    /// From on duty to neither; another thread is called in.
+    fn leave_duty(self: &Arc<Self>) {
+        let mut staff = lock(&self.staff);
+        staff.on_duty -= 1;
+        if staff.on_duty + staff.spare >= self.most_on_duty {
+            drop(staff);
+            self.changed.notify_one();
+        } else {
+            // Where no thread can be made, the places stay free until somebody is done.
+            let _ = self.call(&mut staff);
+        }
+    }
+
+    /// From neither to spare, unless there are enough.
+    fn become_spare(&self) -> bool {
+        let mut staff = lock(&self.staff);
+        let is_wanted = staff.spare < self.most_on_duty;
+        staff.spare += usize::from(is_wanted);
+        is_wanted
+    }
+
+    /// From spare to on duty, as soon as there is a place; false where there is none for a while, and at the end.
+    fn take_duty(&self) -> bool {
+        let is_full = |staff: &mut Staff| !staff.is_closed && staff.on_duty >= self.most_on_duty;
+        let waited = self.changed.wait_timeout_while(lock(&self.staff), SPARE, is_full);
+        let (mut staff, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        let has_place = !staff.is_closed && !waited.timed_out();
+        staff.spare -= 1;
+        staff.on_duty += usize::from(has_place);
+        has_place
+    }
+
+    /// Ends all that is idle, and waits a moment for the threads that are not.
+    pub(super) fn close(&self) {
+        drop(lock(&self.idle).take());
+        let mut staff = lock(&self.staff);
+        staff.is_closed = true;
+        self.changed.notify_all();
+        let _ = (&self.closing.1).write(b"!"); // for those who wait for something to arrive
+        let is_staffed = |staff: &mut Staff| staff.threads > 0;
+        drop(self.changed.wait_timeout_while(staff, LEAVING, is_staffed));
+    }
+}
+
+fn key_of(stream: &Stream) -> u64 {
+    u64::try_from(stream.as_fd().as_raw_fd()).unwrap_or(CLOSING)
+}
+
+/// Nothing is ever half done under these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, run};
+    use crate::blocking;
+    use crate::http::{Request, Response};
+    use crate::proxies::TrustedProxies;
+    use crate::server::Shutdown;
+    use alloc::boxed::Box;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Barrier;
+    use std::thread;
+
+    const WHO_WAIT: usize = 20;
+
+    fn ask(address: core::net::SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = alloc::format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    fn status(mut stream: TcpStream) -> Vec<u8> {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer.split_off(9).into_iter().take(3).collect()
+    }
+
+    #[test]
+    fn however_many_requests_wait_another_is_answered_and_a_panic_costs_no_place() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, gate) = (Arc::new(Shutdown::default()), Arc::new(Barrier::new(WHO_WAIT + 1)));
+        let (until, all) = (shutdown.clone(), gate.clone());
+        let handler = move |request: &Request| {
+            match request.path.as_str() {
+                "/waits" => {
+                    blocking::announce();
+                    blocking::announce();
+                    all.wait();
+                }
+                "/panics" => panic!("as the test wants it"),
+                _ => {}
+            }
+            Response::empty(204)
+        };
+        let serve = move || {
+            let proxies = TrustedProxies::default();
+            run(listener, Limits::default(), proxies, Box::new(handler), Box::new(|_| ()), &until)
+        };
+        let served = thread::spawn(serve);
+        // Twice: all threads that left duty have come back to it, or gone.
+        for _ in 0..2 {
+            for _ in 0..8 {
+                assert_eq!(status(ask(address, "/panics")), b"500");
+            }
+            let waiting: Vec<_> = (0..WHO_WAIT).map(|_| ask(address, "/waits")).collect();
+            for _ in 0..8 {
+                assert_eq!(status(ask(address, "/")), b"204");
+            }
+            gate.wait();
+            assert!(waiting.into_iter().map(status).all(|status| status == b"204"));
+        }
+        shutdown.request();
+        served.join().unwrap().unwrap();
+    }
+}
