@@ -20,6 +20,7 @@
 
 use super::room::{Place, Room};
 use super::{Check, HashError, Verdict};
+use crate::blocking;
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -124,12 +125,15 @@ impl Record {
     ) -> Result<Verdict, G::Refused> {
         match self.find(key, now, gate, room)? {
             Found::Proved => Ok(Verdict::Right),
-            Found::UnderWay(flight, _place) => match flight.wait() {
-                Some(Verdict::Wrong) => Ok(Verdict::Wrong),
-                // The one who hashed makes an outdated hash anew.
-                Some(Verdict::Right | Verdict::RightButOutdated) => Ok(Verdict::Right),
-                None => Err(HashError::Busy.into()),
-            },
+            Found::UnderWay(flight, _place) => {
+                blocking::announce();
+                match flight.wait() {
+                    Some(Verdict::Wrong) => Ok(Verdict::Wrong),
+                    // The one who hashed makes an outdated hash anew.
+                    Some(Verdict::Right | Verdict::RightButOutdated) => Ok(Verdict::Right),
+                    None => Err(HashError::Busy.into()),
+                }
+            }
             Found::New(leader, charge, _place) => {
                 let result = hash();
                 leader.land(result.as_ref().ok().copied(), now, gate, charge);

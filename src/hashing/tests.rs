@@ -152,25 +152,52 @@ fn whoever_finds_no_place_inside_is_refused_at_once_and_served_later() {
 }
 
 #[test]
+fn whoever_is_about_to_wait_for_a_slot_or_for_anothers_verdict_says_so() {
+    let hasher = hasher(CHEAP).with_slots(Some(1), 64);
+    let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
+    let said = alloc::sync::Arc::new(AtomicU64::new(0));
+    let check_told = || {
+        let said = said.clone();
+        crate::blocking::on_announcement(move || {
+            said.fetch_add(1, Ordering::SeqCst);
+        });
+        check(&hasher, "ruby", Some(&stored)).unwrap()
+    };
+    thread::scope(|scope| {
+        let waiting = hasher.while_slots_are_taken(|| {
+            let waiting = [0, 1, 2].map(|_| scope.spawn(check_told));
+            while said.load(Ordering::SeqCst) < 3 {
+                thread::yield_now();
+            }
+            waiting
+        });
+        assert!(waiting.into_iter().all(|thread| thread.join().unwrap() == Verdict::Wrong));
+    });
+}
+
+#[test]
 fn never_more_are_inside_than_may_be() {
     let hasher = hasher(CHEAP).with_max_inside(2);
     let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
     let served: usize = at_once(8, |number| {
-        let outcomes = (0..50).map(|round| {
+        let mut served = 0;
+        while served < 50 {
             assert!(hasher.inside() <= 2);
-            match check(&hasher, &format!("password {}", (number + round) % 3), Some(&stored)) {
-                Ok(verdict) => assert_eq!(verdict, Verdict::Wrong),
+            match check(&hasher, &format!("password {}", (number + served) % 3), Some(&stored)) {
+                Ok(verdict) => {
+                    assert_eq!(verdict, Verdict::Wrong);
+                    served += 1;
+                }
                 Err(error) => {
                     assert!(matches!(error, HashError::Busy));
-                    return 0;
+                    thread::yield_now();
                 }
             }
-            1
-        });
-        outcomes.sum::<usize>()
+        }
+        served
     })
     .into_iter()
     .sum();
-    assert!(served >= 50, "{served}: whoever finds a place is served");
+    assert_eq!(served, 400, "whoever comes again is served");
     assert_eq!(hasher.inside(), 0);
 }

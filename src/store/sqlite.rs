@@ -13,6 +13,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
@@ -39,7 +40,7 @@ impl Database {
         migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        use_wal(&writer)?;
+        use_wal(&mut writer)?;
         // FULL: a commit is on the disk before it is reported.
         writer.pragma_update(None, "synchronous", "FULL")?;
         // What hangs on a user goes with the user. SQLite is not always built so that it looks.
@@ -127,6 +128,11 @@ impl Pool {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
         let mut connections = lock(&self.connections);
+        if are_lent(&mut connections) {
+            drop(connections);
+            blocking::announce();
+            connections = lock(&self.connections);
+        }
         connections.waiting += 1;
         let waited = self.came_back.wait_timeout_while(connections, BUSY_TIMEOUT, are_lent);
         let (mut connections, waited) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -180,8 +186,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own).
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     // A plan is the same whatever is looked for. Otherwise SQLite, built as it is here, plans each statement anew
@@ -190,22 +196,35 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     Ok(connection)
 }
 
+/// Between two tries to get a lock that another process has.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What SQLite calls where a lock of another process stands in its way; whether to try again. Its own handler would wait
+/// as long, but without a word before.
+fn wait_for_lock(tries: i32) -> bool {
+    if PAUSE.saturating_mul(tries.unsigned_abs()) >= BUSY_TIMEOUT {
+        return false;
+    }
+    blocking::announce();
+    thread::sleep(PAUSE);
+    true
+}
+
 /// WAL: readers go on while one writes. The file remembers it.
 ///
 /// For this, SQLite does not wait its turn as for other locks: of those who switch a new database at once, it
 /// tells some at once that it is locked. So they try again here, for as long as they would wait for a lock.
-fn use_wal(connection: &Connection) -> Result<(), StoreError> {
-    const PAUSE: Duration = Duration::from_millis(10);
+fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
     let is_locked = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
     connection.busy_timeout(Duration::ZERO)?;
     let mut result = connection.pragma_update(None, "journal_mode", "WAL");
     let mut waited = Duration::ZERO;
     while result.as_ref().is_err_and(is_locked) && waited < BUSY_TIMEOUT {
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
         waited += PAUSE;
         result = connection.pragma_update(None, "journal_mode", "WAL");
     }
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_handler(Some(wait_for_lock))?;
     result?;
     // Where the file system can't do it, SQLite stays as it was and calls that no error.
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;

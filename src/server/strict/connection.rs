@@ -5,7 +5,7 @@
 //! absolute: a client that sends a byte now and then gains nothing by it. A request that arrives in one piece costs one
 //! read and one write, and waits for nothing.
 
-use super::limits::{LINGER, LINGER_BYTES, Limits, READ_BYTES};
+use super::limits::{LINGER, LINGER_BYTES, Limits, MAX_ON_END, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
 use super::stream::Stream;
@@ -99,6 +99,7 @@ impl Connection {
             Arrived::End => return Ok(Next::Over),
         }
         let mut began: Option<(Missing, Instant)> = None;
+        let mut answered = 0_u32;
         loop {
             match self.parser.step() {
                 Step::Request(head) => {
@@ -119,6 +120,10 @@ impl Connection {
                         return self.linger();
                     }
                     self.parser.shrink();
+                    answered = answered.saturating_add(1);
+                    if answered == MAX_ON_END {
+                        blocking::announce(); // it goes on, but others must not have to wait for it
+                    }
                 }
                 Step::Refuse(refusal) => return self.refuse(refusal),
                 Step::Read(missing @ Missing::Request) => {

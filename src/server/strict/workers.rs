@@ -14,7 +14,8 @@
 //!                                     answered
 //! ```
 //!
-//! Reading the database is not announced: what is read is in memory mostly, and readers wait for nobody.
+//! Whoever sends requests without a break is treated like one who waits. Not announced is what nobody else can hold up: reading
+//! the database, which is in memory mostly, and a line of the log, for which everybody would wait anyway.
 //!
 //! So an idle connection costs no thread; a request that is answered from memory costs no switch between threads while
 //! others keep coming; and a request that waits holds nothing that others need. From its first byte to its last, it is
@@ -228,8 +229,10 @@ mod tests {
     use alloc::boxed::Box;
     use alloc::sync::Arc;
     use alloc::vec::Vec;
+    use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use core::time::Duration;
     use std::io::{Read as _, Write as _};
-    use std::net::{TcpListener, TcpStream};
+    use std::net::{self, TcpListener, TcpStream};
     use std::sync::Barrier;
     use std::thread;
 
@@ -246,6 +249,69 @@ mod tests {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         answer.split_off(9).into_iter().take(3).collect()
+    }
+
+    /// Asks and asks, without waiting for any answer, until it is over.
+    fn keep_asking(address: core::net::SocketAddr, is_over: &AtomicBool) {
+        let mut asking = TcpStream::connect(address).unwrap();
+        let mut answers = asking.try_clone().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut bytes = [0; 4_096];
+                while answers.read(&mut bytes).is_ok_and(|count| count > 0) {}
+            });
+            let requests = b"GET /takes-a-moment HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1_000);
+            while !is_over.load(Ordering::Acquire) {
+                asking.write_all(&requests).unwrap();
+            }
+            asking.shutdown(net::Shutdown::Both).unwrap();
+        });
+    }
+
+    #[test]
+    fn clients_that_ask_without_a_break_keep_nobody_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, is_over) = (Arc::new(Shutdown::default()), AtomicBool::new(false));
+        let (until, answered) = (shutdown.clone(), Arc::new(AtomicUsize::new(0)));
+        let count = answered.clone();
+        let serve = move || {
+            let handler = move |request: &Request| {
+                if request.path == "/takes-a-moment" {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(1)); // so that the next request is always there already
+                }
+                Response::empty(204)
+            };
+            let proxies = TrustedProxies::default();
+            run(listener, Limits::default(), proxies, Box::new(handler), Box::new(|_| ()), &until)
+        };
+        let served = thread::spawn(serve);
+        thread::scope(|scope| {
+            let cores = thread::available_parallelism().map_or(2, core::num::NonZeroUsize::get);
+            for _ in 0..cores.max(2) * 2 {
+                scope.spawn(|| keep_asking(address, &is_over));
+            }
+            while answered.load(Ordering::Relaxed) < 200 {
+                thread::yield_now();
+            }
+            let answers: Vec<_> = (0..2)
+                .map(|_| {
+                    let stream = ask(address, "/");
+                    // It fails instead of waiting for ever.
+                    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+                    let mut answer = [0; 12];
+                    (&stream).read_exact(&mut answer).map(|()| answer)
+                })
+                .collect();
+            is_over.store(true, Ordering::Release);
+            assert!(
+                answers.iter().all(|answer| answer.as_ref().is_ok_and(|it| it == b"HTTP/1.1 204")),
+                "{answers:?}"
+            );
+        });
+        shutdown.request();
+        served.join().unwrap().unwrap();
     }
 
     #[test]
