@@ -47,7 +47,8 @@ CREATE TABLE remembered_addresses (
     PRIMARY KEY (user_id, address)
 ) STRICT, WITHOUT ROWID;
 
--- Who last spoke for others and isn't a trusted proxy, in one row or none: perhaps one that was forgotten.
+-- Who first spoke for others since the last start and isn't a trusted proxy, in one row or none: perhaps one that was
+-- forgotten.
 CREATE TABLE undeclared_proxy (
     only    INTEGER PRIMARY KEY CHECK (only = 1),
     peer    TEXT    NOT NULL,                        -- an IP address, or unix

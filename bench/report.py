@@ -55,7 +55,9 @@ class Report:
         for ratio in self.ratios:
             value, relation, goal = ratio["value"], ratio["relation"], ratio["goal"]
             reached = "" if relation is None else "reached" if (value <= goal if relation == "<=" else value >= goal) else "NOT REACHED"
-            rows.append([ratio["name"], f"{value:.2f}", f"{relation} {goal}" if relation else "", reached])
+            # Where two digits would hide on which side of the aim it is, three.
+            shown = f"{value:.3f}" if relation and value != goal == round(value, 2) else f"{value:.2f}"
+            rows.append([ratio["name"], shown, f"{relation} {goal}" if relation else "", reached])
         self.table(["ratio", "value", "aim", ""], rows)
         if not directory:
             return

@@ -61,7 +61,7 @@ fn restart_with_returning_memory() {
 }
 
 /// Descriptors that are no connections: the database's threads have a few each, then the listener, the standard
-/// streams, and what a connection that gives way holds until its thread is gone.
+/// streams, what the loop waits by, and what connections that were told to go hold until somebody has seen to them.
 pub(super) const RESERVED_DESCRIPTORS: u64 = 32;
 
 pub(super) const SERVE: Command = Command {
@@ -163,6 +163,20 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads every option as a start would, and does nothing: whether a server would start with these.
+pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
+    let settings = settings.as_of(&SERVE);
+    settings.hasher()?;
+    settings.throttle_rules()?;
+    settings.policy()?;
+    settings.limits()?;
+    settings.data_dir()?;
+    read_log(&settings)?;
+    listen::place(&settings)?;
+    watch::address(&settings)?;
+    Ok(())
 }
 
 /// So that a mistyped variable is not ignored in silence.

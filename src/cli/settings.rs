@@ -44,6 +44,11 @@ impl<'a> Settings<'a> {
         Settings::new(self.command, self.given.clone(), environment)
     }
 
+    /// The same, as another command would read them.
+    pub(super) fn as_of(&self, command: &'static Command) -> Self {
+        Self { command, given: self.given.clone(), environment: self.environment }
+    }
+
     /// What the environment has under this name.
     pub(super) fn variable(&self, name: &str) -> Option<OsString> {
         (self.environment)(name)
@@ -256,7 +261,7 @@ fn text(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
 }
 
-/// More would be more threads than one process should have.
+/// Each may need a thread, when all have to wait at once.
 const MOST_CONNECTIONS: usize = 4096;
 
 fn parse_connections(text: &str) -> Result<usize, &'static str> {

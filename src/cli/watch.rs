@@ -83,6 +83,13 @@ impl Watch {
 
 /// Where metrics are to be had, if anywhere.
 pub(super) fn listen(settings: &Settings<'_>) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = address(settings)? else { return Ok(None) };
+    let failed = |error| Failure::failed(format!("can't listen on {address} for metrics"), &error);
+    TcpListener::bind(address).map(Some).map_err(failed)
+}
+
+/// As `--metrics` names it.
+pub(super) fn address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
     let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
     let address =
         settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
@@ -93,8 +100,7 @@ pub(super) fn listen(settings: &Settings<'_>) -> Result<Option<TcpListener>, Fai
              --allow-cleartext"
         )));
     }
-    let failed = |error| Failure::failed(format!("can't listen on {address} for metrics"), &error);
-    TcpListener::bind(address).map(Some).map_err(failed)
+    Ok(Some(address))
 }
 
 /// Serves `GET /metrics` there until the shutdown is requested.

@@ -397,6 +397,11 @@ fn a_file_of_variables_is_read_as_systemd_reads_it() {
                     expected open or closed; in a file of variables a comment has its own line\n";
     assert!(message.ends_with(expected), "{message}");
 
+    fs::write(&file, "GATEKEY_TOKEN_LIFETIME=10m # ten\n").unwrap();
+    let (code, _, message) = doctor();
+    assert_eq!(code, Some(2), "serve would not understand it, though doctor has no use for it");
+    assert!(message.contains("invalid value \"10m # ten\" (GATEKEY_TOKEN_LIFETIME): "), "{message}");
+
     fs::write(&file, "GATEKEY_REGISTRATION\n").unwrap();
     let expected = format!("gatekey: can't read {}: line 1: expected NAME=VALUE\n", file.display());
     assert_eq!(doctor(), (Some(1), String::new(), expected));

@@ -304,6 +304,9 @@ fn a_file_may_come_by_standard_input() {
     import.args(["user", "import", "-", "--data"]).arg(place.path("data"));
     let (code, out, message) = written(&run(&mut import, &lines(&[("alice", json!({}))])));
     assert_eq!((code, out.as_str()), (Some(0), "imported 1 user\n"), "{message}");
+    let (code, _, message) = written(&run(&mut import, "SQLite format 3\0"));
+    let expected = "gatekey: can't read -: a database has to be named, by standard input it doesn't come\n";
+    assert_eq!((code, message.as_str()), (Some(1), expected));
 }
 
 #[test]

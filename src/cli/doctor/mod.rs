@@ -26,6 +26,7 @@ use super::listen::{self, Place};
 use super::log;
 use super::options;
 use super::progress;
+use super::serve;
 use super::settings::Settings;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
@@ -111,7 +112,7 @@ impl Patient {
     /// # Errors
     /// Where the server would not understand its options either.
     fn new(settings: &Settings<'_>) -> Result<Self, Failure> {
-        settings.hasher()?; // whether its options go together
+        serve::check(settings)?;
         Ok(Self {
             data_dir: settings.data_dir()?,
             place: listen::place(settings)?,

@@ -30,7 +30,7 @@ use crate::username::Username;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use rename::Renames;
-use rows::{Format, Place, Row};
+use rows::{Format, Place, Row, Source};
 use scratch::Scratch;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -61,10 +61,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
 };
 
 fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    let file = Path::new(match operand(operands) {
-        "-" => "/dev/stdin",
-        file => file,
-    });
+    let source = Source::open(Path::new(operand(operands)))?; // before anything is made
     let format = settings.read(&options::FORMAT, Format::parse)?;
     let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
     let hasher = settings.hasher()?;
@@ -72,7 +69,6 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         Some(path) => Renames::read(Path::new(&path))?,
         None => Renames::default(),
     };
-    rows::check_readable(file)?; // before anything is made
     let data_dir = settings.data_dir()?;
     let scratch = if is_dry { Scratch::instead_of(&data_dir)? } else { None };
     let (store, _) = match &scratch {
@@ -80,14 +76,16 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         None => data::open_or_create(&data_dir)?,
     };
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
-    let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
-    store.throttle_key(&new_key)?;
+    if !is_dry {
+        let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
+        store.throttle_key(&new_key)?;
+    }
     let import = |into: &Import<'_>| {
         // Not locked: the line that says how far it is goes there too.
         let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
-        rows::read(file, format, &mut |place, row| taker.take(&place, row))?;
+        rows::read(source, format, &mut |place, row| taker.take(&place, row))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
         Ok::<_, Failure>((!is_dry && (counts.bad == 0 || skips_bad), counts))

@@ -4,12 +4,13 @@ use super::{htpasswd, json_lines};
 use crate::cli::Failure;
 use crate::store::{self, OriginalUser, ReadError};
 use crate::user_id::{Generation, UserId};
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 /// A longer line is no user's.
@@ -83,13 +84,22 @@ pub(super) struct Row {
 /// Takes a row, or what is wrong with it.
 pub(super) type Take<'a> = dyn FnMut(Place, Result<Row, String>) -> Result<(), Failure> + 'a;
 
-/// Whether there is such a file, and it may be read.
-pub(super) fn check_readable(path: &Path) -> Result<(), Failure> {
-    open(path).map(drop)
+/// A file of users, open. Opened once, so that it can be standard input, which goes by the name `-`: by a path of its own
+/// that may be closed to whoever reads it, under sudo say.
+pub(super) struct Source<'a> {
+    path: &'a Path,
+    input: BufReader<Box<dyn Read>>,
 }
 
-fn open(path: &Path) -> Result<File, Failure> {
-    File::open(path).map_err(|error| cant_read(path, &error))
+impl<'a> Source<'a> {
+    pub(super) fn open(path: &'a Path) -> Result<Self, Failure> {
+        let input: Box<dyn Read> = if path == Path::new("-") {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| cant_read(path, &error))?)
+        };
+        Ok(Self { path, input: BufReader::new(input) })
+    }
 }
 
 fn cant_read(path: &Path, error: &io::Error) -> Failure {
@@ -97,13 +107,16 @@ fn cant_read(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// Gives every row of a file to `take`.
-pub(super) fn read(path: &Path, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
-    let mut file = BufReader::new(open(path)?);
+pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
+    let Source { path, input: mut file } = source;
     let format = match format {
         Some(format) => format,
         None => Format::of(file.fill_buf().map_err(|error| cant_read(path, &error))?),
     };
     match format {
+        Format::Sqlite if path == Path::new("-") => Err(Failure::Failed(
+            "can't read -: a database has to be named, by standard input it doesn't come".into(),
+        )),
         Format::Sqlite => {
             drop(file);
             read_original(path, take)

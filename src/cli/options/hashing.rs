@@ -25,8 +25,9 @@ pub(in crate::cli) const HASH_QUEUE: Opt = Opt {
     name: "hash-queue",
     value: Some("NUMBER"),
     default: Some("64"),
-    help: "How many may wait to have a password hashed, up to 1024, and 2 of one address; more are answered 503. With \
-           --loop tiny-http no more than 2 hash or wait.",
+    help: "How many may wait to have a password hashed, up to 1024, and 2 of one address (of this machine any number); as \
+           many again at addresses from which they logged in before; more are answered 503. With --loop tiny-http no more \
+           than 2 hash or wait.",
 };
 pub(in crate::cli) const PASSWORD_CACHE: Opt = Opt {
     name: "password-cache",

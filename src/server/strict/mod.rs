@@ -1,5 +1,5 @@
-//! The strict loop: our own accept loop, one thread a request, every wait under a deadline, every number under a limit.
-//! What `gatekey serve --loop strict` uses.
+//! The strict loop: our own accept loop, few threads for all connections and one more for each request that waits,
+//! every wait under a deadline, every number under a limit. What `gatekey serve --loop strict` uses.
 //!
 //! | file | what |
 //! |---|---|
