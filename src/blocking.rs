@@ -1,30 +1,40 @@
 //! A word before waiting.
 //!
 //! A server that answers many clients with few threads must know when one of them is about to wait: for a hash, for
-//! the disk, for a slow client. So whoever waits says so first, and whoever lent the thread hears it and puts another
-//! in its place. Where nobody lent the thread, nothing happens.
+//! the disk, for a slow client, for a lock that is held for long. So whoever waits says so first, and whoever lent the
+//! thread hears it and puts another in its place. Where nobody lent the thread, nothing happens.
 //!
 //! Why it goes by the thread and not by an argument: between a server and those who wait stands the whole realm, and
 //! none of its functions has to do with threads.
 
 use alloc::boxed::Box;
 use core::cell::RefCell;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 std::thread_local! {
-    static LENDER: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
+    static LENDER: RefCell<Option<Box<dyn Fn() -> bool>>> = const { RefCell::new(None) };
 }
 
-/// Says that this thread is about to wait. Saying it twice costs no more than saying it once.
-pub fn announce() {
-    LENDER.with_borrow(|lender| {
-        if let Some(hear) = lender {
-            hear();
+/// Says that this thread is about to wait; saying it twice costs no more than saying it once. False where nobody can
+/// take its place: whoever can do without waiting then should.
+pub fn announce() -> bool {
+    LENDER.with_borrow(|lender| lender.as_ref().is_none_or(|hear| hear()))
+}
+
+/// Locks; with a word before, where it has to wait. What was being changed when a thread panicked is taken as it is.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.try_lock() {
+        Ok(guard) => guard,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            announce();
+            mutex.lock().unwrap_or_else(PoisonError::into_inner)
         }
-    });
+    }
 }
 
-/// Has this called, on this thread, at each announcement from now on.
-pub fn on_announcement(hear: impl Fn() + 'static) {
+/// Has this called, on this thread, at each announcement from now on; it says whether somebody takes the thread's place.
+pub fn on_announcement(hear: impl Fn() -> bool + 'static) {
     LENDER.set(Some(Box::new(hear)));
 }
 
@@ -32,18 +42,41 @@ pub fn on_announcement(hear: impl Fn() + 'static) {
 mod tests {
     use super::*;
     use alloc::rc::Rc;
+    use alloc::sync::Arc;
     use core::cell::Cell;
+    use std::sync::mpsc;
 
     #[test]
     fn who_lent_the_thread_hears_of_each_wait_on_it() {
-        announce();
+        assert!(announce());
         let heard = Rc::new(Cell::new(0));
         let count = heard.clone();
-        on_announcement(move || count.set(count.get() + 1));
-        std::thread::spawn(announce).join().unwrap();
+        on_announcement(move || {
+            count.set(count.get() + 1);
+            count.get() > 1
+        });
+        assert!(std::thread::spawn(announce).join().unwrap());
         assert_eq!(heard.get(), 0, "that was another thread");
-        announce();
-        announce();
+        assert!(!announce());
+        assert!(announce());
         assert_eq!(heard.get(), 2);
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_with_a_word_before_and_taken_without() {
+        let mutex = Arc::new(Mutex::new(0));
+        let (said, hears) = mpsc::channel();
+        *lock(&mutex) += 1;
+        let held = lock(&mutex);
+        let other = mutex.clone();
+        let waiting = std::thread::spawn(move || {
+            on_announcement(move || said.send(()).is_ok());
+            *lock(&other) += 1;
+            *lock(&other)
+        });
+        hears.recv().unwrap();
+        drop(held);
+        assert_eq!(waiting.join().unwrap(), 2);
+        assert!(hears.recv().is_err(), "once");
     }
 }

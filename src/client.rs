@@ -16,7 +16,7 @@ pub enum Client {
 }
 
 /// What one client has: an IPv4 address, a prefix of IPv6, or this machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     /// 4 for IPv4; 64 or 48 for a prefix of IPv6; 0 for this machine.
     kind: u8,

@@ -47,7 +47,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`blocking`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `store` | [`blocking`], [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
@@ -82,6 +82,8 @@ pub mod password;
 pub mod credentials;
 
 #[cfg(feature = "store")]
+pub mod blocking;
+#[cfg(feature = "store")]
 pub mod client;
 #[cfg(feature = "store")]
 pub mod proxies;
@@ -91,8 +93,6 @@ pub mod throttle;
 pub mod username;
 #[cfg(feature = "store")]
 pub mod os;
-#[cfg(feature = "store")]
-pub mod blocking;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]

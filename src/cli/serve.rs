@@ -60,9 +60,9 @@ fn restart_with_returning_memory() {
     }
 }
 
-/// Descriptors that are no connections: the database's threads have a few each, then the listener, the standard
+/// Descriptors that are no connections, and as many again for a listener of metrics: the database's threads have a few each, then the listener, the standard
 /// streams, what the loop waits by, and what connections that were told to go hold until somebody has seen to them.
-pub(super) const RESERVED_DESCRIPTORS: u64 = 32;
+pub(super) const RESERVED_DESCRIPTORS: u64 = 64;
 
 pub(super) const SERVE: Command = Command {
     words: &["serve"],

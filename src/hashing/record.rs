@@ -26,7 +26,7 @@ use crate::signer::{Signature, SigningKey};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::time::Duration;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 /// How many proved passwords are remembered: more than a machine of eight cores proves in a minute at the default
@@ -173,7 +173,7 @@ impl Record {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        blocking::lock(&self.state)
     }
 }
 

@@ -160,6 +160,7 @@ fn whoever_is_about_to_wait_for_a_slot_or_for_anothers_verdict_says_so() {
         let said = said.clone();
         crate::blocking::on_announcement(move || {
             said.fetch_add(1, Ordering::SeqCst);
+            true
         });
         check(&hasher, "ruby", Some(&stored)).unwrap()
     };

@@ -1,6 +1,7 @@
 //! Guessing, as the realm sees it: the throttle, what of it stands in the store, and which addresses are remembered.
 
 use super::{AuthenticateError, Notice, Realm};
+use crate::blocking;
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::Gate;
@@ -12,7 +13,7 @@ use crate::user_id::UserId;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// An address is remembered for so long after the last login from it.
@@ -62,7 +63,7 @@ impl Guard {
     pub(super) fn load(&self, store: &Store, now: Now) -> Result<Option<Notice<'static>>, StoreError> {
         // Held until all is done: of several who find another epoch only one loads. Who saves meanwhile does so for the
         // old epoch, and is refused.
-        let mut own_epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own_epoch = blocking::lock(&self.epoch);
         // The epoch first: were the counters changed in between, they would be read once more.
         let epoch = store.throttle_epoch()?;
         if *own_epoch == Some(epoch) {
@@ -97,7 +98,7 @@ impl Guard {
     }
 
     fn epoch(&self) -> Option<u64> {
-        *self.epoch.lock().unwrap_or_else(PoisonError::into_inner)
+        *blocking::lock(&self.epoch)
     }
 }
 

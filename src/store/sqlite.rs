@@ -128,9 +128,9 @@ impl Pool {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
         let mut connections = lock(&self.connections);
-        if are_lent(&mut connections) {
+        if connections.idle.is_empty() {
             drop(connections);
-            blocking::announce();
+            blocking::announce(); // for one to come back, or to be opened
             connections = lock(&self.connections);
         }
         connections.waiting += 1;
@@ -146,9 +146,13 @@ impl Pool {
         let connection = if let Some(connection) = idle {
             connection
         } else {
-            let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             connections.open += 1;
-            connection
+            drop(connections); // others need not wait for the disk
+            let opened = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+            opened.inspect_err(|_| {
+                lock(&self.connections).open -= 1;
+                self.came_back.notify_one();
+            })?
         };
         Ok(Borrowed { pool: self, connection: Some(connection) })
     }

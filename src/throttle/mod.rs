@@ -43,6 +43,7 @@ mod saved;
 pub use rules::{Allowance, Rules};
 pub use saved::SavedError;
 
+use crate::blocking;
 use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
 use alloc::vec::Vec;
@@ -50,7 +51,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use counters::{Counters, Key, Millis};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 /// A /48 of IPv6 is a house or an office: so many times what one address may.
@@ -290,7 +291,7 @@ impl Throttle {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        blocking::lock(&self.tables) // saving takes some milliseconds
     }
 }
 

@@ -281,13 +281,13 @@ fn a_damaged_foreign_newer_or_older_database_is_found_and_stays_as_it_is() {
 #[test]
 fn too_few_descriptors_are_a_warning() {
     let place = Place::new();
-    let report = examine(gatekey_with_descriptors(64), &place.data(), &["--max-connections", "100"]);
-    let says = "this process may open 64 descriptors, so 32 connections are served, not 100";
-    let remedy = "where the server's limit is this one too: ulimit -n 132, in a systemd unit LimitNOFILE=132, or \
+    let report = examine(gatekey_with_descriptors(96), &place.data(), &["--max-connections", "100"]);
+    let says = "this process may open 96 descriptors, so 32 connections are served, not 100";
+    let remedy = "where the server's limit is this one too: ulimit -n 164, in a systemd unit LimitNOFILE=164, or \
                   --max-connections 32";
     assert_eq!(report.only("limits"), finding("warning", says, remedy));
-    let report = examine(gatekey_with_descriptors(132), &place.data(), &["--max-connections", "100"]);
-    assert_eq!(report.only("limits"), finding("ok", "descriptors: 132, connections: 100", ""));
+    let report = examine(gatekey_with_descriptors(164), &place.data(), &["--max-connections", "100"]);
+    assert_eq!(report.only("limits"), finding("ok", "descriptors: 164, connections: 100", ""));
 }
 
 #[test]

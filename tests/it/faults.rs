@@ -11,6 +11,7 @@ mod keys;
 mod killed;
 mod locked;
 mod stderr;
+mod threads;
 
 use crate::process::{Server, body, gatekey, gatekey_by, status};
 use rustix::process::{Pid, Resource, Rlimit, geteuid, getrlimit, prlimit};

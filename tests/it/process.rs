@@ -24,6 +24,11 @@ pub fn gatekey_with_descriptors(limit: u32) -> Command {
     gatekey_by("sh", &["-c", &format!("ulimit -n {limit}; exec \"$0\" \"$@\"")])
 }
 
+/// The binary, or a copy of it, there.
+pub fn gatekey_at(path: &Path) -> Command {
+    without_settings(Command::new(path))
+}
+
 /// The binary, started by a program that takes it and its arguments after its own.
 pub fn gatekey_by(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);

@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn connections_need_descriptors_and_some_to_spare() {
-        assert_eq!(judge_limits(288, 256), Finding::ok("descriptors: 288, connections: 256"));
-        let finding = judge_limits(287, 256);
+        assert_eq!(judge_limits(320, 256), Finding::ok("descriptors: 320, connections: 256"));
+        let finding = judge_limits(319, 256);
         assert_eq!(
             finding.says,
-            "this process may open 287 descriptors, so 255 connections are served, not 256"
+            "this process may open 319 descriptors, so 255 connections are served, not 256"
         );
         assert_eq!(finding.verdict, Verdict::Warning);
         assert!(judge_limits(3, 256).remedy.unwrap().ends_with("--max-connections 1"));

@@ -5,7 +5,7 @@
 //! absolute: a client that sends a byte now and then gains nothing by it. A request that arrives in one piece costs one
 //! read and one write, and waits for nothing.
 
-use super::limits::{LINGER, LINGER_BYTES, Limits, MAX_ON_END, READ_BYTES};
+use super::limits::{LINGER, LINGER_BYTES, Limits, MAX_STEPS, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
 use super::stream::Stream;
@@ -99,8 +99,12 @@ impl Connection {
             Arrived::End => return Ok(Next::Over),
         }
         let mut began: Option<(Missing, Instant)> = None;
-        let mut answered = 0_u32;
+        let mut steps = 0_u32;
         loop {
+            steps = steps.saturating_add(1);
+            if steps == MAX_STEPS {
+                blocking::announce(); // it goes on, but others must not have to wait for it
+            }
             match self.parser.step() {
                 Step::Request(head) => {
                     began = None;
@@ -120,10 +124,6 @@ impl Connection {
                         return self.linger();
                     }
                     self.parser.shrink();
-                    answered = answered.saturating_add(1);
-                    if answered == MAX_ON_END {
-                        blocking::announce(); // it goes on, but others must not have to wait for it
-                    }
                 }
                 Step::Refuse(refusal) => return self.refuse(refusal),
                 Step::Read(missing @ Missing::Request) => {
@@ -189,13 +189,13 @@ impl Connection {
         }
     }
 
-    /// Waits for the client, having said so; false when the deadline has come.
+    /// Waits for the client, having said so; false when the deadline has come, or nobody else could serve meanwhile.
     fn wait(&self, deadline: Instant, until: fn(&Stream, Duration) -> io::Result<()>) -> io::Result<bool> {
         let left = deadline.saturating_duration_since(clock::now().monotonic);
-        if left.is_zero() {
+        // The last thread there is waits for no client.
+        if left.is_zero() || !blocking::announce() {
             return Ok(false);
         }
-        blocking::announce();
         until(&self.entry.stream, left)?;
         Ok(true)
     }

@@ -57,9 +57,9 @@ pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
 pub(super) const MIN_ON_DUTY: usize = 2;
 /// A thread that nobody needs waits for so long before it goes: whoever left duty for a moment would have to make it anew.
 pub(super) const SPARE: Duration = Duration::from_secs(1);
-/// Requests of a client that sends on without a break are answered by a thread on duty up to this one; then it leaves duty, or
-/// as many such clients as there are threads would have all of them to themselves.
-pub(super) const MAX_ON_END: u32 = 16;
+/// A client that sends on without a break is served by a thread on duty for so many steps, each a read or a request; then
+/// that thread leaves duty, or as many such clients as there are threads would have all of them to themselves.
+pub(super) const MAX_STEPS: u32 = 16;
 /// Stack of a worker. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
 /// build; pages that are not touched cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;

@@ -7,7 +7,9 @@
 use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
 use crate::client::{Client, Prefix};
+use crate::clock;
 use crate::proxies::TrustedProxies;
+use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -171,14 +173,23 @@ impl Registry {
         self.changed.notify_all();
     }
 
-    /// Waits until nobody is connected, so long at most; then ends what is left.
+    /// Waits until nobody is connected, so long at most, and ends meanwhile who has been idle for too long; then ends what is
+    /// left.
     pub(super) fn drain(&self, at_most: Duration) {
-        let entries = self.lock();
-        let everybody = |entries: &mut Vec<Arc<Entry>>| !entries.is_empty();
-        let waited = self.changed.wait_timeout_while(entries, at_most, everybody);
-        let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for entry in entries.iter() {
-            let _ = entry.stream.shutdown(net::Shutdown::Both);
+        let began = clock::now().monotonic;
+        loop {
+            let now = clock::now().monotonic;
+            let left = at_most.saturating_sub(now.saturating_duration_since(began));
+            let next_look = self.expire(now).map_or(left, |next| next.min(left));
+            let anybody = |entries: &mut Vec<Arc<Entry>>| !entries.is_empty();
+            let waited = self.changed.wait_timeout_while(self.lock(), next_look, anybody);
+            let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if entries.is_empty() || left.is_zero() {
+                for entry in entries.iter() {
+                    let _ = entry.stream.shutdown(net::Shutdown::Both);
+                }
+                return;
+            }
         }
     }
 
@@ -190,6 +201,11 @@ impl Registry {
 /// Ends the connection that can best be spared: of a proxy last, since behind it stands everybody else; then by what
 /// it does; then of the address with the most; then the one that has waited longest.
 fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
+    // Counted once: at the largest limits, counting for each would hold up whoever waits for the lock.
+    let mut crowds = BTreeMap::<Prefix, usize>::new();
+    for entry in candidates {
+        *crowds.entry(entry.prefix).or_default() += 1;
+    }
     for is_exempt in [false, true] {
         for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
             let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
@@ -200,7 +216,7 @@ fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
             };
             let mut waiting: Vec<_> = candidates.iter().filter(may_yield).collect();
             waiting.sort_by_cached_key(|entry| {
-                (Reverse(crowd(candidates, entry)), entry.since.load(Ordering::Relaxed))
+                (Reverse(crowds.get(&entry.prefix).copied()), entry.since.load(Ordering::Relaxed))
             });
             // One that has just begun to work is passed over.
             if waiting.into_iter().any(|entry| entry.end(activity as u8, Activity::Evicted)) {
@@ -209,11 +225,6 @@ fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
         }
     }
     false
-}
-
-/// How many of the candidates share the entry's address.
-fn crowd(candidates: &[Arc<Entry>], entry: &Arc<Entry>) -> usize {
-    candidates.iter().filter(|other| other.prefix == entry.prefix).count()
 }
 
 #[cfg(test)]

@@ -79,7 +79,8 @@ impl Workers {
             closing,
         });
         for _ in 0..most_on_duty {
-            workers.call(&mut lock(&workers.staff))?;
+            let called = workers.call(&mut lock(&workers.staff));
+            called.inspect_err(|_| workers.close())?;
         }
         Ok(workers)
     }
@@ -128,9 +129,10 @@ impl Workers {
         let is_on_duty = Rc::new(Cell::new(false));
         let (workers, was_on_duty) = (self.clone(), is_on_duty.clone());
         blocking::on_announcement(move || {
-            if was_on_duty.replace(false) {
-                workers.leave_duty();
+            if was_on_duty.get() {
+                was_on_duty.set(!workers.leave_duty());
             }
+            !was_on_duty.get()
         });
         while is_on_duty.get() || self.take_duty() {
             is_on_duty.set(true);
@@ -166,17 +168,20 @@ impl Workers {
         }
     }
 
-    /// From on duty to neither; another thread is called in.
-    fn leave_duty(self: &Arc<Self>) {
+    /// From on duty to neither; another thread is called in. Where none can be made, the last one has to stay, and says
+    /// false.
+    fn leave_duty(self: &Arc<Self>) -> bool {
         let mut staff = lock(&self.staff);
         staff.on_duty -= 1;
-        if staff.on_duty + staff.spare >= self.most_on_duty {
-            drop(staff);
-            self.changed.notify_one();
-        } else {
-            // Where no thread can be made, the places stay free until somebody is done.
-            let _ = self.call(&mut staff);
-        }
+        while !staff.is_closed
+            && staff.on_duty + staff.spare < self.most_on_duty
+            && self.call(&mut staff).is_ok()
+        {}
+        let is_last = !staff.is_closed && staff.on_duty + staff.spare == 0;
+        staff.on_duty += usize::from(is_last);
+        drop(staff);
+        self.changed.notify_one();
+        !is_last
     }
 
     /// From neither to spare, unless there are enough.
@@ -311,6 +316,38 @@ mod tests {
             );
         });
         shutdown.request();
+        served.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn at_the_end_whoever_is_idle_for_too_long_goes_before_all_is_answered() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, gate) = (Arc::new(Shutdown::default()), Arc::new(Barrier::new(2)));
+        let (until, opens) = (shutdown.clone(), gate.clone());
+        let handler = move |request: &Request| {
+            if request.path == "/waits" {
+                blocking::announce();
+                opens.wait();
+                opens.wait();
+            }
+            Response::empty(204)
+        };
+        let serve = move || {
+            let limits = Limits { idle_timeout: Duration::from_secs(1), ..Limits::default() };
+            let proxies = TrustedProxies::default();
+            run(listener, limits, proxies, Box::new(handler), Box::new(|_| ()), &until)
+        };
+        let served = thread::spawn(serve);
+        let waiting = ask(address, "/waits");
+        gate.wait();
+        let mut idle = TcpStream::connect(address).unwrap();
+        idle.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        idle.read_exact(&mut [0; 12]).unwrap();
+        shutdown.request();
+        let _ = idle.read_to_end(&mut Vec::new());
+        gate.wait();
+        assert_eq!(status(waiting), b"204", "it was not cut with the idle one");
         served.join().unwrap().unwrap();
     }
 

@@ -61,11 +61,11 @@ fn where_no_descriptor_is_left_the_database_is_a_503_and_a_newcomer_waits_h4() {
 
 #[test]
 fn connections_leave_the_database_the_descriptors_it_needs_h4() {
-    const LIMIT: usize = 64;
+    const LIMIT: usize = 96;
     let directory = with_a_user();
     let few = gatekey_with_descriptors(u32::try_from(LIMIT).unwrap());
     let server = Server::start_as(few, directory.path().join("data"), &["--scrypt", CHEAP]);
-    let mut crowd: Vec<_> = (0..LIMIT / 2).map(|_| accepted(&server)).collect();
+    let mut crowd: Vec<_> = (0..LIMIT / 3).map(|_| accepted(&server)).collect();
     for round in 0..10 {
         // All at once, so that several readers are opened.
         for connection in &mut crowd {

@@ -37,7 +37,7 @@ fn start(options: &[&str]) -> Server {
 fn descriptors_are_never_used_up_h4() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let server = Server::start_as(gatekey_with_descriptors(64), data, &["--scrypt", CHEAP]);
+    let server = Server::start_as(gatekey_with_descriptors(96), data, &["--scrypt", CHEAP]);
     withstands(&server, |server| {
         let mut held = Vec::new();
         for number in 0..200 {
@@ -50,7 +50,7 @@ fn descriptors_are_never_used_up_h4() {
         }
     });
     let (_, log) = server.stop();
-    let notice = "serving 32 connections at once, not 256: this process may open 64 descriptors (ulimit -n)";
+    let notice = "serving 32 connections at once, not 256: this process may open 96 descriptors (ulimit -n)";
     assert!(log.contains(notice), "{log}");
 }
 
@@ -58,7 +58,7 @@ fn descriptors_are_never_used_up_h4() {
 fn newcomers_wait_until_those_who_make_room_for_them_are_gone_h4() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let server = Server::start_as(gatekey_with_descriptors(64), data, &["--scrypt", CHEAP]);
+    let server = Server::start_as(gatekey_with_descriptors(96), data, &["--scrypt", CHEAP]);
     assert_eq!(status(&server.register("ok", "python")), 201);
     let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     let (is_over, most) = (AtomicBool::new(false), AtomicUsize::new(0));

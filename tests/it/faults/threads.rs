@@ -1,0 +1,62 @@
+//! No thread can be made any more.
+
+use crate::harness::CHEAP;
+use crate::process::{Server, gatekey_at, status, written};
+use crate::skip;
+use rustix::process::geteuid;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// No user of this machine, and so none with processes that count.
+const SOMEBODY: u32 = 12_346;
+
+/// By somebody who may: whoever it is run as.
+fn limit_processes(server: &Server, to: u32) {
+    let mut command = Command::new("prlimit");
+    if geteuid().is_root() {
+        command.uid(SOMEBODY).gid(SOMEBODY);
+    }
+    let done =
+        command.args(["--pid", &server.pid().to_string(), &format!("--nproc={to}:")]).output().unwrap();
+    assert!(done.status.success(), "{:?}", written(&done));
+}
+
+#[test]
+fn where_no_thread_can_be_made_slow_clients_keep_nobody_out() {
+    let directory = tempfile::tempdir().unwrap();
+    // Where whoever it is run as may find it.
+    let binary = directory.path().join("gatekey");
+    fs::copy(env!("CARGO_BIN_EXE_gatekey"), &binary).unwrap();
+    let mut command = gatekey_at(&binary);
+    if geteuid().is_root() {
+        // Root may always make threads.
+        if chown(directory.path(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+            return skip::skip(
+                "where_no_thread_can_be_made_slow_clients_keep_nobody_out",
+                "nobody else can be run as here; run the tests as a user with few processes",
+            );
+        }
+        command.uid(SOMEBODY).gid(SOMEBODY);
+    }
+    let server = Server::start_as(command, directory.path().join("data"), &["--scrypt", CHEAP]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    limit_processes(&server, 1);
+    let halves: Vec<_> = (0..20)
+        .map(|_| {
+            let mut half = server.connect();
+            half.write_all(b"GET /api/users/1 HTTP/1.1\r\n").unwrap();
+            half
+        })
+        .collect();
+    for _ in 0..4 {
+        assert_eq!(status(&server.request("GET /api/users/1", &[], "")), 200);
+        assert_eq!(server.login("ok", "python"), 200);
+    }
+    limit_processes(&server, 256);
+    drop(halves);
+    assert_eq!(server.login("ok", "python"), 200);
+    assert_eq!(server.stop().0, Some(0));
+}
