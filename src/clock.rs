@@ -4,6 +4,7 @@
 //! [`now`] is the only place that asks the system. Tokens speak in whole seconds since 1970, leap seconds
 //! not counted (RFC 7519 section 2, "NumericDate").
 
+use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
@@ -40,9 +41,35 @@ impl UnixTime {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
-    /// As HTTP writes it in `Date` (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`.
-    pub fn http_date(self) -> impl fmt::Display {
-        HttpDate(self)
+    /// As HTTP writes it in `Date` (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`. Later than the year 9999, that year's
+    /// last second: there is no way to write more.
+    pub fn http_date(self) -> String {
+        const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        const END_OF_9999: u64 = 253_402_300_799;
+        let at = Self(self.0.min(END_OF_9999));
+        let (year, month, day, second_of_day) = at.civil();
+        let (hour, minute, second) = time_of_day(second_of_day);
+        let name = |names: &[&'static str], n| {
+            names.iter().zip(0..).find(|(_, i)| *i == n).map_or("", |(name, _)| *name)
+        };
+        // Every answer has one, and `format!` would take longer than everything else in it.
+        let mut text = String::with_capacity("Mon, 23 Nov 2026 18:56:46 GMT".len());
+        text.push_str(name(&WEEKDAYS, at.0 / 86_400 % 7));
+        text.push_str(", ");
+        push_two_digits(&mut text, day);
+        text.push(' ');
+        text.push_str(name(&MONTHS, month - 1));
+        text.push(' ');
+        push_two_digits(&mut text, year / 100);
+        push_two_digits(&mut text, year % 100);
+        for (separator, number) in [(' ', hour), (':', minute), (':', second)] {
+            text.push(separator);
+            push_two_digits(&mut text, number);
+        }
+        text.push_str(" GMT");
+        text
     }
 
     /// Year, month (1 to 12), day (1 to 31), and the seconds passed of that day, in UTC.
@@ -69,29 +96,19 @@ fn time_of_day(second_of_day: u64) -> (u64, u64, u64) {
     (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60)
 }
 
+/// A number below 100.
+fn push_two_digits(text: &mut String, number: u64) {
+    for digit in [number / 10, number % 10] {
+        text.extend(u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)));
+    }
+}
+
 /// As RFC 3339 writes it: `2026-11-23T18:56:46Z`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, second_of_day) = self.civil();
         let (hour, minute, second) = time_of_day(second_of_day);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-    }
-}
-
-struct HttpDate(UnixTime);
-
-impl fmt::Display for HttpDate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
-        const MONTHS: [&str; 12] =
-            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (year, month, day, second_of_day) = self.0.civil();
-        let name = |names: &[&'static str], n| {
-            names.iter().zip(0..).find(|(_, i)| *i == n).map_or("", |(name, _)| name)
-        };
-        let (weekday, month) = (name(&WEEKDAYS, self.0.0 / 86_400 % 7), name(&MONTHS, month - 1));
-        let (hour, minute, second) = time_of_day(second_of_day);
-        write!(f, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
     }
 }
 
@@ -132,7 +149,7 @@ mod tests {
             (253_402_300_799, "9999-12-31T23:59:59Z", "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
             assert_eq!(at(seconds).to_string(), rfc3339);
-            assert_eq!(at(seconds).http_date().to_string(), http);
+            assert_eq!(at(seconds).http_date(), http);
         }
     }
 
@@ -142,5 +159,6 @@ mod tests {
         assert_eq!(UnixTime::new(1 << 53), None);
         assert_eq!(UnixTime::MAX.saturating_add(Duration::MAX), UnixTime::MAX);
         let _ = UnixTime::MAX.to_string(); // a year of nine digits, not an overflow
+        assert_eq!(UnixTime::MAX.http_date(), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 }

@@ -134,23 +134,28 @@ impl Response {
     /// The bytes to send: status line, fields, body (RFC 9112 section 2.1). A client that asked for the head
     /// gets that alone.
     pub fn encode(&self, is_head: bool, date: UnixTime, persistence: Persistence) -> Vec<u8> {
-        let mut bytes = alloc::format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)).into_bytes();
-        bytes.reserve(512 + self.body.len());
+        let mut bytes = Vec::with_capacity(512 + self.body.len());
+        for part in ["HTTP/1.1 ", &self.status.to_string(), " ", reason(self.status), "\r\n"] {
+            bytes.extend_from_slice(part.as_bytes());
+        }
         let mut line = |name: &str, value: &str| {
-            // A value with a line break would be a field of its own. None of ours has one; what a client sent
-            // is checked before it is put here. This is the second lock on that door.
-            let value = value.bytes().map(|byte| if matches!(byte, b'\r' | b'\n' | 0) { b' ' } else { byte });
-            bytes.extend_from_slice(name.as_bytes());
-            bytes.extend_from_slice(b": ");
-            bytes.extend(value);
-            bytes.extend_from_slice(b"\r\n");
+            for part in [name, ": ", value, "\r\n"] {
+                bytes.extend_from_slice(part.as_bytes());
+            }
         };
-        line("Date", &date.http_date().to_string());
+        line("Date", &date.http_date());
         for (name, value) in Self::COMMON_FIELDS {
             line(name, value);
         }
         for (name, value) in &self.fields {
-            line(name, value);
+            // A value with a line break would be a field of its own. None of ours has one; what a client sent
+            // is checked before it is put here. This is the second lock on that door.
+            let breaks_line = |c: char| matches!(c, '\r' | '\n' | '\0');
+            if value.contains(breaks_line) {
+                line(name, &value.replace(breaks_line, " "))
+            } else {
+                line(name, value)
+            }
         }
         match persistence {
             Persistence::Stays => {}

@@ -54,19 +54,22 @@ const fn malformed(message: &'static str) -> Refusal {
 /// Bytes that can't stand in any head are refused as soon as they are seen: bare CR or LF (RFC 9112 section 2.2), and NUL.
 pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
     const LINES: Refusal = malformed("A line of the head ends in a bare CR or LF, or has a NUL in it.");
-    // The last three bytes may be the beginning of what follows.
-    let start = scanned.saturating_sub(3);
-    let (seen, new) = bytes.split_at(start.min(bytes.len()));
-    let mut previous = seen.last().copied().unwrap_or(0);
-    for (byte, end) in new.iter().zip(start.saturating_add(1)..) {
-        let is_line_feed = *byte == b'\n';
-        if is_line_feed != (previous == b'\r') || *byte == 0 {
-            return Err(LINES);
-        }
-        if is_line_feed && bytes.get(..end).is_some_and(|head| head.ends_with(b"\r\n\r\n")) {
-            return Ok(Some(end));
-        }
-        previous = *byte;
+    // The last three bytes may be the beginning of what follows; and a line feed was seen with the CR before it.
+    let start = scanned.saturating_sub(3).min(bytes.len());
+    let (seen, mut rest) = bytes.split_at(start);
+    if seen.ends_with(b"\r") {
+        rest = rest.strip_prefix(b"\n").unwrap_or(rest);
+    }
+    // CR is the greatest of the three, and nearly all of a head is greater.
+    while let Some(found) = rest.iter().position(|byte| *byte <= b'\r') {
+        rest = match rest.get(found..).unwrap_or_default() {
+            [b'\r', b'\n', b'\r', b'\n', after @ ..] => return Ok(bytes.len().checked_sub(after.len())),
+            [b'\r', b'\n', after @ ..] => after,
+            [b'\r'] => break, // what comes next may be the line feed
+            [b'\r' | b'\n' | 0, ..] => return Err(LINES),
+            [_, after @ ..] => after,
+            [] => break,
+        };
     }
     Ok(None)
 }
