@@ -199,3 +199,47 @@ fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issue
     let without_iat = verdict(r#"{"alg":"HS256"}"#, r#"{"id":7,"exp":1700000600}"#).unwrap();
     assert_eq!(without_iat.issued_at, UnixTime::EPOCH);
 }
+
+/// What the short way reads is what the long one reads, and there is no other spelling that it takes.
+#[test]
+fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
+    let own = |header: &str, payload: &str| read_own(header.as_bytes(), payload.as_bytes());
+    let (header, payload) =
+        (r#"{"alg":"HS256","iat":170,"exp":1700000600}"#, r#"{"id":7,"gen":3,"iat":170,"exp":1700000600}"#);
+    assert_eq!(own(header, payload), verdict(header, payload).ok());
+    assert!(own(header, payload).is_some());
+    let renewed = payload.replace('}', r#","auth_time":90}"#);
+    assert_eq!(own(header, &renewed), verdict(header, &renewed).ok());
+    assert_eq!(own(header, &renewed).unwrap().auth_time, at(90));
+    // Each byte of either, replaced by each of these: whatever the short way still takes, the long one takes alike.
+    let mut taken = 0;
+    for text in [header, &renewed] {
+        for place in 0..text.len() {
+            for byte in "019-.eE\" {},:x".chars() {
+                let changed = format!("{}{byte}{}", &text[..place], &text[place + 1..]);
+                let (header, payload) =
+                    if text == header { (&*changed, &*renewed) } else { (header, &*changed) };
+                if let Some(claims) = own(header, payload) {
+                    taken += 1;
+                    let long = Opened::parse(header.as_bytes(), payload.as_bytes()).unwrap();
+                    assert_eq!(long.claims(at(0), Duration::MAX), Ok(claims), "{header} {payload}");
+                }
+            }
+        }
+    }
+    assert!(taken > 20, "ids and generations have other digits too: {taken}");
+    for other in [
+        payload.replace("7", "07"),
+        payload.replace("7", "7.0"),
+        payload.replace("7", "-7"),
+        payload.replace("7", "0"),
+        payload.replace("7", "9223372036854775808"),
+        payload.replace("3", "9007199254740992"),
+        payload.replace(",", ", "),
+        payload.replace("}", "} "),
+        payload.replace('}', r#","auth_time":171}"#),
+        payload.replace('}', r#","aud":"x"}"#),
+    ] {
+        assert_eq!(own(header, &other), None, "{other}");
+    }
+}
