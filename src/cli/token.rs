@@ -114,6 +114,6 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
         Err(Why::UserGone) => "unknown",
         Err(_) => "revoked",
     };
-    let username = subject.map(|subject| subject.user.username);
+    let username = subject.map(|subject| subject.username);
     json!({"id": id.number(), "username": username, "state": state})
 }

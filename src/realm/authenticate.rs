@@ -165,10 +165,10 @@ impl Realm {
         let subject = self.store.find_token_subject(claims.id)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
-            (Ok(()), Some(TokenSubject { user: User { id, username, generation, .. }, .. })) => {
+            (Ok(()), Some(TokenSubject { id, username, generation, .. })) => {
                 Ok(Principal { id, username, generation, auth_time: claims.auth_time })
             }
-            (Err(why), Some(subject)) => Err(refusal(Some(subject.user.id), why)),
+            (Err(why), Some(subject)) => Err(refusal(Some(subject.id), why)),
             (_, None) => Err(refusal(None, Why::UserGone)),
         }
     }
@@ -187,12 +187,12 @@ pub(crate) fn token_state(
     auth_time: UnixTime,
     subject: Option<&TokenSubject>,
 ) -> Result<(), Why> {
-    let Some(TokenSubject { user, tokens_not_before }) = subject else { return Err(Why::UserGone) };
-    if user.disabled {
+    let Some(subject) = subject else { return Err(Why::UserGone) };
+    if subject.disabled {
         Err(Why::Disabled)
-    } else if user.generation != generation {
+    } else if subject.generation != generation {
         Err(Why::OtherGeneration)
-    } else if auth_time < *tokens_not_before {
+    } else if auth_time < subject.tokens_not_before {
         // Not only `iat`: of a renewal that was under way when all tokens were revoked, `iat` is later. `auth_time`
         // never is later than `iat`, so what `iat` would refuse is refused too.
         Err(Why::BeforeCutoff)

@@ -33,7 +33,13 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenSubject {
     /// Whose token it is.
-    pub user: User,
+    pub id: UserId,
+    /// As registered.
+    pub username: String,
+    /// Which tokens of this user are alive.
+    pub generation: Generation,
+    /// Whether the user is kept out.
+    pub disabled: bool,
     /// Tokens issued before are dead, everybody's.
     pub tokens_not_before: UnixTime,
 }
@@ -166,9 +172,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn find_token_subject(&self, id: UserId) -> Result<Option<TokenSubject>, StoreError> {
-        let sql = select_user!(", tokens_not_before FROM users, realm WHERE id = ?1");
-        let subject =
-            |row: &Row<'_>| Ok(TokenSubject { user: user(row)?, tokens_not_before: moment(row, 6)? });
+        let sql =
+            "SELECT id, username, generation, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
+        let subject = |row: &Row<'_>| {
+            Ok(TokenSubject {
+                id: user_id(row, 0)?,
+                username: row.get(1)?,
+                generation: generation(row, 2)?,
+                disabled: row.get(3)?,
+                tokens_not_before: moment(row, 4)?,
+            })
+        };
         self.database
             .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], subject).optional())
     }
@@ -282,13 +296,23 @@ impl Store {
 /// The user that [`select_user`] selected.
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
-        id: UserId::new(row.get(0)?).ok_or(out_of_range(0))?,
+        id: user_id(row, 0)?,
         username: row.get(1)?,
         password_hash: row.get(2)?,
-        generation: Generation::new(unsigned(row, 3)?).ok_or(out_of_range(3))?,
+        generation: generation(row, 3)?,
         disabled: row.get(4)?,
         created_at: moment(row, 5)?,
     })
+}
+
+/// A column of users' ids.
+fn user_id(row: &Row<'_>, column: usize) -> rusqlite::Result<UserId> {
+    UserId::new(row.get(column)?).ok_or(out_of_range(column))
+}
+
+/// A column of users' generations.
+fn generation(row: &Row<'_>, column: usize) -> rusqlite::Result<Generation> {
+    Generation::new(unsigned(row, column)?).ok_or(out_of_range(column))
 }
 
 /// A column of Unix seconds.

@@ -19,7 +19,8 @@ fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
     };
     assert_eq!(test.store.find_user_by_name("José").unwrap(), Some(user.clone()));
     assert_eq!(test.store.find_user_by_id(id).unwrap(), Some(user.clone()));
-    let subject = TokenSubject { user, tokens_not_before: UnixTime::EPOCH };
+    let User { username, generation, disabled, .. } = user;
+    let subject = TokenSubject { id, username, generation, disabled, tokens_not_before: UnixTime::EPOCH };
     assert_eq!(test.store.find_token_subject(id).unwrap(), Some(subject));
 }
 
@@ -231,7 +232,9 @@ fn a_row_that_can_not_be_is_an_error_and_nobody() {
         let connection = raw(&test.path());
         connection.execute(&format!("UPDATE users SET {column} = ?1"), params![value]).unwrap();
         assert!(matches!(test.store.find_user_by_name("ok"), Err(StoreError::Corrupt(_))), "{column}");
-        assert!(matches!(test.store.find_token_subject(id), Err(StoreError::Corrupt(_))), "{column}");
+        let subject = test.store.find_token_subject(id);
+        // Of a token, only what decides about it is read.
+        assert_eq!(matches!(subject, Err(StoreError::Corrupt(_))), column == "generation", "{column}");
         connection.execute("UPDATE users SET generation = 1, created_at = 1000", []).unwrap();
         assert_eq!(test.user(id), good);
     }

@@ -79,7 +79,7 @@ fn many_threads_read_while_one_writes() {
         let mut newest = Generation::FIRST;
         let mut reads = 0;
         while !done.load(Ordering::Acquire) || reads < 100 {
-            let user = test.store.find_token_subject(id).unwrap().unwrap().user;
+            let user = test.store.find_token_subject(id).unwrap().unwrap();
             assert!(user.generation >= newest, "a read went back from {newest} to {}", user.generation);
             newest = user.generation;
             assert_eq!(test.store.find_user_by_name("ok").unwrap().unwrap().id, id);
