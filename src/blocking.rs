@@ -7,6 +7,7 @@
 //! Why it goes by the thread and not by an argument: between a server and those who wait stands the whole realm, and
 //! none of its functions has to do with threads.
 
+use crate::snapshot;
 use alloc::boxed::Box;
 use core::cell::RefCell;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -15,9 +16,10 @@ std::thread_local! {
     static LENDER: RefCell<Option<Box<dyn Fn() -> bool>>> = const { RefCell::new(None) };
 }
 
-/// Says that this thread is about to wait; saying it twice costs no more than saying it once. False where nobody can
-/// take its place: whoever can do without waiting then should.
+/// Says that this thread is about to wait; saying it twice costs no more than saying it once. What it keeps, it lets go. False
+/// where nobody can take its place: whoever can do without waiting then should.
 pub fn announce() -> bool {
+    snapshot::let_go();
     LENDER.with_borrow(|lender| lender.as_ref().is_none_or(|hear| hear()))
 }
 

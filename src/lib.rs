@@ -47,7 +47,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`blocking`], [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `store` | [`snapshot`], [`blocking`], [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
@@ -81,6 +81,8 @@ pub mod password;
 #[cfg(feature = "password")]
 pub mod credentials;
 
+#[cfg(feature = "store")]
+pub mod snapshot;
 #[cfg(feature = "store")]
 pub mod blocking;
 #[cfg(feature = "store")]

@@ -80,6 +80,15 @@ impl Readiness {
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(key), events)?)
     }
 
+    /// The same, for one that has been read from: it is told of as soon as it can be written to as well, which is at once.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn rearm_at_once(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
+        let events = EventFlags::IN | EventFlags::OUT | EventFlags::ONESHOT;
+        Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(key), events)?)
+    }
+
     /// Adds a descriptor of which every thread is told, for as long as it can be read.
     ///
     /// # Errors
@@ -88,19 +97,18 @@ impl Readiness {
         Ok(epoll::add(&self.0, descriptor, EventData::new_u64(key), EventFlags::IN)?)
     }
 
-    /// Waits until there is something to tell this thread: the key of a descriptor that can be read, or at which the
-    /// other side has left.
+    /// Waits until there is something to tell this thread, and tells it: the keys of descriptors that can be read, or at which
+    /// the other side has left, `AT_ONCE` at most; none where a signal came.
     ///
     /// # Errors
     /// What the system says.
-    pub fn wait(&self) -> io::Result<u64> {
-        loop {
-            let mut event = [MaybeUninit::uninit()];
-            match epoll::wait(&self.0, &mut event, None) {
-                Ok(([event], _)) => return Ok(event.data.u64()),
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+    pub fn wait<const AT_ONCE: usize>(&self, hear: impl FnMut(u64)) -> io::Result<()> {
+        let mut events = [MaybeUninit::uninit(); AT_ONCE];
+        match epoll::wait(&self.0, &mut events, None) {
+            Ok((events, _)) => events.iter().map(|event| event.data.u64()).for_each(hear),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        Ok(())
     }
 }

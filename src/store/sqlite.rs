@@ -3,9 +3,12 @@
 use super::StoreError;
 use super::files::OpenFiles;
 use crate::blocking;
+use crate::snapshot;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::num::NonZeroUsize;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs::OpenOptions;
@@ -18,7 +21,7 @@ use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Reads at the same time; more wait. A read takes microseconds, so this is about cores, not clients.
+/// Reads at the same time, where there are not more cores; more wait. A read takes microseconds, so this is not about clients.
 const MAX_READERS: usize = 4;
 /// Pages that a connection keeps, in KiB: what is hot is a path of a few pages from a table's root.
 const CACHE_KIB: i64 = 256;
@@ -27,10 +30,10 @@ const CACHE_KIB: i64 = 256;
 #[derive(Debug)]
 pub(super) struct Database {
     files: OpenFiles,
-    readers: Pool,
+    readers: Arc<Pool>,
     /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
     /// in the `-wal` file into the database and removes it, and one that only reads can't.
-    writer: Pool,
+    writer: Arc<Pool>,
 }
 
 impl Database {
@@ -46,9 +49,10 @@ impl Database {
         // What hangs on a user goes with the user. SQLite is not always built so that it looks.
         writer.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut writer)?;
+        let cores = thread::available_parallelism().map_or(MAX_READERS, NonZeroUsize::get);
         Ok(Self {
             files: OpenFiles::of(path)?,
-            readers: Pool::new(path, MAX_READERS, None),
+            readers: Pool::new(path, cores.max(MAX_READERS), None),
             writer: Pool::new(path, 1, Some(writer)),
         })
     }
@@ -72,14 +76,41 @@ impl Database {
         self.write(|connection| Ok(operation(connection)?))
     }
 
-    /// Runs `operation` on a connection that only reads.
+    /// Runs `operation` on a connection that only reads: as the database is now, or as this thread saw it last, where it
+    /// keeps that (`snapshot.rs`).
     pub(super) fn read<T>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
+        let kept = snapshot::take::<Snapshot>().filter(|seen| Arc::ptr_eq(&seen.0.pool, &self.readers));
+        let mut seen = kept.map_or_else(|| self.look().map(Box::new), Ok)?;
+        let done = operation(seen.0.connection())?;
+        snapshot::keep(seen);
+        Ok(done)
+    }
+
+    fn look(&self) -> Result<Snapshot, StoreError> {
         self.files.check_database()?;
-        let mut reader = self.readers.borrow()?;
-        Ok(operation(reader.connection())?)
+        let mut seen = Snapshot(self.readers.borrow()?);
+        if snapshot::is_allowed() {
+            seen.0.connection().prepare_cached("BEGIN")?.execute([])?;
+        }
+        Ok(seen)
+    }
+}
+
+/// The database at one moment: what is read between BEGIN and COMMIT doesn't change. Finding out what the moment is costs more
+/// than a read.
+#[derive(Debug)]
+struct Snapshot(Borrowed);
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        let connection = self.0.connection();
+        if !connection.is_autocommit() {
+            // Where it fails, SQLite has ended the transaction already.
+            let _ = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
+        }
     }
 }
 
@@ -116,15 +147,15 @@ struct Connections {
 impl Pool {
     /// With a connection that is open already, or none. Those that are opened when they are first needed only
     /// read: a command needs one, or none.
-    fn new(path: &Path, max: usize, first: Option<Connection>) -> Self {
+    fn new(path: &Path, max: usize, first: Option<Connection>) -> Arc<Self> {
         let idle: Vec<_> = first.into_iter().collect();
         let connections = Mutex::new(Connections { open: idle.len(), idle, waiting: 0 });
-        Self { path: path.into(), max, connections, came_back: Condvar::new() }
+        Arc::new(Self { path: path.into(), max, connections, came_back: Condvar::new() })
     }
 
     /// Waits no longer for another request than for another process: of a hundred that want to write to a locked
     /// database, none waits for the ninety-nine before it.
-    fn borrow(&self) -> Result<Borrowed<'_>, StoreError> {
+    fn borrow(self: &Arc<Self>) -> Result<Borrowed, StoreError> {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
         let mut connections = lock(&self.connections);
@@ -154,23 +185,24 @@ impl Pool {
                 self.came_back.notify_one();
             })?
         };
-        Ok(Borrowed { pool: self, connection: Some(connection) })
+        Ok(Borrowed { pool: self.clone(), connection: Some(connection) })
     }
 }
 
 /// A connection on loan; it comes back however the operation ends, by a panic too.
-struct Borrowed<'a> {
-    pool: &'a Pool,
+#[derive(Debug)]
+struct Borrowed {
+    pool: Arc<Pool>,
     connection: Option<Connection>,
 }
 
-impl Borrowed<'_> {
+impl Borrowed {
     fn connection(&mut self) -> &mut Connection {
         self.connection.as_mut().expect("there until it is dropped")
     }
 }
 
-impl Drop for Borrowed<'_> {
+impl Drop for Borrowed {
     fn drop(&mut self) {
         let mut connections = lock(&self.pool.connections);
         connections.idle.extend(self.connection.take());

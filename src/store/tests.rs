@@ -7,6 +7,7 @@ mod logins;
 mod opening;
 mod operations;
 mod restoring;
+mod snapshots;
 mod threads;
 mod throttle;
 mod versions;

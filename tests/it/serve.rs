@@ -1,12 +1,15 @@
 //! `gatekey serve` as an operator sees it: first start, signals, errors, the log.
 
 use crate::harness::{CHEAP, basic};
+use crate::hazards::SetAtEnd;
 use crate::process::{Server, body, gatekey, names_in, run, status, written};
 use gatekey::data_dir::DataDir;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 fn mode(path: &Path) -> u32 {
@@ -313,4 +316,48 @@ fn weak_settings_are_warned_of_at_start() {
     assert!(log.contains("anybody may register, with a password of 1 or more characters"), "{log}");
     assert!(log.contains("wrong passwords are not counted (--throttle off)"), "{log}"); // as the tests have it
     assert!(log.contains("has under 32 bytes (RFC 7518 section 3.2)"), "{log}");
+}
+
+/// Among so many requests that one look at the database serves several of them: whoever asks after a revocation was answered asks
+/// after it.
+#[test]
+fn what_was_revoked_is_refused_from_the_next_request_on_under_load() {
+    let server = Server::start(&["--throttle", "off"]);
+    assert_eq!(status(&server.register("busy", "bee")), 201);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let token = |name: &str| written(&server.command(&["token", "issue", name], "")).1.trim().to_owned();
+    let resource = |token: &str| {
+        format!("GET /api/resource HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n")
+    };
+    let (busy, is_over) = (resource(&token("busy")), AtomicBool::new(false));
+    let answered = |connection: &mut TcpStream, request: &str| {
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = [0; 1024];
+        let count = connection.read(&mut answer).unwrap();
+        status(std::str::from_utf8(&answer[..count]).unwrap())
+    };
+    thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                let mut connection = server.connect();
+                while !is_over.load(Ordering::Acquire) {
+                    assert_eq!(answered(&mut connection, &busy), 200);
+                }
+            });
+        }
+        let _ending = SetAtEnd(&is_over);
+        let (mut revokes, mut uses) = (server.connect(), server.connect());
+        for number in 0..100 {
+            let token = token("ok");
+            assert_eq!(answered(&mut uses, &resource(&token)), 200, "{number}");
+            // By this server and by another process in turn.
+            if number % 2 == 0 {
+                let revoke = resource(&token).replace("GET /api/resource", "DELETE /api/token");
+                assert_eq!(answered(&mut revokes, &revoke), 204, "{number}");
+            } else {
+                assert_eq!(server.command(&["user", "revoke", "ok"], "").status.code(), Some(0));
+            }
+            assert_eq!(answered(&mut uses, &resource(&token)), 401, "{number}");
+        }
+    });
 }

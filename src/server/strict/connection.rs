@@ -5,6 +5,7 @@
 //! absolute: a client that sends a byte now and then gains nothing by it. A request that arrives in one piece costs one
 //! read and one write, and waits for nothing.
 
+use super::head::Head;
 use super::limits::{LINGER, LINGER_BYTES, Limits, MAX_STEPS, READ_BYTES};
 use super::parser::{Missing, Parser, Step};
 use super::registry::{Activity, Entry, Registry};
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::http::{ErrorCode, Persistence, Response};
 use crate::os;
 use crate::server;
+use crate::snapshot;
 use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -31,6 +33,8 @@ pub(super) struct Connection {
     entry: Arc<Entry>,
     client: Client,
     parser: Parser,
+    /// What came when it was looked last, while nobody has gone on with it.
+    arrived: Option<Arrived>,
     activity: Activity,
 }
 
@@ -44,6 +48,7 @@ pub(super) enum Next {
 }
 
 /// What one look for bytes found.
+#[derive(Clone, Copy, Debug)]
 enum Arrived {
     Bytes,
     Nothing,
@@ -75,7 +80,7 @@ impl Connection {
         // Where it can't be set, answers leave a little later.
         let _ = entry.stream.set_nodelay();
         let parser = Parser::new(service.limits);
-        Self { service, registry, entry, client, parser, activity: Activity::Silent }
+        Self { service, registry, entry, client, parser, arrived: None, activity: Activity::Silent }
     }
 
     pub(super) fn entry(&self) -> &Arc<Entry> {
@@ -86,18 +91,28 @@ impl Connection {
         &self.service.limits
     }
 
-    /// Goes on where something has arrived, until nothing is left to do.
-    pub(super) fn resume(&mut self) -> Next {
+    /// Takes in what has arrived, for whoever goes on with it; unless somebody did so already, and had to hand it over.
+    pub(super) fn receive(&mut self) {
+        if self.arrived.is_some() {
+            return;
+        }
         // Errors here are the client's leaving, or its breaking off: nobody is left to be told.
-        self.read_and_answer().unwrap_or(Next::Over)
+        let arrived = self.read().unwrap_or(Arrived::End);
+        // From here on it is not asked to make room.
+        let is_here = !matches!(arrived, Arrived::Bytes) || self.turn(Activity::Working);
+        self.arrived = Some(if is_here { arrived } else { Arrived::End });
     }
 
-    fn read_and_answer(&mut self) -> io::Result<Next> {
-        match self.read()? {
-            Arrived::Bytes => {}
-            Arrived::Nothing => return Ok(Next::Idle),
-            Arrived::End => return Ok(Next::Over),
+    /// Goes on with what was received, until nothing is left to do.
+    pub(super) fn resume(&mut self) -> Next {
+        match self.arrived.take() {
+            Some(Arrived::Bytes) => self.answer().unwrap_or(Next::Over),
+            Some(Arrived::Nothing) | None => Next::Idle,
+            Some(Arrived::End) => Next::Over,
         }
+    }
+
+    fn answer(&mut self) -> io::Result<Next> {
         let mut began: Option<(Missing, Instant)> = None;
         let mut steps = 0_u32;
         loop {
@@ -105,49 +120,63 @@ impl Connection {
             if steps == MAX_STEPS {
                 blocking::announce(); // it goes on, but others must not have to wait for it
             }
-            match self.parser.step() {
+            let next = match self.parser.step() {
                 Step::Request(head) => {
                     began = None;
-                    if !self.turn(Activity::Working) {
-                        return Ok(Next::Over);
-                    }
-                    let request = head.request.from_client(self.client);
-                    let response = server::guarded(&request, &self.service.handler);
-                    let is_stopping = self.service.stopping.load(Ordering::Acquire);
-                    let persistence = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
-                        (false, _) => Persistence::Closes,
-                        (true, true) => Persistence::StaysAsAsked,
-                        (true, false) => Persistence::Stays,
-                    };
-                    self.write(&response, request.method == "HEAD", persistence)?;
-                    if persistence == Persistence::Closes {
-                        return self.linger();
-                    }
-                    self.parser.shrink();
+                    self.answer_one(head)?
                 }
-                Step::Refuse(refusal) => return self.refuse(refusal),
+                Step::Refuse(refusal) => Some(self.refuse(refusal)?),
                 Step::Read(missing @ Missing::Request) => {
                     let is_here = self.turn(activity_of(missing));
-                    return Ok(if is_here { Next::Idle } else { Next::Over });
+                    Some(if is_here { Next::Idle } else { Next::Over })
                 }
                 Step::Read(missing) => {
                     let deadline = self.deadline(missing, &mut began);
-                    if !self.turn(activity_of(missing)) {
-                        return Ok(Next::Over);
-                    }
-                    // After the turn: whoever is told to go on is not asked to make room at once.
-                    if let Missing::Body { expects_continue: true } = missing {
-                        self.send(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
-                    }
-                    loop {
-                        match self.read()? {
-                            Arrived::Bytes => break,
-                            Arrived::End => return Ok(Next::Over),
-                            Arrived::Nothing if self.wait(deadline, os::wait_to_read)? => {}
-                            Arrived::Nothing => return self.refuse(TOO_SLOW),
-                        }
-                    }
+                    self.await_more(missing, deadline)?
                 }
+            };
+            if let Some(next) = next {
+                return Ok(next);
+            }
+        }
+    }
+
+    /// `None` where the connection goes on.
+    fn answer_one(&mut self, head: Head) -> io::Result<Option<Next>> {
+        if !self.turn(Activity::Working) {
+            return Ok(Some(Next::Over));
+        }
+        let request = head.request.from_client(self.client);
+        let response = server::guarded(&request, &self.service.handler);
+        let is_stopping = self.service.stopping.load(Ordering::Acquire);
+        let persistence = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
+            (false, _) => Persistence::Closes,
+            (true, true) => Persistence::StaysAsAsked,
+            (true, false) => Persistence::Stays,
+        };
+        self.write(&response, request.method == "HEAD", persistence)?;
+        if persistence == Persistence::Closes {
+            return self.linger().map(Some);
+        }
+        self.parser.shrink();
+        Ok(None)
+    }
+
+    /// `None` where more has arrived.
+    fn await_more(&mut self, missing: Missing, deadline: Instant) -> io::Result<Option<Next>> {
+        if !self.turn(activity_of(missing)) {
+            return Ok(Some(Next::Over));
+        }
+        // After the turn: whoever is told to go on is not asked to make room at once.
+        if let Missing::Body { expects_continue: true } = missing {
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
+        }
+        loop {
+            match self.read()? {
+                Arrived::Bytes => return Ok(None),
+                Arrived::End => return Ok(Some(Next::Over)),
+                Arrived::Nothing if self.wait(deadline, os::wait_to_read)? => {}
+                Arrived::Nothing => return self.refuse(TOO_SLOW).map(Some),
             }
         }
     }
@@ -167,8 +196,9 @@ impl Connection {
         }
     }
 
-    /// One look, into the parser.
+    /// One look, into the parser. Whoever sent what arrives may know of changes later than all that was read before.
     fn read(&mut self) -> io::Result<Arrived> {
+        snapshot::let_go();
         let mut bytes = [0; READ_BYTES];
         Ok(match self.look(&mut bytes)? {
             None => Arrived::Nothing,

@@ -1,16 +1,18 @@
 //! The threads that serve: few are on duty, however many clients are connected.
 //!
-//! A thread on duty waits until something has arrived on one of the idle connections, takes that connection, and goes
-//! on with it until it is idle again, or over. Before it waits for anything in between it says so
-//! ([`crate::blocking`]): it leaves duty, another thread takes its place, and when it is done it takes one again that
-//! is free, or ends.
+//! A thread on duty waits until something has arrived on some of the idle connections, takes those, a **round**, receives what
+//! came on each, and goes on with one after the other until it is idle again, or over. That all is received before any is
+//! answered lets one look at the database serve for the whole round ([`crate::snapshot`]).
+//!
+//! Before a thread waits for anything in between it says so ([`crate::blocking`]): it leaves duty, hands the rest of its round
+//! over, and another thread takes its place. When it is done it is spare for a while, should another leave.
 //!
 //! ```text
-//!               something has arrived
-//!   idle  --------------------------->  on duty  -- hash, disk, slow client -->  off duty
-//!   no thread                           a thread that never waits                a thread that waits
-//!     ^                                   |                                        |
-//!     '-----------------------------------'----------------------------------------'
+//!            something has arrived                       hash, disk, slow client
+//!   idle  --------------------------->  on duty  -------------------------------------->  off duty
+//!   no thread                           a thread that never waits,  <---- spare <----     a thread that waits
+//!     ^                                 for its round               a place is free           |
+//!     '-----------------------------------'---------------------------------------------------'
 //!                                     answered
 //! ```
 //!
@@ -18,19 +20,21 @@
 //! the database, which is in memory mostly, and a line of the log, for which everybody would wait anyway.
 //!
 //! So an idle connection costs no thread; a request that is answered from memory costs no switch between threads while
-//! others keep coming; and a request that waits holds nothing that others need. From its first byte to its last, it is
-//! one thread's.
+//! others keep coming; and a request that waits holds nothing that others need. Once a thread has begun to answer it, a request
+//! is that thread's to the last byte.
 
 use super::PAUSE;
 use super::connection::{Connection, Next};
-use super::limits::{LEAVING, SPARE, STACK_BYTES};
+use super::limits::{LEAVING, ROUND, SPARE, STACK_BYTES};
 use super::stream::Stream;
 use crate::blocking;
 use crate::os::Readiness;
+use crate::snapshot;
+use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::sync::Arc;
-use core::cell::Cell;
-use std::collections::HashMap;
+use core::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::UnixStream;
@@ -47,11 +51,14 @@ pub(super) struct Workers {
     most_on_duty: usize,
     readiness: Readiness,
     /// By the number of its descriptor, which is its own while it is open. `None` after the end.
-    idle: Mutex<Option<HashMap<u64, Connection>>>,
+    idle: Mutex<Option<HashMap<u64, Box<Connection>>>>,
     staff: Mutex<Staff>,
     changed: Condvar,
     closing: (UnixStream, UnixStream),
 }
+
+/// The connections that a thread has taken and not yet gone on with: its own, and shared with what it does before it waits.
+type Round = Rc<RefCell<VecDeque<Box<Connection>>>>;
 
 #[derive(Debug, Default)]
 struct Staff {
@@ -90,13 +97,13 @@ impl Workers {
     /// # Errors
     /// Where the system has no memory to watch it.
     pub(super) fn admit(&self, connection: Connection) -> io::Result<()> {
-        self.lay_down(connection, Readiness::add)
+        self.lay_down(Box::new(connection), Readiness::add)
     }
 
     /// Lays an idle connection down, for whoever is told that something has arrived on it.
     fn lay_down(
         &self,
-        connection: Connection,
+        connection: Box<Connection>,
         watch: fn(&Readiness, &Stream, u64) -> io::Result<()>,
     ) -> io::Result<()> {
         let entry = connection.entry().clone();
@@ -110,7 +117,7 @@ impl Workers {
         watch(&self.readiness, &entry.stream, key).inspect_err(|_| drop(self.take_up(key)))
     }
 
-    fn take_up(&self, key: u64) -> Option<Connection> {
+    fn take_up(&self, key: u64) -> Option<Box<Connection>> {
         lock(&self.idle).as_mut()?.remove(&key)
     }
 
@@ -126,17 +133,20 @@ impl Workers {
 
     /// One thread's life.
     fn work(self: Arc<Self>) {
-        let is_on_duty = Rc::new(Cell::new(false));
-        let (workers, was_on_duty) = (self.clone(), is_on_duty.clone());
+        let (is_on_duty, round) = (Rc::new(Cell::new(false)), Round::default());
+        let (workers, on_duty, rest) = (self.clone(), is_on_duty.clone(), round.clone());
         blocking::on_announcement(move || {
-            if was_on_duty.get() {
-                was_on_duty.set(!workers.leave_duty());
+            on_duty.set(on_duty.get() && !workers.leave_duty());
+            if !on_duty.get() {
+                let rest = rest.take();
+                rest.into_iter().for_each(|connection| workers.hand_over(connection));
             }
-            !was_on_duty.get()
+            !on_duty.get()
         });
+        snapshot::allow();
         while is_on_duty.get() || self.take_duty() {
             is_on_duty.set(true);
-            let has_ended = !self.serve_one();
+            let has_ended = !self.serve_round(&round);
             if has_ended || !is_on_duty.get() && !self.become_spare() {
                 break;
             }
@@ -145,27 +155,38 @@ impl Workers {
         self.changed.notify_all();
     }
 
-    /// Waits for a connection on which something has arrived, and goes on with it; false at the end.
-    fn serve_one(&self) -> bool {
-        match self.readiness.wait() {
-            Ok(CLOSING) => return false,
-            Ok(key) => {
-                if let Some(connection) = self.take_up(key) {
-                    self.serve(connection);
-                }
-            }
-            Err(_) => thread::sleep(PAUSE), // out of memory: that passes
+    /// Waits for connections on which something has arrived, and goes on with them; false at the end.
+    fn serve_round(&self, round: &Round) -> bool {
+        let mut has_ended = false;
+        let told = self.readiness.wait::<ROUND>(|key| {
+            has_ended |= key == CLOSING;
+            round.borrow_mut().extend(self.take_up(key));
+        });
+        if told.is_err() {
+            thread::sleep(PAUSE); // out of memory: that passes
         }
-        true
+        round.borrow_mut().iter_mut().for_each(|connection| connection.receive());
+        loop {
+            let next = round.borrow_mut().pop_front();
+            let Some(connection) = next else { break };
+            self.serve(connection);
+        }
+        snapshot::let_go();
+        !has_ended
     }
 
-    fn serve(&self, mut connection: Connection) {
+    fn serve(&self, mut connection: Box<Connection>) {
         // Handlers are guarded by themselves; this keeps the thread, whatever else happens.
         let next = panic::catch_unwind(AssertUnwindSafe(|| connection.resume()));
         if matches!(next, Ok(Next::Idle)) {
             // One that can't be watched ends.
             let _ = self.lay_down(connection, Readiness::rearm);
         }
+    }
+
+    /// Has somebody else go on with what this connection has received.
+    fn hand_over(&self, connection: Box<Connection>) {
+        let _ = self.lay_down(connection, Readiness::rearm_at_once);
     }
 
     /// From on duty to neither; another thread is called in. Where none can be made, the last one has to stay, and says
@@ -238,7 +259,7 @@ mod tests {
     use core::time::Duration;
     use std::io::{Read as _, Write as _};
     use std::net::{self, TcpListener, TcpStream};
-    use std::sync::Barrier;
+    use std::sync::{Barrier, Mutex, mpsc};
     use std::thread;
 
     const WHO_WAIT: usize = 20;
@@ -348,6 +369,69 @@ mod tests {
         let _ = idle.read_to_end(&mut Vec::new());
         gate.wait();
         assert_eq!(status(waiting), b"204", "it was not cut with the idle one");
+        served.join().unwrap().unwrap();
+    }
+
+    fn ask_once_more(mut stream: &TcpStream, path: &str) {
+        let request = alloc::format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+
+    /// It fails instead of waiting for ever.
+    fn assert_204(mut stream: &TcpStream) {
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut answer = [0; 512];
+        let count = stream.read(&mut answer).unwrap();
+        assert!(answer[..count].starts_with(b"HTTP/1.1 204"), "{count}");
+    }
+
+    #[test]
+    fn what_was_taken_together_with_a_request_that_waits_is_answered_by_others() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, gate) = (Arc::new(Shutdown::default()), Arc::new(Barrier::new(2)));
+        let (until, opens) = (shutdown.clone(), gate.clone());
+        let (is_busy, busy) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let released = Mutex::new(released);
+        let handler = move |request: &Request| {
+            match request.path.as_str() {
+                "/is-busy" => {
+                    is_busy.send(()).unwrap();
+                    released.lock().unwrap().recv().unwrap(); // and nobody is told
+                }
+                "/waits" => {
+                    blocking::announce();
+                    opens.wait();
+                }
+                _ => {}
+            }
+            Response::empty(204)
+        };
+        let serve = move || {
+            let proxies = TrustedProxies::default();
+            run(listener, Limits::default(), proxies, Box::new(handler), Box::new(|_| ()), &until)
+        };
+        let served = thread::spawn(serve);
+        let idle: Vec<_> = (0..4).map(|_| TcpStream::connect(address).unwrap()).collect();
+        for stream in &idle {
+            ask_once_more(stream, "/");
+            assert_204(stream);
+        }
+        // Nobody can look until one of these is done, who then finds all the others at once.
+        let on_duty = thread::available_parallelism().map_or(2, core::num::NonZeroUsize::get).max(2);
+        let one_is_busy = |_| (ask(address, "/is-busy"), busy.recv().unwrap()).0;
+        let are_busy: Vec<_> = (0..on_duty).map(one_is_busy).collect();
+        let (waiting, others) = idle.split_first().unwrap();
+        ask_once_more(waiting, "/waits");
+        others.iter().for_each(|stream| ask_once_more(stream, "/"));
+        release.send(()).unwrap();
+        others.iter().for_each(assert_204);
+        gate.wait();
+        assert_204(waiting);
+        (1..on_duty).for_each(|_| release.send(()).unwrap());
+        assert!(are_busy.into_iter().map(status).all(|status| status == b"204"));
+        shutdown.request();
         served.join().unwrap().unwrap();
     }
 
