@@ -57,7 +57,7 @@ pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
 pub(super) const MIN_ON_DUTY: usize = 2;
 /// Connections that a thread takes at once, if something has arrived on so many: enough that what is looked at once for all of
 /// them costs little for each, and few enough that none waits long for the others.
-pub(super) const ROUND: usize = 8;
+pub(super) const ROUND: usize = 16;
 /// A thread that nobody needs waits for so long before it goes: whoever left duty for a moment would have to make it anew.
 pub(super) const SPARE: Duration = Duration::from_secs(1);
 /// A client that sends on without a break is served by a thread on duty for so many steps, each a read or a request; then
