@@ -1,7 +1,7 @@
 //! The clock: Unix time for what is written down, monotonic time for what is waited for.
 //!
 //! Whatever depends on the time takes it as an argument, so that a test can be at any second it likes;
-//! [`now`] is the only place that asks the system. Tokens speak in whole seconds since 1970, leap seconds
+//! [`now`], [`unix`] and [`monotonic`] alone ask the system. Tokens speak in whole seconds since 1970, leap seconds
 //! not counted (RFC 7519 section 2, "NumericDate").
 
 use alloc::string::String;
@@ -125,8 +125,20 @@ pub struct Now {
 /// Reads the clocks. A system clock before 1970 reads as 1970.
 #[cfg(feature = "std")]
 pub fn now() -> Now {
+    Now { unix: unix(), monotonic: monotonic() }
+}
+
+/// Reads one of the clocks, where the other is of no use.
+#[cfg(feature = "std")]
+pub fn unix() -> UnixTime {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Now { unix: UnixTime::EPOCH.saturating_add(since_1970), monotonic: std::time::Instant::now() }
+    UnixTime::EPOCH.saturating_add(since_1970)
+}
+
+/// Reads the other.
+#[cfg(feature = "std")]
+pub fn monotonic() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 #[cfg(test)]

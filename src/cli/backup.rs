@@ -59,12 +59,12 @@ pub(super) const RESTORE: Command = Command {
 fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
     let restored = progress::watched(|progress| {
-        data_dir.restore(Path::new(file), clock::now().unix, &|step| show(progress, step))
+        data_dir.restore(Path::new(file), clock::unix(), &|step| show(progress, step))
     });
     let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // What a server that starts now issues shall live, and its clock not be found a second behind.
-    let ahead = tokens_not_before.duration_since(clock::now().unix);
+    let ahead = tokens_not_before.duration_since(clock::unix());
     if ahead <= Duration::from_secs(1) {
         thread::sleep(ahead);
     }

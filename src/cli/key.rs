@@ -46,7 +46,7 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let ring = ring.map_err(|error| cant("list", &error))?;
     let (uses, now) = match open_store(settings)? {
         Some(store) => (uses(&store)?, time(&store)?),
-        None => (Uses::new(), clock::now().unix),
+        None => (Uses::new(), clock::unix()),
     };
     let keys = listed(&ring, &uses, max_session);
     let mut out = io::stdout().lock();
@@ -323,16 +323,14 @@ fn uses(store: &Store) -> Result<Uses, Failure> {
 /// The time by which tokens expire: it never goes back, even if the clock does.
 fn time(store: &Store) -> Result<UnixTime, Failure> {
     let newest = store.newest_time().map_err(|error| cant_use(&error))?;
-    Ok(newest.max(clock::now().unix))
+    Ok(newest.max(clock::unix()))
 }
 
 /// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
 /// running server, or the next start, notes it too.
 fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
     let noted = match Store::open(&settings.data_dir()?.database()) {
-        Ok(store) => {
-            store.newest_time().and_then(|newest| note_in(&store, ring, newest.max(clock::now().unix)))
-        }
+        Ok(store) => store.newest_time().and_then(|newest| note_in(&store, ring, newest.max(clock::unix()))),
         Err(StoreError::Missing) => Ok(()),
         Err(error) => Err(error),
     };

@@ -99,7 +99,7 @@ pub(super) fn realm_notice(notice: &Notice<'_>) {
 }
 
 fn write_notice(event: &str, text: &dyn Display) {
-    let time = clock::now().unix;
+    let time = clock::unix();
     write(&if IS_JSON.load(Ordering::Relaxed) {
         format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"message\":{}}}\n", quoted(&text.to_string()))
     } else {
@@ -178,7 +178,7 @@ impl<'a> Line<'a> {
     }
 
     fn as_text(&self, took: Duration) -> String {
-        let (time, client, status) = (clock::now().unix, self.client, self.response.status);
+        let (time, client, status) = (clock::unix(), self.client, self.response.status);
         let (method, path) = (shortened(self.method), shortened(self.path));
         let (user, millis, id) = (self.user("-"), took.as_secs_f64() * 1_000.0, self.id());
         let cause = self.response.about.cause.as_deref();
@@ -187,7 +187,7 @@ impl<'a> Line<'a> {
     }
 
     fn as_json(&self, took: Duration) -> String {
-        let (time, client, status) = (clock::now().unix, self.client, self.response.status);
+        let (time, client, status) = (clock::unix(), self.client, self.response.status);
         let (method, path) = (quoted(&shortened(self.method)), quoted(&shortened(self.path)));
         let (user, seconds, id) = (self.user("null"), took.as_secs_f64(), self.id());
         let cause = self.response.about.cause.as_deref();
@@ -199,7 +199,7 @@ impl<'a> Line<'a> {
     }
 
     fn event_as_text(&self, event: SecurityEvent) -> String {
-        let (time, client, name) = (clock::now().unix, self.client, event.name());
+        let (time, client, name) = (clock::unix(), self.client, event.name());
         let (user, id) = (self.user("-"), self.id());
         let detail = event.detail(self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(" {key}={value}"));
@@ -207,7 +207,7 @@ impl<'a> Line<'a> {
     }
 
     fn event_as_json(&self, event: SecurityEvent) -> String {
-        let (time, client, name) = (clock::now().unix, self.client, event.name().replace(' ', "_"));
+        let (time, client, name) = (clock::unix(), self.client, event.name().replace(' ', "_"));
         let (user, id) = (self.user("null"), self.id());
         let detail = event.detail(self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(",\"{key}\":{}", quoted(&value)));

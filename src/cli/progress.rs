@@ -76,7 +76,7 @@ pub(super) fn watched<T>(work: impl FnOnce(&Progress) -> T) -> T {
     if !terminal.is_terminal() {
         return work(&Progress::default());
     }
-    let time = || clock::now().monotonic;
+    let time = || clock::monotonic();
     drawn(Ticker { out: terminal, time, pauses: [FIRST, AGAIN] }, work)
 }
 
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_line_covers_the_one_before_and_leaves_nothing() {
         let (told, drawings) = mpsc::channel();
-        let now = clock::now().monotonic;
+        let now = clock::monotonic();
         let ticker =
             Ticker { out: Told(told), time: move || now, pauses: [Duration::ZERO, Duration::from_millis(1)] };
         let next = || drawings.recv().unwrap();
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn what_is_over_at_once_draws_nothing() {
         let (told, drawings) = mpsc::channel();
-        let time = || clock::now().monotonic;
+        let time = || clock::monotonic();
         let pauses = [Duration::from_secs(3_600), AGAIN];
         drawn(Ticker { out: Told(told), time, pauses }, |progress| progress.begin("copying"));
         assert_eq!(drawings.iter().count(), 0);

@@ -38,7 +38,7 @@ fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure
     let password = prompt::new_password(settings)?;
     let (store, keys) = data::open_or_create(&settings.data_dir()?)?;
     let realm = open_realm(store, keys, hasher, policy)?;
-    let added = realm.add_user(username, &password, clock::now().unix);
+    let added = realm.add_user(username, &password, clock::unix());
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
     output::say(&format!("added {username:?} with id {}", added.id))
 }

@@ -58,7 +58,7 @@ impl Watch {
         else {
             return;
         };
-        let now = clock::now().monotonic;
+        let now = clock::monotonic();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY) {
             *told = Some(now);

@@ -76,7 +76,7 @@ struct Test {
 impl Test {
     fn new(lifetime: Duration) -> Self {
         let (record, room) = (Record::new(lifetime).unwrap(), Room::new(usize::MAX));
-        Self { record, room, gate: TestGate::default(), start: crate::clock::now().monotonic }
+        Self { record, room, gate: TestGate::default(), start: crate::clock::monotonic() }
     }
 
     /// A check `after` the start that finds this when it hashes; and whether it hashed.

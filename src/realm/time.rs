@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn time_goes_on_from_the_newest_while_the_clock_is_behind() {
-        let start = clock::now().monotonic;
+        let start = clock::monotonic();
         let reading =
             |unix, elapsed| Now { unix: at(unix), monotonic: start + Duration::from_millis(elapsed) };
         let (time, behind) = RealmTime::new(at(5_000), reading(1_000, 0));

@@ -32,7 +32,7 @@ pub fn handle(
     // Guarded here too, though every loop does it: the log is to have a line for the request that panicked.
     let response = guarded(request, &|request| routes::dispatch(realm, request, now));
     let response = response.with_field(REQUEST_ID, ids.of(request));
-    log(request, &response, clock::now().monotonic.saturating_duration_since(now.monotonic));
+    log(request, &response, clock::monotonic().saturating_duration_since(now.monotonic));
     response
 }
 

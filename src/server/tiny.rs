@@ -107,7 +107,7 @@ fn respond(received: tiny_http::Request, request: &Request, response: &Response)
         return received.respond(as_tiny_http(response));
     }
     // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an encoding.
-    let bytes = response.encode(request.method == "HEAD", clock::now().unix, persistence(&received));
+    let bytes = response.encode(request.method == "HEAD", clock::unix(), persistence(&received));
     let mut writer = received.into_writer();
     writer.write_all(&bytes)?;
     writer.flush()

@@ -44,7 +44,7 @@ fn wrong_guesses(throttle: &Throttle, guess: Guess<'_>, now: Instant) -> usize {
 
 #[test]
 fn one_address_has_its_guesses_at_a_name_and_no_more() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let alice = stranger("192.0.2.1", "alice");
     assert_eq!(wrong_guesses(&throttle, alice, now), 4);
@@ -57,7 +57,7 @@ fn one_address_has_its_guesses_at_a_name_and_no_more() {
 
 #[test]
 fn names_are_as_many_as_one_likes_and_addresses_are_not() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let admitted = |address: &str| {
@@ -73,7 +73,7 @@ fn names_are_as_many_as_one_likes_and_addresses_are_not() {
 
 #[test]
 fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let flood =
         |number: u8| wrong_guesses(&throttle, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
@@ -95,7 +95,7 @@ fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
 
 #[test]
 fn a_success_gives_back_itself_and_nothing_else() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let alice = stranger("192.0.2.1", "alice");
     let mut admitted = 0;
@@ -110,7 +110,7 @@ fn a_success_gives_back_itself_and_nothing_else() {
 
 #[test]
 fn guesses_at_once_are_no_more_than_one_by_one() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let admitted = at_once(32, |_| wrong_guesses(&throttle, stranger("192.0.2.1", "alice"), now));
     assert_eq!(admitted.into_iter().sum::<usize>(), 4);
@@ -127,7 +127,7 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
 
 #[test]
 fn registrations_and_lookups_are_counted_apart_from_guesses() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let here = client("192.0.2.1");
     let registered = (0..10).filter(|_| throttle.charge_registration(here, now).is_ok()).count();
@@ -140,7 +140,7 @@ fn registrations_and_lookups_are_counted_apart_from_guesses() {
 
 #[test]
 fn a_restart_forgets_nothing_but_time_that_passed() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let before = throttle(now);
     let alice = stranger("192.0.2.1", "alice");
     let _under_way = before.charge(&alice, now).unwrap();
@@ -161,7 +161,7 @@ fn a_restart_forgets_nothing_but_time_that_passed() {
 
 #[test]
 fn what_did_not_change_is_not_saved() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     assert_eq!(throttle.save_changed(now), None);
     throttle.charge(&stranger("192.0.2.1", "alice"), now).unwrap().give_back();
@@ -176,7 +176,7 @@ fn what_did_not_change_is_not_saved() {
 
 #[test]
 fn what_was_saved_while_it_was_checked_and_was_right_is_saved_again() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     let charged = throttle.charge(&stranger("192.0.2.1", "alice"), now).unwrap();
     assert_ne!(throttle.save(now), Throttle::nothing_saved());
@@ -186,7 +186,7 @@ fn what_was_saved_while_it_was_checked_and_was_right_is_saved_again() {
 
 #[test]
 fn memory_does_not_grow() {
-    let now = clock::now().monotonic;
+    let now = clock::monotonic();
     let throttle = throttle(now);
     for number in 0..100_000_u32 {
         let client = Client::at(core::net::Ipv4Addr::from_bits(number).into());
@@ -257,7 +257,7 @@ fn keys(address: &str, name: &str) -> Vec<(String, Allowance, u32)> {
 fn no_sequence_gets_more_guesses_than_are_allowed() {
     for seed in 0..8 {
         let mut random = Random(seed);
-        let start = clock::now().monotonic;
+        let start = clock::monotonic();
         let mut throttle = throttle(start);
         let (mut now, mut buckets) = (start, Bucket::default());
         let mut refused = 0;
@@ -310,7 +310,7 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
 fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
     for seed in 0..8 {
         let mut random = Random(seed);
-        let mut now = clock::now().monotonic;
+        let mut now = clock::monotonic();
         let throttle = throttle(now);
         let alice = Guess { is_remembered: true, ..stranger("192.0.2.1", "alice") };
         for step in 0..2_000 {

@@ -122,7 +122,7 @@ impl Patient {
             max_connections: settings.limits()?.max_connections,
             cost: settings.hash_cost()?,
             slots: settings.hash_slots()?.unwrap_or_else(hashing::cores),
-            now: clock::now().unix,
+            now: clock::unix(),
             check_up: OnceCell::new(),
         })
     }

@@ -82,7 +82,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     }
     let import = |into: &Import<'_>| {
         // Not locked: the line that says how far it is goes there too.
-        let (at, complaints) = (clock::now().unix, BufWriter::new(io::stderr()));
+        let (at, complaints) = (clock::unix(), BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
         rows::read(source, format, &mut |place, row| taker.take(&place, row))?;

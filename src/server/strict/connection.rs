@@ -184,7 +184,7 @@ impl Connection {
     /// Until when the missing bytes of a request must be here. It counts from the first byte of a head, and anew from the
     /// first wait for a body; more bytes of the same don't move it.
     fn deadline(&self, missing: Missing, began: &mut Option<(Missing, Instant)>) -> Instant {
-        let now = clock::now().monotonic;
+        let now = clock::monotonic();
         let allowed = self.limits().request_timeout;
         let kind = core::mem::discriminant(&missing);
         match began {
@@ -221,7 +221,7 @@ impl Connection {
 
     /// Waits for the client, having said so; false when the deadline has come, or nobody else could serve meanwhile.
     fn wait(&self, deadline: Instant, until: fn(&Stream, Duration) -> io::Result<()>) -> io::Result<bool> {
-        let left = deadline.saturating_duration_since(clock::now().monotonic);
+        let left = deadline.saturating_duration_since(clock::monotonic());
         // The last thread there is waits for no client.
         if left.is_zero() || !blocking::announce() {
             return Ok(false);
@@ -268,7 +268,7 @@ impl Connection {
     /// answer along (RFC 9112 section 9.6).
     fn linger(&self) -> io::Result<Next> {
         self.entry.stream.shutdown(net::Shutdown::Write)?;
-        let deadline = clock::now().monotonic + LINGER;
+        let deadline = clock::monotonic() + LINGER;
         let (mut bytes, mut total) = ([0; READ_BYTES], 0);
         while total < LINGER_BYTES {
             match self.look(&mut bytes)? {
@@ -286,7 +286,7 @@ impl Connection {
         if self.activity == to {
             return true;
         }
-        let now = self.registry.millis(clock::now().monotonic);
+        let now = self.registry.millis(clock::monotonic());
         let turned = self.entry.turn(self.activity, to, now);
         self.activity = to;
         turned

@@ -107,11 +107,11 @@ pub fn run(
     listener.set_nonblocking(true)?;
     let wake = wake_on(shutdown)?;
     let service = Arc::new(Service { limits, handler, watch, stopping: AtomicBool::new(false) });
-    let registry = Arc::new(Registry::new(limits, proxies, clock::now().monotonic));
+    let registry = Arc::new(Registry::new(limits, proxies, clock::monotonic()));
     let cores = thread::available_parallelism().map_or(MIN_ON_DUTY, NonZeroUsize::get);
     let workers = Workers::new(cores.max(MIN_ON_DUTY))?;
     loop {
-        let next_look = registry.expire(clock::now().monotonic);
+        let next_look = registry.expire(clock::monotonic());
         match os::wait_for_either(&wake, &listener, next_look) {
             Ok([true, _]) => break,
             Ok([_, true]) => accept(&listener, &service, &registry, &workers),
@@ -131,7 +131,7 @@ pub fn run(
 /// Takes one connection in, if there is one.
 fn accept(listener: &Listener, service: &Arc<Service>, registry: &Arc<Registry>, workers: &Arc<Workers>) {
     match listener.accept() {
-        Ok((stream, client)) => match registry.admit(stream, client, clock::now().monotonic) {
+        Ok((stream, client)) => match registry.admit(stream, client, clock::monotonic()) {
             Ok(entry) => {
                 let connection = Connection::new(service.clone(), registry.clone(), entry.clone(), client);
                 if workers.admit(connection).is_err() {
@@ -165,7 +165,7 @@ fn turn_away(service: &Service, stream: &Stream, client: Client) {
     let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
         .with_field("Retry-After", "1");
     (service.watch)(Seen::Refused(client, &mut response));
-    let bytes = response.encode(false, clock::now().unix, Persistence::Closes);
+    let bytes = response.encode(false, clock::unix(), Persistence::Closes);
     // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
     // send a reset, which takes the answer along.

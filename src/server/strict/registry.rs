@@ -176,9 +176,9 @@ impl Registry {
     /// Waits until nobody is connected, so long at most, and ends meanwhile who has been idle for too long; then ends what is
     /// left.
     pub(super) fn drain(&self, at_most: Duration) {
-        let began = clock::now().monotonic;
+        let began = clock::monotonic();
         loop {
-            let now = clock::now().monotonic;
+            let now = clock::monotonic();
             let left = at_most.saturating_sub(now.saturating_duration_since(began));
             let next_look = self.expire(now).map_or(left, |next| next.min(left));
             let anybody = |entries: &mut Vec<Arc<Entry>>| !entries.is_empty();

@@ -14,7 +14,7 @@ struct Crowd {
 impl Crowd {
     fn new(limits: Limits, proxies: &[&str]) -> Self {
         let proxies = proxies.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
-        let now = clock::now().monotonic;
+        let now = clock::monotonic();
         let registry = Registry::new(limits, proxies.into_iter().collect(), now);
         Self { registry, now, connections: Vec::new() }
     }
