@@ -17,7 +17,7 @@ install -m 755 "$binary" "$stage/gatekey"
 install -m 755 deploy/install.sh "$stage/install.sh"
 cp -r README.md CHANGELOG.md LICENSE docs "$stage/"
 mkdir "$stage/deploy"
-find deploy -mindepth 1 -maxdepth 1 ! -name '*.sh' -exec cp -r {} "$stage/deploy/" \;
+find deploy -mindepth 1 -maxdepth 1 ! -name '*.sh' ! -name '*.ld' -exec cp -r {} "$stage/deploy/" \;
 deploy/licences.sh >"$stage/LICENSES-OF-OTHERS"
 chmod -R u=rwX,go=rX "$stage"
 (cd "$stage" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
