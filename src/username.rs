@@ -75,7 +75,8 @@ impl fmt::Display for Username {
 /// NFKC, lower case, and NFKC once more, because lower case can undo it. Character by character:
 /// `str::to_lowercase` looks at a sigma's neighbours, and then `ΣΑΣ` and `σασ` would be two names.
 fn fold(name: &str) -> String {
-    name.nfkc().flat_map(char::to_lowercase).nfkc().collect()
+    let nfkc = |text: &str| text.nfkc().collect::<String>();
+    nfkc(&nfkc(name).chars().flat_map(char::to_lowercase).collect::<String>())
 }
 
 /// Control characters (Cc), format characters (Cf), line and paragraph separators (Zl, Zp).

@@ -7,7 +7,7 @@ use super::{Failure, log, operand, prompt, user};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
-use crate::json::{Value, json};
+use crate::json::{self, Value, json};
 use crate::keys;
 use crate::realm::{self, Why};
 use crate::store::{Store, StoreError};
@@ -79,8 +79,12 @@ fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 }
 
 fn report(verdict: &str, header: Value, payload: Value, user: Value) -> Value {
-    let members = [("verdict", verdict.into()), ("header", header), ("payload", payload), ("user", user)];
-    Value::Object(members.into_iter().map(|(name, value)| (name.into(), value)).collect())
+    Value::Object(json::object([
+        ("verdict", verdict.into()),
+        ("header", header),
+        ("payload", payload),
+        ("user", user),
+    ]))
 }
 
 /// What form, signature and time say.

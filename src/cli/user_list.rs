@@ -5,7 +5,7 @@ use super::output::List;
 use super::settings::Settings;
 use super::{Failure, log, operand, options, table, user};
 use crate::clock::{self, UnixTime};
-use crate::json::{Object, Value, json};
+use crate::json::{self, Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
 use crate::store::{LoginNotes, User};
 use alloc::format;
@@ -69,14 +69,13 @@ fn state(user: &User) -> &'static str {
 }
 
 fn object(user: &User) -> Object {
-    let members = [
+    json::object([
         ("id", json!(user.id.number())),
         ("username", json!(user.username)),
         ("state", json!(state(user))),
         ("generation", json!(user.generation.number())),
         ("created_at", json!(user.created_at.seconds())),
-    ];
-    members.into_iter().map(|(name, value)| (name.into(), value)).collect()
+    ])
 }
 
 pub(super) const SHOW: Command = Command {

@@ -1,5 +1,6 @@
 //! New files of keys that never took their place, because whoever wrote them was cut short: secrets that nobody uses.
 
+use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use std::fs;
 use std::io;
@@ -25,8 +26,8 @@ pub fn left_behind(path: &Path) -> io::Result<Vec<PathBuf>> {
             found.push(entry);
         }
     }
-    found.sort();
-    Ok(found)
+    // A heap sorts them in a tenth of the code of `sort`.
+    Ok(BinaryHeap::from(found).into_sorted_vec())
 }
 
 #[cfg(test)]

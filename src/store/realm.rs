@@ -129,7 +129,12 @@ impl Store {
         let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys";
         self.database.read_once(|connection| {
             let mut statement = connection.prepare(sql)?;
-            statement.query_map([], |row| Ok((row.get(0)?, key_use(row)?)))?.collect()
+            let mut rows = statement.query([])?;
+            let mut uses = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                uses.insert(row.get(0)?, key_use(row)?);
+            }
+            Ok(uses)
         })
     }
 }
