@@ -9,7 +9,7 @@ use super::stream::Stream;
 use crate::client::{Client, Prefix};
 use crate::clock;
 use crate::proxies::TrustedProxies;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -209,18 +209,22 @@ fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
     for is_exempt in [false, true] {
         for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
             let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
-            let may_yield = |entry: &&Arc<Entry>| {
+            let may_yield = |entry: &Arc<Entry>| {
                 entry.is_exempt == is_exempt
                     && entry.activity() == activity as u8
                     && entry.has_waited(now) >= grace
             };
-            let mut waiting: Vec<_> = candidates.iter().filter(may_yield).collect();
-            waiting.sort_by_cached_key(|entry| {
-                (Reverse(crowds.get(&entry.prefix).copied()), entry.since.load(Ordering::Relaxed))
-            });
-            // One that has just begun to work is passed over.
-            if waiting.into_iter().any(|entry| entry.end(activity as u8, Activity::Evicted)) {
-                return true;
+            let mut waiting = BinaryHeap::new(); // not sorted, since it nearly always ends the first
+            for (place, entry) in candidates.iter().enumerate().filter(|(_, entry)| may_yield(entry)) {
+                let since = Reverse(entry.since.load(Ordering::Relaxed));
+                waiting.push((crowds.get(&entry.prefix).copied(), since, Reverse(place)));
+            }
+            while let Some((_, _, Reverse(place))) = waiting.pop() {
+                // One that has just begun to work is passed over.
+                let entry = candidates.get(place);
+                if entry.is_some_and(|entry| entry.end(activity as u8, Activity::Evicted)) {
+                    return true;
+                }
             }
         }
     }
