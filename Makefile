@@ -111,8 +111,11 @@ dist: static
 	deploy/stage.sh target/$(TARGET)/release/gatekey target/dist/$(DIST)
 	@deploy/pack.sh target/dist $(DIST)
 
+# What is shipped is linked in its own way, so what the tests see of a running binary and of its commands, they see of that one too.
 dist-test: dist
 	tests/dist.sh target/dist/$(DIST).tar.gz
+	TESTED_BINARY=$(CURDIR)/target/$(TARGET)/release/gatekey $(CARGO) test --locked --quiet --test it -- \
+	  backups:: commands:: doctor:: faults:: hazards:: importing:: keys:: listening:: serve:: throttle:: tune:: users:: watching::
 
 # By oneself: under sudo there may be no cargo, or root would own what it builds.
 stage: build

@@ -14,9 +14,14 @@ use tempfile::TempDir;
 /// A client waits no longer than this for an answer: a test must end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The binary that is tested: the one that cargo has built, or another by TESTED_BINARY, such as the one that is shipped.
+pub fn binary() -> PathBuf {
+    std::env::var_os("TESTED_BINARY").map_or_else(|| env!("CARGO_BIN_EXE_gatekey").into(), PathBuf::from)
+}
+
 /// The binary, with nothing of our own environment that could change what it does.
 pub fn gatekey() -> Command {
-    without_settings(Command::new(env!("CARGO_BIN_EXE_gatekey")))
+    without_settings(Command::new(binary()))
 }
 
 /// The binary, in a process that may have so many descriptors open.
@@ -32,7 +37,7 @@ pub fn gatekey_at(path: &Path) -> Command {
 /// The binary, started by a program that takes it and its arguments after its own.
 pub fn gatekey_by(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
-    command.args(arguments).arg(env!("CARGO_BIN_EXE_gatekey"));
+    command.args(arguments).arg(binary());
     without_settings(command)
 }
 

@@ -1,7 +1,7 @@
 //! Under a service manager: what it is told, what the units for systemd allow, and a socket that it hands over.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, body, gatekey, gatekey_by, status};
+use crate::process::{Server, binary, body, gatekey, gatekey_by, status};
 use crate::skip::skip;
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -168,7 +168,7 @@ fn systemd(test: &str, program: &str) -> Option<Command> {
 /// The units as they are, but for where the binary is, in a directory of their own.
 fn units(directory: &Path) -> Vec<PathBuf> {
     let paths = ["gatekey.service", "gatekey.socket"].map(|name| {
-        let text = unit(name).replace("/usr/local/bin/gatekey", env!("CARGO_BIN_EXE_gatekey"));
+        let text = unit(name).replace("/usr/local/bin/gatekey", binary().to_str().unwrap());
         let path = directory.join(name);
         fs::write(&path, text).unwrap();
         path

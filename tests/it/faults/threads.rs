@@ -1,7 +1,7 @@
 //! No thread can be made any more.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, gatekey_at, status, written};
+use crate::process::{self, Server, gatekey_at, status, written};
 use crate::skip;
 use rustix::process::geteuid;
 use std::fs;
@@ -29,7 +29,7 @@ fn where_no_thread_can_be_made_slow_clients_keep_nobody_out() {
     let directory = tempfile::tempdir().unwrap();
     // Where whoever it is run as may find it.
     let binary = directory.path().join("gatekey");
-    fs::copy(env!("CARGO_BIN_EXE_gatekey"), &binary).unwrap();
+    fs::copy(process::binary(), &binary).unwrap();
     let mut command = gatekey_at(&binary);
     if geteuid().is_root() {
         // Root may always make threads.
