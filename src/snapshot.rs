@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn it_goes_when_that_is_said_and_before_each_wait() {
         allow();
-        for end in [let_go, || drop(blocking::announce()), || keep(Box::new(0))] {
+        for end in [let_go, || assert!(blocking::announce()), || keep(Box::new(0))] {
             let kept = Rc::new(());
             keep(Box::new(kept.clone()));
             assert_eq!(Rc::strong_count(&kept), 2);

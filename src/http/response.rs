@@ -152,9 +152,9 @@ impl Response {
             // is checked before it is put here. This is the second lock on that door.
             let breaks_line = |c: char| matches!(c, '\r' | '\n' | '\0');
             if value.contains(breaks_line) {
-                line(name, &value.replace(breaks_line, " "))
+                line(name, &value.replace(breaks_line, " "));
             } else {
-                line(name, value)
+                line(name, value);
             }
         }
         match persistence {

@@ -65,10 +65,9 @@ pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Re
         rest = match rest.get(found..).unwrap_or_default() {
             [b'\r', b'\n', b'\r', b'\n', after @ ..] => return Ok(bytes.len().checked_sub(after.len())),
             [b'\r', b'\n', after @ ..] => after,
-            [b'\r'] => break, // what comes next may be the line feed
+            [] | [b'\r'] => break, // what comes next may be the line feed
             [b'\r' | b'\n' | 0, ..] => return Err(LINES),
             [_, after @ ..] => after,
-            [] => break,
         };
     }
     Ok(None)

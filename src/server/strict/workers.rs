@@ -138,8 +138,9 @@ impl Workers {
         blocking::on_announcement(move || {
             on_duty.set(on_duty.get() && !workers.leave_duty());
             if !on_duty.get() {
-                let rest = rest.take();
-                rest.into_iter().for_each(|connection| workers.hand_over(connection));
+                for connection in rest.take() {
+                    workers.hand_over(connection);
+                }
             }
             !on_duty.get()
         });
@@ -424,7 +425,9 @@ mod tests {
         let are_busy: Vec<_> = (0..on_duty).map(one_is_busy).collect();
         let (waiting, others) = idle.split_first().unwrap();
         ask_once_more(waiting, "/waits");
-        others.iter().for_each(|stream| ask_once_more(stream, "/"));
+        for stream in others {
+            ask_once_more(stream, "/");
+        }
         release.send(()).unwrap();
         others.iter().for_each(assert_204);
         gate.wait();
