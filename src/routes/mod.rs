@@ -11,15 +11,16 @@
 //! | `GET /` | `page::show` |
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
-//! To add a route: a variant of `Target`, its line in `Target::at`, `Target::route` and
-//! `Target::allow`, and an arm in `serve` that calls a new function. Then describe it: in `openapi.json`, in the table
-//! above and in the README's, and its path in the test below. (`/api/verify` takes any method, so `answer` calls its
-//! function before the methods are looked at.)
+//! To add a route: a variant of `Target` and its line in `Target::at`. From there the compiler asks for the rest: its name
+//! in `Target::route`, its methods in `Target::allow`, its arm in `serve`, which calls a new function. Then the tests do: describe it in
+//! `openapi.json`, and add its path to `PATHS` in `tests/it/api.rs` (if it asks for credentials, its requests to `guarded_requests` there).
+//! Nobody asks for its line in the table above, in the README's, and in the test below.
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
-//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413, 415, 400 (body or query),
-//! 429, 503, 401, 403. `answer` is that order. (`/api/verify` has neither 405 nor 403 for another site nor 413 nor 415:
-//! what the request may do is its app's matter.)
+//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413: `answer` has these, for all routes. What
+//! follows is each route's own: 415, 400 (body or query), 429, 503, 401, 403. (That a name is taken shows last, being found out by a hash and
+//! the database; and who shows no credentials at all gets the 401 at once.) `/api/verify` takes any method, from any site and with any body:
+//! what the request may do is its app's matter.
 //!
 //! | file | what |
 //! |---|---|
@@ -133,7 +134,7 @@ struct Call<'a> {
     checked: Cell<Option<Checked>>,
 }
 
-/// Answers a request. Never panics, never blocks but for the store and the hash.
+/// Answers a request. It waits for the store, for a hash, and for those who wait for the same.
 ///
 /// ```
 /// # use gatekey::{clock, data_dir::DataDir, hashing::Hasher, http::{Body, Request}, realm::{Policy, Realm}, routes};
@@ -168,33 +169,34 @@ fn answer(
 ) -> Result<Response, Failure> {
     let call = Call::read(realm, request, sender, now)?;
     let target = target.ok_or_else(Failure::not_found)?;
-    let Some(allow) = target.allow() else {
-        return Ok(call.tell(verify::verify(&call).unwrap_or_else(Response::from)));
-    };
-    if !allow.split(", ").any(|method| method == request.method) {
-        return Err(Failure::method_not_allowed(allow));
+    if let Some(allow) = target.allow() {
+        if !allow.split(", ").any(|method| method == request.method) {
+            return Err(Failure::method_not_allowed(allow));
+        }
+        site::refuse_other_sites(&call)?;
+        refuse_closed_registration(realm, target, request)?;
+        refuse_large_body(request)?;
+        if request.method == "OPTIONS" {
+            return Ok(Response::empty(204).with_field("Allow", allow));
+        }
     }
-    site::refuse_other_sites(&call)?;
-    refuse_closed_registration(realm, target, request)?;
-    refuse_large_body(request)?;
-    Ok(call.tell(serve(&call, target, allow).unwrap_or_else(Response::from)))
+    Ok(call.tell(serve(&call, target).unwrap_or_else(Response::from)))
 }
 
-/// Each route's function.
-fn serve(call: &Call<'_>, target: Target, allow: &'static str) -> Result<Response, Failure> {
+/// Each route's functions. Of its methods, the last stands for what is left: HEAD goes wherever GET does.
+fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
     match (target, call.request.method.as_str()) {
-        (_, "OPTIONS") => Ok(Response::empty(204).with_field("Allow", allow)),
-        (Target::Users, "POST") => users::register(call),
-        (Target::User(id), "GET" | "HEAD") => users::show(call, id),
+        (Target::Users, _) => users::register(call),
         (Target::User(id), "PUT") => users::change_password(call, id),
         (Target::User(id), "DELETE") => users::delete(call, id),
-        (Target::Token, "GET" | "HEAD") => tokens::issue(call),
+        (Target::User(id), _) => users::show(call, id),
         (Target::Token, "DELETE") => tokens::revoke_all(call),
-        (Target::Resource, "GET" | "HEAD") => resource(call),
-        (Target::Health, "GET" | "HEAD") => health(call.realm),
-        (Target::Page, "GET" | "HEAD") => Ok(page::show()),
-        (Target::Description, "GET" | "HEAD") => Ok(Response::document("application/json", DESCRIPTION)),
-        _ => Err(Failure::method_not_allowed(allow)),
+        (Target::Token, _) => tokens::issue(call),
+        (Target::Resource, _) => resource(call),
+        (Target::Verify, _) => verify::verify(call),
+        (Target::Health, _) => health(call.realm),
+        (Target::Page, _) => Ok(page::show()),
+        (Target::Description, _) => Ok(Response::document("application/json", DESCRIPTION)),
     }
 }
 

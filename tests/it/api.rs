@@ -8,12 +8,15 @@ mod users;
 mod verify;
 
 use crate::harness::{TestRealm, basic, error, field, json_request, object, text};
+use crate::openapi::route_names;
 use gatekey::clock::UnixTime;
 use gatekey::http::{Body, Persistence, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
+use std::collections::BTreeSet;
 
-/// Every path that a method can be sent to; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 7] = [
+/// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
+const PATHS: [(&str, &str); 8] = [
+    ("/", "GET, HEAD, OPTIONS"),
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
@@ -58,9 +61,14 @@ fn guarded_requests(user: &str) -> Vec<Request> {
     requests
 }
 
-/// A realm in which one's own name, and no other, may be looked up, so that every route but one asks who is there.
+/// A realm in which one's own name, and no other, may be looked up, so that every route for users asks who is there.
 fn realm_that_guards_names() -> TestRealm {
-    TestRealm::with_policy(Policy { user_lookup: Some(UserLookup::Own), ..Policy::default() })
+    TestRealm::with_policy(Policy { user_lookup: Some(UserLookup::Own), page: true, ..Policy::default() })
+}
+
+/// One that shows the page, as `serve` does.
+fn realm_with_page() -> TestRealm {
+    TestRealm::with_policy(Policy { page: true, ..Policy::default() })
 }
 
 fn fields(response: &Response) -> Vec<(&str, &str)> {
@@ -186,7 +194,7 @@ fn credentials_that_are_not_utf_8_are_read_as_iso_8859_1() {
 fn two_authorization_fields_are_400_wherever_they_are_sent() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
-    for (path, _) in PATHS.into_iter().chain([("/", ""), ("/api/nothing", "")]) {
+    for (path, _) in PATHS.into_iter().chain([("/api/nothing", "")]) {
         for method in METHODS {
             let request = Request::new(method, path)
                 .with_field("Authorization", basic("ok", "python"))
@@ -198,10 +206,19 @@ fn two_authorization_fields_are_400_wherever_they_are_sent() {
 }
 
 #[test]
+fn the_table_of_paths_has_every_route_but_the_one_that_takes_any_method() {
+    let realm = realm_with_page();
+    let seen =
+        PATHS.map(|(path, _)| realm.send(&Request::new("OPTIONS", path)).about.route.unwrap().to_owned());
+    let seen: BTreeSet<_> = seen.into_iter().chain(["/api/verify".to_owned()]).collect();
+    assert_eq!(seen, route_names());
+}
+
+#[test]
 fn allow_tells_the_truth_about_every_path_and_method() {
     for (path, allow) in PATHS {
         for method in METHODS {
-            let realm = TestRealm::new(); // a new one each: some of these delete the user
+            let realm = realm_with_page(); // a new one each: some of these delete the user
             realm.add_user("ok", "python");
             let response = realm.basic(method, path, "ok", "python");
             if allow.split(", ").any(|allowed| allowed == method) {

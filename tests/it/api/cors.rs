@@ -9,7 +9,7 @@ const APP: &str = "https://app.example";
 
 fn realm() -> TestRealm {
     let cors_origins = [APP, "http://localhost:3000"].map(|text| Origin::parse(text).unwrap()).into();
-    TestRealm::with_policy(Policy { cors_origins, ..Policy::default() })
+    TestRealm::with_policy(Policy { cors_origins, page: true, ..Policy::default() })
 }
 
 /// The fields that a browser goes by.
