@@ -1,7 +1,7 @@
 //! The clock: Unix time for what is written down, monotonic time for what is waited for.
 //!
-//! Whatever depends on the time takes it as an argument, so that a test can be at any second it likes;
-//! [`now`], [`unix`] and [`monotonic`] alone ask the system. Tokens speak in whole seconds since 1970, leap seconds
+//! Whoever takes a request in reads the clocks; whatever stands below takes the time as an argument, so that a test can be at any
+//! second it likes. [`now`], [`unix`] and [`monotonic`] alone ask the system. Tokens speak in whole seconds since 1970, leap seconds
 //! not counted (RFC 7519 section 2, "NumericDate").
 
 use alloc::string::String;

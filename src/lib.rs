@@ -16,26 +16,46 @@
 //! for real: register users, log in with HTTP Basic, get a signed token that expires, guard a resource with
 //! either. This crate is that server as a library; the binary is ten lines around [`cli::run`].
 //!
-//! # One request, from the socket to the answer
+//! # The life of a request
+//!
+//! A password, for which a token is wanted:
 //!
 //! ```text
-//!  GET /api/token                         server      bytes to a Request, in one of a few threads
+//!  GET /api/token                         server      bytes to a Request, by one of a few threads; a panic is a 500
 //!  Authorization: Basic bWlndWVs...          |
 //!                                            v
-//!                                         routes      which function? is the request sound, in a fixed order
+//!                                         routes      which function? is the request sound: what costs nothing first
 //!                                            |
-//!             "miguel", "python"             +------> credentials   what the Authorization field holds
+//!             "miguel", "python"             +------> credentials   what the Authorization field holds, or 401
 //!                                            v
-//!                                         realm       the rules, without HTTP
+//!                                         realm       the rules, without HTTP, by a time that never goes back
 //!                                            |
-//!        id 1, generation 1, hash            +------> store         one row, one read
-//!                   yes, or no               +------> hashing       one scrypt, also for a name nobody has
-//!              header.payload.sig            +------> token         signed with the newest key of the ring
+//!        id 1, generation 1, hash            +------> store         user, and is the address known: one statement
+//!                                            +------> hashing       shown rightly a moment ago? then that was all
+//!                                            |          +---> throttle    the guess is charged, or 429
+//!                                            |          +---> store       a hash for a name that has none is drawn
+//!                   yes, or no               |          +---> slots       one scrypt in its turn, or 503
+//!                                            +------> store         the address is remembered, an old hash replaced
+//!              header.payload.sig            +------> keys, token   signed with the newest key of the ring
 //!                                            v
-//!  200 {"token":"...","duration":600}     http        a Response, back to bytes
+//!  200 {"duration":600,"token":"..."}     http        a Response, back to bytes; what it is about, to the log
 //! ```
 //!
-//! The next request shows the token instead: no hash, one signature, one row.
+//! The next request shows the token instead. No hash, and nothing that another request could hold up:
+//!
+//! ```text
+//!  GET /api/resource                      server, routes, as above
+//!  Authorization: Bearer eyJhbGci...         +------> credentials   longer than any name: a token
+//!                                            v
+//!                                         realm
+//!                                            +------> keys          the ring; its file is looked at once a second
+//!              id 1, generation 1            +------> token         form, then signature, then claims and their time
+//!                                            +------> store         one row: there, enabled, of this generation?
+//!                                            v
+//!  200 {"data":"Hello, miguel!"}          http
+//! ```
+//!
+//! Why each step is as it is, what the article did, and what goes wrong otherwise: `docs/ideas.md`.
 //!
 //! # The modules, in reading order
 //!

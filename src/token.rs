@@ -21,7 +21,7 @@
 //!
 //! **Verify, then decode.** [`open`] looks at form and signature, and nothing in a token is read before the
 //! signature holds. The sender's `alg` chooses nothing: it must be the one word we write, or the token is
-//! refused. [`Opened::claims`] then reads the claims and the time. What a token can't know (whether the user
+//! refused. [`Opened::verify`] then reads the claims and the time. What a token can't know (whether the user
 //! still exists, is enabled, has this generation) is for the realm to ask.
 //!
 //! Left out on purpose: encryption, other algorithms, key ids (the ring is short, so each key is tried),
@@ -139,7 +139,7 @@ pub fn verify(
             let expiry = Expiry { at: claims.expires_at, counts_last_second: false };
             expiry.check(now, max_session).map(|()| claims)
         }
-        None => Opened::parse(&header, &payload)?.claims(now, max_session),
+        None => Opened::parse(&header, &payload)?.verify(now, max_session),
     }
 }
 
@@ -223,12 +223,12 @@ impl Opened {
         })
     }
 
-    /// Reads the claims, at this time; refuses what expires later than `max_session` from then. (That a chain of renewed
+    /// The claims, if they hold at this time; refuses what expires later than `max_session` from then. (That a chain of renewed
     /// tokens ends is seen to where they are issued, by `auth_time`.)
     ///
     /// # Errors
     /// [`TokenError::Unsupported`], [`TokenError::Malformed`] and [`TokenError::Expired`].
-    pub fn claims(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
+    pub fn verify(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
         self.refuse_what_we_do_not_do()?;
         let expiry = self.expiry()?;
         let issued_at = self.issued_at()?;
@@ -240,7 +240,7 @@ impl Opened {
             auth_time: self.auth_time()?,
         };
         for part in [&self.header, &self.payload] {
-            let not_before = seconds(part, "nbf", "nbf is not a whole number of seconds since 1970")?;
+            let not_before = moment(part, "nbf", "nbf is not a whole number of seconds since 1970")?;
             if not_before.is_some_and(|at| at > now) {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
             }
@@ -271,13 +271,13 @@ impl Opened {
     /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).
     fn expiry(&self) -> Result<Expiry, TokenError> {
         const WHY: &str = "exp is not a whole number of seconds since 1970";
-        let in_header = seconds(&self.header, "exp", WHY)?;
+        let in_header = moment(&self.header, "exp", WHY)?;
         let in_payload = match self.payload.get("exp") {
             // The original's last edition wrote the time with its fraction.
             Some(Value::Number(number)) if in_header.is_none() && number.is_f64() => {
                 Some(floor(number.as_f64()).ok_or(TokenError::Malformed(WHY))?)
             }
-            _ => seconds(&self.payload, "exp", WHY)?,
+            _ => moment(&self.payload, "exp", WHY)?,
         };
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
@@ -295,8 +295,8 @@ impl Opened {
     /// [`TokenError::Malformed`].
     pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
         const WHY: &str = "iat is not a whole number of seconds since 1970";
-        let in_header = seconds(&self.header, "iat", WHY)?;
-        let in_payload = seconds(&self.payload, "iat", WHY)?;
+        let in_header = moment(&self.header, "iat", WHY)?;
+        let in_payload = moment(&self.payload, "iat", WHY)?;
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
                 Err(TokenError::Malformed("header and payload differ in iat"))
@@ -313,7 +313,7 @@ impl Opened {
     pub fn auth_time(&self) -> Result<UnixTime, TokenError> {
         let issued_at = self.issued_at()?;
         let auth_time =
-            seconds(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")?;
+            moment(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")?;
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
     }
 
@@ -364,7 +364,7 @@ impl Expiry {
 }
 
 /// An integer member from 0 to 2^53 - 1, if it is there; an error with the text `why` if it is anything else.
-fn seconds(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
+fn moment(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
     let Some(value) = part.get(name) else { return Ok(None) };
     let moment = value.as_u64().and_then(UnixTime::new);
     moment.map(Some).ok_or(TokenError::Malformed(why))

@@ -64,11 +64,11 @@ fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let ring = ring.map_err(|error| Failure::failed("can't verify without the keys", &error))?;
     let token = prompt::first_line("the token")?;
     let opened = token::open(token.expose().trim(), &ring);
-    let now = at.unwrap_or_else(|| clock::unix());
+    let now = at.unwrap_or_else(clock::unix);
     let (report, is_ok) = match &opened {
         Err(error) => (report(verdict(Some(*error)), Value::Null, Value::Null, Value::Null), false),
         Ok(opened) => {
-            let error = opened.claims(now, max_session).err();
+            let error = opened.verify(now, max_session).err();
             let Opened { header, payload } = opened.clone();
             let user = user_of(&data_dir, opened);
             (report(verdict(error), Value::Object(header), Value::Object(payload), user), error.is_none())

@@ -1,7 +1,7 @@
 //! Servers: loops that carry bytes to [`crate::routes::dispatch`] and back.
 //!
-//! A loop is given its listener, its handler and the [`Shutdown`] that ends it; it owns no signal, no clock
-//! and no realm. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
+//! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
+//! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
 //! open network. `metrics` counts what either does.
 
 pub mod metrics;

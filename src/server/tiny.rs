@@ -27,7 +27,7 @@ use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 
-/// Threads that serve. Each may hold one password hash's memory (16 MiB by default), so they are few.
+/// Threads that serve, each one request at a time, waiting or not: as many as tiny_http itself reads requests with.
 pub const WORKERS: usize = 4;
 /// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_inside`]): the other
 /// threads go on answering those who show tokens.
