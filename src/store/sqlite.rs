@@ -21,8 +21,10 @@ use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Reads at the same time, where there are not more cores; more wait. A read takes microseconds, so this is not about clients.
-const MAX_READERS: usize = 4;
+/// Reads at the same time are as many as there are cores, within these; more wait. A read takes microseconds, so it is not about
+/// clients. Each connection has a cache, and two descriptors.
+const MIN_READERS: usize = 4;
+const MAX_READERS: usize = 16;
 /// Pages that a connection keeps, in KiB: what is hot is a path of a few pages from a table's root.
 const CACHE_KIB: i64 = 256;
 
@@ -49,10 +51,10 @@ impl Database {
         // What hangs on a user goes with the user. SQLite is not always built so that it looks.
         writer.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut writer)?;
-        let cores = thread::available_parallelism().map_or(MAX_READERS, NonZeroUsize::get);
+        let cores = thread::available_parallelism().map_or(MIN_READERS, NonZeroUsize::get);
         Ok(Self {
             files: OpenFiles::of(path)?,
-            readers: Pool::new(path, cores.max(MAX_READERS), None),
+            readers: Pool::new(path, cores.clamp(MIN_READERS, MAX_READERS), None),
             writer: Pool::new(path, 1, Some(writer)),
         })
     }
