@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 QUICK = os.environ.get("BENCH_QUICK") == "1"
-ROUNDS = 1 if QUICK else 3
+ROUNDS = 1 if QUICK else 5
 SECONDS = 1 if QUICK else 2
 NAME, PASSWORD = "ok", "correct horse"
 
