@@ -12,7 +12,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
-use core::iter;
 use std::process::ExitCode;
 
 pub(super) const MAN: Command = Command {
@@ -115,10 +114,11 @@ fn on_command(command: &Command) -> String {
 }
 
 /// Every option once, by name.
-fn once_each() -> impl Iterator<Item = &'static Opt> {
-    let after =
-        |last| options::all().filter(move |option| option.name > last).min_by_key(|option| option.name);
-    iter::successors(after(""), move |option| after(option.name))
+fn once_each() -> Vec<&'static Opt> {
+    let mut options: Vec<_> = options::all().collect();
+    options.sort_by_key(|option| option.name);
+    options.dedup_by_key(|option| option.name);
+    options
 }
 
 fn on_option(option: &Opt) -> String {

@@ -1,6 +1,5 @@
 //! New files of keys that never took their place, because whoever wrote them was cut short: secrets that nobody uses.
 
-use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use std::fs;
 use std::io;
@@ -26,8 +25,8 @@ pub fn left_behind(path: &Path) -> io::Result<Vec<PathBuf>> {
             found.push(entry);
         }
     }
-    // A heap sorts them in a tenth of the code of `sort`.
-    Ok(BinaryHeap::from(found).into_sorted_vec())
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]
