@@ -3,10 +3,14 @@
 //! | file | what |
 //! |---|---|
 //! | `policy.rs` | what an operator decides |
-//! | `authenticate.rs` | who is this? from a password, or from a token |
+//! | `time.rs` | time never goes back |
+//! | `notice.rs` | what an operator is told |
+//! | `undeclared_proxy.rs` | who spoke for others without being trusted to |
 //! | `guessing.rs` | the throttle, and which addresses are remembered |
 //! | `stand_in.rs` | whose hash is verified where nobody is to get in |
-//! | `time.rs` | time never goes back |
+//! | `keys.rs` | which keys sign and verify |
+//! | `authenticate.rs` | who is this? from a password, or from a token |
+//! | `tokens.rs` | issue and revoke |
 //! | `register.rs` | users come |
 //! | `users.rs` | change the password, delete, keep out |
 //!
@@ -14,43 +18,39 @@
 //! the time is given it. Public functions are given a reading of the clocks as `now`, and turn it into the realm's time
 //! (`time.rs`) in their first line; what they call is given that.
 
-mod authenticate;
-mod guessing;
 mod policy;
-mod register;
-mod stand_in;
 mod time;
+mod notice;
+mod undeclared_proxy;
+mod guessing;
+mod stand_in;
+mod keys;
+mod authenticate;
+mod tokens;
+mod register;
 mod users;
 
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use guessing::FailedGuesses;
+pub use notice::Notice;
 pub use policy::{Origin, OriginError, Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use register::{RegisterError, Registered};
+pub use tokens::{IssuedToken, SessionOver};
 pub use users::{PasswordError, UserChangeError};
 
-use crate::client::Client;
-use crate::clock::{Now, UnixTime};
-use crate::hashing::{HashError, Hasher, Load};
-use crate::keys::{KeyFileError, Keys, Refresh};
-use crate::signer::KeyRing;
+use crate::clock::Now;
+use crate::hashing::{Hasher, Load};
+use crate::keys::Keys;
 use crate::store::{Store, StoreError};
-use crate::throttle::SavedError;
-use crate::token::{self, Claims};
-use crate::user_id::UserId;
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::error::Error;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
-use core::time::Duration;
 use guessing::Guard;
 use stand_in::StandIns;
-use std::sync::OnceLock;
 use time::RealmTime;
+use undeclared_proxy::UndeclaredProxy;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
 pub struct Realm {
@@ -68,116 +68,10 @@ pub struct Realm {
     undeclared_proxy: UndeclaredProxy,
 }
 
-/// Who first spoke for others without being trusted to, since the start.
-#[derive(Debug, Default)]
-struct UndeclaredProxy {
-    peer: OnceLock<Client>,
-    is_saved: AtomicBool,
-}
-
-impl UndeclaredProxy {
-    /// Once, into the store: not when it is seen, since a request waits for no writer.
-    fn save(&self, store: &Store, at: UnixTime) -> Result<(), StoreError> {
-        let Some(peer) = self.peer.get() else { return Ok(()) };
-        if !self.is_saved.load(Ordering::Relaxed) {
-            store.note_undeclared_proxy(&proxy_name(*peer), at)?;
-            self.is_saved.store(true, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-/// As `--trusted-proxy` names it.
-fn proxy_name(peer: Client) -> String {
-    match peer {
-        Client::Ip(address) => address.to_string(),
-        Client::Local => "unix".into(),
-    }
-}
-
 impl fmt::Debug for Realm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Realm").field("policy", &self.policy).finish_non_exhaustive()
     }
-}
-
-/// Something that an operator should know and no client may: it goes to the log.
-#[derive(Debug)]
-pub enum Notice<'a> {
-    /// Another key file is in use.
-    KeysChanged(&'a KeyRing),
-    /// The key file can't be used; the old keys stay.
-    KeysUnusable(&'a KeyFileError),
-    /// The use of the keys could not be noted in the store.
-    KeysNotNoted(&'a StoreError),
-    /// This peer, which is no trusted proxy, spoke for others. Told of the first only.
-    ForwardingIgnored(Client),
-    /// This user's stored hash can't be verified, so the user can't log in.
-    HashUnusable(UserId, &'a HashError),
-    /// This user's outdated hash could not be replaced; the login went on.
-    HashNotReplaced(UserId, &'a (dyn Error + Send + Sync)),
-    /// The address of this user's login was not noted; the login went on.
-    AddressNotRemembered(UserId, &'a StoreError),
-    /// The saved counters of failed guesses can't be read; counting began anew.
-    CountersLost(SavedError),
-    /// What a restart must not forget was not saved: counters of failed guesses, the newest time.
-    NotSaved(&'a StoreError),
-    /// Counters that another process replaced could not be read.
-    CountersNotRead(&'a StoreError),
-    /// The clock is so far behind the newest time that the store has seen.
-    ClockBehind(Duration),
-}
-
-impl fmt::Display for Notice<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KeysChanged(ring) => {
-                let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
-                write!(f, "signing keys read again: {count}, the newest has the fingerprint {newest}")
-            }
-            Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
-            Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
-            Self::ForwardingIgnored(peer) => {
-                let name = proxy_name(*peer);
-                write!(
-                    f,
-                    "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
-                     (this is said once, whoever sends more)"
-                )
-            }
-            Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
-            Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
-            Self::AddressNotRemembered(id, error) => {
-                write!(f, "the address of a login of user {id} was not noted: {error}")
-            }
-            Self::CountersLost(error) => write!(f, "{error}; failed guesses are counted anew"),
-            Self::NotSaved(error) => write!(
-                f,
-                "the counters of failed guesses and the newest time were not saved: {error}; they go on in memory"
-            ),
-            Self::CountersNotRead(error) => write!(
-                f,
-                "the counters of failed guesses were changed in the database, and could not be read: {error}; the next \
-                 login tries again"
-            ),
-            Self::ClockBehind(by) => write!(
-                f,
-                "the clock is {} s behind the newest time in the database; time goes on from there, so that nothing \
-                 expired comes back to life. Set the clock right; if it once ran ahead, tokens carry times of the \
-                 future until it has caught up",
-                by.as_secs()
-            ),
-        }
-    }
-}
-
-/// A token just issued.
-#[derive(Clone, Debug)]
-pub struct IssuedToken {
-    /// The token.
-    pub token: String,
-    /// How long it is valid.
-    pub lifetime: Duration,
 }
 
 impl Realm {
@@ -224,14 +118,6 @@ impl Realm {
         &self.policy
     }
 
-    /// Notes that a peer spoke for others without being trusted to: a proxy that the operator forgot to name, or a
-    /// client that tries. The first one is told, and with the next [`Realm::save`] in the database.
-    pub fn note_ignored_forwarding(&self, peer: Client) {
-        if self.undeclared_proxy.peer.set(peer).is_ok() {
-            (self.observer)(Notice::ForwardingIgnored(peer));
-        }
-    }
-
     /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
     /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
     pub fn save(&self, now: Now) {
@@ -270,116 +156,7 @@ impl Realm {
     pub fn hash_load(&self) -> Load {
         self.hasher.load()
     }
-
-    /// Issues a token to somebody who was authenticated.
-    ///
-    /// A principal who showed a token gets a new one for what is left of the session: renewal carries the time
-    /// of the password along, and `max_session` after that it ends.
-    ///
-    /// # Errors
-    /// [`SessionOver`] when nothing is left.
-    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
-        self.issue_token_for(principal, Duration::MAX, now)
-    }
-
-    /// The same, for no longer than this: whoever asks may want less than the policy gives, never more.
-    ///
-    /// # Errors
-    /// [`SessionOver`] when nothing is left.
-    pub fn issue_token_for(
-        &self,
-        principal: &Principal,
-        at_most: Duration,
-        now: Now,
-    ) -> Result<IssuedToken, SessionOver> {
-        let now = self.time.at(now);
-        self.refresh_keys(now);
-        let Policy { token_lifetime, max_session, .. } = self.policy;
-        let session_ends = principal.auth_time.saturating_add(max_session);
-        let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
-        let lifetime = expires_at.duration_since(now.unix);
-        if lifetime.is_zero() {
-            return Err(SessionOver);
-        }
-        let claims = Claims {
-            id: principal.id,
-            generation: principal.generation,
-            issued_at: now.unix,
-            expires_at,
-            auth_time: principal.auth_time,
-        };
-        Ok(IssuedToken { token: token::issue(&claims, &self.keys.ring()), lifetime })
-    }
-
-    /// Ends every token of this user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn revoke_tokens(&self, id: UserId) -> Result<(), StoreError> {
-        self.store.revoke_tokens(id).map(drop)
-    }
-
-    /// Ends every token issued until now, whoever it is for. Gives how long to wait before the next is issued, since what
-    /// is issued earlier is dead too: a second, and more while the clock is behind the newest time in the store.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
-        let time = self.time.read(now).unix;
-        Ok(self.store.end_all_tokens(time, now.unix)?.duration_since(time))
-    }
-
-    /// Looks at the key file again, once a second at most.
-    fn refresh_keys(&self, now: Now) {
-        self.take_up(self.keys.refresh(now.monotonic), now);
-    }
-
-    /// Looks at the key file again now: for a signal that asks for it.
-    pub fn reload_keys(&self, now: Now) {
-        self.take_up(self.keys.refresh_now(now.monotonic), now);
-    }
-
-    /// Tells whoever watches, and notes new keys in the store.
-    fn take_up(&self, refresh: Refresh, now: Now) {
-        match refresh {
-            Refresh::Same => {}
-            Refresh::Changed => {
-                (self.observer)(Notice::KeysChanged(&self.ring()));
-                self.note_keys(now);
-            }
-            Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
-        }
-    }
-
-    /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
-    /// when serving begins; after that the realm does it itself.
-    pub fn note_keys(&self, now: Now) {
-        let now = self.time.read(now); // a key retired by a clock that is behind would be pruned too early
-        let fingerprints: Vec<String> =
-            self.ring().keys().map(crate::signer::SigningKey::fingerprint).collect();
-        let fingerprints = fingerprints.iter().map(String::as_str);
-        if let Err(error) = self.store.note_signing_keys(fingerprints, self.policy.token_lifetime, now.unix) {
-            (self.observer)(Notice::KeysNotNoted(&error));
-        }
-    }
-
-    /// The keys in use.
-    pub fn ring(&self) -> Arc<KeyRing> {
-        self.keys.ring()
-    }
 }
-
-/// The password was shown too long ago: it must be shown again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionOver;
-
-impl fmt::Display for SessionOver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the session has lasted as long as one may")
-    }
-}
-
-impl Error for SessionOver {}
 
 #[cfg(test)]
 mod tests;

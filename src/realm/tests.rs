@@ -15,7 +15,9 @@ use crate::data_dir::DataDir;
 use crate::password::StoredHash;
 use crate::secret::Secret;
 use crate::store::User;
-use std::sync::Mutex;
+use crate::user_id::UserId;
+use core::time::Duration;
+use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
 /// Two costs that a hash can have: the cheapest, and one that differs.

@@ -3,7 +3,7 @@
 use super::Realm;
 use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
 use crate::client::Client;
-use crate::clock::{Now, UnixTime};
+use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::password;
@@ -101,14 +101,6 @@ impl Realm {
     /// [`StoreError`].
     pub fn last_user_id(&self) -> Result<Option<UserId>, StoreError> {
         self.store.last_user_id()
-    }
-
-    /// Before which moment every token is dead, whoever it is for.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
-        self.store.tokens_not_before()
     }
 
     /// Sets a password by an operator's word, and ends every token.

@@ -1,0 +1,100 @@
+//! Tokens are issued to whoever was authenticated, and revoked.
+
+use super::{Policy, Principal, Realm};
+use crate::clock::{Now, UnixTime};
+use crate::store::StoreError;
+use crate::token::{self, Claims};
+use crate::user_id::UserId;
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+
+/// A token just issued.
+#[derive(Clone, Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: String,
+    /// How long it is valid.
+    pub lifetime: Duration,
+}
+
+/// The password was shown too long ago: it must be shown again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOver;
+
+impl Realm {
+    /// Issues a token to somebody who was authenticated.
+    ///
+    /// A principal who showed a token gets a new one for what is left of the session: renewal carries the time
+    /// of the password along, and `max_session` after that it ends.
+    ///
+    /// # Errors
+    /// [`SessionOver`] when nothing is left.
+    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
+        self.issue_token_for(principal, Duration::MAX, now)
+    }
+
+    /// The same, for no longer than this: whoever asks may want less than the policy gives, never more.
+    ///
+    /// # Errors
+    /// [`SessionOver`] when nothing is left.
+    pub fn issue_token_for(
+        &self,
+        principal: &Principal,
+        at_most: Duration,
+        now: Now,
+    ) -> Result<IssuedToken, SessionOver> {
+        let now = self.time.at(now);
+        self.refresh_keys(now);
+        let Policy { token_lifetime, max_session, .. } = self.policy;
+        let session_ends = principal.auth_time.saturating_add(max_session);
+        let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
+        let lifetime = expires_at.duration_since(now.unix);
+        if lifetime.is_zero() {
+            return Err(SessionOver);
+        }
+        let claims = Claims {
+            id: principal.id,
+            generation: principal.generation,
+            issued_at: now.unix,
+            expires_at,
+            auth_time: principal.auth_time,
+        };
+        Ok(IssuedToken { token: token::issue(&claims, &self.keys.ring()), lifetime })
+    }
+
+    /// Ends every token of this user.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke_tokens(&self, id: UserId) -> Result<(), StoreError> {
+        self.store.revoke_tokens(id).map(drop)
+    }
+
+    /// Ends every token issued until now, whoever it is for. Gives how long to wait before the next is issued, since what
+    /// is issued earlier is dead too: a second, and more while the clock is behind the newest time in the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
+        let time = self.time.read(now).unix;
+        Ok(self.store.end_all_tokens(time, now.unix)?.duration_since(time))
+    }
+
+    /// Before which moment every token is dead, whoever it is for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
+        self.store.tokens_not_before()
+    }
+}
+
+impl fmt::Display for SessionOver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the session has lasted as long as one may")
+    }
+}
+
+impl Error for SessionOver {}
