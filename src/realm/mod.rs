@@ -11,6 +11,7 @@
 //! | `keys.rs` | which keys sign and verify |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
 //! | `tokens.rs` | issue and revoke |
+//! | `new_password.rs` | what may be a password |
 //! | `register.rs` | users come |
 //! | `users.rs` | change the password, delete, keep out |
 //!
@@ -27,6 +28,7 @@ mod stand_in;
 mod keys;
 mod authenticate;
 mod tokens;
+mod new_password;
 mod register;
 mod users;
 
@@ -34,11 +36,12 @@ mod users;
 pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use guessing::FailedGuesses;
+pub use new_password::PasswordError;
 pub use notice::Notice;
 pub use policy::{Origin, OriginError, Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
 pub use register::{RegisterError, Registered};
 pub use tokens::{IssuedToken, SessionOver};
-pub use users::{PasswordError, UserChangeError};
+pub use users::UserChangeError;
 
 use crate::clock::Now;
 use crate::hashing::{Hasher, Load};

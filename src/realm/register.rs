@@ -1,6 +1,6 @@
 //! Users come: by themselves, or by an operator's word.
 
-use super::users::{PasswordError, check_differs};
+use super::new_password::{PasswordError, check_differs};
 use super::{Realm, Registration};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
