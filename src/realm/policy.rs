@@ -16,8 +16,8 @@ pub struct Policy {
     pub max_session: Duration,
     /// Whether strangers may register. Default: open.
     pub registration: Registration,
-    /// Whose names may be looked up by id. Default: by whoever asks while registration is open, one's own
-    /// when it is closed.
+    /// Whose names may be looked up by id. Default: `None`, as [`Policy::effective_user_lookup`] fills it in: anybody's
+    /// while registration is open, one's own when it is closed.
     pub user_lookup: Option<UserLookup>,
     /// The least number of characters of a new password. Default: 1.
     pub min_password_chars: usize,
@@ -54,7 +54,7 @@ impl Default for Policy {
 
 impl Policy {
     /// Whose names may be looked up, with the default filled in.
-    pub fn user_lookup(&self) -> UserLookup {
+    pub fn effective_user_lookup(&self) -> UserLookup {
         self.user_lookup.unwrap_or(match self.registration {
             Registration::Open => UserLookup::Public,
             Registration::Closed => UserLookup::Own,
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn looking_up_follows_registration_unless_told_otherwise() {
         let policy = |registration, user_lookup| {
-            Policy { registration, user_lookup, ..Policy::default() }.user_lookup()
+            Policy { registration, user_lookup, ..Policy::default() }.effective_user_lookup()
         };
         assert_eq!(policy(Registration::Open, None), UserLookup::Public);
         assert_eq!(policy(Registration::Closed, None), UserLookup::Own);

@@ -22,7 +22,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Response, Failure> {
 
 /// `GET /api/users/{id}`: the user's name; anybody's, or one's own, as the policy says.
 pub(super) fn show(call: &Call<'_>, id: UserId) -> Result<Response, Failure> {
-    let asker = match call.realm.policy().user_lookup() {
+    let asker = match call.realm.policy().effective_user_lookup() {
         UserLookup::Public => {
             let charged = call.realm.charge_lookup(call.client(), call.now);
             charged.map_err(|error| Failure::throttled(error, "users were looked up"))?;
