@@ -92,7 +92,7 @@ impl TestRealm {
     fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refusal> {
         self.realm.change_password(id, credentials, &secret(new), Client::Local, self.now).map_err(|error| {
             match error {
-                UserChangeError::Refused(refusal) => refusal,
+                UserChangeError::Authenticate(AuthenticateError::Refused(refusal)) => refusal,
                 error => panic!("{error:?}"),
             }
         })

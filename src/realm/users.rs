@@ -1,7 +1,7 @@
 //! Users change their passwords, and go; and what an operator may do to them.
 
 use super::Realm;
-use super::authenticate::{AuthenticateError, Principal, Refusal, Why, refusal};
+use super::authenticate::{AuthenticateError, Principal, Why, refusal};
 use super::new_password::{PasswordError, check_differs};
 use crate::client::Client;
 use crate::clock::Now;
@@ -9,7 +9,6 @@ use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
 use crate::store::{StoreError, User};
-use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use alloc::vec::Vec;
 use core::error::Error;
@@ -146,29 +145,21 @@ fn still_proved(user: &User, done: bool) -> Result<(), UserChangeError> {
 /// Why a user was not changed.
 #[derive(Debug)]
 pub enum UserChangeError {
-    /// The credentials don't hold.
-    Refused(Refusal),
-    /// They hold, but for this user, and the id is another one's or nobody's.
+    /// The credentials don't hold, or hold no longer when the change is made; or the store or the hasher can't, at that
+    /// or at the change.
+    Authenticate(AuthenticateError),
+    /// The credentials hold, but for this user, and the id is another one's or nobody's.
     Forbidden(UserId),
     /// The new password is not allowed.
     Password(PasswordError),
-    /// The store can't.
-    Store(StoreError),
-    /// The hasher can't.
-    Hash(HashError),
-    /// Too many passwords were wrong: none is checked for a while.
-    Throttled(Throttled),
 }
 
 impl fmt::Display for UserChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => refusal.why.fmt(f),
+            Self::Authenticate(error) => error.fmt(f),
             Self::Forbidden(id) => write!(f, "user {id} may change only user {id}"),
             Self::Password(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::Throttled(error) => error.fmt(f),
         }
     }
 }
@@ -176,38 +167,32 @@ impl fmt::Display for UserChangeError {
 impl Error for UserChangeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Refused(_) | Self::Forbidden(_) | Self::Password(_) | Self::Throttled(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
+            Self::Authenticate(error) => error.source(),
+            Self::Forbidden(_) | Self::Password(_) => None,
         }
     }
 }
 
 impl From<AuthenticateError> for UserChangeError {
     fn from(error: AuthenticateError) -> Self {
-        match error {
-            AuthenticateError::Refused(refusal) => Self::Refused(refusal),
-            AuthenticateError::Store(error) => Self::Store(error),
-            AuthenticateError::Hash(error) => Self::Hash(error),
-            AuthenticateError::Throttled(error) => Self::Throttled(error),
-        }
+        Self::Authenticate(error)
+    }
+}
+
+impl From<StoreError> for UserChangeError {
+    fn from(error: StoreError) -> Self {
+        Self::Authenticate(error.into())
+    }
+}
+
+impl From<HashError> for UserChangeError {
+    fn from(error: HashError) -> Self {
+        Self::Authenticate(error.into())
     }
 }
 
 impl From<PasswordError> for UserChangeError {
     fn from(error: PasswordError) -> Self {
         Self::Password(error)
-    }
-}
-
-impl From<StoreError> for UserChangeError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<HashError> for UserChangeError {
-    fn from(error: HashError) -> Self {
-        Self::Hash(error)
     }
 }

@@ -140,12 +140,9 @@ impl Failure {
 
     pub(super) fn user_change(error: &UserChangeError, scheme: Scheme) -> Self {
         match error {
-            UserChangeError::Refused(refusal) => Self::refused(refusal, scheme),
+            UserChangeError::Authenticate(error) => Self::authenticate(error, scheme),
             UserChangeError::Forbidden(user) => Self::forbidden(*user),
             UserChangeError::Password(error) => Self::password(*error),
-            UserChangeError::Store(error) => Self::store(error),
-            UserChangeError::Hash(error) => Self::hash(error),
-            UserChangeError::Throttled(error) => Self::throttled(*error, "passwords were wrong"),
         }
     }
 

@@ -8,21 +8,14 @@ use crate::realm::{AuthenticateError, UserChangeError};
 impl Call<'_> {
     /// Notes what the realm said about the credentials.
     pub(super) fn note_authentication<T>(&self, result: &Result<T, AuthenticateError>) {
-        self.note(match result {
-            Ok(_) => Outcome::Accepted,
-            Err(AuthenticateError::Refused(_)) => Outcome::Refused,
-            Err(AuthenticateError::Throttled(_)) => Outcome::Throttled,
-            Err(AuthenticateError::Store(_) | AuthenticateError::Hash(_)) => Outcome::Undecided,
-        });
+        self.note(result.as_ref().map_or_else(outcome_of, |_| Outcome::Accepted));
     }
 
     /// The same where they were shown to change a user.
     pub(super) fn note_user_change<T>(&self, result: &Result<T, UserChangeError>) {
         self.note(match result {
             Ok(_) | Err(UserChangeError::Forbidden(_)) => Outcome::Accepted,
-            Err(UserChangeError::Refused(_)) => Outcome::Refused,
-            Err(UserChangeError::Throttled(_)) => Outcome::Throttled,
-            Err(UserChangeError::Store(_) | UserChangeError::Hash(_)) => Outcome::Undecided,
+            Err(UserChangeError::Authenticate(error)) => outcome_of(error),
             Err(UserChangeError::Password(_)) => return, // the new one, which is looked at first
         });
     }
@@ -47,5 +40,13 @@ impl Call<'_> {
             response.about.username = Some(username.clone());
         }
         response
+    }
+}
+
+fn outcome_of(error: &AuthenticateError) -> Outcome {
+    match error {
+        AuthenticateError::Refused(_) => Outcome::Refused,
+        AuthenticateError::Throttled(_) => Outcome::Throttled,
+        AuthenticateError::Store(_) | AuthenticateError::Hash(_) => Outcome::Undecided,
     }
 }

@@ -130,7 +130,9 @@ fn a_user_whose_password_was_changed_meanwhile_is_not_deleted() {
         || test.realm.delete_own_user(id, &shown("ok", "python"), Client::Local, test.now),
         &meanwhile,
     );
-    let UserChangeError::Refused(refusal) = deleted.unwrap_err() else { panic!("not refused") };
+    let UserChangeError::Authenticate(AuthenticateError::Refused(refusal)) = deleted.unwrap_err() else {
+        panic!("not refused")
+    };
     assert_eq!(refusal, refused(id, Why::ChangedMeanwhile));
     assert_eq!(test.log_in("ok", "ruby").unwrap().id, id);
 }
