@@ -34,6 +34,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<Registered, RegisterError> {
+        let now = self.time.at(now);
         if self.policy.registration == Registration::Closed {
             return Err(RegisterError::Closed);
         }
@@ -48,7 +49,7 @@ impl Realm {
         registered
     }
 
-    /// Adds a user by an operator's word; when this returns, the user is on the disk.
+    /// Adds a user by an operator's word, and writes `at` down as it is; when this returns, the user is on the disk.
     ///
     /// # Errors
     /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::Throttled`].

@@ -1,6 +1,7 @@
 //! Registering: who may, and with which password.
 
 use super::*;
+use crate::clock::UnixTime;
 use crate::username::UsernameError;
 
 fn min_chars(min_password_chars: usize) -> TestRealm {
@@ -29,6 +30,14 @@ fn who_registers_is_a_user_of_the_first_generation() {
     assert_eq!(user.created_at, test.now.unix);
     let principal = test.log_in("José", "python").unwrap();
     assert_eq!(principal.auth_time, test.now.unix);
+}
+
+#[test]
+fn a_registration_while_the_clock_is_behind_has_the_realms_time() {
+    let test = TestRealm::new();
+    let set_back = Now { unix: UnixTime::EPOCH, ..test.now };
+    let registered = test.realm.register("ok", &secret("python"), Client::Local, set_back).unwrap();
+    assert_eq!(test.user(registered.id).created_at, test.now.unix);
 }
 
 #[test]
