@@ -3,6 +3,7 @@
 //! Whatever is wrong, the answer is [`Refusal`], and to the outside all refusals are one. The reason in it is
 //! for the log. A user who isn't there costs the same hash as one who is, so the time tells nothing either.
 
+use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
@@ -92,7 +93,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<Principal, AuthenticateError> {
-        let now = self.time.at(now);
+        let now = self.time.advance(now);
         match credentials {
             Credentials::Token(token) => self.authenticate_token(token.expose(), now),
             Credentials::Password { username, password } => {
@@ -109,7 +110,7 @@ impl Realm {
         username: &str,
         password: &Secret,
         client: Client,
-        now: Now,
+        now: RealmNow,
     ) -> Result<User, AuthenticateError> {
         if !password::LENGTH.contains(&password.expose().len()) {
             // Nobody has such a password, whatever the name; so this tells nothing about the name.
@@ -160,7 +161,7 @@ impl Realm {
         }
     }
 
-    fn authenticate_token(&self, token: &str, now: Now) -> Result<Principal, AuthenticateError> {
+    fn authenticate_token(&self, token: &str, now: RealmNow) -> Result<Principal, AuthenticateError> {
         let claims = self.verify_token(token, now).map_err(|error| refusal(None, Why::Token(error)))?;
         let subject = self.store.find_token_subject(claims.id)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
@@ -175,7 +176,7 @@ impl Realm {
 
     /// Verifies under the ring of this second: a key that was taken out of the file verifies nothing any more, and one
     /// that was put in does.
-    fn verify_token(&self, token: &str, now: Now) -> Result<Claims, TokenError> {
+    fn verify_token(&self, token: &str, now: RealmNow) -> Result<Claims, TokenError> {
         self.refresh_keys(now);
         token::verify(token, &self.keys.ring(), now.unix, self.policy.max_session)
     }

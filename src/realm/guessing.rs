@@ -1,5 +1,6 @@
 //! Guessing, as the realm sees it: the throttle, what of it stands in the store, and which addresses are remembered.
 
+use super::time::RealmNow;
 use super::{AuthenticateError, Notice, Realm};
 use crate::blocking;
 use crate::client::{AddressMark, Client};
@@ -60,7 +61,7 @@ impl Guard {
 
     /// Takes up the counters in the store, if these are of another epoch than ours. Those that can't be read are as good
     /// as none.
-    pub(super) fn load(&self, store: &Store, now: Now) -> Result<Option<Notice<'static>>, StoreError> {
+    pub(super) fn load(&self, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
         // Held until all is done: of several who find another epoch only one loads. Who saves meanwhile does so for the
         // old epoch, and is refused.
         let mut own_epoch = blocking::lock(&self.epoch);
@@ -84,7 +85,7 @@ impl Guard {
 
     /// Saves the counters if any changed, and says whether any did. Where the store's are of another epoch, those are
     /// taken up instead.
-    pub(super) fn save(&self, store: &Store, now: Now) -> Result<bool, StoreError> {
+    pub(super) fn save(&self, store: &Store, now: RealmNow) -> Result<bool, StoreError> {
         let epoch = self.epoch();
         let Some(counters) = self.throttle.save_changed(now.monotonic) else { return Ok(false) };
         let saved = store.save_throttle(&counters, now.unix, epoch.unwrap_or_default());
@@ -115,7 +116,7 @@ impl Realm {
         &self,
         username: &'a str,
         client: Client,
-        now: Now,
+        now: RealmNow,
     ) -> Result<Login<'a>, StoreError> {
         let mark = self.guard.as_ref().map(|guard| guard.throttle.mark(client, username)).unwrap_or_default();
         let LoginSubject { user, remembered_at, throttle_epoch } =
@@ -127,7 +128,7 @@ impl Realm {
     }
 
     /// An operator cleared the counters: in the store, by another process.
-    fn take_up_counters(&self, epoch: u64, now: Now) {
+    fn take_up_counters(&self, epoch: u64, now: RealmNow) {
         let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != Some(epoch)) else { return };
         match guard.load(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
@@ -136,7 +137,7 @@ impl Realm {
     }
 
     /// Who is asked before this login's password is checked.
-    pub(super) fn gate<'a>(&'a self, login: &Login<'a>, now: Now) -> LoginGate<'a> {
+    pub(super) fn gate<'a>(&'a self, login: &Login<'a>, now: RealmNow) -> LoginGate<'a> {
         LoginGate {
             throttle: self.guard.as_ref().map(|guard| &guard.throttle),
             guess: login.guess,
@@ -146,7 +147,7 @@ impl Realm {
 
     /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not keep anybody
     /// out.
-    pub(super) fn remember_address(&self, login: &Login<'_>, now: Now) {
+    pub(super) fn remember_address(&self, login: &Login<'_>, now: RealmNow) {
         let is_noted = login.remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
         let Some(User { id, .. }) = login.user else { return };
         if self.guard.is_none() || is_noted {
@@ -163,7 +164,7 @@ impl Realm {
     pub(super) fn charge_registration(
         &self,
         client: Client,
-        now: Now,
+        now: RealmNow,
     ) -> Result<Option<Charged<'_>>, Throttled> {
         self.guard.as_ref().map(|guard| guard.throttle.charge_registration(client, now.monotonic)).transpose()
     }
@@ -202,7 +203,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`].
     pub fn login_notes(&self, id: UserId, now: Now) -> Result<LoginNotes, StoreError> {
-        self.store.login_notes(id, remembered_since(self.time.read(now).unix))
+        self.store.login_notes(id, remembered_since(self.time.peek(now).unix))
     }
 
     /// Forgets every count, here and in a server that runs on the same store.
@@ -210,7 +211,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
-        self.store.replace_throttle(&Throttle::nothing_saved(), self.time.at(now).unix)?;
+        self.store.replace_throttle(&Throttle::nothing_saved(), self.time.advance(now).unix)?;
         Ok(())
     }
 }

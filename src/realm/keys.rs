@@ -1,5 +1,6 @@
 //! Which keys sign and verify: the file is looked at again, and the store notes what is in use.
 
+use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::clock::Now;
 use crate::keys::Refresh;
@@ -9,41 +10,46 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 impl Realm {
-    /// Looks at the key file again, once a second at most.
-    pub(super) fn refresh_keys(&self, now: Now) {
-        self.take_up(self.keys.refresh(now.monotonic), now);
-    }
-
-    /// Looks at the key file again now: for a signal that asks for it.
-    pub fn reload_keys(&self, now: Now) {
-        self.take_up(self.keys.refresh_now(now.monotonic), now);
-    }
-
-    /// Tells whoever watches, and notes new keys in the store.
-    fn take_up(&self, refresh: Refresh, now: Now) {
-        match refresh {
-            Refresh::Same => {}
-            Refresh::Changed => {
-                (self.observer)(Notice::KeysChanged(&self.ring()));
-                self.note_keys(now);
-            }
-            Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
-        }
+    /// The keys in use.
+    pub fn ring(&self) -> Arc<KeyRing> {
+        self.keys.ring()
     }
 
     /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
     /// when serving begins; after that the realm does it itself.
     pub fn note_keys(&self, now: Now) {
-        let now = self.time.read(now); // a key retired by a clock that is behind would be pruned too early
+        self.note_ring(self.time.peek(now));
+    }
+
+    /// Looks at the key file again now: for a signal that asks for it.
+    pub fn reload_keys(&self, now: Now) {
+        let now = self.time.peek(now);
+        self.take_up(self.keys.refresh_now(now.monotonic), now);
+    }
+
+    /// Looks at the key file again, once a second at most.
+    pub(super) fn refresh_keys(&self, now: RealmNow) {
+        self.take_up(self.keys.refresh(now.monotonic), now);
+    }
+
+    /// Tells whoever watches, and notes new keys in the store.
+    fn take_up(&self, refresh: Refresh, now: RealmNow) {
+        match refresh {
+            Refresh::Same => {}
+            Refresh::Changed => {
+                (self.observer)(Notice::KeysChanged(&self.ring()));
+                self.note_ring(now);
+            }
+            Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
+        }
+    }
+
+    /// Not at the clock's time: a key retired by a clock that is behind would be pruned too early.
+    fn note_ring(&self, now: RealmNow) {
         let fingerprints: Vec<String> = self.ring().keys().map(SigningKey::fingerprint).collect();
         let fingerprints = fingerprints.iter().map(String::as_str);
         if let Err(error) = self.store.note_signing_keys(fingerprints, self.policy.token_lifetime, now.unix) {
             (self.observer)(Notice::KeysNotNoted(&error));
         }
-    }
-
-    /// The keys in use.
-    pub fn ring(&self) -> Arc<KeyRing> {
-        self.keys.ring()
     }
 }

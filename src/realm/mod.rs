@@ -15,9 +15,9 @@
 //! | `register.rs` | users come |
 //! | `users.rs` | change the password, delete, keep out |
 //!
-//! A [`Realm`] is shared by reference among threads. It never reads a clock; every operation that depends on
-//! the time is given it. Public functions are given a reading of the clocks as `now`, and turn it into the realm's time
-//! (`time.rs`) in their first line; what they call is given that.
+//! A [`Realm`] is shared by reference among threads. It never reads a clock: a public function that depends on the time
+//! is given a reading of the clocks, a [`Now`], and turns it into the realm's time (`time.rs`), a `RealmNow`, in its first
+//! line. What it calls is given that. (Where only the monotonic clock counts, there is nothing to turn.)
 
 mod policy;
 mod time;
@@ -52,7 +52,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use guessing::Guard;
 use stand_in::StandIns;
-use time::RealmTime;
+use time::{RealmNow, RealmTime};
 use undeclared_proxy::UndeclaredProxy;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
@@ -92,7 +92,7 @@ impl Realm {
         let (time, behind) = RealmTime::new(store.newest_time()?, now);
         let guard = policy.throttle.as_ref().map(|rules| Guard::open(&store, rules, now)).transpose()?;
         let counters_lost =
-            guard.as_ref().map(|guard| guard.load(&store, time.at(now))).transpose()?.flatten();
+            guard.as_ref().map(|guard| guard.load(&store, time.advance(now))).transpose()?.flatten();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
         let untold = clock_behind.into_iter().chain(counters_lost).collect();
         Ok(Self {
@@ -124,16 +124,16 @@ impl Realm {
     /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
     /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
     pub fn save(&self, now: Now) {
-        if let Err(error) = self.try_save(self.time.read(now)) {
+        if let Err(error) = self.try_save(self.time.peek(now)) {
             (self.observer)(Notice::NotSaved(&error));
         }
     }
 
-    fn try_save(&self, now: Now) -> Result<(), StoreError> {
+    fn try_save(&self, now: RealmNow) -> Result<(), StoreError> {
         if let Some(guard) = &self.guard
             && guard.save(&self.store, now)?
         {
-            self.time.saved(now.unix);
+            self.time.saved(now.unix); // the counters are saved with the time
         }
         if let Some(newest) = self.time.unsaved() {
             self.store.raise_newest_time(newest)?;

@@ -34,7 +34,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<Registered, RegisterError> {
-        let now = self.time.at(now);
+        let now = self.time.advance(now);
         if self.policy.registration == Registration::Closed {
             return Err(RegisterError::Closed);
         }

@@ -8,15 +8,23 @@
 use crate::clock::{Now, UnixTime};
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-/// The realm's time.
+/// The realm's time at one reading of the clocks. What a clock said alone is a [`Now`], and may be behind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RealmNow {
+    pub(super) unix: UnixTime,
+    pub(super) monotonic: Instant,
+}
+
+/// Turns a [`Now`] into a [`RealmNow`].
 #[derive(Debug)]
 pub(super) struct RealmTime(Mutex<Seen>);
 
 #[derive(Debug)]
 struct Seen {
-    /// The last reading of a clock that was not behind.
-    anchor: Now,
+    /// From where time goes on while the clock is behind: the last reading when it wasn't, or the start.
+    anchor: RealmNow,
     /// The newest time that was given out.
     newest: UnixTime,
     /// What the store has.
@@ -28,24 +36,25 @@ impl RealmTime {
     pub(super) fn new(saved: UnixTime, now: Now) -> (Self, Duration) {
         let behind = saved.duration_since(now.unix);
         let newest = now.unix.max(saved);
-        (Self(Mutex::new(Seen { anchor: Now { unix: newest, ..now }, newest, saved })), behind)
+        let anchor = RealmNow { unix: newest, monotonic: now.monotonic };
+        (Self(Mutex::new(Seen { anchor, newest, saved })), behind)
     }
 
-    /// The realm's time at this reading of the clocks.
-    pub(super) fn at(&self, now: Now) -> Now {
+    /// The realm's time at this reading of the clocks; from now on it is never earlier.
+    pub(super) fn advance(&self, now: Now) -> RealmNow {
         let mut seen = self.lock();
-        let time = seen.read(now);
+        let time = seen.time_at(now);
         // Not while the clock is behind: what is left of a second would be lost each time.
         if time.unix == now.unix && now.monotonic >= seen.anchor.monotonic {
-            seen.anchor = now;
+            seen.anchor = time;
         }
         seen.newest = seen.newest.max(time.unix);
         time
     }
 
-    /// The same, unseen: saving what others saw is no reason to save again.
-    pub(super) fn read(&self, now: Now) -> Now {
-        self.lock().read(now)
+    /// The same, of which nothing is kept: saving what others saw is no reason to save again.
+    pub(super) fn peek(&self, now: Now) -> RealmNow {
+        self.lock().time_at(now)
     }
 
     /// The newest time, if the store doesn't have it yet.
@@ -67,11 +76,11 @@ impl RealmTime {
 
 impl Seen {
     /// This reading, or where the clock is behind: the anchor, and what has passed since.
-    fn read(&self, now: Now) -> Now {
+    fn time_at(&self, now: Now) -> RealmNow {
         let since = now.monotonic.saturating_duration_since(self.anchor.monotonic);
         // In whole seconds: of a clock that runs as it should, this is never ahead.
         let least = self.anchor.unix.saturating_add(Duration::from_secs(since.as_secs()));
-        Now { unix: now.unix.max(least), ..now }
+        RealmNow { unix: now.unix.max(least), monotonic: now.monotonic }
     }
 }
 
@@ -91,12 +100,12 @@ mod tests {
             |unix, elapsed| Now { unix: at(unix), monotonic: start + Duration::from_millis(elapsed) };
         let (time, behind) = RealmTime::new(at(5_000), reading(1_000, 0));
         assert_eq!(behind, Duration::from_secs(4_000));
-        assert_eq!(time.at(reading(1_000, 0)).unix, at(5_000));
-        assert_eq!(time.at(reading(1_090, 90_900)).unix, at(5_090));
-        assert_eq!(time.at(reading(6_000, 91_000)).unix, at(6_000), "the clock was set right");
-        assert_eq!(time.at(reading(2_400, 91_500)).unix, at(6_000), "and an hour back");
-        assert_eq!(time.at(reading(2_401, 92_000)).unix, at(6_001));
-        assert_eq!(time.at(reading(7_000, 93_000)).unix, at(7_000));
+        assert_eq!(time.advance(reading(1_000, 0)).unix, at(5_000));
+        assert_eq!(time.advance(reading(1_090, 90_900)).unix, at(5_090));
+        assert_eq!(time.advance(reading(6_000, 91_000)).unix, at(6_000), "the clock was set right");
+        assert_eq!(time.advance(reading(2_400, 91_500)).unix, at(6_000), "and an hour back");
+        assert_eq!(time.advance(reading(2_401, 92_000)).unix, at(6_001));
+        assert_eq!(time.advance(reading(7_000, 93_000)).unix, at(7_000));
     }
 
     #[test]
@@ -108,7 +117,7 @@ mod tests {
             // A second of the clock may begin anywhere between two of ours.
             let unix = start.unix.saturating_add(Duration::from_secs((millis + 400) / 1_000));
             let now = Now { unix, monotonic: start.monotonic + Duration::from_millis(millis) };
-            assert_eq!(time.at(now).unix, unix);
+            assert_eq!(time.advance(now).unix, unix);
         }
     }
 
@@ -120,7 +129,7 @@ mod tests {
         time.saved(start.unix);
         assert_eq!(time.unsaved(), None);
         let later = Now { unix: start.unix.saturating_add(Duration::from_secs(1)), ..start };
-        time.at(later);
+        time.advance(later);
         assert_eq!(time.unsaved(), Some(later.unix));
     }
 }

@@ -45,7 +45,7 @@ impl Realm {
         at_most: Duration,
         now: Now,
     ) -> Result<IssuedToken, SessionOver> {
-        let now = self.time.at(now);
+        let now = self.time.advance(now);
         self.refresh_keys(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_ends = principal.auth_time.saturating_add(max_session);
@@ -78,8 +78,8 @@ impl Realm {
     /// # Errors
     /// [`StoreError`].
     pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
-        let time = self.time.read(now).unix;
-        Ok(self.store.end_all_tokens(time, now.unix)?.duration_since(time))
+        let newest = self.time.peek(now).unix;
+        Ok(self.store.end_all_tokens(newest, now.unix)?.duration_since(newest))
     }
 
     /// Before which moment every token is dead, whoever it is for.

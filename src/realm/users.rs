@@ -3,6 +3,7 @@
 use super::Realm;
 use super::authenticate::{AuthenticateError, Principal, Why, refusal};
 use super::new_password::{PasswordError, check_differs};
+use super::time::RealmNow;
 use crate::client::Client;
 use crate::clock::Now;
 use crate::credentials::Credentials;
@@ -27,6 +28,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<(), UserChangeError> {
+        let now = self.time.advance(now);
         self.check_new_password(new)?;
         // What is wrong with the new password is said before what is wrong with the old one, and costs no hash.
         if let Credentials::Password { username, .. } = shown {
@@ -49,6 +51,7 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<(), UserChangeError> {
+        let now = self.time.advance(now);
         let user = self.prove_own_password(id, shown, client, now)?;
         let deleted = self.store.delete_proved_user(&user)?;
         still_proved(&user, deleted)
@@ -61,12 +64,12 @@ impl Realm {
         id: UserId,
         shown: &Credentials,
         client: Client,
-        now: Now,
+        now: RealmNow,
     ) -> Result<User, UserChangeError> {
         let Credentials::Password { username, password } = shown else {
             return Err(refusal(None, Why::PasswordRequired).into());
         };
-        let user = self.authenticate_password(username, password, client, self.time.at(now))?;
+        let user = self.authenticate_password(username, password, client, now)?;
         if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
     }
 
@@ -133,7 +136,7 @@ impl Realm {
     /// A principal by an operator's word, as if the password had been shown now.
     pub fn vouch_for(&self, user: &User, now: Now) -> Principal {
         let User { id, username, generation, .. } = user.clone();
-        Principal { id, username, generation, auth_time: self.time.at(now).unix }
+        Principal { id, username, generation, auth_time: self.time.advance(now).unix }
     }
 }
 
