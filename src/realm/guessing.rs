@@ -24,12 +24,12 @@ const NOTED_AGAIN: Duration = Duration::from_secs(86_400);
 /// Addresses remembered for each user: at home, at work, on the way. The oldest makes room.
 const ADDRESSES: usize = 8;
 
-/// The throttle, and which counters in the store it began with.
+/// The throttle, whose counters the store keeps over a restart, and an operator may replace there.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(super) struct DurableThrottle {
     throttle: Throttle,
-    /// `None` until [`Guard::load`], which follows [`Guard::open`].
-    epoch: Mutex<Option<u64>>,
+    /// Of which epoch its counters are: whoever replaces those in the store begins another one.
+    epoch: Mutex<u64>,
 }
 
 /// Somebody shows a name and a password: what one read of the store says to that.
@@ -50,37 +50,35 @@ pub struct FailedGuesses {
     pub count: Count,
 }
 
-impl Guard {
-    /// A throttle with the counters that stand in the store.
-    pub(super) fn open(store: &Store, rules: &Rules, now: Now) -> Result<Self, StoreError> {
+impl DurableThrottle {
+    /// A throttle with the counters that stand in the store; also what there is to tell.
+    pub(super) fn open(
+        store: &Store,
+        rules: &Rules,
+        now: RealmNow,
+    ) -> Result<(Self, Option<Notice<'static>>), StoreError> {
         let unavailable = |error: RandomError| StoreError::Unavailable(error.into());
         let key = store.throttle_key(&random::bytes().map_err(unavailable)?)?;
         let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
-        Ok(Self { throttle: Throttle::new(rules, key, now.monotonic), epoch: Mutex::new(None) })
-    }
-
-    /// Takes up the counters in the store, if these are of another epoch than ours. Those that can't be read are as good
-    /// as none.
-    pub(super) fn load(&self, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
-        // Held until all is done: of several who find another epoch only one loads. Who saves meanwhile does so for the
-        // old epoch, and is refused.
-        let mut own_epoch = blocking::lock(&self.epoch);
+        let throttle = Throttle::new(rules, key, now.monotonic);
         // The epoch first: were the counters changed in between, they would be read once more.
         let epoch = store.throttle_epoch()?;
-        if *own_epoch == Some(epoch) {
+        let counters_lost = restore(&throttle, store, now)?;
+        Ok((Self { throttle, epoch: Mutex::new(epoch) }, counters_lost))
+    }
+
+    /// Takes up the counters in the store, if these are of another epoch by now.
+    fn reload(&self, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
+        // Held until all is done: of several who find another epoch only one reloads. Who saves meanwhile does so for the
+        // old epoch, and is refused.
+        let mut own_epoch = blocking::lock(&self.epoch);
+        let epoch = store.throttle_epoch()?; // first, as above
+        if *own_epoch == epoch {
             return Ok(None);
         }
-        let restored = match store.load_throttle() {
-            Ok(Some(saved)) => {
-                let elapsed = now.unix.duration_since(saved.saved_at);
-                self.throttle.restore(&saved.counters, elapsed, now.monotonic)
-            }
-            Ok(None) => Ok(()),
-            Err(StoreError::Corrupt(_)) => Err(SavedError),
-            Err(error) => return Err(error),
-        };
-        *own_epoch = Some(epoch);
-        Ok(restored.err().map(Notice::CountersLost))
+        let counters_lost = restore(&self.throttle, store, now)?;
+        *own_epoch = epoch;
+        Ok(counters_lost)
     }
 
     /// Saves the counters if any changed, and says whether any did. Where the store's are of another epoch, those are
@@ -88,19 +86,33 @@ impl Guard {
     pub(super) fn save(&self, store: &Store, now: RealmNow) -> Result<bool, StoreError> {
         let epoch = self.epoch();
         let Some(counters) = self.throttle.save_changed(now.monotonic) else { return Ok(false) };
-        let saved = store.save_throttle(&counters, now.unix, epoch.unwrap_or_default());
+        let saved = store.save_throttle(&counters, now.unix, epoch);
         if !saved.inspect_err(|_| self.throttle.save_again())? {
             // Somebody else may have taken that epoch's up by now, and counted on.
             self.throttle.save_again();
-            self.load(store, now)?;
+            self.reload(store, now)?;
             return Ok(false);
         }
         Ok(true)
     }
 
-    fn epoch(&self) -> Option<u64> {
+    fn epoch(&self) -> u64 {
         *blocking::lock(&self.epoch)
     }
+}
+
+/// Puts the store's counters in the place of the throttle's. Where they can't be read, the throttle's stay, and that is told.
+fn restore(throttle: &Throttle, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
+    let restored = match store.load_throttle() {
+        Ok(Some(saved)) => {
+            let elapsed = now.unix.duration_since(saved.saved_at);
+            throttle.restore(&saved.counters, elapsed, now.monotonic)
+        }
+        Ok(None) => Ok(()),
+        Err(StoreError::Corrupt(_)) => Err(SavedError),
+        Err(error) => return Err(error),
+    };
+    Ok(restored.err().map(Notice::CountersLost))
 }
 
 impl Login<'_> {
@@ -118,7 +130,7 @@ impl Realm {
         client: Client,
         now: RealmNow,
     ) -> Result<Login<'a>, StoreError> {
-        let mark = self.guard.as_ref().map(|guard| guard.throttle.mark(client, username)).unwrap_or_default();
+        let mark = self.throttle().map(|throttle| throttle.mark(client, username)).unwrap_or_default();
         let LoginSubject { user, remembered_at, throttle_epoch } =
             self.store.find_login_subject(username, &mark)?;
         self.take_up_counters(throttle_epoch, now);
@@ -129,8 +141,9 @@ impl Realm {
 
     /// An operator cleared the counters: in the store, by another process.
     fn take_up_counters(&self, epoch: u64, now: RealmNow) {
-        let Some(guard) = self.guard.as_ref().filter(|guard| guard.epoch() != Some(epoch)) else { return };
-        match guard.load(&self.store, now) {
+        let throttle = self.durable_throttle.as_ref();
+        let Some(throttle) = throttle.filter(|throttle| throttle.epoch() != epoch) else { return };
+        match throttle.reload(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
             Err(error) => (self.observer)(Notice::CountersNotRead(&error)),
         }
@@ -138,11 +151,7 @@ impl Realm {
 
     /// Who is asked before this login's password is checked.
     pub(super) fn gate<'a>(&'a self, login: &Login<'a>, now: RealmNow) -> LoginGate<'a> {
-        LoginGate {
-            throttle: self.guard.as_ref().map(|guard| &guard.throttle),
-            guess: login.guess,
-            now: now.monotonic,
-        }
+        LoginGate { throttle: self.throttle(), guess: login.guess, now: now.monotonic }
     }
 
     /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not keep anybody
@@ -150,7 +159,7 @@ impl Realm {
     pub(super) fn remember_address(&self, login: &Login<'_>, now: RealmNow) {
         let is_noted = login.remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
         let Some(User { id, .. }) = login.user else { return };
-        if self.guard.is_none() || is_noted {
+        if self.throttle().is_none() || is_noted {
             return;
         }
         let forget_before = remembered_since(now.unix);
@@ -166,7 +175,7 @@ impl Realm {
         client: Client,
         now: RealmNow,
     ) -> Result<Option<Charged<'_>>, Throttled> {
-        self.guard.as_ref().map(|guard| guard.throttle.charge_registration(client, now.monotonic)).transpose()
+        self.throttle().map(|throttle| throttle.charge_registration(client, now.monotonic)).transpose()
     }
 
     /// Counts a look-up of a user.
@@ -174,7 +183,7 @@ impl Realm {
     /// # Errors
     /// [`Throttled`] where this client made too many.
     pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), Throttled> {
-        self.guard.as_ref().map_or(Ok(()), |guard| guard.throttle.charge_lookup(client, now.monotonic))
+        self.throttle().map_or(Ok(()), |throttle| throttle.charge_lookup(client, now.monotonic))
     }
 
     /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were
@@ -188,11 +197,11 @@ impl Realm {
         limit: u32,
         now: Now,
     ) -> Result<(Vec<FailedGuesses>, Option<UserId>), StoreError> {
-        let Some(guard) = &self.guard else { return Ok((Vec::new(), None)) };
+        let Some(throttle) = self.throttle() else { return Ok((Vec::new(), None)) };
         let users = self.store.list_users(after, limit)?;
         let last = users.last().map(|user| user.id);
         let failed = users.into_iter().map(|User { username, .. }| FailedGuesses {
-            count: guard.throttle.count_of(&username, now.monotonic),
+            count: throttle.count_of(&username, now.monotonic),
             username,
         });
         Ok((failed.filter(|failed| failed.count.failures > 0).collect(), last))
@@ -213,6 +222,10 @@ impl Realm {
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
         self.store.replace_throttle(&Throttle::nothing_saved(), self.time.advance(now).unix)?;
         Ok(())
+    }
+
+    fn throttle(&self) -> Option<&Throttle> {
+        self.durable_throttle.as_ref().map(|durable| &durable.throttle)
     }
 }
 

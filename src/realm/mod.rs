@@ -50,7 +50,7 @@ use crate::store::{Store, StoreError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use guessing::Guard;
+use guessing::DurableThrottle;
 use stand_in::StandIns;
 use time::{RealmNow, RealmTime};
 use undeclared_proxy::UndeclaredProxy;
@@ -64,7 +64,7 @@ pub struct Realm {
     time: RealmTime,
     stand_ins: StandIns,
     /// `None` where the throttle is off.
-    guard: Option<Guard>,
+    durable_throttle: Option<DurableThrottle>,
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
@@ -90,11 +90,12 @@ impl Realm {
         now: Now,
     ) -> Result<Self, StoreError> {
         let (time, behind) = RealmTime::new(store.newest_time()?, now);
-        let guard = policy.throttle.as_ref().map(|rules| Guard::open(&store, rules, now)).transpose()?;
-        let counters_lost =
-            guard.as_ref().map(|guard| guard.load(&store, time.advance(now))).transpose()?.flatten();
+        let now = time.advance(now);
+        let throttle = policy.throttle.as_ref();
+        let throttle = throttle.map(|rules| DurableThrottle::open(&store, rules, now)).transpose()?;
+        let (durable_throttle, counters_lost) = throttle.unzip();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
-        let untold = clock_behind.into_iter().chain(counters_lost).collect();
+        let untold = clock_behind.into_iter().chain(counters_lost.flatten()).collect();
         Ok(Self {
             store,
             keys,
@@ -102,7 +103,7 @@ impl Realm {
             policy,
             time,
             stand_ins: StandIns::default(),
-            guard,
+            durable_throttle,
             untold,
             observer: Box::new(|_| ()),
             undeclared_proxy: UndeclaredProxy::default(),
@@ -130,8 +131,8 @@ impl Realm {
     }
 
     fn try_save(&self, now: RealmNow) -> Result<(), StoreError> {
-        if let Some(guard) = &self.guard
-            && guard.save(&self.store, now)?
+        if let Some(throttle) = &self.durable_throttle
+            && throttle.save(&self.store, now)?
         {
             self.time.saved(now.unix); // the counters are saved with the time
         }
