@@ -1,12 +1,13 @@
 //! Whose hash is verified where nobody is to get in, so that the time doesn't tell that.
 //!
-//! As long as all hashes are alike, a dummy would do. But imported hashes of other schemes take other times, and so do
-//! those of another cost, until their users log in: a name at which the work is that of today's dummy would be nobody's,
-//! or at which it isn't, somebody's. So a name that is nobody's costs what some user costs whom a keyed hash of the name
-//! picks: always the same one, and as often one with a hash of this or that kind as there are such users. What the
-//! verification finds is thrown away.
+//! Not every user's hash takes the same time: imported ones are of other schemes, and old ones of another cost, until their
+//! users log in. If a dummy of today's cost stood in, a name whose check takes another time would be a user's.
 //!
-//! The pick is one more read of a few rows. It is made for every name at which there is a hash, since it takes time as well.
+//! So where no hash lets anybody in (the name is unknown, the user disabled, the hash unusable), some user's is verified,
+//! whom a keyed hash of the name picks: the same user each time, and each kind of hash about as often as users have it. What
+//! the verification finds is thrown away.
+//!
+//! The pick is made before every check that hashes, needed or not, since it takes time too: a read of a few rows.
 
 use super::Realm;
 use crate::random;
