@@ -6,7 +6,8 @@
 //! | `time.rs` | time never goes back |
 //! | `notice.rs` | what an operator is told |
 //! | `undeclared_proxy.rs` | who spoke for others without being trusted to |
-//! | `guessing.rs` | the throttle, and which addresses are remembered |
+//! | `durable_throttle.rs` | the throttle's counters, over a restart and between processes |
+//! | `guessing.rs` | what the throttle is asked, and which addresses are remembered |
 //! | `stand_in.rs` | whose hash is verified where nobody is to get in |
 //! | `keys.rs` | which keys sign and verify |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
@@ -23,6 +24,7 @@ mod policy;
 mod time;
 mod notice;
 mod undeclared_proxy;
+mod durable_throttle;
 mod guessing;
 mod stand_in;
 mod keys;
@@ -50,7 +52,7 @@ use crate::store::{Store, StoreError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use guessing::DurableThrottle;
+use durable_throttle::DurableThrottle;
 use stand_in::StandIns;
 use time::{RealmNow, RealmTime};
 use undeclared_proxy::UndeclaredProxy;
