@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `policy.rs` | what an operator decides |
+//! | `public_url.rs` | the URLs and origins in it |
 //! | `time.rs` | time never goes back |
 //! | `notice.rs` | what an operator is told |
 //! | `undeclared_proxy.rs` | who spoke for others without being trusted to |
@@ -21,6 +22,7 @@
 //! line. What it calls is given that. (Where only the monotonic clock counts, there is nothing to turn.)
 
 mod policy;
+mod public_url;
 mod time;
 mod notice;
 mod undeclared_proxy;
@@ -40,7 +42,8 @@ pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
 pub use guessing::FailedGuesses;
 pub use new_password::PasswordError;
 pub use notice::Notice;
-pub use policy::{Origin, OriginError, Policy, PublicUrl, PublicUrlError, Registration, UserLookup};
+pub use policy::{Policy, Registration, UserLookup};
+pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use register::{RegisterError, Registered};
 pub use tokens::{IssuedToken, SessionOver};
 pub use users::UserChangeError;

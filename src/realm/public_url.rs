@@ -1,0 +1,147 @@
+//! Under which URL clients reach the realm, and which other sites' pages may read its answers.
+
+use alloc::string::String;
+use core::fmt;
+
+/// An `http` or `https` URL without query, and without a slash at its end: `https://auth.example.org/login`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    url: String,
+    origin_bytes: usize,
+}
+
+impl PublicUrl {
+    /// Checks a URL; slashes at its end are dropped.
+    ///
+    /// # Errors
+    /// [`PublicUrlError`] for anything but scheme, host, and perhaps port and path.
+    pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
+        let url = text.trim_end_matches('/');
+        let scheme = ["https://", "http://"].into_iter().find(|scheme| url.starts_with(scheme));
+        let after_scheme = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(PublicUrlError)?;
+        let authority = after_scheme.split('/').next().unwrap_or_default();
+        let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#@".contains(&byte));
+        if authority.is_empty() || authority.starts_with(':') || !is_plain {
+            return Err(PublicUrlError);
+        }
+        // A browser leaves out of `Origin` the port that its scheme implies.
+        let default_port = if scheme == Some("https://") { ":443" } else { ":80" };
+        let host_and_port = authority.strip_suffix(default_port).unwrap_or(authority);
+        let after_origin = after_scheme.len() - host_and_port.len();
+        Ok(Self { url: url.into(), origin_bytes: url.len() - after_origin })
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+
+    /// Scheme, host and port, as a browser's `Origin` has them (RFC 6454 section 6.1).
+    pub fn origin(&self) -> &str {
+        self.url.get(..self.origin_bytes).unwrap_or_default()
+    }
+}
+
+/// A site, as a browser's `Origin` names it (RFC 6454 section 6.1): `https://app.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Checks an origin: scheme and host, and the port unless the scheme implies it.
+    ///
+    /// # Errors
+    /// [`OriginError`] for anything else; `null` and `*`, which are everybody's, too.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = PublicUrl::parse(text).map_err(|_not_a_url| OriginError)?;
+        // A browser writes it in lower case, so another spelling would never be matched.
+        let is_origin = url.origin() == text && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_origin { Ok(Self(text.into())) } else { Err(OriginError) }
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not such an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginError;
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected an origin such as https://app.example.org, in lower case, without path or slash",
+        )
+    }
+}
+
+impl core::error::Error for OriginError {}
+
+/// The text is not such a URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicUrlError;
+
+impl fmt::Display for PublicUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a URL such as https://auth.example.org, without user, query or fragment")
+    }
+}
+
+impl core::error::Error for PublicUrlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_has_an_origin() {
+        for (text, url, origin) in [
+            ("https://a.example", "https://a.example", "https://a.example"),
+            ("https://a.example/", "https://a.example", "https://a.example"),
+            ("http://a.example:8080/auth/", "http://a.example:8080/auth", "http://a.example:8080"),
+            ("http://[::1]:5000", "http://[::1]:5000", "http://[::1]:5000"),
+            ("https://a.example:443/auth", "https://a.example:443/auth", "https://a.example"),
+            ("http://[::1]:80", "http://[::1]:80", "http://[::1]"),
+            ("https://a.example:80", "https://a.example:80", "https://a.example:80"),
+        ] {
+            let parsed = PublicUrl::parse(text).unwrap();
+            assert_eq!((parsed.as_str(), parsed.origin()), (url, origin));
+        }
+        for text in [
+            "",
+            "https://",
+            "a.example",
+            "ftp://a.example",
+            "https:///x",
+            "https://:443",
+            "https://a b",
+            "https://u@a",
+            "https://a?q",
+            "https://a#f",
+            "https://é.example",
+            "https://a\r\n",
+        ] {
+            assert_eq!(PublicUrl::parse(text), Err(PublicUrlError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for text in ["https://a.example", "http://a.example:8080", "http://[::1]:5000", "http://localhost"] {
+            assert_eq!(Origin::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "a.example",
+            "https://a.example/",
+            "https://a.example/x",
+            "https://A.example",
+            "https://a.example:443",
+        ] {
+            assert_eq!(Origin::parse(text), Err(OriginError), "{text:?}");
+        }
+    }
+}
