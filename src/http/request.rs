@@ -82,7 +82,7 @@ impl Request {
 
     /// The same request, over a connection from this client.
     #[must_use]
-    pub fn from_client(self, peer: Client) -> Self {
+    pub fn from_peer(self, peer: Client) -> Self {
         Self { peer, ..self }
     }
 

@@ -24,7 +24,7 @@ pub(super) fn origin<'a>(origins: &'a [Origin], request: &Request) -> Option<&'a
 }
 
 /// The answer, so that such a page may read it. `/api/verify` answers proxies: what pages may do is its app's to say.
-pub(super) fn open(
+pub(super) fn add_fields(
     origins: &[Origin],
     request: &Request,
     target: Option<Target>,

@@ -153,7 +153,7 @@ pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     let sender = Sender::of(realm, request);
     let target = Target::at(&request.path).filter(|target| *target != Target::Page || realm.policy().page);
     let response = answer(realm, request, target, sender, now).unwrap_or_else(Response::from);
-    let mut response = cors::open(&realm.policy().cors_origins, request, target, response);
+    let mut response = cors::add_fields(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
     response.about.route = target.map(Target::route);
     response

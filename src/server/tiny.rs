@@ -81,7 +81,7 @@ fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
         request = request.with_field(field.field.as_str().as_str(), field.value.as_bytes());
     }
     if let Some(address) = received.remote_addr() {
-        request = request.from_client(Client::at(address.ip()));
+        request = request.from_peer(Client::at(address.ip()));
     }
     let body = read_body(received)?;
     Ok(request.with_body(body))

@@ -28,7 +28,7 @@ fn at(address: &str) -> Client {
 /// The `Location` of a registration by way of this peer.
 fn location(policy: Policy, peer: &str, fields: &[(&str, &str)]) -> String {
     let realm = TestRealm::with_policy(policy);
-    let request = with_fields(json_request("POST", "/api/users", BODY), fields).from_client(at(peer));
+    let request = with_fields(json_request("POST", "/api/users", BODY), fields).from_peer(at(peer));
     let response = realm.send(&request);
     assert_eq!(response.status, 201);
     field(&response, "Location").unwrap().to_owned()
@@ -45,7 +45,7 @@ fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
         (at("127.0.0.1"), "127.0.0.1"),
     ] {
         let lines = [("X-Forwarded-For", "203.0.113.7, 192.0.2.1"), ("X-Forwarded-For", "10.0.0.2")];
-        let request = with_fields(Request::new("GET", "/api/users/1"), &lines).from_client(peer);
+        let request = with_fields(Request::new("GET", "/api/users/1"), &lines).from_peer(peer);
         assert_eq!(realm.send(&request).about.client, Some(at(expected)), "{peer}");
     }
 }
@@ -108,7 +108,7 @@ fn the_host_that_a_trusted_proxy_was_asked_for_is_ours() {
     let registration = |peer: &str, origin: &str| {
         let realm = TestRealm::with_policy(trusting(&["10.0.0.1"]));
         let fields = [("Host", "127.0.0.1:5000"), FORWARDED[1], ("Origin", origin)];
-        realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_client(at(peer)))
+        realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_peer(at(peer)))
     };
     for origin in ["https://auth.example", "http://auth.example", "http://127.0.0.1:5000"] {
         assert_eq!(registration("10.0.0.1", origin).status, 201, "{origin}");
@@ -127,7 +127,7 @@ fn what_a_stranger_says_of_others_is_noted_once() {
         let realm = realm.with_observer(move |notice| sender.send(notice.to_string()).unwrap());
         let now = gatekey::clock::now();
         let ask = |peer: Client, fields: &[(&str, &str)]| {
-            let request = with_fields(Request::new("GET", "/nowhere"), fields).from_client(peer);
+            let request = with_fields(Request::new("GET", "/nowhere"), fields).from_peer(peer);
             gatekey::routes::dispatch(&realm, &request, now);
         };
         ask(at("10.0.0.1"), &[(name, value)]);

@@ -34,7 +34,7 @@ fn throttled() -> TestRealm {
 }
 
 fn from(address: &str, request: Request) -> Request {
-    request.from_client(Client::at(address.parse().unwrap()))
+    request.from_peer(Client::at(address.parse().unwrap()))
 }
 
 fn log_in(address: &str, username: &str, password: &str) -> Request {

@@ -146,7 +146,7 @@ impl Connection {
         if !self.turn(Activity::Working) {
             return Ok(Some(Next::Over));
         }
-        let request = head.request.from_client(self.client);
+        let request = head.request.from_peer(self.client);
         let response = server::guarded(&request, &self.service.handler);
         let is_stopping = self.service.stopping.load(Ordering::Acquire);
         let persistence = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
