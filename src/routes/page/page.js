@@ -331,13 +331,18 @@ function showClaims(at, spans) {
   $("#claims").replaceChildren(make("h4", "", `The ${PARTS[at]}`), make("dl", "", ...rows.flat()));
 }
 
-const hour = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
+// With its date, where that is not today's.
+function hour(seconds) {
+  const [moment, now] = [new Date(seconds * 1000), new Date()];
+  return moment.toDateString() === now.toDateString() ? moment.toLocaleTimeString() : moment.toLocaleString();
+}
+
 const MEANINGS = {
   alg: () => "how it was signed: HMAC with SHA-256. The server takes nothing else, whatever stands here",
   iat: (seconds) => `issued at ${hour(seconds)}: seconds since 1970`,
   exp: (seconds) => `expires at ${hour(seconds)}, to the second`,
   id: () => "whose it is: the number of a user. No name, no password",
-  gen: () => "the generation: signing out everywhere counts it up, and older ones are dead",
+  gen: () => "the generation: signing out everywhere counts it up, as a new password does, and older ones are dead",
   auth_time: (seconds) => `the password was last shown at ${hour(seconds)}; a renewed token carries that along`,
 };
 
