@@ -4,17 +4,17 @@
 //! |---|---|
 //! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
 //! | `room.rs` | how many may be in here at once, hashing or waiting |
-//! | `record.rs` | what was just proved right needs no hash, and what is under way not a second one |
+//! | `cache.rs` | what was just proved right needs no hash, and what is under way not a second one |
 //!
 //! The hasher holds these, the cost of new hashes, and the limit on memory. So memory is bounded by the number of slots
 //! times the largest block admitted (128 × r × 2^ln), however many clients log in. It counts what it does, so that a
 //! test can say "this cost exactly one hash" without a clock.
 
-mod record;
+mod cache;
 mod room;
 mod slots;
 
-pub use record::Gate;
+pub use cache::Gate;
 pub use slots::Load;
 
 use crate::client::Client;
@@ -23,11 +23,11 @@ use crate::random::RandomError;
 use crate::secret::Secret;
 use crate::user_id::Generation;
 use alloc::string::{String, ToString as _};
+use cache::PasswordCache;
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use record::Record;
 use room::Room;
 use slots::{Asker, NoSlot, Slots};
 use std::thread;
@@ -40,7 +40,7 @@ pub struct Hasher {
     max_memory_bytes: u64,
     hashes: AtomicU64,
     slots: Slots,
-    record: Record,
+    cache: PasswordCache,
     room: Room,
 }
 
@@ -62,8 +62,8 @@ impl Hasher {
     /// [`HashError::TooMuchMemory`] if the cost itself is over the limit, and [`HashError::Random`].
     pub fn new(cost: Cost, max_memory_bytes: u64) -> Result<Self, HashError> {
         let slots = Slots::new(cores(), Self::DEFAULT_MAX_QUEUE);
-        let (record, room) = (Record::new(Self::DEFAULT_PASSWORD_CACHE)?, Room::new(usize::MAX));
-        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots, record, room };
+        let (cache, room) = (PasswordCache::new(Self::DEFAULT_PASSWORD_CACHE)?, Room::new(usize::MAX));
+        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots, cache, room };
         hasher.admit_cost(cost)?;
         Ok(hasher)
     }
@@ -78,7 +78,7 @@ impl Hasher {
     /// zero remembers none.
     #[must_use]
     pub fn with_password_cache(self, lifetime: Duration) -> Self {
-        Self { record: self.record.with_lifetime(lifetime), ..self }
+        Self { cache: self.cache.with_lifetime(lifetime), ..self }
     }
 
     /// The same hasher, in which so many may be at once, hashing or waiting: each of them holds a thread of yours.
@@ -113,8 +113,8 @@ impl Hasher {
         Ok(parsed)
     }
 
-    /// Whether the password is the stored hash's. Costs one hash, or none where the record knows the answer; the gate
-    /// is asked before there is one.
+    /// Whether the password is the stored hash's. Costs one hash, or none where the cache knows the answer; the gate is
+    /// asked in either case.
     ///
     /// Where nobody is to get in, the string that `stand_in` gives is verified instead, so that the work is what users'
     /// hashes cost; where it gives none, a dummy of the cost of new hashes. It is called before every hash, needed or not:
@@ -129,8 +129,8 @@ impl Hasher {
         gate: &G,
         stand_in: impl FnOnce() -> Option<String>,
     ) -> Result<Verdict, G::Refused> {
-        let key = self.record.key(check);
-        self.record.check(key, now, gate, &self.room, || self.verify(check, stand_in()))
+        let key = self.cache.key(check);
+        self.cache.check(key, now, gate, &self.room, || self.verify(check, stand_in()))
     }
 
     fn verify(&self, check: &Check<'_>, stand_in: Option<String>) -> Result<Verdict, HashError> {

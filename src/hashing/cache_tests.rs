@@ -1,4 +1,4 @@
-//! The record, with a clock that is moved by hand.
+//! The password cache, with a clock that is moved by hand.
 
 use super::*;
 use crate::client::Client;
@@ -65,9 +65,9 @@ impl TestGate {
     }
 }
 
-/// A record and all that goes with it.
+/// A password cache and all that goes with it.
 struct Test {
-    record: Record,
+    cache: PasswordCache,
     room: Room,
     gate: TestGate,
     start: Instant,
@@ -75,8 +75,8 @@ struct Test {
 
 impl Test {
     fn new(lifetime: Duration) -> Self {
-        let (record, room) = (Record::new(lifetime).unwrap(), Room::new(usize::MAX));
-        Self { record, room, gate: TestGate::default(), start: crate::clock::monotonic() }
+        let (cache, room) = (PasswordCache::new(lifetime).unwrap(), Room::new(usize::MAX));
+        Self { cache, room, gate: TestGate::default(), start: crate::clock::monotonic() }
     }
 
     /// A check `after` the start that finds this when it hashes; and whether it hashed.
@@ -92,27 +92,27 @@ impl Test {
             found
         };
         let now = self.start + after;
-        (self.record.check(key(number), now, &self.gate, &self.room, hash), has_hashed.get())
+        (self.cache.check(key(number), now, &self.gate, &self.room, hash), has_hashed.get())
     }
 
     /// Whether a check costs no hash; where it does, this is what it finds.
-    fn is_known(&self, number: u64, after: Duration, otherwise: Verdict) -> bool {
+    fn needs_no_hash(&self, number: u64, after: Duration, otherwise: Verdict) -> bool {
         let (verdict, has_hashed) = self.check(number, after, Ok(otherwise));
         assert_eq!(verdict.unwrap(), if has_hashed { otherwise } else { Verdict::Right });
         !has_hashed
     }
 
     fn remembered(&self) -> usize {
-        let state = self.record.lock();
+        let state = self.cache.lock();
         assert_eq!(state.proved.len(), state.by_age.len());
         state.proved.len()
     }
 }
 
-fn key(number: u64) -> Key {
+fn key(number: u64) -> CheckKey {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&number.to_be_bytes());
-    Key(bytes)
+    CheckKey(bytes)
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -122,29 +122,29 @@ fn seconds(seconds: u64) -> Duration {
 #[test]
 fn what_is_right_is_remembered_for_a_lifetime_from_when_it_was_proved() {
     let test = Test::new(LIFETIME);
-    assert!(!test.is_known(1, seconds(0), Verdict::Right));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     for second in [0, 1, 30, 59] {
-        assert!(test.is_known(1, seconds(second), Verdict::Wrong), "hits don't extend it");
+        assert!(test.needs_no_hash(1, seconds(second), Verdict::Wrong), "hits don't extend it");
     }
-    assert!(test.is_known(1, Duration::from_nanos(59_999_999_999), Verdict::Wrong));
-    assert!(!test.is_known(1, LIFETIME, Verdict::Right));
-    assert!(test.is_known(1, seconds(119), Verdict::Wrong), "it was proved again");
-    assert!(!test.is_known(1, seconds(120), Verdict::Wrong));
-    assert!(!test.is_known(2, seconds(1), Verdict::Wrong), "another key is another check");
+    assert!(test.needs_no_hash(1, Duration::from_nanos(59_999_999_999), Verdict::Wrong));
+    assert!(!test.needs_no_hash(1, LIFETIME, Verdict::Right));
+    assert!(test.needs_no_hash(1, seconds(119), Verdict::Wrong), "it was proved again");
+    assert!(!test.needs_no_hash(1, seconds(120), Verdict::Wrong));
+    assert!(!test.needs_no_hash(2, seconds(1), Verdict::Wrong), "another key is another check");
 }
 
 #[test]
 fn an_outdated_hash_is_remembered_as_right() {
     let test = Test::new(LIFETIME);
-    assert!(!test.is_known(1, seconds(0), Verdict::RightButOutdated));
-    assert!(test.is_known(1, seconds(1), Verdict::Wrong));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::RightButOutdated));
+    assert!(test.needs_no_hash(1, seconds(1), Verdict::Wrong));
 }
 
 #[test]
 fn what_is_wrong_or_failed_is_never_remembered() {
     let test = Test::new(LIFETIME);
     for _ in 0..3 {
-        assert!(!test.is_known(1, seconds(0), Verdict::Wrong));
+        assert!(!test.needs_no_hash(1, seconds(0), Verdict::Wrong));
         let (failed, has_hashed) = test.check(1, seconds(0), Err(HashError::Busy));
         assert!(matches!(failed, Err(Refused::Hash(HashError::Busy))) && has_hashed);
     }
@@ -155,7 +155,7 @@ fn what_is_wrong_or_failed_is_never_remembered() {
 fn a_lifetime_of_zero_remembers_nothing() {
     let test = Test::new(Duration::ZERO);
     for _ in 0..3 {
-        assert!(!test.is_known(1, seconds(0), Verdict::Right));
+        assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     }
     assert_eq!(test.remembered(), 0);
 }
@@ -164,15 +164,15 @@ fn a_lifetime_of_zero_remembers_nothing() {
 fn memory_ends_at_the_limit_and_the_oldest_go_first() {
     let test = Test::new(LIFETIME);
     for number in 0..100_000 {
-        assert!(!test.is_known(number, Duration::from_micros(number), Verdict::Right));
+        assert!(!test.needs_no_hash(number, Duration::from_micros(number), Verdict::Right));
         assert!(test.remembered() <= MAX_PROVED);
     }
     assert_eq!(test.remembered(), MAX_PROVED);
-    assert_eq!(test.record.lock().under_way.len(), 0);
+    assert_eq!(test.cache.lock().pending.len(), 0);
     let oldest = 100_000 - MAX_PROVED as u64;
-    assert!(test.is_known(oldest, seconds(1), Verdict::Wrong));
-    assert!(test.is_known(99_999, seconds(1), Verdict::Wrong));
-    assert!(!test.is_known(oldest - 1, seconds(1), Verdict::Wrong));
+    assert!(test.needs_no_hash(oldest, seconds(1), Verdict::Wrong));
+    assert!(test.needs_no_hash(99_999, seconds(1), Verdict::Wrong));
+    assert!(!test.needs_no_hash(oldest - 1, seconds(1), Verdict::Wrong));
 }
 
 #[test]
@@ -180,33 +180,39 @@ fn what_is_over_goes_before_what_is_not() {
     let test = Test::new(LIFETIME);
     // Proved later, but by a request that came earlier.
     for (number, after) in [(1, 30), (2, 0), (3, 29)] {
-        assert!(!test.is_known(number, seconds(after), Verdict::Right));
+        assert!(!test.needs_no_hash(number, seconds(after), Verdict::Right));
     }
     assert_eq!(test.remembered(), 3);
-    assert!(!test.is_known(4, seconds(60), Verdict::Right));
+    assert!(!test.needs_no_hash(4, seconds(60), Verdict::Right));
     assert_eq!(test.remembered(), 3);
-    assert!(!test.is_known(2, seconds(0), Verdict::Wrong), "gone for good, whatever the time of who asks");
-    assert!(test.is_known(1, seconds(89), Verdict::Wrong) && test.is_known(3, seconds(88), Verdict::Wrong));
+    assert!(
+        !test.needs_no_hash(2, seconds(0), Verdict::Wrong),
+        "gone for good, whatever the time of who asks"
+    );
+    assert!(
+        test.needs_no_hash(1, seconds(89), Verdict::Wrong)
+            && test.needs_no_hash(3, seconds(88), Verdict::Wrong)
+    );
 }
 
 #[test]
 fn the_gate_is_charged_for_a_hash_and_given_back_unless_the_password_is_wrong() {
     let test = Test::new(LIFETIME);
-    assert!(!test.is_known(1, seconds(0), Verdict::Wrong));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::Wrong));
     assert_eq!(test.gate.asked(), (0, 1, 0));
     let (busy, _) = test.check(1, seconds(0), Err(HashError::Busy));
     assert!(busy.is_err());
     assert_eq!(test.gate.asked(), (0, 2, 1));
-    assert!(!test.is_known(1, seconds(0), Verdict::RightButOutdated));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::RightButOutdated));
     assert_eq!(test.gate.asked(), (0, 3, 2));
-    assert!(test.is_known(1, seconds(0), Verdict::Wrong));
+    assert!(test.needs_no_hash(1, seconds(0), Verdict::Wrong));
     assert_eq!(test.gate.asked(), (1, 3, 2), "what is known is only asked for");
 }
 
 #[test]
 fn a_closed_gate_refuses_what_is_known_and_starts_no_hash() {
     let test = Test::new(LIFETIME);
-    assert!(!test.is_known(1, seconds(0), Verdict::Right));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     test.gate.is_closed.set(true);
     for number in [1, 2] {
         let (refused, has_hashed) = test.check(number, seconds(1), Ok(Verdict::Right));
@@ -214,8 +220,8 @@ fn a_closed_gate_refuses_what_is_known_and_starts_no_hash() {
     }
     assert_eq!(test.gate.asked(), (1, 1, 1));
     test.gate.is_closed.set(false);
-    assert!(!test.is_known(2, seconds(1), Verdict::Right), "nothing stays under way");
-    assert!(test.is_known(1, seconds(1), Verdict::Wrong));
+    assert!(!test.needs_no_hash(2, seconds(1), Verdict::Right), "nothing stays under way");
+    assert!(test.needs_no_hash(1, seconds(1), Verdict::Wrong));
     assert_eq!(test.room.taken(), 0);
 }
 
@@ -228,7 +234,7 @@ fn a_closed_gate_lets_nobody_wait_for_what_is_under_way() {
         joined.set(Some(test.check(1, seconds(0), Ok(Verdict::Right))));
         Ok(Verdict::Right)
     };
-    let first = test.record.check(key(1), test.start, &test.gate, &test.room, hash);
+    let first = test.cache.check(key(1), test.start, &test.gate, &test.room, hash);
     assert!(matches!(first, Ok(Verdict::Right)));
     let (refused, has_hashed) = joined.take().unwrap();
     assert!(matches!(refused, Err(Refused::Closed)) && !has_hashed);
@@ -246,17 +252,17 @@ fn whoever_finds_no_room_is_charged_nothing() {
 fn a_panic_leaves_the_charge_and_nothing_under_way() {
     let test = Test::new(LIFETIME);
     let panicking = || panic!("as the test wants it");
-    let check = || test.record.check(key(1), test.start, &test.gate, &test.room, panicking);
+    let check = || test.cache.check(key(1), test.start, &test.gate, &test.room, panicking);
     assert!(panic::catch_unwind(AssertUnwindSafe(check)).is_err());
     assert_eq!(test.gate.asked(), (0, 1, 0));
     assert_eq!(test.room.taken(), 0);
-    assert!(!test.is_known(1, seconds(0), Verdict::Right));
+    assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
 }
 
 /// Lets this many ask for one key while the first of them hashes, and gives what they are told and how many hashed.
 fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<String>, usize) {
     const ASKING: usize = 32;
-    let Test { record, room, start, .. } = Test::new(lifetime);
+    let Test { cache, room, start, .. } = Test::new(lifetime);
     let hashed = AtomicUsize::new(0);
     let hash = || {
         hashed.fetch_add(1, Ordering::SeqCst);
@@ -267,7 +273,7 @@ fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<
     };
     let told = crate::tests::at_once(ASKING, |_| {
         let gate = TestGate::default();
-        let check = || record.check(key(1), start, &gate, &room, hash);
+        let check = || cache.check(key(1), start, &gate, &room, hash);
         let told = match panic::catch_unwind(AssertUnwindSafe(check)) {
             Ok(result) => alloc::format!("{result:?}"),
             Err(_) => "panicked".into(),
@@ -281,7 +287,7 @@ fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<
         1,
         "only the one who hashes is charged"
     );
-    assert_eq!((room.taken(), record.lock().under_way.len()), (0, 0));
+    assert_eq!((room.taken(), cache.lock().pending.len()), (0, 0));
     let mut told: Vec<String> = told.into_iter().map(|(told, _)| told).collect();
     told.sort();
     (told, hashed.into_inner())
@@ -315,7 +321,7 @@ fn a_panic_wakes_those_who_wait() {
 
 #[test]
 fn every_part_of_a_check_is_in_its_key() {
-    let record = Record::new(LIFETIME).unwrap();
+    let cache = PasswordCache::new(LIFETIME).unwrap();
     let here = Client::Ip("192.0.2.1".parse().unwrap());
     let key = |username, password: &str, stored: Option<(&str, u64)>, client| {
         let password = &Secret::new(password.into());
@@ -324,7 +330,7 @@ fn every_part_of_a_check_is_in_its_key() {
             generation: Generation::new(generation).unwrap(),
             parsed: STORED.parse().unwrap(),
         });
-        record.key(&Check { username, password, stored, client, is_remembered: false })
+        cache.key(&Check { username, password, stored, client, is_remembered: false })
     };
     let keys = [
         key("ok", "python", Some(("hash", 1)), here),
@@ -348,7 +354,7 @@ fn every_part_of_a_check_is_in_its_key() {
     assert!(keys[0] == key("ok", "python", Some(("hash", 1)), here));
     let mapped = Client::Ip("::ffff:192.0.2.1".parse().unwrap());
     assert!(keys[0] == key("ok", "python", Some(("hash", 1)), mapped));
-    let other_process = Record::new(LIFETIME).unwrap();
+    let other_process = PasswordCache::new(LIFETIME).unwrap();
     let check = Check {
         username: "ok",
         password: &Secret::new("python".into()),
@@ -356,5 +362,5 @@ fn every_part_of_a_check_is_in_its_key() {
         client: here,
         is_remembered: false,
     };
-    assert!(record.key(&check) != other_process.key(&check));
+    assert!(cache.key(&check) != other_process.key(&check));
 }

@@ -1,17 +1,17 @@
-//! The record: which passwords were just proved right, and which are being checked at this moment.
+//! The password cache (`--password-cache`): which passwords were just proved right, and which are being checked now.
 //!
 //! An app may send Basic credentials with each request; to hash for each of them would take a core per user. So a
 //! password that was proved right is right again for a while, without a hash. And who asks what is being checked right
-//! now doesn't start a second hash but waits for that one's verdict. There is one door, [`Record::check`]:
+//! now doesn't start a second hash but waits for that one's verdict. All goes through [`PasswordCache::check`]:
 //!
 //! | the check is | what happens | the gate is asked |
 //! |---|---|---|
 //! | proved right, less than a lifetime ago | right | to [`peek`](Gate::peek) |
-//! | under way | that one's verdict, or [`HashError::Busy`] if it ends without | to [`peek`](Gate::peek) |
+//! | pending: hashed at this moment | that one's verdict, or [`HashError::Busy`] if it ends without | to [`peek`](Gate::peek) |
 //! | new | a hash | to [`reserve`](Gate::reserve), and to [`give_back`](Gate::give_back) unless it is wrong |
 //!
-//! A check is known by its [`Key`] alone: a MAC, under a random key of this process, over the name, the password, the
-//! client's prefix, and the stored hash and generation **that this request has just read**. So there is nothing to
+//! A check is known by its [`CheckKey`] alone: a MAC, under a random key of this process, over the name, the password,
+//! the client's prefix, and the stored hash and generation **that this request has just read**. So there is nothing to
 //! take out when a password changes, whoever changes it and in whichever process: nobody asks for that key any more.
 //! Neither names nor passwords are in here.
 //!
@@ -33,8 +33,8 @@ use std::time::Instant;
 /// cost, in under a megabyte.
 const MAX_PROVED: usize = 4096;
 
-/// Who is asked before a password is hashed, since each hash is a guess. All is asked in one step with the record's
-/// lock held, so that no other check comes between; it must be quick and not ask the record.
+/// Who is asked before a password is hashed, since each hash is a guess. All is asked in one step with the cache's
+/// lock held, so that no other check comes between; it must be quick and not ask the cache.
 pub trait Gate {
     /// Why not.
     type Refused: From<HashError>;
@@ -44,7 +44,7 @@ pub trait Gate {
     /// Whether a password may be taken that needs no hash of its own; counts nothing.
     ///
     /// # Errors
-    /// Where no guess would be allowed: else the record told quickly who guesses right.
+    /// Where no guess would be allowed: else the cache told quickly who guesses right.
     fn peek(&self) -> Result<(), Self::Refused>;
 
     /// Counts a guess before it is made.
@@ -59,10 +59,10 @@ pub trait Gate {
 
 /// What a check is known by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(Signature);
+pub(super) struct CheckKey(Signature);
 
-/// The record. It is asked with the time, and never reads a clock.
-pub(super) struct Record {
+/// The cache. It is asked with the time, and never reads a clock.
+pub(super) struct PasswordCache {
     lifetime: Duration,
     mac: SigningKey,
     state: Mutex<State>,
@@ -71,41 +71,41 @@ pub(super) struct Record {
 #[derive(Default)]
 struct State {
     /// Since when; the same once more in `by_age`.
-    proved: BTreeMap<Key, Instant>,
+    proved: BTreeMap<CheckKey, Instant>,
     /// The oldest first.
-    by_age: BTreeSet<(Instant, Key)>,
+    by_age: BTreeSet<(Instant, CheckKey)>,
     /// At most one a thread.
-    under_way: BTreeMap<Key, Flight>,
+    pending: BTreeMap<CheckKey, Pending>,
 }
 
-/// Where the verdict of a check under way will be; `None` if it ends without one.
-type Flight = Arc<OnceLock<Option<Verdict>>>;
+/// Where the verdict of a check that is being made will be; `None` if it ends without one.
+type Pending = Arc<OnceLock<Option<Verdict>>>;
 
 /// What a check finds.
 enum Found<'a, C> {
     Proved,
-    UnderWay(Flight, Place<'a>),
-    New(Leader<'a>, C, Place<'a>),
+    Pending(Pending, Place<'a>),
+    New(Promise<'a>, C, Place<'a>),
 }
 
-impl Record {
+impl PasswordCache {
     /// An empty one. A lifetime of zero remembers nothing; what is under way is shared all the same.
     pub(super) fn new(lifetime: Duration) -> Result<Self, RandomError> {
         let mac = SigningKey::new(&random::bytes::<32>()?).expect("32 bytes are enough for a key");
         Ok(Self { lifetime, mac, state: Mutex::default() })
     }
 
-    /// The same record, empty, with another lifetime.
+    /// The same cache, empty, with another lifetime.
     pub(super) fn with_lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, state: Mutex::default(), ..self }
     }
 
     /// The key of a check.
-    pub(super) fn key(&self, check: &Check<'_>) -> Key {
+    pub(super) fn key(&self, check: &Check<'_>) -> CheckKey {
         let name = check.username.as_bytes();
         let password = check.password.expose().as_bytes();
         let client = &check.client.prefix().to_bytes();
-        Key(match &check.stored {
+        CheckKey(match &check.stored {
             Some(stored) => {
                 let generation = &stored.generation.number().to_be_bytes();
                 self.mac.sign_fields(&[name, password, client, stored.text.as_bytes(), generation])
@@ -117,7 +117,7 @@ impl Record {
     /// The verdict of a check, by `hash` if need be. Whoever does more than look up takes a place in the room.
     pub(super) fn check<G: Gate>(
         &self,
-        key: Key,
+        key: CheckKey,
         now: Instant,
         gate: &G,
         room: &Room,
@@ -125,18 +125,18 @@ impl Record {
     ) -> Result<Verdict, G::Refused> {
         match self.find(key, now, gate, room)? {
             Found::Proved => Ok(Verdict::Right),
-            Found::UnderWay(flight, _place) => {
+            Found::Pending(pending, _place) => {
                 blocking::announce();
-                match flight.wait() {
+                match pending.wait() {
                     Some(Verdict::Wrong) => Ok(Verdict::Wrong),
                     // The one who hashed makes an outdated hash anew.
                     Some(Verdict::Right | Verdict::RightButOutdated) => Ok(Verdict::Right),
                     None => Err(HashError::Busy.into()),
                 }
             }
-            Found::New(leader, charge, _place) => {
+            Found::New(promise, charge, _place) => {
                 let result = hash();
-                leader.land(result.as_ref().ok().copied(), now, gate, charge);
+                promise.settle(result.as_ref().ok().copied(), now, gate, charge);
                 Ok(result?)
             }
         }
@@ -145,7 +145,7 @@ impl Record {
     /// What is known of a check, and who hashes if it must be; in one step.
     fn find<'a, G: Gate>(
         &'a self,
-        key: Key,
+        key: CheckKey,
         now: Instant,
         gate: &G,
         room: &'a Room,
@@ -154,10 +154,10 @@ impl Record {
         if state.is_proved(key, now, self.lifetime) {
             return gate.peek().map(|()| Found::Proved);
         }
-        if let Some(flight) = state.under_way.get(&key) {
+        if let Some(pending) = state.pending.get(&key) {
             // Whoever may guess no more must not learn by this that a check with the same password is under way.
             gate.peek()?;
-            return Ok(Found::UnderWay(flight.clone(), room.enter()?));
+            return Ok(Found::Pending(pending.clone(), room.enter()?));
         }
         let charge = gate.reserve()?;
         let place = match room.enter() {
@@ -167,9 +167,9 @@ impl Record {
                 return Err(full.into());
             }
         };
-        let flight = Flight::default();
-        state.under_way.insert(key, flight.clone());
-        Ok(Found::New(Leader { record: self, key, flight }, charge, place))
+        let pending = Pending::default();
+        state.pending.insert(key, pending.clone());
+        Ok(Found::New(Promise { cache: self, key, pending }, charge, place))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,12 +178,12 @@ impl Record {
 }
 
 impl State {
-    fn is_proved(&self, key: Key, now: Instant, lifetime: Duration) -> bool {
+    fn is_proved(&self, key: CheckKey, now: Instant, lifetime: Duration) -> bool {
         self.proved.get(&key).is_some_and(|since| now.saturating_duration_since(*since) < lifetime)
     }
 
     /// Remembers a key, and forgets what is over; where there are too many, the oldest.
-    fn prove(&mut self, key: Key, now: Instant, lifetime: Duration) {
+    fn prove(&mut self, key: CheckKey, now: Instant, lifetime: Duration) {
         if let Some(since) = self.proved.insert(key, now) {
             self.by_age.remove(&(since, key));
         }
@@ -199,47 +199,47 @@ impl State {
 }
 
 /// Redacted: the keys tell nothing, and whoever prints a realm wants none of them.
-impl core::fmt::Debug for Record {
+impl core::fmt::Debug for PasswordCache {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "Record({} proved, for {:?})", self.lock().proved.len(), self.lifetime)
+        write!(f, "PasswordCache({} proved, for {:?})", self.lock().proved.len(), self.lifetime)
     }
 }
 
-/// The one who hashes. However it ends, even by a panic, those who wait for it hear of it.
-struct Leader<'a> {
-    record: &'a Record,
-    key: Key,
-    flight: Flight,
+/// What the one who hashes owes to those who wait for the verdict: however it ends, even by a panic, they hear of it.
+struct Promise<'a> {
+    cache: &'a PasswordCache,
+    key: CheckKey,
+    pending: Pending,
 }
 
-impl Leader<'_> {
+impl Promise<'_> {
     /// Settles what was charged and remembers what was proved, in one step: no other check sees half of it.
-    fn land<G: Gate>(self, verdict: Option<Verdict>, now: Instant, gate: &G, charge: G::Charge) {
-        let mut state = self.record.lock();
+    fn settle<G: Gate>(self, verdict: Option<Verdict>, now: Instant, gate: &G, charge: G::Charge) {
+        let mut state = self.cache.lock();
         match verdict {
             Some(Verdict::Wrong) => drop(charge),
             // `now` is when the request came: from then on, not from when the hash was done.
             Some(Verdict::Right | Verdict::RightButOutdated) => {
                 gate.give_back(charge);
-                state.prove(self.key, now, self.record.lifetime);
+                state.prove(self.key, now, self.cache.lifetime);
             }
             None => gate.give_back(charge),
         }
-        state.under_way.remove(&self.key);
+        state.pending.remove(&self.key);
         drop(state);
-        let _ = self.flight.set(verdict); // the only one who sets it, but for the drop that follows
+        let _ = self.pending.set(verdict); // the only one who sets it, but for the drop that follows
     }
 }
 
-impl Drop for Leader<'_> {
+impl Drop for Promise<'_> {
     fn drop(&mut self) {
-        if self.flight.get().is_none() {
-            self.record.lock().under_way.remove(&self.key);
-            let _ = self.flight.set(None); // nobody else sets it
+        if self.pending.get().is_none() {
+            self.cache.lock().pending.remove(&self.key);
+            let _ = self.pending.set(None); // nobody else sets it
         }
     }
 }
 
 #[cfg(test)]
-#[path = "record_tests.rs"]
+#[path = "cache_tests.rs"]
 mod tests;
