@@ -2,13 +2,68 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
-//! | `room.rs` | how many may be in here at once, hashing or waiting |
 //! | `cache.rs` | what was just proved right needs no hash, and what is under way not a second one |
+//! | `room.rs` | how many may be in here at once, hashing or waiting |
+//! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
 //!
-//! The hasher holds these, the cost of new hashes, and the limit on memory. So memory is bounded by the number of slots
-//! times the largest block admitted (128 × r × 2^ln), however many clients log in. It counts what it does, so that a
-//! test can say "this cost exactly one hash" without a clock.
+//! The hasher holds these, the cost of new hashes, and the limit on memory. It counts what it does, so that a test can say
+//! "this cost exactly one hash" without a clock.
+//!
+//! # One password, from the call to the verdict
+//!
+//! ```text
+//!  realm                      Hasher              PasswordCache                             Slots
+//!  authenticate.rs,           mod.rs              cache.rs                                  slots.rs
+//!  guessing.rs
+//!    |                           |                      |                                     |
+//!    |-- check(gate, stand_in) ->|                      |                                     |
+//!    |                           |-- check(key, hash) ->|  is it known? here: it is not       |
+//!    |<---------------- gate.reserve() -----------------|  Throttle::charge counts a guess    |
+//!    |                           |                      |  takes a place in the Room          |
+//!    |                           |                      |  the check is Pending               |
+//!    |                           |<------ hash() -------|                                     |
+//!    |<------- stand_in() -------|                      |                                     |
+//!    |                           |-- run(verify) -------------------------------------------->|  waits for a slot, verifies
+//!    |                           |<--------------------- right, or wrong ---------------------|
+//!    |                           |-- Verdict ---------->|  Promise::settle, in one step:      |
+//!    |<--------------- gate.give_back() ----------------|  unless it is wrong                 |
+//!    |                           |                      |  remembers it if it is right        |
+//!    |                           |                      |  tells those who wait for it        |
+//!    |                           |<------ Verdict ------|                                     |
+//!    |<-------- Verdict ---------|                      |                                     |
+//! ```
+//!
+//! Three of these calls go back to whoever called. The gate is asked with the cache's lock held: what is known of a check and whether
+//! one more guess is allowed are one step, so of a hundred that come at once none slips through in between. `hash` is what the hasher
+//! does where the cache has nothing. `stand_in` reads the store, for which only who hashes has a reason.
+//!
+//! What is known ends at the cache: right without a hash if it was proved lately; and if somebody is hashing the same at this moment,
+//! what that one finds, which is waited for in the Room too. Either way the gate is asked, by `peek`, which counts nothing.
+//!
+//! # What a storm of logins can take
+//!
+//! Memory is bounded by this, however many clients log in; options may set other numbers than these defaults.
+//!
+//! | what | at most | in the code |
+//! |---|---|---|
+//! | hashes at once | as many as there are cores | `hashing/mod.rs`: `Slots::new(cores(), Self::DEFAULT_MAX_QUEUE)` |
+//! | the block of one: 128 × r × 2^ln | 64 MiB (16 of a new one) | `hashing/mod.rs`: `DEFAULT_MAX_MEMORY_BYTES: u64 = 64 << 20` |
+//! | the stack of one | 256 KiB | `hashing/slots.rs`: `STACK_BYTES: usize = 256 * 1024` |
+//! | who waits for a slot | 64, and 64 more at remembered addresses | `hashing/mod.rs`: `DEFAULT_MAX_QUEUE: usize = 64` |
+//! | of them, of one address | 2, and 2 more | `hashing/slots.rs`: `MAX_WAITING_PER_ADDRESS: usize = 2` |
+//! | for how long | 5 s | `hashing/slots.rs`: `PATIENCE: Duration = Duration::from_secs(5)` |
+//! | passwords proved lately | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
+//! | the throttle's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `throttle/counters.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
+//! | the bytes that they are saved as | 13 for each place, under 10 MiB | `throttle/saved.rs`: `RECORD_BYTES: usize = 13` |
+//! | connections, with a thread while they wait | 256 | `server/strict/limits.rs`: `max_connections: 256` |
+//! | the stack of such a thread | 512 KiB | `server/strict/limits.rs`: `STACK_BYTES: usize = 512 * 1024` |
+//! | threads on duty besides | as many as there are cores, 2 at least | `server/strict/limits.rs`: `MIN_ON_DUTY: usize = 2` |
+//! | the head of a request | 32 KiB | `server/strict/limits.rs`: `max_head: 32 * 1024` |
+//! | its body | 16 KiB | `http/mod.rs`: `MAX_BODY_BYTES: usize = 16 * 1024` |
+//! | pages of the database | 256 KiB a connection to it | `store/sqlite.rs`: `CACHE_KIB: i64 = 256` |
+//! | such connections: one writes, others read | 1, and as many as there are cores, 4 to 16 | `store/sqlite.rs`: `MIN_READERS: usize = 4`, `MAX_READERS: usize = 16` |
+//!
+//! (The tiny_http loop has four threads, and lets two of them in here: `server/tiny.rs`.)
 
 mod cache;
 mod room;

@@ -1,4 +1,4 @@
-//! The hasher: costs, memory, and how many it lets in.
+//! The hasher: costs, memory, how many it lets in, and whether its documentation is right about that.
 
 use super::*;
 use crate::tests::at_once;
@@ -119,6 +119,28 @@ fn memory_ends_at_the_limit() {
     let stored = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
     let refused = hasher(CHEAP).admit(stored, Generation::FIRST);
     assert!(matches!(refused, Err(HashError::TooMuchMemory { .. })));
+}
+
+#[test]
+fn the_documented_bounds_stand_in_the_code() {
+    let bounds =
+        include_str!("mod.rs").lines().filter(|line| line.starts_with("//! | ")).filter_map(|line| {
+            let (_, in_code) = line.trim_end_matches(" |").rsplit_once(" | ")?;
+            in_code.split_once("`: `")
+        });
+    let mut checked = 0;
+    for (path, constants) in bounds {
+        let path = format!("{}/src/{}", env!("CARGO_MANIFEST_DIR"), path.trim_start_matches('`'));
+        let code = std::fs::read_to_string(&path).unwrap();
+        for constant in constants.trim_end_matches('`').split("`, `") {
+            assert!(
+                code.lines().any(|line| !line.starts_with("//!") && line.contains(constant)),
+                "{path}: {constant}"
+            );
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 18);
 }
 
 #[test]
