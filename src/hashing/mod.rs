@@ -148,7 +148,7 @@ impl Hasher {
     /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn hash(&self, password: &Secret, client: Client) -> Result<String, HashError> {
         let _place = self.room.enter()?;
-        let (password, cost, asker) = (password.clone(), self.cost, Asker { client, is_known: false });
+        let (password, cost, asker) = (password.clone(), self.cost, Asker { client, is_remembered: false });
         let hashed = self.slots.run(asker, move || password::hash(&password, cost))?;
         self.count();
         Ok(hashed?.to_string())
@@ -198,7 +198,7 @@ impl Hasher {
             (None, None) => password::dummy(self.cost)?.into(),
         };
         let is_current = stored.is_current(self.cost);
-        let asker = Asker { client: check.client, is_known: check.is_remembered };
+        let asker = Asker { client: check.client, is_remembered: check.is_remembered };
         let is_right = self.slots.run(asker, move || stored.verify(&password))?;
         self.count();
         Ok(match (is_right && check.stored.is_some(), is_current) {

@@ -2,10 +2,13 @@
 //!
 //! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. Whoever
 //! finds the queue full, or waits too long for a slot, is told to come again; meanwhile nothing is held that
-//! others need. One address gets only a few places in the queue, so that it can't fill it for everybody else; and users at
-//! an address from which they have logged in before have places of their own, as many again, of the queue and of each
-//! address, and every other turn: no number of strangers stands in their way, in the same house neither. The threads have a
-//! low priority: a storm of logins must not slow down those who show tokens.
+//! others need.
+//!
+//! An address has two places in the queue. Users at an address that they have logged in from before have a queue of the same
+//! size beside it, with two places an address too, and every other turn is theirs; so strangers can't hold them up, not even
+//! from the same house. This machine may have any number: behind a proxy that stands here, everybody has its address.
+//!
+//! The threads have a low priority: a storm of logins must not slow down those who show tokens.
 
 use crate::blocking;
 use crate::client::{Client, Prefix};
@@ -67,7 +70,7 @@ struct Queue {
     threads: usize,
     idle_threads: usize,
     /// Whose turn it was last.
-    was_known: bool,
+    was_remembered: bool,
     is_closed: bool,
 }
 
@@ -76,14 +79,14 @@ struct Queue {
 pub(super) struct Asker {
     pub(super) client: Client,
     /// Whether it is a user at an address from which that user has logged in before, as far as the name tells.
-    pub(super) is_known: bool,
+    pub(super) is_remembered: bool,
 }
 
 struct Queued {
     number: u64,
     /// `None` for this machine: behind an app or a proxy that stands here, everybody has that address.
     asked_by: Option<Prefix>,
-    is_known: bool,
+    is_remembered: bool,
     job: Job,
 }
 
@@ -142,22 +145,23 @@ impl Slots {
         result.or_else(|panicked| panic::resume_unwind(panicked))
     }
 
-    fn enqueue(&self, Asker { client, is_known }: Asker, job: Job) -> Result<u64, NoSlot> {
+    fn enqueue(&self, Asker { client, is_remembered }: Asker, job: Job) -> Result<u64, NoSlot> {
         let asked_by = if client.is_local() { None } else { Some(client.prefix()) };
         let mut queue = self.shared.lock();
         if queue.jobs.len() >= queue.idle_threads && queue.threads < self.count {
             self.spawn(&mut queue);
         }
         // Those who will be taken at once don't count as waiting.
-        if queue.threads == 0 || queue.waiting(is_known) >= queue.idle_threads + self.max_queue {
+        if queue.threads == 0 || queue.waiting(is_remembered) >= queue.idle_threads + self.max_queue {
             return Err(NoSlot);
         }
-        if asked_by.is_some_and(|address| queue.waiting_of(address, is_known) >= MAX_WAITING_PER_ADDRESS) {
+        if asked_by.is_some_and(|address| queue.waiting_of(address, is_remembered) >= MAX_WAITING_PER_ADDRESS)
+        {
             return Err(NoSlot);
         }
         let number = queue.next_number;
         queue.next_number = number.wrapping_add(1);
-        queue.jobs.push_back(Queued { number, asked_by, is_known, job });
+        queue.jobs.push_back(Queued { number, asked_by, is_remembered, job });
         drop(queue);
         self.shared.arrived.notify_one();
         Ok(number)
@@ -183,23 +187,25 @@ impl Slots {
 
 impl Queue {
     /// How many of a kind are in the queue.
-    fn waiting(&self, is_known: bool) -> usize {
-        self.jobs.iter().filter(|queued| queued.is_known == is_known).count()
+    fn waiting(&self, is_remembered: bool) -> usize {
+        self.jobs.iter().filter(|queued| queued.is_remembered == is_remembered).count()
     }
 
     /// The oldest of the kind whose turn it is, or else the oldest.
     fn take(&mut self) -> Option<Job> {
-        let turn = !self.was_known;
-        let position = self.jobs.iter().position(|queued| queued.is_known == turn).unwrap_or(0);
+        let turn = !self.was_remembered;
+        let position = self.jobs.iter().position(|queued| queued.is_remembered == turn).unwrap_or(0);
         let queued = self.jobs.remove(position)?;
-        self.was_known = queued.is_known;
+        self.was_remembered = queued.is_remembered;
         Some(queued.job)
     }
 
     /// How many of this address and kind wait, beside those who will be taken at once.
-    fn waiting_of(&self, address: Prefix, is_known: bool) -> usize {
+    fn waiting_of(&self, address: Prefix, is_remembered: bool) -> usize {
         let waiting = self.jobs.iter().skip(self.idle_threads);
-        waiting.filter(|queued| queued.asked_by == Some(address) && queued.is_known == is_known).count()
+        waiting
+            .filter(|queued| queued.asked_by == Some(address) && queued.is_remembered == is_remembered)
+            .count()
     }
 }
 
@@ -242,10 +248,10 @@ mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::Barrier;
 
-    const LOCAL: Asker = Asker { client: Client::Local, is_known: false };
+    const LOCAL: Asker = Asker { client: Client::Local, is_remembered: false };
 
     fn stranger(client: Client) -> Asker {
-        Asker { client, is_known: false }
+        Asker { client, is_remembered: false }
     }
 
     /// Occupies every slot until it is told to stop.
@@ -353,14 +359,19 @@ mod tests {
     }
 
     #[test]
-    fn strangers_behind_the_same_address_don_t_take_the_places_of_who_is_known_there() {
+    fn strangers_behind_the_same_address_don_t_take_the_places_of_who_is_remembered_there() {
         let slots = Arc::new(Slots::new(1, 100));
         let gate = Arc::new(Barrier::new(2));
         let holders = occupy(&slots, &gate);
         let household = Client::Ip("192.0.2.1".parse().unwrap());
-        let try_to_wait = |is_known| slots.enqueue(Asker { client: household, is_known }, Box::new(|| ()));
-        for (is_known, waits) in [(false, [true, true, false]), (true, [true, true, false])] {
-            assert_eq!(waits.map(|_| try_to_wait(is_known).is_ok()), waits, "known: {is_known}");
+        let try_to_wait =
+            |is_remembered| slots.enqueue(Asker { client: household, is_remembered }, Box::new(|| ()));
+        for (is_remembered, waits) in [(false, [true, true, false]), (true, [true, true, false])] {
+            assert_eq!(
+                waits.map(|_| try_to_wait(is_remembered).is_ok()),
+                waits,
+                "remembered: {is_remembered}"
+            );
         }
         gate.wait();
         for holder in holders {
@@ -379,19 +390,19 @@ mod tests {
     }
 
     #[test]
-    fn strangers_don_t_stand_in_the_way_of_who_is_known() {
+    fn strangers_don_t_stand_in_the_way_of_who_is_remembered() {
         let slots = Arc::new(Slots::new(1, 2));
         let gate = Arc::new(Barrier::new(2));
         let holders = occupy(&slots, &gate);
         let order = Arc::new(Mutex::new(Vec::new()));
-        let wait = |name: &'static str, is_known| {
+        let wait = |name: &'static str, is_remembered| {
             let order = order.clone();
             let job = move || order.lock().unwrap().push(name);
-            slots.enqueue(Asker { client: Client::Local, is_known }, Box::new(job)).is_ok()
+            slots.enqueue(Asker { client: Client::Local, is_remembered }, Box::new(job)).is_ok()
         };
         assert!(wait("first stranger", false) && wait("second stranger", false));
         assert!(!wait("third stranger", false), "the queue is full of strangers");
-        assert!(wait("known", true) && wait("also known", true));
+        assert!(wait("remembered", true) && wait("also remembered", true));
         assert!(!wait("one too many", true));
         gate.wait();
         for holder in holders {
@@ -401,6 +412,6 @@ mod tests {
             thread::yield_now();
         }
         let order = order.lock().unwrap().clone();
-        assert_eq!(order, ["known", "first stranger", "also known", "second stranger"]);
+        assert_eq!(order, ["remembered", "first stranger", "also remembered", "second stranger"]);
     }
 }

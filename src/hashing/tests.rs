@@ -19,7 +19,7 @@ impl Hasher {
                     taken.wait();
                     done.wait();
                 };
-                scope.spawn(|| self.slots.run(Asker { client: LOCAL, is_known: false }, hold).unwrap());
+                scope.spawn(|| self.slots.run(Asker { client: LOCAL, is_remembered: false }, hold).unwrap());
             }
             taken.wait();
             let result = work();
