@@ -53,7 +53,7 @@
 //! | of them, of one address | 2, and 2 more | `hashing/slots.rs`: `MAX_WAITING_PER_ADDRESS: usize = 2` |
 //! | for how long | 5 s | `hashing/slots.rs`: `PATIENCE: Duration = Duration::from_secs(5)` |
 //! | passwords proved lately | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
-//! | the throttle's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `throttle/counters.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
+//! | the throttle's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `throttle/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
 //! | the bytes that they are saved as | 13 for each place, under 10 MiB | `throttle/saved.rs`: `RECORD_BYTES: usize = 13` |
 //! | connections, with a thread while they wait | 256 | `server/strict/limits.rs`: `max_connections: 256` |
 //! | the stack of such a thread | 512 KiB | `server/strict/limits.rs`: `STACK_BYTES: usize = 512 * 1024` |

@@ -24,7 +24,7 @@
 //!
 //! Registrations and look-ups of users are counted per address in the same way, all of them.
 //!
-//! Everything is of a fixed size, whatever is sent; see `counters.rs` for how, and for what a collision can do: it
+//! Everything is of a fixed size, whatever is sent; see `table.rs` for how, and for what a collision can do: it
 //! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger. (Somebody
 //! with thousands of users of their own, each kept at its limit, may delay a few known ones.)
 //! The counters run on monotonic time. They are saved every 10 seconds and at the end, so a killed server forgets 10
@@ -33,12 +33,15 @@
 //! | file | what |
 //! |---|---|
 //! | `rules.rs` | how often each thing may be done |
-//! | `counters.rs` | one table of counters |
+//! | `table.rs` | one table, of the counters of one kind: what a key has poured into it, and how that runs out |
 //! | `saved.rs` | all tables as bytes, and back |
+//!
+//! There is a `Kind` of counter for each thing that is counted; each kind has a `Table` of its own; a `Key`, of a client's
+//! address, a name, or both, has its counter in some places of its kind's table.
 
-mod counters;
 mod rules;
 mod saved;
+mod table;
 
 pub use rules::{Allowance, Rules};
 pub use saved::SavedError;
@@ -50,9 +53,9 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use counters::{Counters, Key, Millis};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
+use table::{Key, Millis, Table};
 
 /// A /48 of IPv6 is a house or an office: so many times what one address may.
 const NETWORK_TIMES: u64 = 16;
@@ -88,10 +91,10 @@ pub struct Count {
     pub forgotten_in: Duration,
 }
 
-/// The tables, one a kind of counter. The numbers stand in saved counters: none is used again for something else.
+/// What is counted apart. The numbers stand in saved counters: none is used again for something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Table {
+enum Kind {
     Address = 0,
     User = 1,
     UserAndAddress = 2,
@@ -100,18 +103,13 @@ enum Table {
     Lookups = 5,
 }
 
-const TABLES: [Table; 6] = [
-    Table::Address,
-    Table::User,
-    Table::UserAndAddress,
-    Table::Remembered,
-    Table::Registrations,
-    Table::Lookups,
-];
+const KINDS: [Kind; 6] =
+    [Kind::Address, Kind::User, Kind::UserAndAddress, Kind::Remembered, Kind::Registrations, Kind::Lookups];
 
-type Tables = [Counters; TABLES.len()];
+/// One of each kind, in the order of [`KINDS`].
+type Tables = [Table; KINDS.len()];
 
-impl Table {
+impl Kind {
     /// What it counts.
     fn what(self) -> &'static str {
         match self {
@@ -124,11 +122,11 @@ impl Table {
         }
     }
 
-    fn of(self, tables: &Tables) -> &Counters {
+    fn table(self, tables: &Tables) -> &Table {
         tables.get(self as usize).expect("there is one of each kind")
     }
 
-    fn of_mut(self, tables: &mut Tables) -> &mut Counters {
+    fn table_mut(self, tables: &mut Tables) -> &mut Table {
         tables.get_mut(self as usize).expect("there is one of each kind")
     }
 }
@@ -148,18 +146,11 @@ impl fmt::Debug for Throttle {
     }
 }
 
-/// One counter: a key in a table.
-#[derive(Clone, Copy)]
-struct Counter {
-    table: Table,
-    key: Key,
-}
-
 /// A check that was charged. Dropped, it stays charged: what ends in a panic was a guess too.
 #[must_use = "a charge that is dropped stays"]
 pub struct Charged<'a> {
     throttle: &'a Throttle,
-    counters: Vec<Counter>,
+    keys: Vec<Key>,
     at: Millis,
     /// How often the counters had been saved by then.
     saves: u64,
@@ -167,7 +158,7 @@ pub struct Charged<'a> {
 
 impl fmt::Debug for Charged<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Charged({} counters)", self.counters.len())
+        write!(f, "Charged({} keys)", self.keys.len())
     }
 }
 
@@ -175,13 +166,13 @@ impl Throttle {
     /// A throttle with empty counters. The key decides who collides with whom: counters that were saved under one key
     /// mean nothing under another.
     pub fn new(rules: &Rules, key: SigningKey, now: Instant) -> Self {
-        let tables = TABLES.map(|table| {
-            Counters::new(match table {
-                Table::Address => rules.guesses_per_address,
-                Table::User => rules.guesses_per_user,
-                Table::UserAndAddress | Table::Remembered => rules.guesses_per_user_and_address,
-                Table::Registrations => rules.registrations_per_address,
-                Table::Lookups => rules.lookups_per_address,
+        let tables = KINDS.map(|kind| {
+            Table::new(match kind {
+                Kind::Address => rules.guesses_per_address,
+                Kind::User => rules.guesses_per_user,
+                Kind::UserAndAddress | Kind::Remembered => rules.guesses_per_user_and_address,
+                Kind::Registrations => rules.registrations_per_address,
+                Kind::Lookups => rules.lookups_per_address,
             })
         });
         Self {
@@ -198,7 +189,7 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`].
     pub fn peek(&self, guess: &Guess<'_>, now: Instant) -> Result<(), Throttled> {
-        admit(&self.lock(), &self.counters_of(guess), self.millis(now))
+        admit(&self.lock(), &self.keys_of(guess), self.millis(now))
     }
 
     /// Charges the check of a password, before it is made.
@@ -206,7 +197,7 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`]; nothing was charged then.
     pub fn charge(&self, guess: &Guess<'_>, now: Instant) -> Result<Charged<'_>, Throttled> {
-        self.charge_all(self.counters_of(guess), now)
+        self.charge_all(self.keys_of(guess), now)
     }
 
     /// Charges a registration, before it is made.
@@ -214,7 +205,7 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`]; nothing was charged then.
     pub fn charge_registration(&self, client: Client, now: Instant) -> Result<Charged<'_>, Throttled> {
-        self.charge_all(self.per_address(Table::Registrations, client).collect(), now)
+        self.charge_all(self.per_address(Kind::Registrations, client).collect(), now)
     }
 
     /// Charges a look-up of a user.
@@ -222,36 +213,35 @@ impl Throttle {
     /// # Errors
     /// [`Throttled`].
     pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), Throttled> {
-        self.charge_all(self.per_address(Table::Lookups, client).collect(), now).map(drop)
+        self.charge_all(self.per_address(Kind::Lookups, client).collect(), now).map(drop)
     }
 
-    /// What this guess is charged to.
-    fn counters_of(&self, guess: &Guess<'_>) -> Vec<Counter> {
+    /// What this guess is counted under.
+    fn keys_of(&self, guess: &Guess<'_>) -> Vec<Key> {
         let Guess { client, username, is_remembered } = *guess;
         if is_remembered {
             // Neither the address's counter nor the name's: other people fill those.
-            return [self.pair_counter(Table::Remembered, client, username)].into();
+            return [self.pair_key(Kind::Remembered, client, username)].into();
         }
         let name = [
-            self.counter(Table::User, &[username.as_bytes()], 1),
-            self.pair_counter(Table::UserAndAddress, client, username),
+            self.key(Kind::User, &[username.as_bytes()], 1),
+            self.pair_key(Kind::UserAndAddress, client, username),
         ];
-        self.per_address(Table::Address, client).chain(name).collect()
+        self.per_address(Kind::Address, client).chain(name).collect()
     }
 
     /// The address, and the network if it has one.
-    fn per_address(&self, table: Table, client: Client) -> impl Iterator<Item = Counter> {
-        let network =
-            client.network().map(|network| self.counter(table, &[&network.to_bytes()], NETWORK_TIMES));
-        [self.counter(table, &[&client.prefix().to_bytes()], 1)].into_iter().chain(network)
+    fn per_address(&self, kind: Kind, client: Client) -> impl Iterator<Item = Key> {
+        let network = client.network().map(|network| self.key(kind, &[&network.to_bytes()], NETWORK_TIMES));
+        [self.key(kind, &[&client.prefix().to_bytes()], 1)].into_iter().chain(network)
     }
 
-    fn pair_counter(&self, table: Table, client: Client, username: &str) -> Counter {
-        self.counter(table, &[&client.prefix().to_bytes(), username.as_bytes()], 1)
+    fn pair_key(&self, kind: Kind, client: Client, username: &str) -> Key {
+        self.key(kind, &[&client.prefix().to_bytes(), username.as_bytes()], 1)
     }
 
-    fn counter(&self, table: Table, parts: &[&[u8]], times: u64) -> Counter {
-        Counter { table, key: Key::new(&self.keyed_hash(table as u8, parts), times) }
+    fn key(&self, kind: Kind, parts: &[&[u8]], times: u64) -> Key {
+        Key::new(kind, &self.keyed_hash(kind as u8, parts), times)
     }
 
     /// What kind of thing comes first, and a prefix always has the same length: no two things give the same bytes. (Not
@@ -261,27 +251,27 @@ impl Throttle {
     }
 
     /// In one step: all counters have room, or none is charged.
-    fn charge_all(&self, counters: Vec<Counter>, now: Instant) -> Result<Charged<'_>, Throttled> {
+    fn charge_all(&self, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, Throttled> {
         let (mut tables, at) = (self.lock(), self.millis(now));
-        admit(&tables, &counters, at)?;
-        for Counter { table, key } in &counters {
-            table.of_mut(&mut tables).begin(*key);
+        admit(&tables, &keys, at)?;
+        for key in &keys {
+            key.kind.table_mut(&mut tables).begin(*key);
         }
         let saves = self.saves.load(Ordering::Acquire);
-        Ok(Charged { throttle: self, counters, at, saves })
+        Ok(Charged { throttle: self, keys, at, saves })
     }
 
     /// What stands for a user at an address, wherever both are stored: by itself it tells neither.
     pub fn mark(&self, client: Client, username: &str) -> AddressMark {
-        const MARK: u8 = u8::MAX; // no table's number
+        const MARK: u8 = u8::MAX; // no kind's number
         let hash = self.keyed_hash(MARK, &[&client.prefix().to_bytes(), username.as_bytes()]);
         hash.first_chunk().copied().unwrap_or_default()
     }
 
     /// How many wrong passwords count for a name.
     pub fn count_of(&self, username: &str, now: Instant) -> Count {
-        let key = self.counter(Table::User, &[username.as_bytes()], 1).key;
-        let (failures, allowed, left) = Table::User.of(&self.lock()).read(key, self.millis(now));
+        let key = self.key(Kind::User, &[username.as_bytes()], 1);
+        let (failures, allowed, left) = Kind::User.table(&self.lock()).read(key, self.millis(now));
         Count { failures, allowed, forgotten_in: Duration::from_millis(left) }
     }
 
@@ -296,12 +286,12 @@ impl Throttle {
 }
 
 /// Whether every counter has room for one more; else how long until they have.
-fn admit(tables: &Tables, counters: &[Counter], at: Millis) -> Result<(), Throttled> {
-    let wait = |Counter { table, key }: &Counter| Some((table.of(tables).admits(*key, at).err()?, *table));
-    match counters.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
+fn admit(tables: &Tables, keys: &[Key], at: Millis) -> Result<(), Throttled> {
+    let wait = |key: &Key| Some((key.kind.table(tables).admits(*key, at).err()?, key.kind));
+    match keys.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
         None => Ok(()),
-        Some((millis, table)) => {
-            Err(Throttled { retry_after: Duration::from_millis(millis), what: table.what() })
+        Some((millis, kind)) => {
+            Err(Throttled { retry_after: Duration::from_millis(millis), what: kind.what() })
         }
     }
 }
@@ -310,8 +300,8 @@ impl Charged<'_> {
     /// The password was right, or nobody could tell: the check counts for nothing.
     pub fn give_back(mut self) {
         let mut tables = self.throttle.lock();
-        for Counter { table, key } in self.counters.drain(..) {
-            table.of_mut(&mut tables).give_back(key);
+        for key in self.keys.drain(..) {
+            key.kind.table_mut(&mut tables).give_back(key);
         }
         // What was saved meanwhile counts this check as failed.
         if self.throttle.saves.load(Ordering::Acquire) != self.saves {
@@ -322,12 +312,12 @@ impl Charged<'_> {
 
 impl Drop for Charged<'_> {
     fn drop(&mut self) {
-        if self.counters.is_empty() {
+        if self.keys.is_empty() {
             return; // given back
         }
         let mut tables = self.throttle.lock();
-        for Counter { table, key } in self.counters.drain(..) {
-            table.of_mut(&mut tables).settle(key, self.at);
+        for key in self.keys.drain(..) {
+            key.kind.table_mut(&mut tables).settle(key, self.at);
         }
         self.throttle.has_changed.store(true, Ordering::Release);
     }

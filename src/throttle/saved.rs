@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! 1, ROWS, WIDTH as 4 bytes          a version, and the shape of the tables
-//! table, place, level                1, 4 and 8 bytes, for each place that holds something
+//! kind, place, level                 1, 4 and 8 bytes, for each place that holds something
 //! ```
 //!
 //! All numbers are big-endian, levels are milliseconds of running out. Which name or address stands where, only the
 //! key tells, and only by trying.
 
-use super::counters::{Millis, ROWS, WIDTH};
-use super::{TABLES, Table, Throttle};
+use super::table::{Millis, ROWS, WIDTH};
+use super::{KINDS, Kind, Table, Throttle};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -55,9 +55,9 @@ impl Throttle {
         let (tables, now) = (self.lock(), self.millis(now));
         self.saves.fetch_add(1, Ordering::AcqRel);
         let mut saved = head().to_vec();
-        for (table, counters) in TABLES.iter().zip(tables.iter()) {
-            for (place, level) in counters.levels(now) {
-                saved.push(*table as u8);
+        for (kind, table) in KINDS.iter().zip(tables.iter()) {
+            for (place, level) in table.levels(now) {
+                saved.push(*kind as u8);
                 saved.extend(u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes());
                 saved.extend(level.to_be_bytes());
             }
@@ -77,9 +77,9 @@ impl Throttle {
         let records: Vec<_> = records.iter().map(parse).collect::<Option<_>>().ok_or(SavedError)?;
         let elapsed = Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX);
         let (mut tables, now) = (self.lock(), self.millis(now));
-        tables.iter_mut().for_each(super::Counters::clear);
-        for (table, place, level) in records {
-            table.of_mut(&mut tables).fill(place, level.saturating_sub(elapsed), now);
+        tables.iter_mut().for_each(Table::clear);
+        for (kind, place, level) in records {
+            kind.table_mut(&mut tables).fill(place, level.saturating_sub(elapsed), now);
         }
         self.has_changed.store(false, Ordering::Release);
         Ok(())
@@ -91,12 +91,12 @@ impl Throttle {
     }
 }
 
-/// Table, place, level.
-fn parse(record: &[u8; RECORD_BYTES]) -> Option<(Table, usize, Millis)> {
-    let (table, rest) = record.split_first()?;
+/// Kind, place, level.
+fn parse(record: &[u8; RECORD_BYTES]) -> Option<(Kind, usize, Millis)> {
+    let (kind, rest) = record.split_first()?;
     let (place, level) = rest.split_first_chunk()?;
-    let table = *TABLES.get(usize::from(*table))?;
+    let kind = *KINDS.get(usize::from(*kind))?;
     let place = usize::try_from(u32::from_be_bytes(*place)).ok()?;
     let level = Millis::from_be_bytes(*level.first_chunk()?);
-    (place < ROWS * WIDTH).then_some((table, place, level))
+    (place < ROWS * WIDTH).then_some((kind, place, level))
 }

@@ -194,10 +194,10 @@ fn memory_does_not_grow() {
         drop(throttle.charge(&Guess { client, username: &username, is_remembered: false }, now));
     }
     // Nothing is pending, and whatever is held stands in places, of which there is a fixed number.
-    let places = TABLES.len() * counters::ROWS * counters::WIDTH;
+    let places = KINDS.len() * table::ROWS * table::WIDTH;
     assert!(throttle.save(now).len() <= 6 + 13 * places);
-    for (counters, table) in throttle.lock().iter().zip(TABLES) {
-        assert_eq!(counters.pending_places(), 0, "{table:?}");
+    for (table, kind) in throttle.lock().iter().zip(KINDS) {
+        assert_eq!(table.pending_places(), 0, "{kind:?}");
     }
 }
 

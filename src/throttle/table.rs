@@ -1,4 +1,4 @@
-//! One table of counters: of a fixed size, never evicting, never counting too little.
+//! One table, of the counters of one kind: of a fixed size, never evicting, never counting too little.
 //!
 //! A counter is a leaky bucket (the generic cell rate algorithm of ITU-T I.371, which telephone networks count cells
 //! by): each guess pours in the time after which one more is allowed, time itself lets it run out, and what doesn't
@@ -10,7 +10,7 @@
 //! its places, and never less. Nothing is ever thrown out to make room: whoever could flood the table would otherwise
 //! wash their own guesses out of it.
 
-use super::Allowance;
+use super::{Allowance, Kind};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -26,26 +26,27 @@ pub(super) type Millis = u64;
 /// Where a key's counter stands, in each row.
 type Places = [usize; ROWS];
 
-/// What is counted under.
+/// What is counted under: its counter's kind, and where that counter stands in the kind's table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
+    pub(super) kind: Kind,
     places: Places,
     /// How many times the allowance this key has.
     times: u64,
 }
 
 impl Key {
-    /// The key of this keyed hash, with so many times the allowance.
-    pub(super) fn new(hash: &[u8; 32], times: u64) -> Self {
+    /// The key of this kind and keyed hash, with so many times the allowance.
+    pub(super) fn new(kind: Kind, hash: &[u8; 32], times: u64) -> Self {
         let mut words =
             hash.chunks_exact(4).map(|word| word.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
         let places = core::array::from_fn(|row| row * WIDTH + words.next().unwrap_or(0) % WIDTH);
-        Self { places, times }
+        Self { kind, places, times }
     }
 }
 
 /// A table.
-pub(super) struct Counters {
+pub(super) struct Table {
     /// What a counter holds, in milliseconds of running out.
     capacity: Millis,
     /// What one guess pours in.
@@ -57,7 +58,7 @@ pub(super) struct Counters {
     pending: BTreeMap<usize, Millis>,
 }
 
-impl Counters {
+impl Table {
     pub(super) fn new(allowance: Allowance) -> Self {
         let cost = Millis::try_from(allowance.every.as_millis()).unwrap_or(Millis::MAX).max(1);
         Self {
@@ -69,7 +70,7 @@ impl Counters {
     }
 
     /// Whether one more guess fits; else how long it takes until it does.
-    pub(super) fn admits(&self, Key { places, times }: Key, now: Millis) -> Result<(), Millis> {
+    pub(super) fn admits(&self, Key { places, times, .. }: Key, now: Millis) -> Result<(), Millis> {
         let needed = self.level(places, now).saturating_add(self.cost(times));
         if needed <= self.capacity { Ok(()) } else { Err(needed - self.capacity) }
     }
@@ -89,13 +90,13 @@ impl Counters {
     }
 
     /// How many guesses a counter holds, of how many, and how long until it is empty.
-    pub(super) fn read(&self, Key { places, times }: Key, now: Millis) -> (u64, u64, Millis) {
+    pub(super) fn read(&self, Key { places, times, .. }: Key, now: Millis) -> (u64, u64, Millis) {
         let (level, cost) = (self.level(places, now), self.cost(times));
         (level.div_ceil(cost), self.capacity / cost, level)
     }
 
     /// A guess is being checked.
-    pub(super) fn begin(&mut self, Key { places, times }: Key) {
+    pub(super) fn begin(&mut self, Key { places, times, .. }: Key) {
         let cost = self.cost(times);
         for place in places {
             let pending = self.pending.entry(place).or_default();
@@ -104,7 +105,7 @@ impl Counters {
     }
 
     /// A guess that was being checked has come to nothing, or was right.
-    pub(super) fn give_back(&mut self, Key { places, times }: Key) {
+    pub(super) fn give_back(&mut self, Key { places, times, .. }: Key) {
         let cost = self.cost(times);
         for place in places {
             if let Some(pending) = self.pending.get_mut(&place) {
@@ -161,79 +162,79 @@ mod tests {
     use core::time::Duration;
 
     const SECOND: Millis = 1_000;
-    const A: Key = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 1], times: 1 };
+    const A: Key = Key { kind: Kind::User, places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 1], times: 1 };
 
     /// Three at once, then one every ten seconds.
-    fn counters() -> Counters {
-        Counters::new(Allowance { burst: 3, every: Duration::from_secs(10) })
+    fn table() -> Table {
+        Table::new(Allowance { burst: 3, every: Duration::from_secs(10) })
     }
 
     /// A wrong guess, if it is allowed.
-    fn guess(counters: &mut Counters, key: Key, now: Millis) -> Result<(), Millis> {
-        counters.admits(key, now)?;
-        counters.begin(key);
-        counters.settle(key, now);
+    fn guess(table: &mut Table, key: Key, now: Millis) -> Result<(), Millis> {
+        table.admits(key, now)?;
+        table.begin(key);
+        table.settle(key, now);
         Ok(())
     }
 
     #[test]
     fn so_many_at_once_then_one_every_so_often() {
-        let mut counters = counters();
+        let mut table = table();
         for _ in 0..3 {
-            assert_eq!(guess(&mut counters, A, 0), Ok(()));
+            assert_eq!(guess(&mut table, A, 0), Ok(()));
         }
-        assert_eq!(guess(&mut counters, A, 0), Err(10 * SECOND));
-        assert_eq!(guess(&mut counters, A, 10 * SECOND - 1), Err(1));
-        assert_eq!(guess(&mut counters, A, 10 * SECOND), Ok(()));
-        assert_eq!(guess(&mut counters, A, 10 * SECOND), Err(10 * SECOND));
-        assert_eq!(counters.read(A, 10 * SECOND), (3, 3, 30 * SECOND));
-        assert_eq!(counters.read(A, 40 * SECOND), (0, 3, 0), "and all is forgotten");
+        assert_eq!(guess(&mut table, A, 0), Err(10 * SECOND));
+        assert_eq!(guess(&mut table, A, 10 * SECOND - 1), Err(1));
+        assert_eq!(guess(&mut table, A, 10 * SECOND), Ok(()));
+        assert_eq!(guess(&mut table, A, 10 * SECOND), Err(10 * SECOND));
+        assert_eq!(table.read(A, 10 * SECOND), (3, 3, 30 * SECOND));
+        assert_eq!(table.read(A, 40 * SECOND), (0, 3, 0), "and all is forgotten");
     }
 
     #[test]
     fn a_network_has_as_many_as_it_has_times() {
-        let mut counters = counters();
+        let mut table = table();
         let network = Key { times: 16, ..A };
         for _ in 0..48 {
-            assert_eq!(guess(&mut counters, network, 0), Ok(()));
+            assert_eq!(guess(&mut table, network, 0), Ok(()));
         }
-        assert_eq!(guess(&mut counters, network, 0), Err(625));
-        assert_eq!(counters.read(network, 0), (48, 48, 30 * SECOND));
+        assert_eq!(guess(&mut table, network, 0), Err(625));
+        assert_eq!(table.read(network, 0), (48, 48, 30 * SECOND));
     }
 
     #[test]
     fn what_is_being_checked_counts_and_does_not_run_out() {
-        let mut counters = counters();
+        let mut table = table();
         for _ in 0..3 {
-            counters.begin(A);
+            table.begin(A);
         }
-        assert_eq!(counters.admits(A, 60 * SECOND), Err(10 * SECOND), "however long it takes");
-        counters.settle(A, 0);
-        counters.give_back(A);
-        counters.give_back(A);
+        assert_eq!(table.admits(A, 60 * SECOND), Err(10 * SECOND), "however long it takes");
+        table.settle(A, 0);
+        table.give_back(A);
+        table.give_back(A);
         assert_eq!(
-            counters.read(A, 5 * SECOND),
+            table.read(A, 5 * SECOND),
             (1, 3, 5 * SECOND),
             "the wrong one counts from when it was made"
         );
-        assert!(counters.pending.is_empty());
+        assert!(table.pending.is_empty());
     }
 
     #[test]
     fn sharing_some_places_is_not_noticed_and_sharing_all_delays() {
-        let mut counters = counters();
+        let mut table = table();
         for _ in 0..3 {
-            assert_eq!(guess(&mut counters, A, 0), Ok(()));
+            assert_eq!(guess(&mut table, A, 0), Ok(()));
         }
-        let beside = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 2], times: 1 };
-        assert_eq!(guess(&mut counters, beside, 0), Ok(()), "the other place is empty");
-        assert!(guess(&mut counters, A, 0).is_err());
+        let beside = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 2], ..A };
+        assert_eq!(guess(&mut table, beside, 0), Ok(()), "the other place is empty");
+        assert!(guess(&mut table, A, 0).is_err());
     }
 
     #[test]
     fn a_key_has_a_place_in_each_row() {
         for byte in 0..=255 {
-            for (row, place) in Key::new(&[byte; 32], 1).places.into_iter().enumerate() {
+            for (row, place) in Key::new(Kind::User, &[byte; 32], 1).places.into_iter().enumerate() {
                 assert!((row * WIDTH..(row + 1) * WIDTH).contains(&place));
             }
         }
