@@ -1,7 +1,7 @@
 //! Import: many users at once, all of them or none; and reading the users of the Flask original's database.
 
+use super::columns::{integer, seconds};
 use super::sqlite::{self, is_unique_violation};
-use super::users::{integer, seconds};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};

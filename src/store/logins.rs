@@ -3,7 +3,8 @@
 //! An address is known by its mark, which whoever asks makes from it under [`Store::throttle_key`]: the store
 //! can tell whether an address is remembered, and nobody can read there where a user lives.
 
-use super::users::{optional_moment, seconds, select_user, unsigned, user};
+use super::columns::{optional_moment, seconds, unsigned};
+use super::users::{select_user, user};
 use super::{Store, StoreError, User};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;

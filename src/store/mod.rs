@@ -14,34 +14,42 @@
 //! | `sqlite.rs` | connections, and SQLite's errors as ours |
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
+//! | `columns.rs` | SQLite's integers as our numbers, and back |
 //! | `users.rs` | the operations on users |
 //! | `import.rs` | many users at once; the users of the Flask original's database |
 //! | `logins.rs` | what decides about a login, and from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
-//! | `realm.rs` | what holds for everybody, and the signing keys |
+//! | `realm.rs` | what holds for everybody |
+//! | `signing_keys.rs` | what is known of signing keys |
 //! | `backup.rs` | a copy of the database, made while others write to it |
 //! | `restore.rs` | a copy takes the database's place, and undoes no revocation |
-//! | `check_up.rs` | is everything in the database sound, and what of it lies in the future; the way back from there |
+//! | `check_up.rs` | is everything in the database sound, and what of it lies in the future |
+//! | `reset_clock.rs` | the way back from there |
 
 mod backup;
 mod check_up;
+mod columns;
 mod files;
 mod import;
 mod lock;
 mod logins;
 mod realm;
+mod reset_clock;
 mod restore;
 mod schema;
+mod signing_keys;
 mod sqlite;
 mod throttle;
 mod users;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
-pub use check_up::{Ahead, CheckUp, check_up, reset_clock};
+pub use check_up::{Ahead, CheckUp, check_up};
 pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
 pub use logins::{LoginNotes, LoginSubject};
-pub use realm::{SAVE_EVERY, SigningKeyUse};
+pub use realm::SAVE_EVERY;
+pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
+pub use signing_keys::SigningKeyUse;
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 

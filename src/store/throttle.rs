@@ -4,7 +4,7 @@
 //! replace them meanwhile. So that the server neither overwrites what the command did nor has to read them all the
 //! time, there is an epoch: each replacing adds one to it, a save is for one epoch only, and every login reads it.
 
-use super::users::{integer, moment, seconds, unsigned};
+use super::columns::{integer, moment, seconds, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::vec::Vec;
