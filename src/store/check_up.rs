@@ -18,7 +18,8 @@ pub struct CheckUp {
     pub newest_version: i64,
     /// What lies in the future; `None` in an older version, which the next start brings up to date.
     pub ahead: Option<Ahead>,
-    /// Who last spoke for others without being a trusted proxy, an address or `unix`, and when.
+    /// Who first spoke for others without being a trusted proxy since a server last started here, an address or `unix`,
+    /// and when.
     pub undeclared_proxy: Option<(String, UnixTime)>,
 }
 

@@ -64,7 +64,8 @@ impl Store {
         })
     }
 
-    /// Notes who spoke for others without being a trusted proxy: `peer` is an address, or `unix`.
+    /// Notes who spoke for others without being a trusted proxy, in the place of whoever was noted before: `peer` is an
+    /// address, or `unix`.
     ///
     /// # Errors
     /// [`StoreError`].
