@@ -23,14 +23,21 @@ pub fn announce() -> bool {
     LENDER.with_borrow(|lender| lender.as_ref().is_none_or(|hear| hear()))
 }
 
-/// Locks; with a word before, where it has to wait. What was being changed when a thread panicked is taken as it is.
+/// Locks what is never held for long: for a few steps, and never while a client, a hash or the database is waited for. So nothing is
+/// said before. What was being changed when a thread panicked is taken as it is.
+pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks what may be held for longer; with a word before, where it has to wait. What was being changed when a thread panicked is
+/// taken as it is.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     match mutex.try_lock() {
         Ok(guard) => guard,
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => {
             announce();
-            mutex.lock().unwrap_or_else(PoisonError::into_inner)
+            lock_briefly(mutex)
         }
     }
 }
@@ -62,6 +69,19 @@ mod tests {
         assert!(!announce());
         assert!(announce());
         assert_eq!(heard.get(), 2);
+    }
+
+    #[test]
+    fn a_panic_under_a_lock_keeps_nobody_out() {
+        let mutex = Mutex::new(7);
+        let panics = || {
+            let _guard = lock_briefly(&mutex);
+            panic!("as the test wants it");
+        };
+        std::thread::scope(|scope| assert!(scope.spawn(panics).join().is_err()));
+        assert!(mutex.is_poisoned());
+        assert_eq!(*lock_briefly(&mutex), 7);
+        assert_eq!(*lock(&mutex), 7);
     }
 
     #[test]

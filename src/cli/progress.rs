@@ -7,14 +7,15 @@
 //! The line is gone when the work is done. A thread draws it, because most of what takes long, SQLite does in one call.
 //! Whoever says something meanwhile writes behind the line: what there is to say is said after the work.
 
+use crate::blocking;
 use crate::clock;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -54,12 +55,12 @@ impl Progress {
     }
 
     fn set(&self, what: &str, far: Far) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Step { what: what.into(), far };
+        *blocking::lock_briefly(&self.0) = Step { what: what.into(), far };
     }
 
     /// The line, after the work has taken this long.
     fn line(&self, elapsed: Duration) -> String {
-        let step = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = blocking::lock_briefly(&self.0);
         let (what, seconds) = (&step.what, elapsed.as_secs());
         let (done, total) = match &step.far {
             Far::Unknown => return format!("gatekey: {what}: {seconds} s"),

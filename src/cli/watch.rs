@@ -4,6 +4,7 @@ use super::Failure;
 use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
+use crate::blocking;
 use crate::clock;
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
@@ -17,7 +18,7 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::net::TcpListener;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -59,7 +60,7 @@ impl Watch {
             return;
         };
         let now = clock::monotonic();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = blocking::lock_briefly(&self.told);
         if told.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY) {
             *told = Some(now);
             let cause = cause.as_deref().unwrap_or_default();

@@ -218,7 +218,7 @@ impl Drop for Slots {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        blocking::lock_briefly(&self.queue)
     }
 }
 

@@ -15,7 +15,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -160,11 +160,11 @@ impl Pool {
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StoreError> {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
-        let mut connections = lock(&self.connections);
+        let mut connections = blocking::lock_briefly(&self.connections);
         if connections.idle.is_empty() {
             drop(connections);
             blocking::announce(); // for one to come back, or to be opened
-            connections = lock(&self.connections);
+            connections = blocking::lock_briefly(&self.connections);
         }
         connections.waiting += 1;
         let waited = self.came_back.wait_timeout_while(connections, BUSY_TIMEOUT, are_lent);
@@ -183,7 +183,7 @@ impl Pool {
             drop(connections); // others need not wait for the disk
             let opened = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
             opened.inspect_err(|_| {
-                lock(&self.connections).open -= 1;
+                blocking::lock_briefly(&self.connections).open -= 1;
                 self.came_back.notify_one();
             })?
         };
@@ -206,7 +206,7 @@ impl Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        let mut connections = lock(&self.pool.connections);
+        let mut connections = blocking::lock_briefly(&self.pool.connections);
         connections.idle.extend(self.connection.take());
         let is_awaited = connections.waiting > 0;
         drop(connections);
@@ -215,11 +215,6 @@ impl Drop for Borrowed {
             self.pool.came_back.notify_one();
         }
     }
-}
-
-/// A panic under a lock leaves a connection between statements, where it can go on.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own).
