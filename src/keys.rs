@@ -25,7 +25,7 @@ pub use left_behind::left_behind;
 pub use published::is_published;
 
 use crate::encoding;
-use crate::os;
+use crate::os::{self, FileId};
 use crate::random::{self, RandomError};
 use crate::secret::SecretBytes;
 use crate::signer::{KeyRing, KeyRingError, SigningKey};
@@ -35,9 +35,9 @@ use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Instant;
@@ -143,14 +143,10 @@ fn temporary_beside(path: &Path) -> Result<PathBuf, RandomError> {
 }
 
 fn write_and_sync(path: &Path, line: &[u8]) -> io::Result<()> {
-    let mut file = create_private(path)?;
+    let mut file = os::create_private_file(path)?;
     file.write_all(line)?;
     file.write_all(b"\n")?;
     file.sync_all()
-}
-
-fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Reads the file.
@@ -208,7 +204,7 @@ fn is_private(metadata: &Metadata, (uid, gid): (u32, u32)) -> bool {
 /// What tells a file from the one that stood there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
-    device_and_inode: (u64, u64),
+    id: FileId,
     modified: (i64, i64),
     changed: (i64, i64),
     bytes: u64,
@@ -217,7 +213,7 @@ struct Stamp {
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
         Self {
-            device_and_inode: (metadata.dev(), metadata.ino()),
+            id: FileId::of(metadata),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
             bytes: metadata.len(),

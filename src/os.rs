@@ -10,15 +10,38 @@ use rustix::fs::{CWD, Mode, RenameFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
 use std::path::Path;
 
 /// From here on, files and directories that this process makes are for its user alone.
 pub fn make_new_files_private() {
     process::umask(Mode::RWXG | Mode::RWXO);
+}
+
+/// Makes a new file, its owner's alone from its first moment.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] where anything has that name, or what else the system says.
+pub fn create_private_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Which file it is, by whatever name and through whatever link it is reached. Two files that are there at the same time never
+/// have the same; that of a file that is gone, another may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    /// That of the file that this was read of.
+    pub fn of(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
 }
 
 /// The user and group that this process acts as: (uid, gid).

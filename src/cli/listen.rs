@@ -5,7 +5,7 @@ use super::notify::Door;
 use super::options;
 use super::settings::Settings;
 use crate::client::Client;
-use crate::os::{self, ListeningSocket};
+use crate::os::{self, FileId, ListeningSocket};
 use crate::proxies::TrustedProxies;
 use crate::server::strict::Listener;
 use alloc::format;
@@ -197,8 +197,8 @@ pub(super) struct SocketFile {
     identity: Identity,
 }
 
-/// Device, inode, and the time of making: inodes are used again, also by whoever replaced ours.
-type Identity = (u64, u64, i64, i64);
+/// Which file it is, and the time of making: whoever replaced ours may have got its inode.
+type Identity = (FileId, i64, i64);
 
 impl SocketFile {
     fn at(path: PathBuf) -> io::Result<Self> {
@@ -216,5 +216,5 @@ impl Drop for SocketFile {
 
 fn identity(path: &Path) -> io::Result<Identity> {
     let file = fs::symlink_metadata(path)?;
-    Ok((file.dev(), file.ino(), file.mtime(), file.mtime_nsec()))
+    Ok((FileId::of(&file), file.mtime(), file.mtime_nsec()))
 }

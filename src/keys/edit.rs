@@ -9,7 +9,7 @@
 //! Access lists and extended attributes are not carried over.
 
 use super::{KeyFileError, Problem};
-use crate::os;
+use crate::os::{self, FileId};
 use crate::secret::SecretBytes;
 use crate::signer::{self, KeyRing, SigningKey};
 use alloc::vec::Vec;
@@ -113,10 +113,8 @@ impl KeyFile {
 fn lock(path: &Path) -> Result<File, KeyFileError> {
     loop {
         let file = super::open(path)?;
-        let is_current = file.lock().and_then(|()| {
-            let (locked, standing) = (file.metadata()?, fs::metadata(path)?);
-            Ok((locked.dev(), locked.ino()) == (standing.dev(), standing.ino()))
-        });
+        let is_current =
+            file.lock().and_then(|()| Ok(FileId::of(&file.metadata()?) == FileId::of(&fs::metadata(path)?)));
         let failed = |error| KeyFileError { path: path.into(), problem: Problem::Io("lock it", error) };
         if is_current.map_err(failed)? {
             return Ok(file);
@@ -126,7 +124,7 @@ fn lock(path: &Path) -> Result<File, KeyFileError> {
 
 /// Writes a file with the owner, group and mode of the old one. It has them before a secret stands in it.
 fn write_like(old: &Metadata, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = super::create_private(path)?;
+    let mut file = os::create_private_file(path)?;
     let made = file.metadata()?;
     if (made.uid(), made.gid()) != (old.uid(), old.gid()) {
         fchown(&file, Some(old.uid()), Some(old.gid()))?;

@@ -14,10 +14,9 @@ use core::error::Error;
 use core::fmt;
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What a new backup holds.
@@ -125,7 +124,7 @@ pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Res
 
 /// An empty file, for its owner alone.
 pub(super) fn create(path: &Path) -> Result<(), CopyError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match os::create_private_file(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(CopyError::PartialExists(path.into()))

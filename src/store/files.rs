@@ -9,11 +9,11 @@
 
 use super::StoreError;
 use super::sqlite;
+use crate::os::FileId;
 use alloc::format;
 use alloc::string::String;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The database, and the two files that SQLite keeps beside it for as long as it is open.
@@ -23,7 +23,7 @@ pub(super) struct OpenFiles([OpenFile; 3]);
 #[derive(Debug)]
 struct OpenFile {
     path: PathBuf,
-    device_and_inode: (u64, u64),
+    id: FileId,
     /// What an operator can do when it is gone.
     way_out: &'static str,
 }
@@ -35,7 +35,7 @@ impl OpenFiles {
         const RESTART: &str = "restart gatekey";
         let file = |end, way_out| {
             let path = sqlite::beside(database, end);
-            identify(&path).map(|device_and_inode| OpenFile { path, device_and_inode, way_out })
+            identify(&path).map(|id| OpenFile { path, id, way_out })
         };
         let files = || Ok(Self([file("", "put it back")?, file("-wal", RESTART)?, file("-shm", RESTART)?]));
         files().map_err(|error: io::Error| StoreError::Unavailable(error.into()))
@@ -58,7 +58,7 @@ impl OpenFile {
         let path = self.path.display();
         let unavailable = |cause: String| Err(StoreError::Unavailable(cause.into()));
         match identify(&self.path) {
-            Ok(found) if found == self.device_and_inode => Ok(()),
+            Ok(found) if found == self.id => Ok(()),
             Ok(_) => unavailable(format!("another file stands at {path} now; restart gatekey")),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 unavailable(format!("{path} was removed or moved away; {}", self.way_out))
@@ -74,6 +74,6 @@ pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
 }
 
 /// Never by opening it: closing it again would lose every lock that this process has on it (POSIX wants it so).
-fn identify(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
+fn identify(path: &Path) -> io::Result<FileId> {
+    fs::metadata(path).map(|metadata| FileId::of(&metadata))
 }

@@ -3,6 +3,7 @@
 use super::StoreError;
 use super::files::OpenFiles;
 use crate::blocking;
+use crate::os;
 use crate::snapshot;
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,9 +12,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -290,7 +289,7 @@ pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
 /// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts
 /// beside it the same mode. An existing file is left alone.
 pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+    match os::create_private_file(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(StoreError::Unavailable(Box::new(error))),
