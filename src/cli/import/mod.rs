@@ -29,6 +29,7 @@ use crate::store::{Import, ImportError, ImportedUser, StoreError};
 use crate::username::Username;
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use core::error::Error;
 use rename::Renames;
 use rows::{Format, Place, Row, Source};
 use scratch::Scratch;
@@ -77,8 +78,8 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     };
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
     if !is_dry {
-        let new_key = random::bytes().map_err(|error| Failure::failed("can't import", &error))?;
-        store.throttle_key(&new_key)?;
+        let new_key = random::bytes().map_err(|error| cant_import(&error))?;
+        store.throttle_key(&new_key).map_err(|error| cant_import(&error))?;
     }
     let import = |into: &Import<'_>| {
         // Not locked: the line that says how far it is goes there too.
@@ -88,11 +89,11 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         rows::read(source, format, &mut |place, row| taker.take(&place, row))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
-        Ok::<_, Failure>((!is_dry && (counts.bad == 0 || skips_bad), counts))
+        Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))
     };
     let counts = progress::watched(|progress| {
         progress.begin("importing");
-        store.import(import)
+        store.import(import).map_err(|Ended(failure)| failure)
     })?;
     report(&counts, is_dry, skips_bad)
 }
@@ -138,7 +139,7 @@ impl<W: io::Write> Taker<'_, W> {
                     return Ok(());
                 }
                 Err(Refused::Row(complaint)) => (row.username, complaint),
-                Err(Refused::Store(error)) => return Err(error.into()),
+                Err(Refused::Store(error)) => return Err(cant_import(&error)),
             },
         };
         self.counts.bad += 1;
@@ -179,8 +180,22 @@ enum Refused {
     Store(StoreError),
 }
 
-impl From<StoreError> for Failure {
+/// What ends an import early: any failure, the store's too. (Not simply [`Failure`]: then every command's `?` on an error of the
+/// store would say that it can't import.)
+struct Ended(Failure);
+
+impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
-        Self::failed("can't import", &error)
+        Self(cant_import(&error))
     }
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+fn cant_import(error: &(dyn Error + 'static)) -> Failure {
+    Failure::failed("can't import", error)
 }
