@@ -30,16 +30,6 @@ pub(super) struct Command {
 /// What opens the data.
 pub(super) const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
 
-/// What opens the data and makes a new password.
-pub(super) const NEW_PASSWORD: [&Opt; 6] = [
-    &options::DATA,
-    &options::KEY_FILE,
-    &options::SCRYPT,
-    &options::MAX_HASH_MEMORY,
-    &options::MIN_PASSWORD_LENGTH,
-    &options::PASSWORD_STDIN,
-];
-
 /// Every command, in the order in which help shows them.
 pub(super) const COMMANDS: &[&Command] = &[
     &serve::SERVE,

@@ -2,6 +2,7 @@
 
 use super::commands::{self, Command};
 use super::settings::Settings;
+use super::user_list::PAGE;
 use super::{Failure, user};
 use crate::json::json;
 use crate::store::User;
@@ -9,9 +10,6 @@ use crate::user_id::UserId;
 use alloc::string::{String, ToString as _};
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
-
-/// Users read at a time: a million must not stand in memory at once.
-const PAGE: u32 = 1_000;
 
 pub(super) const EXPORT: Command = Command {
     words: &["user", "export"],
@@ -25,7 +23,7 @@ pub(super) const EXPORT: Command = Command {
 };
 
 fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    let realm = user::open_with(settings, settings.policy()?)?;
+    let realm = user::open(settings)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut last: Option<UserId> = None;
     loop {

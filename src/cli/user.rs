@@ -49,7 +49,14 @@ pub(super) const PASSWD: Command = Command {
     summary: "Set a user's password; every token of the user dies.",
     details: "Asks for the new password twice, without echo.",
     example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
-    options: &commands::NEW_PASSWORD,
+    options: &[
+        &options::DATA,
+        &options::KEY_FILE,
+        &options::SCRYPT,
+        &options::MAX_HASH_MEMORY,
+        &options::MIN_PASSWORD_LENGTH,
+        &options::PASSWORD_STDIN,
+    ],
     run: passwd,
 };
 

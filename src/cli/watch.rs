@@ -1,6 +1,7 @@
 //! What `serve` shows of itself: the log, the ids in it, and the metrics on a listener of their own.
 
 use super::Failure;
+use super::listen;
 use super::log::{self, Log};
 use super::options;
 use super::settings::Settings;
@@ -95,7 +96,7 @@ pub(super) fn address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Fai
     let address =
         settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
     let Some(address) = address else { return Ok(None) };
-    if !address.ip().to_canonical().is_loopback() && !settings.flag(&options::ALLOW_CLEARTEXT)? {
+    if !listen::is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
         return Err(Failure::Usage(format!(
             "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
              --allow-cleartext"
