@@ -6,8 +6,7 @@
 //! [`reset_clock`] raises everybody's generation too: every token dies.
 
 use super::columns::seconds;
-use super::restore::connect_alone;
-use super::{CopyError, StoreError, lock, schema};
+use super::{CopyError, StoreError, lock, schema, sqlite};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -21,10 +20,11 @@ pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
     let alone = lock::Open::alone(database).map_err(|error| CopyError::File(database.into(), error))?;
     let _alone = alone.ok_or_else(|| CopyError::InUse(database.into()))?;
     schema::inspect(database).map_err(refused)?;
-    let mut connection = connect_alone(database).map_err(|error| match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy) => CopyError::InUse(database.into()),
-        _ => refused(error.into()),
-    })?;
+    let mut connection =
+        sqlite::connect_alone(database).map_err(|error| match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy) => CopyError::InUse(database.into()),
+            _ => refused(error.into()),
+        })?;
     schema::migrate(&mut connection).map_err(refused)?;
     lower(&mut connection, now).map_err(|error| refused(error.into()))
 }

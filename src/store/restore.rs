@@ -17,7 +17,6 @@ use crate::clock::UnixTime;
 use crate::os;
 use alloc::format;
 use alloc::vec::Vec;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -181,7 +180,7 @@ fn alone_with<T>(
     if !database.try_exists().map_err(|error| CopyError::File(database.into(), error))? {
         return Ok(None);
     }
-    match connect_alone(database).and_then(|connection| operation(&connection)) {
+    match sqlite::connect_alone(database).and_then(|connection| operation(&connection)) {
         Ok(result) => Ok(Some(result)),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
             Err(CopyError::InUse(database.into()))
@@ -191,20 +190,6 @@ fn alone_with<T>(
             error => Err(CopyError::Store(database.into(), error)),
         },
     }
-}
-
-/// Fails while any program at all has the file open, though it be idle: each that uses a `-wal` has a lock on it.
-pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
-    let has_wal = sqlite::beside(database, "-wal").exists();
-    let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, access)?;
-    // As for whoever only looks.
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
-    // Before the first look at the file, or SQLite would share it.
-    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-    connection.pragma_update(None, "trusted_schema", false)?;
-    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
-    Ok(connection)
 }
 
 /// Gives the old database a second name, which outlives the first, and takes away what SQLite left beside it: of a

@@ -1,4 +1,4 @@
-//! Connections: one that writes, a few that read, and SQLite's errors as ours.
+//! Connections: one that writes, a few that read, for those who only look, for who must be alone; and SQLite's errors as ours.
 
 use super::StoreError;
 use super::files::OpenFiles;
@@ -276,6 +276,21 @@ pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
     let has_wal = beside(path, "-wal").exists();
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    Ok(connection)
+}
+
+/// Opens a connection beside which there is no other, and which lets none come. Fails while any program at all has the file open,
+/// though it be idle: each that uses a `-wal` has a lock on it.
+pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
+    let has_wal = beside(database, "-wal").exists();
+    let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database, access)?;
+    // As in `connect_to_look`.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
+    // Before the first look at the file, or SQLite would share it.
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     Ok(connection)
 }
 

@@ -27,7 +27,7 @@ impl TestRealm {
         Self::with_policy(Policy::default())
     }
 
-    /// Without the throttle, and without a record of passwords: most tests are not about these.
+    /// Without the throttle, and without the password cache: most tests are not about these.
     pub fn with_policy(policy: Policy) -> Self {
         Self::throttled(Policy { throttle: None, ..policy })
     }

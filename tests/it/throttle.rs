@@ -295,7 +295,7 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
     assert_eq!(answer.status, 200, "what was not saved is forgotten");
 }
 
-/// A realm with the record of passwords, as `serve` has it.
+/// A realm with the password cache, as `serve` has it.
 fn open(directory: &Path, now: Now) -> Realm {
     let (store, keys) = DataDir::new(directory).open_or_create().unwrap();
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
