@@ -4,7 +4,7 @@ mod hashes;
 mod keys;
 mod meanwhile;
 mod races;
-mod record;
+mod password_cache;
 mod registering;
 
 use super::*;

@@ -5,9 +5,10 @@
 //! keeps that one over restarts. While the clock is behind, time goes on from the newest by the monotonic clock: it
 //! doesn't stand still, or what is issued meanwhile would outlive its time.
 
+use crate::blocking::lock_briefly;
 use crate::clock::{Now, UnixTime};
 use core::time::Duration;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 /// The realm's time at one reading of the clocks. What a clock said alone is a [`Now`], and may be behind.
@@ -70,7 +71,7 @@ impl RealmTime {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock_briefly(&self.0)
     }
 }
 

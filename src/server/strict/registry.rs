@@ -6,6 +6,7 @@
 
 use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
+use crate::blocking::lock_briefly;
 use crate::client::{Client, Prefix};
 use crate::clock;
 use crate::proxies::TrustedProxies;
@@ -194,7 +195,7 @@ impl Registry {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock_briefly(&self.entries)
     }
 }
 

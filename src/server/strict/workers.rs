@@ -27,7 +27,7 @@ use super::PAUSE;
 use super::connection::{Connection, Next};
 use super::limits::{LEAVING, ROUND, SPARE, STACK_BYTES};
 use super::stream::Stream;
-use crate::blocking;
+use crate::blocking::{self, lock_briefly};
 use crate::os::Readiness;
 use crate::snapshot;
 use alloc::boxed::Box;
@@ -39,7 +39,7 @@ use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
 /// The key of the descriptor that tells of the end; no connection's, since those are descriptors' numbers.
@@ -86,7 +86,7 @@ impl Workers {
             closing,
         });
         for _ in 0..most_on_duty {
-            let called = workers.call(&mut lock(&workers.staff));
+            let called = workers.call(&mut lock_briefly(&workers.staff));
             called.inspect_err(|_| workers.close())?;
         }
         Ok(workers)
@@ -108,7 +108,7 @@ impl Workers {
     ) -> io::Result<()> {
         let entry = connection.entry().clone();
         let key = key_of(&entry.stream);
-        let mut idle = lock(&self.idle);
+        let mut idle = lock_briefly(&self.idle);
         if let Some(idle) = idle.as_mut() {
             idle.insert(key, connection);
         }
@@ -118,7 +118,7 @@ impl Workers {
     }
 
     fn take_up(&self, key: u64) -> Option<Box<Connection>> {
-        lock(&self.idle).as_mut()?.remove(&key)
+        lock_briefly(&self.idle).as_mut()?.remove(&key)
     }
 
     /// Has one more thread come.
@@ -152,7 +152,7 @@ impl Workers {
                 break;
             }
         }
-        lock(&self.staff).threads -= 1;
+        lock_briefly(&self.staff).threads -= 1;
         self.changed.notify_all();
     }
 
@@ -193,7 +193,7 @@ impl Workers {
     /// From on duty to neither; another thread is called in. Where none can be made, the last one has to stay, and says
     /// false.
     fn leave_duty(self: &Arc<Self>) -> bool {
-        let mut staff = lock(&self.staff);
+        let mut staff = lock_briefly(&self.staff);
         staff.on_duty -= 1;
         while !staff.is_closed
             && staff.on_duty + staff.spare < self.most_on_duty
@@ -208,7 +208,7 @@ impl Workers {
 
     /// From neither to spare, unless there are enough.
     fn become_spare(&self) -> bool {
-        let mut staff = lock(&self.staff);
+        let mut staff = lock_briefly(&self.staff);
         let is_wanted = staff.spare < self.most_on_duty;
         staff.spare += usize::from(is_wanted);
         is_wanted
@@ -217,7 +217,7 @@ impl Workers {
     /// From spare to on duty, as soon as there is a place; false where there is none for a while, and at the end.
     fn take_duty(&self) -> bool {
         let is_full = |staff: &mut Staff| !staff.is_closed && staff.on_duty >= self.most_on_duty;
-        let waited = self.changed.wait_timeout_while(lock(&self.staff), SPARE, is_full);
+        let waited = self.changed.wait_timeout_while(lock_briefly(&self.staff), SPARE, is_full);
         let (mut staff, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         let has_place = !staff.is_closed && !waited.timed_out();
         staff.spare -= 1;
@@ -227,8 +227,8 @@ impl Workers {
 
     /// Ends all that is idle, and waits a moment for the threads that are not.
     pub(super) fn close(&self) {
-        drop(lock(&self.idle).take());
-        let mut staff = lock(&self.staff);
+        drop(lock_briefly(&self.idle).take());
+        let mut staff = lock_briefly(&self.staff);
         staff.is_closed = true;
         self.changed.notify_all();
         let _ = (&self.closing.1).write(b"!"); // for those who wait for something to arrive
@@ -239,11 +239,6 @@ impl Workers {
 
 fn key_of(stream: &Stream) -> u64 {
     u64::try_from(stream.as_fd().as_raw_fd()).unwrap_or(CLOSING)
-}
-
-/// Nothing is ever half done under these locks.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

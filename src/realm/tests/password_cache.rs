@@ -1,4 +1,4 @@
-//! What the record of proved passwords may answer, and what ends that: everything that ends the password itself.
+//! What the password cache may answer, and what ends that: everything that ends the password itself.
 
 use super::*;
 use std::thread;
