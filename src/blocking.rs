@@ -10,6 +10,7 @@
 use crate::snapshot;
 use alloc::boxed::Box;
 use core::cell::RefCell;
+use core::hint;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 std::thread_local! {
@@ -29,17 +30,22 @@ pub fn lock_briefly<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How often a lock is tried before a word is said: about a microsecond. Mostly it is let go within that, and for another thread to come
+/// takes many times longer.
+const TRIES: usize = 20;
+
 /// Locks what may be held for longer; with a word before, where it has to wait. What was being changed when a thread panicked is
 /// taken as it is.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    match mutex.try_lock() {
-        Ok(guard) => guard,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        Err(TryLockError::WouldBlock) => {
-            announce();
-            lock_briefly(mutex)
+    for _ in 0..TRIES {
+        match mutex.try_lock() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => hint::spin_loop(),
         }
     }
+    announce();
+    lock_briefly(mutex)
 }
 
 /// Has this called, on this thread, at each announcement from now on; it says whether somebody takes the thread's place.
