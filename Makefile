@@ -1,7 +1,7 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
 # make test       everything that CI runs
 # make bench      what requests and logins cost beside nginx, the article's stack and PocketBase, with up to a million users, into
-#                 bench/results; ten minutes (PARTS="tokens storm": only these; BENCH_QUICK=1: one short run of each)
+#                 bench/results; a quarter of an hour (PARTS="tokens storm": only these; BENCH_QUICK=1: one short run of each)
 # make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
