@@ -38,7 +38,7 @@ pub fn take<T: 'static>() -> Option<Box<T>> {
     KEPT.take()?.downcast().ok()
 }
 
-/// Keeps this instead of what is kept; or drops it at once, where nothing is kept.
+/// Keeps this, instead of what was kept until now; or drops it at once, on a thread that keeps nothing.
 pub fn keep<T: 'static>(thing: Box<T>) {
     if is_allowed() {
         drop(KEPT.replace(Some(thing)));
