@@ -1,5 +1,6 @@
 # make run        build and serve on 127.0.0.1:5000, data in ./gatekey-data
-# make test       everything that CI runs
+# make test       the checks for every change
+# make test-all   the slow checks: the package, and the integration tests and the siege against the shipped binary
 # make bench      what requests and logins cost beside nginx, the article's stack and PocketBase, with up to a million users, into
 #                 bench/results; a quarter of an hour (PARTS="tokens storm": only these; BENCH_QUICK=1: one short run of each)
 # make siege      ten minutes of all hazards at once beside good clients, who must lose nothing (SIEGE_SECONDS)
@@ -18,7 +19,7 @@ export CARGO_TERM_COLOR ?= auto
 # Here, whatever cargo's own settings say: scripts and packages take what was built from there.
 export CARGO_TARGET_DIR = $(CURDIR)/target
 
-.PHONY: run build static dist dist-test stage install test fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
+.PHONY: run build static dist dist-test stage install test test-all fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -26,8 +27,15 @@ run: build
 build:
 	$(CARGO) build --locked --release
 
-# In the order of how soon each tells that something is wrong.
-test: fmt lint features no-std doc tools tests examples dist-test
+# The fastest checks come first.
+test: fmt lint features no-std doc tools tests examples
+	@tests/skipped.sh
+
+# CI runs this after `make test`. SIEGE_IN_TESTS: seconds of the siege (all hazards at once beside well-behaved clients).
+SIEGE_IN_TESTS = 60
+test-all: tools dist-test
+	TESTED_BINARY=$(SHIPPED_BINARY) SIEGE_SECONDS=$(SIEGE_IN_TESTS) \
+	  $(CARGO) test --locked --test it good_clients_lose_nothing_in_a_siege -- --nocapture
 	@tests/skipped.sh
 
 fmt:
@@ -103,6 +111,7 @@ STATIC_FLAGS += -C llvm-args=-addrsig -C link-arg=-Wl,--icf=safe
 endif
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIST = gatekey-$(VERSION)-$(TARGET)
+SHIPPED_BINARY = $(CURDIR)/target/$(TARGET)/release/gatekey
 static:
 	CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables" RUSTFLAGS="$(STATIC_FLAGS)" \
 	  $(CARGO) build --locked --release --target $(TARGET)
@@ -111,10 +120,10 @@ dist: static
 	deploy/stage.sh target/$(TARGET)/release/gatekey target/dist/$(DIST)
 	@deploy/pack.sh target/dist $(DIST)
 
-# What is shipped is linked in its own way, so what the tests see of a running binary and of its commands, they see of that one too.
+# The shipped binary is linked differently from the test build, so the tests that start a binary run against it as well.
 dist-test: dist
 	tests/dist.sh target/dist/$(DIST).tar.gz
-	TESTED_BINARY=$(CURDIR)/target/$(TARGET)/release/gatekey $(CARGO) test --locked --quiet --test it -- \
+	TESTED_BINARY=$(SHIPPED_BINARY) $(CARGO) test --locked --quiet --test it -- \
 	  backups:: commands:: doctor:: faults:: hazards:: importing:: keys:: listening:: serve:: throttle:: tune:: users:: watching::
 
 # By oneself: under sudo there may be no cargo, or root would own what it builds.
