@@ -28,18 +28,20 @@
 //! | `body.rs` | a JSON body, and its members |
 //! | `sender.rs` | who sent this, seen through trusted proxies |
 //! | `cors.rs` | which other sites' pages may read answers |
-//! | `site.rs` | whose page sent this, and under which URL are we reached |
+//! | `csrf.rs` | CSRF protection: rejects state-changing cross-site requests |
+//! | `base_url.rs` | the URL under which the client reached this server |
 //! | `page/` | what a browser is shown at `/` |
 //! | `failure.rs` | every error, with its status and its words |
 //! | `outcome.rs` | what became of credentials, for log and metrics |
 
+mod base_url;
 mod body;
 mod cors;
+mod csrf;
 mod failure;
 mod outcome;
 mod page;
 mod sender;
-mod site;
 mod tokens;
 mod users;
 mod verify;
@@ -173,7 +175,7 @@ fn answer(
         if !allow.split(", ").any(|method| method == request.method) {
             return Err(Failure::method_not_allowed(allow));
         }
-        site::refuse_other_sites(&call)?;
+        csrf::check_origin(&call)?;
         refuse_closed_registration(realm, target, request)?;
         refuse_large_body(request)?;
         if request.method == "OPTIONS" {

@@ -1,7 +1,7 @@
 //! `/api/users` and `/api/users/{id}`.
 
 use super::failure::Failure;
-use super::{Call, body, site};
+use super::{Call, base_url, body};
 use crate::http::{ErrorCode, Response};
 use crate::json::json;
 use crate::realm::UserLookup;
@@ -14,7 +14,7 @@ pub(super) fn register(call: &Call<'_>) -> Result<Response, Failure> {
     let password = body::take_password(&mut body)?;
     let registered = call.realm.register(&username, &password, call.client(), call.now);
     let registered = registered.map_err(|error| Failure::register(&error))?;
-    let location = alloc::format!("{}/api/users/{}", site::base_url(call), registered.id);
+    let location = alloc::format!("{}/api/users/{}", base_url::base_url(call), registered.id);
     Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
         .with_field("Location", location)
         .for_user(registered.id))

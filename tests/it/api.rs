@@ -1,9 +1,9 @@
 //! The contract of HTTP, route by route: paths, methods, credentials, the order of checks; registering, users
-//! and sites have a file each.
+//! and CSRF have a file each.
 
 mod cors;
+mod csrf;
 mod register;
-mod sites;
 mod users;
 mod verify;
 

@@ -1,0 +1,42 @@
+//! The URL under which the client reached this server, for links in responses.
+
+use super::Call;
+use crate::http::{Request, is_valid_host};
+use alloc::format;
+use alloc::string::String;
+use core::str;
+
+/// What a path is to be put behind to make a URL that the client can use: the public URL; else scheme and host as a
+/// trusted proxy was asked for them, else `http://` and the `Host`; else nothing, which makes a relative reference
+/// (RFC 9110 section 10.2.2).
+pub(super) fn base_url(call: &Call<'_>) -> String {
+    if let Some(public) = &call.realm.policy().public_url {
+        return public.as_str().into();
+    }
+    let scheme = match forwarded(call, "X-Forwarded-Proto") {
+        Some("https") => "https",
+        _ => "http",
+    };
+    match forwarded_host(call).or_else(|| valid_host(call.request)) {
+        Some(host) => format!("{scheme}://{host}"),
+        None => String::new(),
+    }
+}
+
+/// The host that a trusted proxy was asked for.
+pub(super) fn forwarded_host<'a>(call: &Call<'a>) -> Option<&'a str> {
+    forwarded(call, "X-Forwarded-Host").filter(|host| is_valid_host(host))
+}
+
+/// What a trusted proxy says. Of several values the last: that one the proxy itself wrote, while those before may be
+/// what its client sent (Apache's adds to what is there).
+fn forwarded<'a>(call: &Call<'a>, name: &str) -> Option<&'a str> {
+    let last_line = call.request.fields(name).next_back().filter(|_| call.sender.has_trusted_proxy)?;
+    let last_value = last_line.rsplit(|byte| *byte == b',').next()?;
+    str::from_utf8(last_value.trim_ascii()).ok()
+}
+
+/// The `Host` field, if there is one and it is nothing but a host and perhaps a port.
+pub(super) fn valid_host(request: &Request) -> Option<&str> {
+    str::from_utf8(request.field("Host")?).ok().filter(|host| is_valid_host(host))
+}
