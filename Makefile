@@ -73,7 +73,7 @@ tests:
 
 examples:
 	$(CARGO) run --locked --quiet --example token --no-default-features
-	$(CARGO) run --locked --quiet --example embed
+	$(CARGO) test --locked --quiet --test it article::
 
 bench: build static
 	@bench/tools.sh wrk nginx venv

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod article;
 mod backups;
 mod browser;
 mod clients;

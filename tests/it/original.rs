@@ -81,14 +81,14 @@ const DIFFERENCES: &[Difference] = &[
 
 /// One exchange of the recording.
 #[derive(Debug)]
-struct Exchange {
+pub struct Exchange {
     name: &'static str,
     method: &'static str,
     path: &'static str,
-    status: u16,
+    pub status: u16,
     /// The fields, as Python prints a dict.
     fields: &'static str,
-    body: String,
+    pub body: String,
 }
 
 /// Reads the recording: two lines an exchange, below a header that ends at the first empty line.
@@ -108,6 +108,11 @@ fn exchanges() -> Vec<Exchange> {
             Exchange { name, method, path, status, fields, body }
         })
         .collect()
+}
+
+/// The exchange of this name.
+pub fn recorded(name: &str) -> Exchange {
+    exchanges().into_iter().find(|exchange| exchange.name == name).unwrap()
 }
 
 /// The text of a Python bytes literal, as far as the recording uses it.
@@ -130,7 +135,7 @@ fn unquote(literal: &str) -> String {
 
 impl Exchange {
     /// A field's value, if the original sent that field.
-    fn field(&self, name: &str) -> Option<&'static str> {
+    pub fn field(&self, name: &str) -> Option<&'static str> {
         let (_, rest) = self.fields.split_once(&format!("'{name}': '"))?;
         rest.split_once('\'').map(|(value, _)| value)
     }
