@@ -4,21 +4,26 @@
 ///
 /// `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`.
 pub fn is_valid_host(host: &str) -> bool {
-    let (name, port) = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, port))
-            if is_made_of(address, |byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)) =>
-        {
-            (address, port)
-        }
-        Some(_) => return false,
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
+    let (name, port) = split_port(host);
+    let is_name = match name.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        Some(Some(address)) => is_made_of(address, |byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)),
+        Some(None) => false,
+        None => is_made_of(name, |byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
     };
-    let is_name = is_made_of(name, |byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte));
     let is_port = match port.strip_prefix(':') {
         Some(digits) => digits.len() <= 5 && is_made_of(digits, |byte| byte.is_ascii_digit()),
         None => port.is_empty(),
     };
     is_name && name.len() <= 255 && is_port
+}
+
+/// The name or address of a host, and its port with the colon before it, or nothing: `[::1]:5000` is `[::1]`, `:5000`.
+pub fn split_port(host: &str) -> (&str, &str) {
+    let end_of_name = match host.find(']') {
+        Some(bracket) if host.starts_with('[') => bracket.saturating_add(1),
+        _ => host.find(':').unwrap_or(host.len()),
+    };
+    host.split_at_checked(end_of_name).unwrap_or((host, ""))
 }
 
 fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {

@@ -10,7 +10,7 @@ mod request_id;
 mod response;
 
 pub use error::ErrorCode;
-pub use host::is_valid_host;
+pub use host::{is_valid_host, split_port};
 pub use request::{Body, Request};
 pub use request_id::{REQUEST_ID, RequestIds};
 pub use response::{About, Checked, Evidence, Outcome, Persistence, Response};

@@ -94,6 +94,11 @@ impl Request {
             .map(|(_, value)| value.as_slice())
     }
 
+    /// The name of every header, as sent, in the order sent.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().map(|(name, _)| name.as_str())
+    }
+
     /// The value of the field of this name, if there is exactly one.
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields(name);

@@ -36,6 +36,12 @@ impl PublicUrl {
         &self.url
     }
 
+    /// Host, and port if it has one: `auth.example.org:8443`.
+    pub fn authority(&self) -> &str {
+        let after_scheme = self.url.split_once("://").map_or("", |(_scheme, rest)| rest);
+        after_scheme.split('/').next().unwrap_or_default()
+    }
+
     /// Scheme, host and port, as a browser's `Origin` has them (RFC 6454 section 6.1).
     pub fn origin(&self) -> &str {
         self.url.get(..self.origin_bytes).unwrap_or_default()

@@ -17,14 +17,19 @@ pub(super) fn base_url(call: &Call<'_>) -> String {
         Some("https") => "https",
         _ => "http",
     };
-    match forwarded_host(call).or_else(|| valid_host(call.request)) {
+    match requested_host(call) {
         Some(host) => format!("{scheme}://{host}"),
         None => String::new(),
     }
 }
 
+/// The host that the client named, and perhaps a port: as a trusted proxy forwards it, else from `Host`.
+pub(super) fn requested_host<'a>(call: &Call<'a>) -> Option<&'a str> {
+    forwarded_host(call).or_else(|| valid_host(call.request))
+}
+
 /// The host that a trusted proxy was asked for.
-pub(super) fn forwarded_host<'a>(call: &Call<'a>) -> Option<&'a str> {
+fn forwarded_host<'a>(call: &Call<'a>) -> Option<&'a str> {
     forwarded(call, "X-Forwarded-Host").filter(|host| is_valid_host(host))
 }
 
@@ -37,6 +42,6 @@ fn forwarded<'a>(call: &Call<'a>, name: &str) -> Option<&'a str> {
 }
 
 /// The `Host` field, if there is one and it is nothing but a host and perhaps a port.
-pub(super) fn valid_host(request: &Request) -> Option<&str> {
+fn valid_host(request: &Request) -> Option<&str> {
     str::from_utf8(request.field("Host")?).ok().filter(|host| is_valid_host(host))
 }

@@ -48,6 +48,25 @@ impl Failure {
         Self { field: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
     }
 
+    pub(super) fn cross_site() -> Self {
+        let message =
+            "A page of another site sent this; requests that change something must come from this one.";
+        Self::new(ErrorCode::CrossSite, message)
+    }
+
+    /// A browser may have been led here by DNS rebinding. The host is only for the log.
+    pub(super) fn unknown_host(host: Option<&str>) -> Self {
+        let message = "A browser sent this under a host that this server does not know; expected that of --public-url, \
+                       localhost or an IP address. The operator can set --public-url to the URL that browsers use.";
+        let cause = match host {
+            Some(host) => {
+                alloc::format!("unknown host {host}: set --public-url to the URL that browsers use")
+            }
+            None => "a browser's request without a host".into(),
+        };
+        Self { cause: Some(cause), ..Self::new(ErrorCode::CrossSite, message) }
+    }
+
     pub(super) fn registration_closed() -> Self {
         Self::new(ErrorCode::RegistrationClosed, "Registration is closed; ask the operator for an account.")
     }

@@ -104,18 +104,31 @@ fn a_location_is_nothing_that_a_stranger_says() {
 }
 
 #[test]
-fn the_host_that_a_trusted_proxy_was_asked_for_is_ours() {
-    let registration = |peer: &str, origin: &str| {
-        let realm = TestRealm::with_policy(trusting(&["10.0.0.1"]));
-        let fields = [("Host", "127.0.0.1:5000"), FORWARDED[1], ("Origin", origin)];
+fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
+    let registration = |peer: &str, forwarded_host: &str, origin: &str| {
+        let public_url = Some(PublicUrl::parse("https://auth.example").unwrap());
+        let realm = TestRealm::with_policy(Policy { public_url, ..trusting(&["10.0.0.1"]) });
+        let fields = [("Host", "127.0.0.1:5000"), ("X-Forwarded-Host", forwarded_host), ("Origin", origin)];
         realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_peer(at(peer)))
     };
-    for origin in ["https://auth.example", "http://auth.example", "http://127.0.0.1:5000"] {
-        assert_eq!(registration("10.0.0.1", origin).status, 201, "{origin}");
+    for (host, origin) in [
+        ("auth.example", "https://auth.example"),
+        ("auth.example", "http://auth.example"),
+        ("auth.example:8443", "https://auth.example:8443"),
+        ("192.0.2.1", "http://192.0.2.1"),
+        ("inside", "https://auth.example"), // the public URL's origin, whatever the proxy calls this server
+    ] {
+        assert_eq!(registration("10.0.0.1", host, origin).status, 201, "{host} {origin}");
     }
-    let refused = (403, "cross_site".to_owned());
-    assert_eq!(error(&registration("10.0.0.1", "https://evil.example")), refused);
-    assert_eq!(error(&registration("10.0.0.2", "https://auth.example")), refused);
+    let rejected = (403, "cross_site".to_owned());
+    for (peer, host, origin) in [
+        ("10.0.0.1", "auth.example", "https://evil.example"),
+        ("10.0.0.1", "evil.example", "https://evil.example"), // DNS rebinding to the proxy
+        ("10.0.0.1", "auth.example", "http://127.0.0.1:5000"), // not the host that the client named
+        ("10.0.0.2", "auth.example:8443", "https://auth.example:8443"), // not a trusted proxy
+    ] {
+        assert_eq!(error(&registration(peer, host, origin)), rejected, "{host} {origin}");
+    }
 }
 
 #[test]

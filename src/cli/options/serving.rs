@@ -13,7 +13,8 @@ pub(in crate::cli) const PUBLIC_URL: Opt = Opt {
     name: "public-url",
     value: Some("URL"),
     default: None,
-    help: "Under which URL clients reach this server; Location fields begin with it.",
+    help: "Under which URL clients reach this server; Location fields begin with it. State-changing requests from browsers \
+           are served only under its host, a localhost name or an IP address (protection from DNS rebinding).",
 };
 pub(in crate::cli) const TRUSTED_PROXY: Opt = Opt {
     name: "trusted-proxy",

@@ -1,8 +1,8 @@
-//! Pages of other sites: what a browser must not be made to send.
+//! CSRF and DNS rebinding: state-changing requests that a browser sends for another site's page are rejected.
 
 use crate::harness::{TestRealm, basic, error, json_request, text};
 use gatekey::http::Request;
-use gatekey::realm::{Policy, PublicUrl};
+use gatekey::realm::{Origin, Policy, PublicUrl};
 
 const BODY: &str = r#"{"username":"ok","password":"python"}"#;
 
@@ -10,71 +10,133 @@ fn public_url(url: &str) -> Policy {
     Policy { public_url: Some(PublicUrl::parse(url).unwrap()), ..Policy::default() }
 }
 
-/// Whether a registration with these fields is let through. Anything but yes is exactly the one refusal.
-fn is_let_through(policy: Policy, fields: &[(&str, &str)]) -> bool {
+/// A registration with these headers.
+fn registration(fields: &[(&str, &str)]) -> Request {
+    let request = json_request("POST", "/api/users", BODY);
+    fields.iter().fold(request, |request, (name, value)| request.with_field(name, value))
+}
+
+/// Whether a registration with these headers is accepted. If not, it is 403 `cross_site` and costs no hash.
+fn is_accepted(policy: Policy, fields: &[(&str, &str)]) -> bool {
     let realm = TestRealm::with_policy(policy);
-    let request = fields.iter().fold(json_request("POST", "/api/users", BODY), |request, (name, value)| {
-        request.with_field(name, value)
-    });
-    let response = realm.send(&request);
+    let response = realm.send(&registration(fields));
     if response.status == 201 {
         return true;
     }
-    let body = r#"{"error":"cross_site","message":"A page of another site sent this; requests that change something must come from this one."}"#;
-    assert_eq!((response.status, text(&response)), (403, body), "{fields:?}");
+    assert_eq!(error(&response), (403, "cross_site".into()), "{fields:?}");
     assert_eq!(realm.realm.hashes(), 0);
     false
 }
 
 #[test]
-fn a_request_that_says_it_is_cross_site_is_refused() {
+fn a_request_that_is_marked_cross_site_is_rejected() {
     for (site, expected) in
         [("cross-site", false), ("same-origin", true), ("same-site", true), ("none", true)]
     {
-        assert_eq!(is_let_through(Policy::default(), &[("Sec-Fetch-Site", site)]), expected, "{site}");
+        let fields = [("Host", "localhost:5000"), ("Sec-Fetch-Site", site)];
+        assert_eq!(is_accepted(Policy::default(), &fields), expected, "{site}");
     }
     let own_origin =
-        [("Host", "a.example"), ("Origin", "https://a.example"), ("Sec-Fetch-Site", "cross-site")];
-    assert!(!is_let_through(Policy::default(), &own_origin), "one sign is enough");
-    let foreign_origin = [("Host", "a.example"), ("Origin", "https://b.example"), ("Sec-Fetch-Site", "none")];
-    assert!(!is_let_through(Policy::default(), &foreign_origin), "either of them");
+        [("Host", "127.0.0.1"), ("Origin", "http://127.0.0.1"), ("Sec-Fetch-Site", "cross-site")];
+    assert!(!is_accepted(Policy::default(), &own_origin), "one sign is enough");
+    let foreign_origin = [("Host", "127.0.0.1"), ("Origin", "https://b.example"), ("Sec-Fetch-Site", "none")];
+    assert!(!is_accepted(Policy::default(), &foreign_origin), "either of them");
+}
+
+/// The page was loaded from the attacker's name, which then resolves to this server: everything agrees.
+#[test]
+fn a_browser_request_after_dns_rebinding_is_rejected() {
+    let rebound = ("Host", "evil.example:5000");
+    let origin = ("Origin", "http://evil.example:5000");
+    for fields in [
+        &[rebound, origin][..],
+        &[rebound, origin, ("Sec-Fetch-Site", "same-origin")],
+        &[rebound, ("Sec-Fetch-Site", "same-origin")],
+        &[rebound, ("Sec-Fetch-Mode", "cors")],
+        &[rebound, ("sec-fetch-dest", "empty")],
+        &[rebound, ("Sec-Fetch-User", "?1")],
+        &[("Sec-Fetch-Site", "same-origin")],
+    ] {
+        assert!(!is_accepted(Policy::default(), fields), "{fields:?}");
+        assert!(!is_accepted(public_url("https://auth.example"), fields), "{fields:?}");
+    }
+    assert!(is_accepted(Policy::default(), &[rebound]), "a program may use any name");
+    let other_port = [("Host", "auth.example:5000"), ("Origin", "http://auth.example:5000")];
+    assert!(is_accepted(public_url("https://auth.example"), &other_port), "the public URL's host");
+}
+
+#[test]
+fn every_state_changing_method_is_rejected_after_dns_rebinding() {
+    let realm = TestRealm::new();
+    let user = realm.add_user("ok", "python");
+    for request in [
+        json_request("POST", "/api/users", r#"{"username":"other","password":"python"}"#),
+        json_request("PUT", &user, r#"{"password":"ruby"}"#),
+        Request::new("DELETE", &user),
+        Request::new("DELETE", "/api/token"),
+    ] {
+        let request = request
+            .with_field("Authorization", basic("ok", "python"))
+            .with_field("Host", "evil.example")
+            .with_field("Origin", "http://evil.example");
+        assert_eq!(error(&realm.send(&request)), (403, "cross_site".into()), "{}", request.method);
+    }
+}
+
+#[test]
+fn the_rejection_of_an_unknown_host_says_what_to_set() {
+    let realm = TestRealm::new();
+    let fields = [("Host", "auth.example"), ("Origin", "https://auth.example")];
+    let response = realm.send(&registration(&fields));
+    assert!(text(&response).contains("set --public-url to the URL that browsers use"), "{}", text(&response));
+    let cause = response.about.cause.unwrap();
+    assert!(cause.contains("auth.example") && cause.contains("--public-url"), "{cause}");
+}
+
+#[test]
+fn a_named_cors_origin_is_accepted_under_any_host() {
+    let cors_origins = vec![Origin::parse("https://app.example").unwrap()];
+    let policy = Policy { cors_origins, ..Policy::default() };
+    let fields = [("Host", "auth.lan:5000"), ("Origin", "https://app.example")];
+    assert!(is_accepted(policy, &fields));
 }
 
 #[test]
 fn an_origin_is_ours_if_it_is_the_hosts() {
     for (host, origin, expected) in [
-        ("a.example", "https://a.example", true),
-        ("a.example", "http://a.example", true), // a proxy may have ended TLS
-        ("A.example", "https://a.EXAMPLE", true),
+        ("127.0.0.1", "https://127.0.0.1", true),
+        ("127.0.0.1", "http://127.0.0.1", true), // a proxy may terminate TLS
+        ("LocalHost", "https://localHOST", true),
         ("localhost:5000", "http://localhost:5000", true),
+        ("app.localhost:5000", "http://app.localhost:5000", true),
         ("[::1]:5000", "http://[::1]:5000", true),
-        ("a.example:443", "https://a.example", true), // a browser leaves its scheme's own port out
-        ("a.example:80", "http://a.example", true),
-        ("a.example:80", "https://a.example", false),
-        ("a.example:443", "http://a.example", false),
-        ("a.example:8443", "https://a.example", false),
-        ("a.example", "https://a.example:8443", false),
-        ("a.example", "https://b.a.example", false),
-        ("a.example", "https://a.example.evil.example", false),
-        ("a.example", "https://evil.example", false),
-        ("a.example", "https://a.example/", false),
-        ("a.example", "https://user@a.example", false),
-        ("a.example", "ftp://a.example", false),
-        ("a.example", "a.example", false),
-        ("a.example", "null", false),
+        ("localhost:443", "https://localhost", true), // a browser leaves its scheme's own port out
+        ("localhost:80", "http://localhost", true),
+        ("localhost:80", "https://localhost", false),
+        ("localhost:443", "http://localhost", false),
+        ("localhost:8443", "https://localhost", false),
+        ("localhost", "https://localhost:8443", false),
+        ("localhost", "https://b.localhost", false),
+        ("localhost", "https://localhost.evil.example", false),
+        ("localhost", "https://evil.example", false),
+        ("localhost", "https://localhost/", false),
+        ("localhost", "https://user@localhost", false),
+        ("localhost", "ftp://localhost", false),
+        ("localhost", "localhost", false),
+        ("localhost", "null", false),
         ("null", "null", false),
-        ("a.example", "", false),
+        ("localhost", "", false),
         ("", "http://", false),
-        ("a b", "http://a b", false),
+        ("a localhost", "http://a localhost", false),
     ] {
         let fields = [("Host", host), ("Origin", origin)];
-        assert_eq!(is_let_through(Policy::default(), &fields), expected, "{fields:?}");
+        assert_eq!(is_accepted(Policy::default(), &fields), expected, "{fields:?}");
     }
-    let with_path = [("Host", "a.example/x"), ("Origin", "http://a.example/x")];
-    assert!(!is_let_through(Policy::default(), &with_path), "an invalid host is nobody's");
-    let hosts = [("Host", "a.example"), ("Host", "b.example"), ("Origin", "https://b.example")];
-    assert!(!is_let_through(Policy::default(), &hosts), "two hosts are none");
-    assert!(!is_let_through(Policy::default(), &[("Origin", "https://a.example")]), "no host at all");
+    let with_path = [("Host", "localhost/x"), ("Origin", "http://localhost/x")];
+    assert!(!is_accepted(Policy::default(), &with_path), "an invalid host");
+    let hosts = [("Host", "127.0.0.1"), ("Host", "localhost"), ("Origin", "https://localhost")];
+    assert!(!is_accepted(Policy::default(), &hosts), "two hosts are none");
+    assert!(!is_accepted(Policy::default(), &[("Origin", "https://localhost")]), "no host at all");
 }
 
 #[test]
@@ -94,14 +156,14 @@ fn an_origin_is_ours_if_it_is_the_public_urls() {
         ("https://a.example", "null", false),
     ] {
         let fields = [("Host", "inside:5000"), ("Origin", origin)];
-        assert_eq!(is_let_through(public_url(url), &fields), expected, "{url} {origin}");
+        assert_eq!(is_accepted(public_url(url), &fields), expected, "{url} {origin}");
     }
 }
 
 #[test]
 fn every_origin_must_be_ours() {
-    let fields = [("Host", "a.example"), ("Origin", "https://a.example"), ("Origin", "https://evil.example")];
-    assert!(!is_let_through(Policy::default(), &fields));
+    let fields = [("Host", "localhost"), ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
+    assert!(!is_accepted(Policy::default(), &fields));
 }
 
 #[test]
