@@ -13,13 +13,14 @@
 # make stage      the same for this machine, laid out in target/stage; then, as root: target/stage/install.sh
 # make install    both at once, for whoever may write there: PREFIX (/usr/local), DESTDIR
 # make doc        the library's documentation, as a book
+# make options    docs/options.md, from the table of options
 
 CARGO = cargo
 export CARGO_TERM_COLOR ?= auto
 # Here, whatever cargo's own settings say: scripts and packages take what was built from there.
 export CARGO_TARGET_DIR = $(CURDIR)/target
 
-.PHONY: run build static dist dist-test stage install test test-all fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots fuzz clean
+.PHONY: run build static dist dist-test stage install test test-all fmt lint doc features no-std examples tools tests bench siege slowhttp footprint small screenshots options fuzz clean
 
 run: build
 	target/release/gatekey serve $(ARGS)
@@ -83,6 +84,10 @@ screenshots: tools
 	mkdir -p docs/screenshots
 	$(CARGO) test --locked --test it page::screenshots -- --ignored
 	-command -v pngquant >/dev/null && pngquant --force --ext .png docs/screenshots/*.png
+
+# A test fails when the file differs from the table.
+options:
+	$(CARGO) test --locked --quiet --lib write_the_option_reference -- --ignored
 
 # The five seconds of it in `make test` are of the debug build.
 SIEGE_SECONDS ?= 600

@@ -61,7 +61,7 @@ fn on_option(option: &Opt) -> String {
 }
 
 /// Breaks a text into lines, each indented.
-fn wrapped(text: &str, indent: usize) -> String {
+pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;
     for word in text.split(' ') {

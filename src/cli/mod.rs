@@ -7,6 +7,7 @@
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
+//! | `reference_tests.rs` | the tables as `docs/options.md`, which a test compares |
 //! | `suggest.rs` | which known word somebody meant who typed an unknown one |
 //! | `environment.rs`, `env_file.rs` | variables that look like ours and are nobody's; variables in a file, as systemd reads it |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
@@ -54,6 +55,9 @@ mod tune;
 mod user;
 mod user_list;
 mod watch;
+
+#[cfg(test)]
+mod reference_tests;
 
 use crate::chain;
 use crate::os;
