@@ -42,6 +42,8 @@ use core::time::Duration;
 
 /// A longer text is no token of ours: refused before anything is computed.
 pub const MAX_BYTES: usize = 2048;
+/// Clock skew that is tolerated. A token from further in the future would outlive a revocation of all tokens.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
 /// What a token says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +72,8 @@ pub enum TokenError {
     Unsupported(&'static str),
     /// It was valid until then.
     Expired(UnixTime),
+    /// Its `iat` or `auth_time` is this moment, more than [`MAX_CLOCK_SKEW`] in the future.
+    IssuedInFuture(UnixTime),
 }
 
 impl fmt::Display for TokenError {
@@ -79,6 +83,7 @@ impl fmt::Display for TokenError {
             Self::BadSignature => f.write_str("no signing key matches the token's signature"),
             Self::Unsupported(why) => write!(f, "unsupported token: {why}"),
             Self::Expired(at) => write!(f, "the token expired at {at}"),
+            Self::IssuedInFuture(at) => write!(f, "iat or auth_time is in the future: {at}"),
         }
     }
 }
@@ -136,6 +141,7 @@ pub fn verify(
     let (header, payload) = open_bytes(token, ring)?;
     match read_own(&header, &payload) {
         Some(claims) => {
+            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `read_own` reads nothing
             let expiry = Expiry { at: claims.expires_at, counts_last_second: false };
             expiry.check(now, max_session).map(|()| claims)
         }
@@ -227,7 +233,8 @@ impl Opened {
     /// tokens ends is seen to where they are issued, by `auth_time`.)
     ///
     /// # Errors
-    /// [`TokenError::Unsupported`], [`TokenError::Malformed`] and [`TokenError::Expired`].
+    /// [`TokenError::Unsupported`], [`TokenError::Malformed`], [`TokenError::IssuedInFuture`] and
+    /// [`TokenError::Expired`].
     pub fn verify(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
         self.refuse_what_we_do_not_do()?;
         let expiry = self.expiry()?;
@@ -245,6 +252,8 @@ impl Opened {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
             }
         }
+        check_not_in_future(issued_at, now)?;
+        check_not_in_future(self.auth_time_as_claimed()?.unwrap_or(issued_at), now)?;
         expiry.check(now, max_session)?;
         Ok(claims)
     }
@@ -312,9 +321,12 @@ impl Opened {
     /// [`TokenError::Malformed`].
     pub fn auth_time(&self) -> Result<UnixTime, TokenError> {
         let issued_at = self.issued_at()?;
-        let auth_time =
-            moment(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")?;
+        let auth_time = self.auth_time_as_claimed()?;
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
+    }
+
+    fn auth_time_as_claimed(&self) -> Result<Option<UnixTime>, TokenError> {
+        moment(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")
     }
 
     /// `id` of the payload. A string, a float or `true` is none, whatever the original took.
@@ -361,6 +373,10 @@ impl Expiry {
             Ok(())
         }
     }
+}
+
+fn check_not_in_future(at: UnixTime, now: UnixTime) -> Result<(), TokenError> {
+    if at.duration_since(now) > MAX_CLOCK_SKEW { Err(TokenError::IssuedInFuture(at)) } else { Ok(()) }
 }
 
 /// An integer member from 0 to 2^53 - 1, if it is there; an error with the text `why` if it is anything else.

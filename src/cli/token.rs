@@ -47,9 +47,10 @@ pub(super) const INSPECT: Command = Command {
     words: &["token", "inspect"],
     operands: &[],
     summary: "Say whether a token from standard input is valid, and what it says.",
-    details: "Prints one JSON object. \"verdict\" is ok, expired, bad_signature, malformed or unsupported, by form, \
-              signature and time alone; \"header\" and \"payload\" are shown when the signature holds; \"user\" \
-              says what the database knows, if there is one. Needs only the key file. Exit status 0 for ok, else 1.",
+    details: "Prints one JSON object. \"verdict\" is ok, expired, not_yet_valid, bad_signature, malformed or \
+              unsupported, by form, signature and the clock alone; \"header\" and \"payload\" are shown when the \
+              signature holds; \"user\" says what the database knows, if there is one. Needs only the key file. Exit \
+              status 0 for ok, else 1.",
     example: "gatekey token issue alice | gatekey token inspect",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
     run: inspect,
@@ -95,6 +96,7 @@ fn verdict(error: Option<TokenError>) -> &'static str {
         Some(TokenError::BadSignature) => "bad_signature",
         Some(TokenError::Unsupported(_)) => "unsupported",
         Some(TokenError::Expired(_)) => "expired",
+        Some(TokenError::IssuedInFuture(_)) => "not_yet_valid",
     }
 }
 

@@ -11,11 +11,13 @@ use crate::credentials::Credentials;
 use crate::hashing::{Admitted, Check, HashError, Verdict};
 use crate::password;
 use crate::secret::Secret;
-use crate::store::{StoreError, TokenSubject, User};
+use crate::signer::KeyRing;
+use crate::store::{MAX_UNSAVED, StoreError, TokenSubject, User};
 use crate::throttle::Throttled;
 use crate::token::{self, Claims, TokenError};
 use crate::user_id::{Generation, UserId};
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 
@@ -31,7 +33,22 @@ pub struct Principal {
     pub generation: Generation,
     /// When the password was shown: now, or when the chain of tokens began.
     pub auth_time: UnixTime,
+    /// The key ring that verified the token, or that was in use when the password was verified. It signs what is issued
+    /// for this principal: a token of a compromised key is never renewed under the key that replaced it.
+    pub(super) ring: ProofRing,
 }
+
+/// The ring behind a [`Principal`]. Equal to itself alone.
+#[derive(Clone, Debug)]
+pub(super) struct ProofRing(pub(super) Arc<KeyRing>);
+
+impl PartialEq for ProofRing {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for ProofRing {}
 
 /// Why nobody was authenticated.
 #[derive(Debug)]
@@ -98,10 +115,16 @@ impl Realm {
             Credentials::Token(token) => self.authenticate_token(token.expose(), now),
             Credentials::Password { username, password } => {
                 let user = self.authenticate_password(username, password, client, now)?;
-                let User { id, username, generation, .. } = user;
-                Ok(Principal { id, username, generation, auth_time: now.unix })
+                Ok(self.principal(user, now))
             }
         }
+    }
+
+    /// A user who just now proved the password, or for whom an administrator vouches.
+    pub(super) fn principal(&self, user: User, now: RealmNow) -> Principal {
+        self.refresh_keys(now);
+        let User { id, username, generation, .. } = user;
+        Principal { id, username, generation, auth_time: now.unix, ring: ProofRing(self.keys.ring()) }
     }
 
     /// The user's row, as it was when the hash in it was verified.
@@ -162,23 +185,32 @@ impl Realm {
     }
 
     fn authenticate_token(&self, token: &str, now: RealmNow) -> Result<Principal, AuthenticateError> {
-        let claims = self.verify_token(token, now).map_err(|error| refusal(None, Why::Token(error)))?;
+        self.refresh_keys(now); // so that a key that was removed from the file verifies nothing
+        let ring = self.keys.ring();
+        let claims =
+            self.verify_token(token, &ring, now).map_err(|error| refusal(None, Why::Token(error)))?;
         let subject = self.store.find_token_subject(claims.id)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
             (Ok(()), Some(TokenSubject { id, username, generation, .. })) => {
-                Ok(Principal { id, username, generation, auth_time: claims.auth_time })
+                Ok(Principal { id, username, generation, auth_time: claims.auth_time, ring: ProofRing(ring) })
             }
             (Err(why), Some(subject)) => Err(refusal(Some(subject.id), why)),
             (_, None) => Err(refusal(None, Why::UserGone)),
         }
     }
 
-    /// Verifies under the ring of this second: a key that was taken out of the file verifies nothing any more, and one
-    /// that was put in does.
-    fn verify_token(&self, token: &str, now: RealmNow) -> Result<Claims, TokenError> {
-        self.refresh_keys(now);
-        token::verify(token, &self.keys.ring(), now.unix, self.policy.max_session)
+    fn verify_token(&self, token: &str, ring: &KeyRing, now: RealmNow) -> Result<Claims, TokenError> {
+        let verify = |at| token::verify(token, ring, at, self.policy.max_session);
+        match verify(now.unix) {
+            // Another server on this store issued it, whose time is ahead as long as the clock is behind.
+            Err(TokenError::IssuedInFuture(at))
+                if now.is_clock_behind && at.duration_since(now.unix) <= MAX_UNSAVED =>
+            {
+                verify(at)
+            }
+            verdict => verdict,
+        }
     }
 }
 

@@ -16,6 +16,9 @@ use std::time::Instant;
 pub(super) struct RealmNow {
     pub(super) unix: UnixTime,
     pub(super) monotonic: Instant,
+    /// Whether the clock is behind this time. Then another process on the same store may be ahead of this one, by what
+    /// it had not saved when this one started.
+    pub(super) is_clock_behind: bool,
 }
 
 /// Turns a [`Now`] into a [`RealmNow`].
@@ -37,7 +40,7 @@ impl RealmTime {
     pub(super) fn new(saved: UnixTime, now: Now) -> (Self, Duration) {
         let behind = saved.duration_since(now.unix);
         let newest = now.unix.max(saved);
-        let anchor = RealmNow { unix: newest, monotonic: now.monotonic };
+        let anchor = RealmNow { unix: newest, monotonic: now.monotonic, is_clock_behind: !behind.is_zero() };
         (Self(Mutex::new(Seen { anchor, newest, saved })), behind)
     }
 
@@ -81,7 +84,8 @@ impl Seen {
         let since = now.monotonic.saturating_duration_since(self.anchor.monotonic);
         // In whole seconds: of a clock that runs as it should, this is never ahead.
         let least = self.anchor.unix.saturating_add(Duration::from_secs(since.as_secs()));
-        RealmNow { unix: now.unix.max(least), monotonic: now.monotonic }
+        let is_clock_behind = now.unix < least;
+        RealmNow { unix: now.unix.max(least), monotonic: now.monotonic, is_clock_behind }
     }
 }
 

@@ -46,7 +46,6 @@ impl Realm {
         now: Now,
     ) -> Result<IssuedToken, SessionOver> {
         let now = self.time.advance(now);
-        self.refresh_keys(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_ends = principal.auth_time.saturating_add(max_session);
         let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
@@ -61,7 +60,7 @@ impl Realm {
             expires_at,
             auth_time: principal.auth_time,
         };
-        Ok(IssuedToken { token: token::issue(&claims, &self.keys.ring()), lifetime })
+        Ok(IssuedToken { token: token::issue(&claims, &principal.ring.0), lifetime })
     }
 
     /// Ends every token of this user.

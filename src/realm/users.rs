@@ -135,8 +135,7 @@ impl Realm {
 
     /// A principal by an operator's word, as if the password had been shown now.
     pub fn vouch_for(&self, user: &User, now: Now) -> Principal {
-        let User { id, username, generation, .. } = user.clone();
-        Principal { id, username, generation, auth_time: self.time.advance(now).unix }
+        self.principal(user.clone(), self.time.advance(now))
     }
 }
 

@@ -46,7 +46,7 @@ pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use check_up::{Ahead, CheckUp, check_up};
 pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
 pub use logins::{LoginNotes, LoginSubject};
-pub use realm::SAVE_EVERY;
+pub use realm::{MAX_UNSAVED, SAVE_EVERY};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
 pub use signing_keys::SigningKeyUse;

@@ -10,8 +10,8 @@ use rusqlite::{Connection, params};
 /// How often who serves from a store saves the counters of failed guesses and the time: what a killed server forgets at
 /// most.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
-/// By how much the newest time in the store may be too old.
-const UNSAVED: Duration = SAVE_EVERY.saturating_add(BUSY_TIMEOUT);
+/// By how much the newest time in the store may be behind a running server's.
+pub const MAX_UNSAVED: Duration = SAVE_EVERY.saturating_add(BUSY_TIMEOUT);
 
 impl Store {
     /// Tokens issued before this moment are dead, whoever they are for.
@@ -82,7 +82,7 @@ impl Store {
 /// is the next one. While the clock is behind the newest time, nobody but a running server knows how late it is, and
 /// what it told the store may be a while ago.
 pub(super) fn after_all_issued(newest: UnixTime, now: UnixTime) -> UnixTime {
-    let unsaved = if newest > now { UNSAVED } else { Duration::ZERO };
+    let unsaved = if newest > now { MAX_UNSAVED } else { Duration::ZERO };
     newest.max(now).saturating_add(unsaved).saturating_add(Duration::from_secs(1))
 }
 

@@ -69,6 +69,8 @@ fn the_claims_are_those_signed(token: &str, claims: &Claims, ring: &KeyRing) {
     assert_eq!(payload.get("gen").map_or(0, number), claims.generation.number());
     assert!(in_both("iat").all(|iat| number(iat) == claims.issued_at.seconds()));
     let auth_time = payload.get("auth_time").map_or(claims.issued_at.seconds(), number);
+    let latest = NOW.saturating_add(token::MAX_CLOCK_SKEW).seconds();
+    assert!(claims.issued_at.seconds().max(auth_time) <= latest, "issued in the future");
     assert_eq!(auth_time.min(claims.issued_at.seconds()), claims.auth_time.seconds());
 
     let expires_at = f64::from(u32::try_from(claims.expires_at.seconds()).unwrap());
@@ -94,8 +96,9 @@ fn what_is_issued_verifies(bytes: &[u8], ring: &KeyRing) {
     let mut below = |end: u64| numbers.next().unwrap_or_default() % end;
     let id = i64::try_from(below(i64::MAX.unsigned_abs())).unwrap() + 1;
     let generation = below(1 << 53);
-    let issued_at = below(UnixTime::MAX.seconds() + 1);
     let last_second = below(UnixTime::MAX.seconds());
+    // As far in the future as a token may be issued.
+    let issued_at = below((last_second + 3).min(UnixTime::MAX.seconds() + 1));
     let auth_time = below(issued_at + 1);
     let at = |seconds| UnixTime::new(seconds).unwrap();
     let claims = Claims {
