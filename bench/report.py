@@ -64,19 +64,19 @@ class Report:
         Path(directory).mkdir(parents=True, exist_ok=True)
         base = Path(directory, "latest")
         base.with_suffix(".md").write_text("\n".join(self.lines) + "\n")
-        into_readme(self.lines[-len(rows) - 2 :])
+        into_document(self.lines[-len(rows) - 2 :])
         base.with_suffix(".svg").write_text(svg(self.charts))
         kept = {"date": self.date, "machine": self.machine, "versions": self.versions, "how": self.how, "ratios": self.ratios}
         dated = Path(directory, f"{self.date[:16].replace(' ', 'T').replace(':', '')}.json")
         dated.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
 
 
-def into_readme(table):
-    """The README shows the newest ratios, between two comments."""
-    readme = Path(__file__).parent.parent / "README.md"
+def into_document(table):
+    """docs/benchmarks.md shows the newest ratios, between two comments."""
+    document = Path(__file__).parent.parent / "docs" / "benchmarks.md"
     begin, end = "which make bench puts here -->\n", "<!-- end of the ratios -->"
-    before, rest = readme.read_text().split(begin)
-    readme.write_text(before + begin + "\n" + "\n".join(table) + "\n\n" + end + rest.split(end)[1])
+    before, rest = document.read_text().split(begin)
+    document.write_text(before + begin + "\n" + "\n".join(table) + "\n\n" + end + rest.split(end)[1])
 
 
 def figure(cell):
