@@ -6,24 +6,24 @@ use std::path::Path;
 
 const MAX_CHAPTER_LINES: usize = 25;
 
-fn read(path: &str) -> Option<String> {
+pub fn read(path: &str) -> Option<String> {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).ok()
 }
 
 /// What stands between backticks, code blocks left out.
-fn quoted(text: &str) -> impl Iterator<Item = &str> {
+pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
 /// Whether it looks like a file of the project.
-fn is_path(text: &str) -> bool {
+pub fn is_path(text: &str) -> bool {
     let folders = ["src/", "tests/", "docs/", "deploy/", "bench/", "examples/", "fuzz/"];
     text == "schema.sql"
         || folders.iter().any(|folder| text.starts_with(folder)) && !text.contains([' ', '*'])
 }
 
 /// The name of a function in this form: `name()`, `Type::NAME` and `a_name_of_many_words` are none, some and one.
-fn function(text: &str) -> Option<&str> {
+pub fn function(text: &str) -> Option<&str> {
     let name = text.strip_suffix("()").or_else(|| (text.matches('_').count() >= 3).then_some(text))?;
     name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')).then_some(name)
 }

@@ -215,7 +215,8 @@ fn every_difference_is_documented_with_its_reason() {
     let document = include_str!("../../docs/differences.md");
     for Difference { name, original, ours: (status, _), why } in DIFFERENCES {
         assert!(why.contains(' ') && !why.ends_with('.'), "{name}");
-        let row = document.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
+        let row =
+            document.lines().find(|line| line.starts_with("| `") && line.contains(&format!("`{name}`")));
         let row = row.unwrap_or_else(|| panic!("{name} is not in the table of docs/differences.md"));
         let columns: Vec<_> = row.split(" | ").collect();
         assert_eq!(columns[1], original.to_string(), "{row}");

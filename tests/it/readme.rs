@@ -77,7 +77,8 @@ fn the_readmes_transcript_is_what_happens() {
 
 #[test]
 fn the_documented_figures_are_those_of_the_newest_run() {
-    let shown = include_str!("../../docs/benchmarks.md").split("which make bench puts here -->").nth(1).unwrap();
+    let shown =
+        include_str!("../../docs/benchmarks.md").split("which make bench puts here -->").nth(1).unwrap();
     let shown = shown.split("<!-- end of the ratios -->").next().unwrap().trim();
     assert!(shown.lines().count() > 10, "{shown}");
     assert!(include_str!("../../bench/results/latest.md").contains(shown), "{shown}");

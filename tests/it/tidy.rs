@@ -1,5 +1,7 @@
 //! The repository itself: the layering, who owns which dependency, and how long things may be.
 
+mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

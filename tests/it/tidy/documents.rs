@@ -1,0 +1,127 @@
+//! The Markdown documents: length of lines, links, and the threat model's tests.
+
+use super::{files, read, root};
+use crate::ideas::{function, is_path, quoted};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const MAX_COLUMNS: usize = 100;
+/// Not rewritten yet.
+const LONG_LINES_ALLOWED: [&str; 9] = [
+    "README.md",
+    "CHANGELOG.md",
+    "docs/doctor.md",
+    "docs/guarding.md",
+    "docs/ideas.md",
+    "docs/migration.md",
+    "docs/operations.md",
+    "docs/small-places.md",
+    "docs/watching.md",
+];
+
+/// Every Markdown file that people write, by its path from the root.
+fn documents() -> Vec<String> {
+    let names = fs::read_dir(root()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let top = names.filter(|name| Path::new(name).extension().is_some_and(|end| end == "md"));
+    top.chain(files("docs", ".md")).collect()
+}
+
+/// The lines of a document with their numbers, without those in fenced blocks: what a program printed can't be wrapped.
+fn lines_outside_fences(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut is_fenced = false;
+    text.lines().enumerate().filter_map(move |(number, line)| {
+        let is_fence = line.starts_with("```");
+        is_fenced ^= is_fence;
+        (!is_fenced && !is_fence).then_some((number + 1, line))
+    })
+}
+
+#[test]
+fn lines_of_documents_have_at_most_100_columns() {
+    let documents = documents();
+    assert!(documents.len() > 10, "only {documents:?} were seen");
+    let mut long = Vec::new();
+    for path in documents.iter().filter(|path| !LONG_LINES_ALLOWED.contains(&path.as_str())) {
+        let text = read(path);
+        let lines = lines_outside_fences(&text).filter(|(_, line)| line.chars().count() > MAX_COLUMNS);
+        long.extend(lines.map(|(number, line)| format!("{path}:{number}: {line}")));
+    }
+    assert!(long.is_empty(), "lines over {MAX_COLUMNS} columns; wrap them:\n{}", long.join("\n"));
+}
+
+/// The targets of a document's links and images.
+fn links(text: &str) -> Vec<String> {
+    let mut targets = Vec::new();
+    for (_, line) in lines_outside_fences(text).filter(|(_, line)| !line.starts_with("    ")) {
+        for (before, end) in [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')] {
+            let parts = line.split(before).skip(1);
+            targets.extend(parts.map(|part| part.split(end).next().unwrap().to_owned()));
+        }
+        // A link's definition: `[name]: target`.
+        if let Some((_, target)) = line.split_once("]: ").filter(|_| line.starts_with('[')) {
+            targets.push(target.to_owned());
+        }
+    }
+    targets
+}
+
+/// The anchors of a document's headings, as GitHub derives them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = lines_outside_fences(text).filter(|(_, line)| line.starts_with('#'));
+    let headings = headings.map(|(_, line)| line.trim_start_matches('#').trim_start());
+    headings
+        .map(|heading| {
+            let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.collect::<String>().to_lowercase().replace(' ', "-")
+        })
+        .collect()
+}
+
+#[test]
+fn every_relative_link_of_a_document_leads_somewhere() {
+    let mut checked = 0;
+    for path in documents() {
+        for link in links(&read(&path)).into_iter().filter(|link| !link.contains("://")) {
+            let (file, anchor) =
+                link.split_once('#').map_or((link.as_str(), None), |(file, anchor)| (file, Some(anchor)));
+            let target = match file {
+                "" => path.clone(),
+                file => Path::new(&path).parent().unwrap().join(file).to_str().unwrap().to_owned(),
+            };
+            assert!(root().join(&target).exists(), "{path} links to {link}, which does not exist");
+            if let Some(anchor) = anchor {
+                assert!(anchors(&read(&target)).contains(anchor), "{path} links to {link}: no such heading");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} links were seen");
+}
+
+#[test]
+fn every_threat_names_its_code_and_a_test_that_exists() {
+    let text = read("docs/security.md");
+    let threats: Vec<_> = text.split("\n### ").skip(1).collect();
+    assert!(threats.len() > 20, "only {} were seen", threats.len());
+    for threat in threats {
+        let threat = threat.split("\n## ").next().unwrap();
+        let (title, _) = threat.split_once('\n').unwrap();
+        let (_, code_and_tests) =
+            threat.split_once("\n- Code: ").unwrap_or_else(|| panic!("{title} names no code"));
+        let (code, tests) =
+            code_and_tests.split_once("\n- Tests: ").unwrap_or_else(|| panic!("{title} names no test"));
+        assert!(quoted(code).any(is_path), "{title} names no file");
+        // A name may be at the end of a line and its file on the next.
+        let sources: String = quoted(tests).filter(|text| is_path(text)).map(read).collect();
+        let names: Vec<_> = quoted(tests).filter_map(function).collect();
+        assert!(!names.is_empty(), "{title} names no test");
+        for name in names {
+            let is_test = sources.split("#[test]\n").skip(1).any(|rest| {
+                let declaration = rest.lines().map(str::trim).find(|line| line.starts_with("fn "));
+                declaration.is_some_and(|line| line.starts_with(&format!("fn {name}(")))
+            });
+            assert!(is_test, "{title}: {name} is no test in a file named beside it");
+        }
+    }
+}
