@@ -188,7 +188,7 @@ impl fmt::Display for TrustedProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed => {
-                f.write_str("expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix")
+                f.write_str("expected an IP address, a network such as 10.0.0.0/8 or fd00::/8, or unix")
             }
             Self::HostBits { address, network, prefix } => {
                 write!(
@@ -272,7 +272,7 @@ mod tests {
             "/8",
             "10.0.0.0/4294967304",
         ] {
-            let expected = "expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix";
+            let expected = "expected an IP address, a network such as 10.0.0.0/8 or fd00::/8, or unix";
             assert_eq!(complaint(text), expected, "{text:?}");
         }
         assert_eq!(

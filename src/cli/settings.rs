@@ -4,7 +4,7 @@ use super::Failure;
 use super::commands::Command;
 use super::options::{self, Opt};
 use crate::data_dir::DataDir;
-use crate::hashing::Hasher;
+use crate::hashing::{HashError, Hasher};
 use crate::password::Cost;
 use crate::proxies::TrustedProxies;
 use crate::realm::{Origin, Policy, PublicUrl, Registration, UserLookup};
@@ -127,8 +127,11 @@ impl<'a> Settings<'a> {
     pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
         let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
         let cost = self.hash_cost()?;
-        let hasher = Hasher::new(cost, max_memory).map_err(|error| {
-            Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
+        let hasher = Hasher::new(cost, max_memory).map_err(|error| match error {
+            HashError::TooMuchMemory { .. } => {
+                Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
+            }
+            error => Failure::failed("can't check passwords", &error),
         })?;
         let slots = self.hash_slots()?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;

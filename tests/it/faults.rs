@@ -4,6 +4,7 @@
 //! Hazard H24 is in here (`disk.rs`, `locked.rs`, `stderr.rs`); what a client alone can do stands in `hazards/`. ENFILE, the whole
 //! machine out of descriptors, can't be made here without taking them from everybody else; it is handled as EMFILE is.
 
+mod chroot;
 mod descriptors;
 mod disk;
 mod files;

@@ -220,10 +220,11 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         (
             "--trusted-proxy",
             "localhost",
-            "expected an address, a network such as 10.0.0.0/8 or fd00::/8, or unix",
+            "expected an IP address, a network such as 10.0.0.0/8 or fd00::/8, or unix",
         ),
+        ("--metrics", "localhost:9469", "expected an IP address and a port, such as 127.0.0.1:9469"),
         ("--trusted-proxy", "10.0.0.1/8", "expected 10.0.0.0/8 for the whole network, or 10.0.0.1"),
-        ("--trusted-proxy", "", "expected an address"),
+        ("--trusted-proxy", "", "expected an IP address"),
         ("--password-cache", "soon", "expected a duration such as 90 (seconds)"),
         ("--guesses-per-user", "100", "expected a number from 1 to 1000000 and a duration, such as 100/5m"),
         ("--throttle", "maybe", "expected on or off"),
