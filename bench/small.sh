@@ -14,7 +14,7 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$directory"' EXIT
 # A line of a process's status, in KiB.
 kib() { awk -v name="^$2:" '$0 ~ name {print $2}' "/proc/$1/status"; }
 
-row() { printf '| %-28s | %-24s | %9s | %9s | %9s | %9s |\n' "$@"; }
+row() { printf '| %-28s | %-17s | %9s | %9s | %9s | %9s |\n' "$@"; }
 
 # One row for a program that is in that state now: features, what it is, its file, its process.
 measured() { row "$1" "$2" "$(stat -c %s "$3")" "$(kib "$4" VmRSS)" "$(kib "$4" RssAnon)" "$(kib "$4" VmHWM)"; }
@@ -71,7 +71,7 @@ echo
 row features program bytes resident anonymous 'at most'
 row --- --- ---: ---: ---: ---:
 tests/no_std/run.sh >/dev/null
-row '(none), no std' 'C, with a static library' "$(stat -c %s "$target/no-std/release/token-by-c")" - - -
+row '(none), no std' 'C, static library' "$(stat -c %s "$target/no-std/release/token-by-c")" - - -
 tier '' 'tier: a token'
 tier password 'tier: a password'
 tier legacy-hashes 'tier: a password'
