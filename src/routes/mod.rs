@@ -6,7 +6,7 @@
 //! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
 //! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke_all` |
 //! | `GET /api/resource` | `resource` |
-//! | any method, `/api/verify` | `verify::verify` |
+//! | any method, `/api/verify` and all below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
 //! | `GET /` | `page::show` |
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
@@ -89,10 +89,10 @@ impl Target {
             "/api/users" => Some(Self::Users),
             "/api/token" => Some(Self::Token),
             "/api/resource" => Some(Self::Resource),
-            "/api/verify" => Some(Self::Verify),
             "/healthz" => Some(Self::Health),
             "/openapi.json" => Some(Self::Description),
             "/" => Some(Self::Page),
+            _ if verify::is_path(path) => Some(Self::Verify),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
     }
@@ -282,7 +282,10 @@ mod tests {
             ("/api/token", Some(Target::Token)),
             ("/api/resource", Some(Target::Resource)),
             ("/api/verify", Some(Target::Verify)),
-            ("/api/verify/", None),
+            ("/api/verify/", Some(Target::Verify)),
+            ("/api/verify/app/../x", Some(Target::Verify)),
+            ("/api/verify-", None),
+            ("/api/verif", None),
             ("/healthz", Some(Target::Health)),
             ("/healthz/", None),
             ("/openapi.json", Some(Target::Description)),

@@ -1,24 +1,44 @@
-//! `/api/verify`: a proxy asks before it passes a request on to an app that knows nothing of users (nginx's
-//! `auth_request`, Caddy's `forward_auth`, Traefik's `forwardAuth`).
+//! Forward auth, `/api/verify`: a proxy asks this route before it passes a request on to an app (nginx's `auth_request`,
+//! Caddy's `forward_auth`, Traefik's `forwardAuth`, Envoy's `ext_authz`).
 //!
-//! The proxy sends the client's own fields, by the client's own method, and judges by the status. So there is no method
-//! that this doesn't take, and none that goes unauthenticated, OPTIONS neither: a preflight is the app's to answer. Nor is
-//! it refused where another site's page asked for it: what that request may change is the app's.
+//! The proxy sends the client's method and headers, and decides by the status. So every method is taken, each is
+//! authenticated, OPTIONS too, and there is no CSRF check: what the request may change is the app's.
 //!
-//! Names may hold anything but controls, and fields are what proxies, apps and logs take apart: so the name goes out in
-//! RFC 3986's unreserved characters, everything else percent-encoded.
+//! ```text
+//! /api/verify?user=alice&user=bob              the query has the conditions
+//! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next slash
+//! /api/verify/...                              no conditions; path and query are the app's
+//! ```
+//!
+//! `Remote-User` is percent-encoded, with RFC 3986's unreserved characters as they are: names may hold anything but
+//! controls, while proxies, apps and logs split header values.
+//!
+//! Left out: `+` as a space. It is 400, because form encoding and RFC 3986 read it differently.
 
 use super::Call;
 use super::failure::Failure;
-use crate::http::{ErrorCode, Response};
+use crate::http::{ErrorCode, Request, Response};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 
-/// 200 with `Remote-User` and `Remote-User-Id`, for whoever is authenticated and, where the query names users, is one
-/// of them.
+/// The identity headers that a proxy sets from the answer, and so replaces in the client's request.
+const SET_BY_PROXIES: [&str; 3] = ["Remote-User", "Remote-User-Id", "Remote-Groups"];
+
+/// Whether a path is this route: `/api/verify` or anything below it.
+pub(super) fn is_path(path: &str) -> bool {
+    suffix(path).is_some()
+}
+
+/// What follows `/api/verify`: nothing, or a slash and perhaps the app's own path.
+fn suffix(path: &str) -> Option<&str> {
+    path.strip_prefix("/api/verify").filter(|suffix| suffix.is_empty() || suffix.starts_with('/'))
+}
+
+/// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions.
 pub(super) fn verify(call: &Call<'_>) -> Result<Response, Failure> {
-    let admitted = admitted(call.request.query.as_deref().unwrap_or_default())?;
+    reject_spoofed_identity(call.request)?;
+    let admitted = admitted(conditions(call.request))?;
     let principal = call.authenticate()?;
     if !admitted.is_empty() && !admitted.contains(&principal.username) {
         return Err(Failure::not_admitted(principal.id));
@@ -29,18 +49,59 @@ pub(super) fn verify(call: &Call<'_>) -> Result<Response, Failure> {
     Ok(response.for_user(principal.id))
 }
 
-/// The users in a query, `user=alice&user=bob`. Anything else in it is refused: a misspelt parameter would let everybody
-/// in.
-fn admitted(query: &str) -> Result<Vec<String>, Failure> {
-    let parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+/// Rejects identity headers in spellings that the proxy doesn't replace. An app could read them as its own, as CGI does
+/// (RFC 3875 section 4.1.18). The shipped configurations remove what their proxy can; this is for what it can't.
+fn reject_spoofed_identity(request: &Request) -> Result<(), Failure> {
+    let is_replaced = |name: &str| SET_BY_PROXIES.iter().any(|set| set.eq_ignore_ascii_case(name));
+    if request.field_names().any(|name| is_identity(name) && !is_replaced(name)) {
+        let message =
+            "A header's name begins like Remote-User or Remote-Groups; only the proxy may send such headers.";
+        return Err(Failure::new(ErrorCode::MalformedRequest, message));
+    }
+    Ok(())
+}
+
+/// Whether a header's name begins with `remote-user` or `remote-groups`, in any case and with any characters between the
+/// words.
+fn is_identity(name: &str) -> bool {
+    let mut words = name.split(|character: char| !character.is_ascii_alphanumeric());
+    let begins = |word: &str, with: &str| {
+        word.as_bytes().get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    words.next().is_some_and(|word| word.eq_ignore_ascii_case("remote"))
+        && words
+            .find(|word| !word.is_empty())
+            .is_some_and(|word| begins(word, "user") || begins(word, "groups"))
+}
+
+/// The conditions: the query, or for a longer path what is between `/-/` and the next slash. There, the query is the
+/// app's.
+fn conditions(request: &Request) -> &str {
+    match suffix(&request.path) {
+        None | Some("") => request.query.as_deref().unwrap_or_default(),
+        Some(suffix) => {
+            suffix.strip_prefix("/-/").and_then(|rest| rest.split('/').next()).unwrap_or_default()
+        }
+    }
+}
+
+/// The users in the conditions, `user=alice&user=bob`. Anything else is rejected: a misspelt parameter would admit
+/// everyone.
+fn admitted(conditions: &str) -> Result<Vec<String>, Failure> {
+    if conditions.contains('+') {
+        let message =
+            "The conditions have a +, which can mean two things; send %20 for a space, %2B for a plus sign.";
+        return Err(Failure::new(ErrorCode::MalformedRequest, message));
+    }
+    let parameters = conditions.split('&').filter(|parameter| !parameter.is_empty());
     let users = parameters.map(|parameter| percent_decoded(parameter.strip_prefix("user=")?));
     users.collect::<Option<_>>().ok_or_else(|| {
-        let message = "The query is not understood; expected nothing, or user=NAME, several with & between, percent-encoded.";
+        let message = "The conditions are not understood; expected none, or user=NAME, several with & between, percent-encoded.";
         Failure::new(ErrorCode::MalformedRequest, message)
     })
 }
 
-/// As RFC 3986 section 2.1 has it; a plus sign is itself.
+/// RFC 3986 section 2.1.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -84,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_query_names_users_or_is_refused() {
+    fn conditions_name_users_or_are_rejected() {
         for (query, users) in [
             ("", vec![]),
             ("user=alice", vec!["alice"]),
             ("user=alice&user=bob&", vec!["alice", "bob"]),
-            ("user=jos%c3%A9&user=a+b", vec!["josé", "a+b"]),
+            ("user=jos%c3%A9&user=a%2Bb&user=a%20b", vec!["josé", "a+b", "a b"]),
             ("user=", vec![""]),
         ] {
             assert_eq!(
@@ -106,10 +167,47 @@ mod tests {
             "user=%4",
             "user=%zz",
             "user=%+1",
+            "user=a+b",
+            "+",
             "user=%FF",
             "User=a",
         ] {
             assert!(admitted(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_the_query_of_the_plain_path_and_else_in_the_path() {
+        for (target, expected) in [
+            ("/api/verify", ""),
+            ("/api/verify?user=a", "user=a"),
+            ("/api/verify/?user=a", ""),
+            ("/api/verify/app?user=a", ""),
+            ("/api/verify/-?user=a", ""),
+            ("/api/verify/-/user=a", "user=a"),
+            ("/api/verify/-/user=a/", "user=a"),
+            ("/api/verify/-/user=a&user=b/app/-/user=c?user=d", "user=a&user=b"),
+            ("/api/verify/-//user=a", ""),
+            ("/api/verify/app/-/user=a", ""),
+            ("/api/verify//-/user=a", ""),
+        ] {
+            assert_eq!(conditions(&Request::new("GET", target)), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn an_identity_header_is_known_in_every_spelling() {
+        for separator in "!#$%&'*+-.^_`|~".chars() {
+            for name in ["Remote@User", "REMOTE@USER@ID", "remote@groups", "Remote@@User", "remote@username"]
+            {
+                let name = name.replace('@', separator.encode_utf8(&mut [0; 4]));
+                assert!(is_identity(&name), "{name}");
+            }
+        }
+        for name in
+            ["X-Remote-User", "-Remote-User", "Remote", "Remote-", "RemoteUser", "Remote-Us", "Remote-Addr"]
+        {
+            assert!(!is_identity(name), "{name}");
         }
     }
 }

@@ -213,6 +213,8 @@ fn see_what_credentials_get(described: &mut Described, server: &Server) {
         ("get /api/token", "GET /api/token?duration=15", &[&right]),
         ("get /api/verify", "GET /api/verify?user=alice", &[&right]),
         ("get /api/verify", "GET /api/verify?name=alice", &[&right]),
+        ("get /api/verify", "GET /api/verify?user=a+b", &[&right]),
+        ("get /api/verify", "GET /api/verify/app?user=a+b", &[&right, "Remote_User: root"]),
         ("get /api/users/{id}", "GET /api/users/1", &[]),
         ("get /api/users/{id}", "GET /api/users/999", &[]),
         ("get /healthz", "GET /healthz", &[]),

@@ -61,9 +61,57 @@ fn only_users_that_the_query_names_come_in() {
         assert_eq!(told(&ask(query, "wrong")), (401, None, None), "{query}");
     }
     // A typing mistake must not let everybody in.
-    for query in ["?users=alice", "?user=alice&x", "?user=%zz"] {
+    for query in
+        ["?users=alice", "?user=alice&x", "?user=%zz", "?user=ok+", "/-/users=alice/", "/-/user=o+k/"]
+    {
         let response = ask(query, "python");
         assert_eq!((told(&response), error(&response).1.as_str()), ((400, None, None), "malformed_request"));
+    }
+}
+
+#[test]
+fn a_plus_in_the_conditions_is_rejected_with_a_hint() {
+    let realm = TestRealm::new();
+    let response = realm.send(&verify("GET", "?user=a+b"));
+    assert_eq!(error(&response), (400, "malformed_request".into()));
+    let message = object(&response)["message"].as_str().unwrap().to_owned();
+    assert!(message.contains("%20") && message.contains("%2B"), "{message}");
+}
+
+#[test]
+fn below_verify_conditions_are_in_the_path_and_the_query_is_the_apps() {
+    let realm = TestRealm::new();
+    realm.register("ok", "python");
+    let ask = |method: &str, path: &str| {
+        let response = realm.send(&verify(method, path).with_field("Authorization", basic("ok", "python")));
+        assert_eq!(response.about.route, Some("/api/verify"), "{path}");
+        response.status
+    };
+    for path in
+        ["/", "/app", "/app?user=alice", "/?users=x&+", "/-/user=ok&user=alice/app?user=alice", "/-/user=ok"]
+    {
+        assert_eq!((ask("GET", path), ask("POST", path)), (200, 200), "{path}");
+        let challenged = realm.send(&verify("OPTIONS", path));
+        assert_eq!(told(&challenged), (401, None, None), "{path}");
+    }
+    for path in ["/-/user=alice/app?user=ok", "/-/user=alice"] {
+        assert_eq!(ask("GET", path), 403, "{path}");
+    }
+}
+
+#[test]
+fn identity_headers_that_no_proxy_replaces_are_rejected() {
+    let realm = TestRealm::new();
+    realm.register("ok", "python");
+    let ask = |name: &str| {
+        let request = verify("GET", "").with_field("Authorization", basic("ok", "python"));
+        realm.send(&request.with_field(name, "root"))
+    };
+    for name in ["Remote_User", "REMOTE.USER-ID", "Remote-User-Email", "remote-username", "Remote--Groups"] {
+        assert_eq!(error(&ask(name)), (400, "malformed_request".into()), "{name}");
+    }
+    for name in ["Remote-User", "REMOTE-USER-ID", "remote-groups", "X-Remote-User", "Remote-Addr"] {
+        assert_eq!(told(&ask(name)), (200, Some("ok"), Some("1")), "{name}");
     }
 }
 
