@@ -1,58 +1,22 @@
 //! Other apps behind a proxy that asks us first: the configurations in `deploy/`, run by the real programs, with TLS.
 
+mod app;
 mod caddy;
+mod cgi;
+mod identity;
 mod nginx;
+mod passing;
 mod traefik;
 
 use crate::hazards::watch::await_that;
 use crate::process::{Server, body, written};
+use app::App;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use tempfile::TempDir;
-
-/// An app that knows nothing of users: it answers every request, and keeps the heads that it saw.
-struct App {
-    address: SocketAddr,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl App {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let (address, heads) = (listener.local_addr().unwrap(), Arc::default());
-        let seen: Arc<Mutex<Vec<String>>> = Arc::clone(&heads);
-        // It ends with the test's process.
-        thread::spawn(move || {
-            for connection in listener.incoming() {
-                answer(connection.unwrap(), &seen);
-            }
-        });
-        Self { address, heads }
-    }
-
-    /// The last head, in lower case.
-    fn last_head(&self) -> String {
-        self.heads.lock().unwrap().last().unwrap().to_lowercase()
-    }
-
-    fn count(&self) -> usize {
-        self.heads.lock().unwrap().len()
-    }
-}
-
-fn answer(mut connection: TcpStream, seen: &Mutex<Vec<String>>) {
-    let mut head = String::new();
-    let mut lines = BufReader::new(&connection);
-    while lines.read_line(&mut head).is_ok_and(|bytes| bytes > 2) {}
-    seen.lock().unwrap().push(head);
-    // A client that is gone is no failure of the app's.
-    let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\napp");
-}
 
 /// Each proxy, and what starts it; `None`, said aloud, where it isn't installed.
 type Start = fn(&Ground<'_>, &str) -> Option<Child>;
@@ -88,15 +52,20 @@ struct Ground<'a> {
     port: u16,
     gatekey: SocketAddr,
     app: SocketAddr,
+    /// Whether the option that passes preflights to the app is on.
+    passes_preflights: bool,
 }
 
 impl Ground<'_> {
     /// A configuration as it is shipped, with what is here in the place of its examples.
     fn shipped(&self, file: &str) -> String {
+        // What the files tell operators to do.
+        let option = if self.passes_preflights { "" } else { "#+ " };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
         let [certificate, key] = ["cert.pem", "key.pem"].map(|name| self.directory.join(name));
         fs::read_to_string(shipped)
             .unwrap()
+            .replace("#+ ", option)
             .replace("127.0.0.1:5000", &self.gatekey.to_string())
             .replace("127.0.0.1:8000", &self.app.to_string())
             .replace("/etc/ssl/example.org.pem", certificate.to_str().unwrap())
@@ -132,27 +101,42 @@ impl Drop for Site {
     }
 }
 
-/// Proves the same of each proxy that is installed.
+/// Proves the same of each proxy that is installed, as its configuration is shipped.
 fn behind_each(test: &str, options: &[&str], prove: impl Fn(&Site)) {
+    behind_each_by(test, options, false, prove);
+}
+
+/// The same where the option that passes preflights to the app is on.
+fn behind_each_passing_preflights(test: &str, prove: impl Fn(&Site)) {
+    behind_each_by(test, &[], true, prove);
+}
+
+fn behind_each_by(test: &str, options: &[&str], passes_preflights: bool, prove: impl Fn(&Site)) {
     for (name, start) in PROXIES {
         #[expect(clippy::print_stderr, reason = "shown where the test fails")]
         {
             eprintln!("behind {name}:");
         }
-        if let Some(site) = Site::start(start, test, options) {
+        if let Some(site) = Site::start(start, test, options, passes_preflights) {
             prove(&site);
         }
     }
 }
 
 impl Site {
-    fn start(start: Start, test: &str, options: &[&str]) -> Option<Self> {
+    fn start(start: Start, test: &str, options: &[&str], passes_preflights: bool) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         let server =
             Server::start(&[&["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0"], options].concat());
         let app = App::start();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let ground = Ground { directory: directory.path(), port, gatekey: server.address, app: app.address };
+        let ground = Ground {
+            directory: directory.path(),
+            port,
+            gatekey: server.address,
+            app: app.address,
+            passes_preflights,
+        };
         ground.make_certificate();
         let proxy = start(&ground, test)?;
         let site = Self { directory, port, server, app, proxy };
@@ -219,34 +203,12 @@ fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says(
         let token = body(&token).split('"').find(|part| part.len() > 64).unwrap().to_owned();
         assert_eq!(site.status(AUTH, "/api/verify", &["-u", "josé:python"]), 404);
 
-        let refused = site.ask(APP, "/", &[]);
-        assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
-        assert!(refused.to_lowercase().contains("\r\nwww-authenticate: basic realm="), "{refused}");
-        assert_eq!(site.app.count(), 0);
         let bearer = format!("Authorization: Bearer {token}");
         for credentials in [["-u", "josé:python"], ["-H", &bearer]] {
             for method in [&["-X", "GET"][..], &["-X", "POST", "-d", "for the app"], &["-X", "DELETE"]] {
                 site.assert_the_app_is_told_the_truth(&[&credentials, method].concat(), method[1]);
             }
         }
-    });
-}
-
-#[test]
-fn behind_each_proxy_a_preflight_is_the_apps_and_names_nobody() {
-    behind_each("behind_each_proxy_a_preflight_is_the_apps", &[], |site| {
-        let options = ["-X", "OPTIONS", "-H", "Origin: https://x.example"];
-        let preflight =
-            [&options[..], &["-u", "eve:x", "-H", "Access-Control-Request-Method: PUT"], &LIES].concat();
-        assert_eq!(site.status(APP, "/page?x=1", &preflight), 200);
-        let head = site.app.last_head();
-        assert!(head.starts_with("options /page?x=1 "), "{head}");
-        assert!(!head.contains("root") && !head.contains("authorization"), "{head}");
-
-        assert_eq!(site.status(APP, "/page?x=1", &options), 401, "another OPTIONS is a request like any");
-        assert_eq!(site.app.count(), 1);
-        site.server.register("josé", "python");
-        site.assert_the_app_is_told_the_truth(&["-X", "OPTIONS", "-u", "josé:python"], "OPTIONS");
     });
 }
 
