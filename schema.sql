@@ -1,13 +1,13 @@
--- The whole schema, version 3. A new database is made by exactly this text; an older one is brought here by the
+-- The whole schema, version 4. A new database is made by exactly this text; an older one is brought here by the
 -- numbered steps in src/store/, and a test compares the two.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
-    username      TEXT    NOT NULL UNIQUE,           -- as registered, as logged in with
-    folded        TEXT    NOT NULL UNIQUE,           -- NFKC and lower case: no two users whose names look the same
+    username      TEXT    NOT NULL UNIQUE,           -- in Unicode Normalization Form C, as logged in with
+    folded        TEXT    NOT NULL UNIQUE,           -- as src/unicode.rs folds it: no two users whose names other software takes for the same
     password_hash TEXT    NOT NULL,                  -- PHC string
     generation    INTEGER NOT NULL DEFAULT 1 CHECK (generation >= 0), -- a token of another generation is dead
     disabled      INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),

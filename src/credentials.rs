@@ -11,7 +11,8 @@
 //! which is what Python's requests and older browsers send.
 //!
 //! A token stands where a user name would, so one must be told from the other: **a token is longer than 64
-//! characters, a user name is not**. What is a token is never looked up as a name, and the other way round.
+//! characters, all ASCII; a user name is not**. What is a token is never looked up as a name, and the other way round.
+//! (A name of 64 characters may be longer as it is sent: with its accents decomposed, in Unicode's NFD.)
 //!
 //! Deviation: in the original, a field that was missing, of another scheme or empty came out as an empty name
 //! and an empty password, and once anybody had registered those, every request without credentials was let
@@ -24,7 +25,7 @@ use crate::secret::Secret;
 use alloc::string::String;
 use core::fmt;
 
-/// A user name has at most this many characters; what is longer in its place is a token.
+/// A user name has at most this many characters; longer ASCII text in its place is a token.
 pub const MAX_USERNAME_CHARS: usize = 64;
 
 /// A longer field is refused unread. The longest one that could be right is Basic's: a token of 2 KiB or a
@@ -119,7 +120,7 @@ fn parse_basic(base64: &[u8]) -> Result<Credentials, CredentialsError> {
         Secret::new(String::from_utf8(bytes).unwrap_or_else(|not_utf8| iso_8859_1(not_utf8.as_bytes())));
     match text.expose().split_once(':') {
         Some(("", _)) | None => Err(CredentialsError),
-        Some((token, _)) if token.chars().count() > MAX_USERNAME_CHARS => {
+        Some((token, _)) if token.is_ascii() && token.len() > MAX_USERNAME_CHARS => {
             Ok(Credentials::Token(Secret::new(token.into())))
         }
         Some((username, password)) => {
@@ -169,9 +170,13 @@ mod tests {
     fn what_is_longer_than_a_user_name_is_a_token() {
         let name = "é".repeat(64);
         assert_password(basic(format!("{name}:x").as_bytes()), &name, "x");
-        let token = "é".repeat(65);
+        let ascii = "a".repeat(64);
+        assert_password(basic(format!("{ascii}:x").as_bytes()), &ascii, "x");
+        let token = "a".repeat(65);
         let Ok(Credentials::Token(sent)) = basic(format!("{token}:x").as_bytes()) else { panic!() };
         assert_eq!(sent.expose(), token);
+        let decomposed = "e\u{301}".repeat(64);
+        assert_password(basic(format!("{decomposed}:x").as_bytes()), &decomposed, "x");
     }
 
     #[test]

@@ -67,7 +67,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`snapshot`], [`blocking`], [`client`], [`proxies`], [`throttle`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `store` | [`snapshot`], [`blocking`], [`client`], [`proxies`], [`throttle`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
@@ -111,6 +111,8 @@ pub mod client;
 pub mod proxies;
 #[cfg(feature = "store")]
 pub mod throttle;
+#[cfg(feature = "store")]
+pub mod unicode;
 #[cfg(feature = "store")]
 pub mod username;
 #[cfg(feature = "store")]

@@ -15,6 +15,7 @@ use crate::signer::KeyRing;
 use crate::store::{MAX_UNSAVED, StoreError, TokenSubject, User};
 use crate::throttle::Throttled;
 use crate::token::{self, Claims, TokenError};
+use crate::unicode;
 use crate::user_id::{Generation, UserId};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -139,6 +140,7 @@ impl Realm {
             // Nobody has such a password, whatever the name; so this tells nothing about the name.
             return Err(refusal(None, Why::NoPassword));
         }
+        let username = &*unicode::nfc(username); // as registration stores it
         let login = self.find_login(username, client, now)?;
         let (stored, why) = self.stored_hash(login.user.as_ref());
         let check = Check { username, password, stored, client, is_remembered: login.is_remembered() };

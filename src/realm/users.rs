@@ -10,6 +10,7 @@ use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
 use crate::store::{StoreError, User};
+use crate::unicode;
 use crate::user_id::UserId;
 use alloc::vec::Vec;
 use core::error::Error;
@@ -81,12 +82,12 @@ impl Realm {
         self.store.find_user_by_id(id)
     }
 
-    /// The user of exactly this name.
+    /// The user of this name, in any Unicode normalization form.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn find_user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
-        self.store.find_user_by_name(username)
+        self.store.find_user_by_name(&unicode::nfc(username))
     }
 
     /// Up to `limit` users with ids above `after`.

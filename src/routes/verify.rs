@@ -18,6 +18,7 @@
 use super::Call;
 use super::failure::Failure;
 use crate::http::{ErrorCode, Request, Response};
+use crate::unicode;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -40,7 +41,8 @@ pub(super) fn verify(call: &Call<'_>) -> Result<Response, Failure> {
     reject_spoofed_identity(call.request)?;
     let admitted = admitted(conditions(call.request))?;
     let principal = call.authenticate()?;
-    if !admitted.is_empty() && !admitted.contains(&principal.username) {
+    let is_admitted = |name: &String| unicode::nfc(name) == principal.username;
+    if !admitted.is_empty() && !admitted.iter().any(is_admitted) {
         return Err(Failure::not_admitted(principal.id));
     }
     let response = Response::empty(200)

@@ -1,9 +1,11 @@
 //! Is everything in the database sound, and what of it lies in the future.
 
 use super::columns::{moment, seconds, unsigned};
+use super::normalize_names::colliding_names;
 use super::{StoreError, backup, lock, schema, sqlite};
 use crate::clock::UnixTime;
 use alloc::string::String;
+use alloc::vec::Vec;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::Path;
 
@@ -18,6 +20,8 @@ pub struct CheckUp {
     pub newest_version: i64,
     /// What lies in the future; `None` in an older version, which the next start brings up to date.
     pub ahead: Option<Ahead>,
+    /// Names that fold to what an older user's name folds to, from before names were folded as now: the first few.
+    pub colliding_names: Vec<String>,
     /// Who first spoke for others without being a trusted proxy since a server last started here, an address or `unix`,
     /// and when.
     pub undeclared_proxy: Option<(String, UnixTime)>,
@@ -47,6 +51,7 @@ pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
             version: 0,
             newest_version: schema::VERSION,
             ahead: None,
+            colliding_names: Vec::new(),
             undeclared_proxy: None,
         });
     }
@@ -54,9 +59,10 @@ pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
     let ahead = is_newest.then(|| ahead(&connection, at)).transpose()?;
+    let colliding_names = if is_newest { colliding_names(&connection)? } else { Vec::new() };
     let undeclared_proxy =
         if is_newest { undeclared_proxy(&connection).map_err(StoreError::from)? } else { None };
-    Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead, undeclared_proxy })
+    Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead, colliding_names, undeclared_proxy })
 }
 
 fn is_empty(database: &Path) -> Result<bool, StoreError> {

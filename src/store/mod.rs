@@ -11,6 +11,7 @@
 //! | `schema.sql` (top level) | the newest schema, whole |
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
 //! | `step-2.sql`, `step-3.sql` | the steps to version 2, and to 3 |
+//! | `normalize_names.rs` | the step to version 4, and the names that collide since |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
@@ -33,6 +34,7 @@ mod files;
 mod import;
 mod lock;
 mod logins;
+mod normalize_names;
 mod realm;
 mod reset_clock;
 mod restore;

@@ -4,6 +4,7 @@
 //! transaction, so a power cut leaves the old version or the new one, never half of one. A released step never changes.
 
 use super::StoreError;
+use super::normalize_names::normalize_names;
 use super::sqlite;
 use alloc::vec::Vec;
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,12 +15,16 @@ use std::path::Path;
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
 /// `STEPS[n]` brings a database of version n + 1 to version n + 2.
-const STEPS: &[&str] = &[include_str!("step-2.sql"), include_str!("step-3.sql")];
+const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
+    |connection| connection.execute_batch(include_str!("step-2.sql")),
+    |connection| connection.execute_batch(include_str!("step-3.sql")),
+    normalize_names,
+];
 
 /// What every SQLite database begins with.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -120,7 +125,7 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     } else {
         let done = usize::try_from(identity.version - 1).unwrap_or(0);
         for (step, version) in STEPS.iter().zip(2_i64..).skip(done) {
-            transaction.execute_batch(step)?;
+            step(&transaction)?;
             transaction.pragma_update(None, "user_version", version)?;
         }
     }
@@ -149,10 +154,11 @@ fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The text of every table and index, to compare two schemas by.
+/// The text of every table and index without its comments, to compare two schemas by.
 #[cfg(test)]
 pub(super) fn describe(connection: &Connection) -> String {
     let sql = "SELECT group_concat(type || ' ' || name || ' ' || ifnull(sql, ''), char(10)) FROM \
                (SELECT * FROM sqlite_schema ORDER BY type, name)";
-    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    let text: String = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    text.lines().flat_map(|line| [line.split("--").next().unwrap_or_default().trim_end(), "\n"]).collect()
 }

@@ -4,6 +4,7 @@
 mod cors;
 mod csrf;
 mod register;
+mod unicode;
 mod users;
 mod verify;
 

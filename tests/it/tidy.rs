@@ -25,7 +25,7 @@ const OWNERS: [(&str, &str); 19] = [
     ("sha2", "signer"),
     ("signal-hook", "cli"),
     ("tiny_http", "server"),
-    ("unicode-normalization", "username"),
+    ("unicode-normalization", "unicode"),
     ("zeroize", "secret"),
 ];
 

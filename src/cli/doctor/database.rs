@@ -7,6 +7,7 @@ use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::store::{self, Ahead, StoreError};
 use alloc::format;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -43,7 +44,19 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
         Err(StoreError::Missing) => Finding::ok(format!("there is no {name} yet; gatekey serve makes it")),
         Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
     };
-    vec![finding]
+    let colliding = patient.check_up().as_ref().map_or(&[][..], |found| &found.colliding_names[..]);
+    vec![finding].into_iter().chain(collision(colliding)).collect()
+}
+
+/// Names that were different before names were folded as now.
+fn collision(names: &[String]) -> Option<Finding> {
+    let listed = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    (!names.is_empty()).then(|| {
+        Finding::warning(
+            format!("users whose names other software can take for another user's: {listed}"),
+            "identify users by id in your apps (Remote-User-Id); disable or delete accounts that imitate another",
+        )
+    })
 }
 
 fn remedy(error: &StoreError) -> &'static str {

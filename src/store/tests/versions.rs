@@ -238,3 +238,54 @@ fn a_database_that_became_newer_after_the_look_is_refused_all_the_same() {
         "{error:?}"
     );
 }
+
+/// A database of version 3 with these users: the name, and how version 3 folded it.
+fn third_version(users: &[(&str, &str)]) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let old = raw(&database_in(&directory));
+    old.execute_batch(&fixture(3)).unwrap();
+    for (username, folded) in users {
+        let insert =
+            "INSERT INTO users (username, folded, password_hash, created_at) VALUES (?1, ?2, 'of ' || ?1, 7)";
+        old.execute(insert, [username, folded]).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn names_of_a_database_of_version_3_are_normalized_and_folded_anew() {
+    let directory = third_version(&[("jose\u{301}", "jos\u{e9}"), ("Straße", "straße"), ("ok", "ok")]);
+    let store = Store::open(&database_in(&directory)).unwrap();
+    let hash = |name: &str| store.find_user_by_name(name).unwrap().map(|user| user.password_hash);
+    assert_eq!(hash("jos\u{e9}").as_deref(), Some("of jose\u{301}"));
+    assert_eq!(hash("Straße").as_deref(), Some("of Straße"));
+    for taken in ["JOSE\u{301}", "strasse", "STRAẞE", "O\u{34f}K"] {
+        assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
+    }
+    assert_eq!(check_up(&database_in(&directory), at(10)).unwrap().colliding_names, [""; 0]);
+}
+
+#[test]
+fn users_whose_names_collide_in_version_4_keep_working_and_are_counted() {
+    let directory = third_version(&[
+        ("admın", "admın"),
+        ("admin", "admin"),
+        ("straße", "straße"),
+        ("STRASSE", "strasse"),
+        ("ſam", "sam"),
+        ("ad\u{34f}min", "ad\u{34f}min"),
+        ("\u{3164}", "\u{1160}"),
+        ("\u{115f}", "\u{115f}"),
+    ]);
+    let store = Store::open(&database_in(&directory)).unwrap();
+    for username in ["admın", "admin", "straße", "STRASSE", "ſam", "ad\u{34f}min", "\u{3164}", "\u{115f}"]
+    {
+        let user = store.find_user_by_name(username).unwrap().unwrap();
+        assert_eq!(user.password_hash, format!("of {username}"));
+    }
+    for taken in ["ADMIN", "Strasse", "Sam"] {
+        assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
+    }
+    let colliding = check_up(&database_in(&directory), at(10)).unwrap().colliding_names;
+    assert_eq!(colliding, ["admın", "straße", "ad\u{34f}min", "\u{115f}"]);
+}

@@ -1,5 +1,22 @@
 from unicodedata import category, normalize, unidata_version
 
+NFC, NFD, NFKC, NFKD = ((lambda text, form=form: normalize(form, text)) for form in ("NFC", "NFD", "NFKC", "NFKD"))
+# What an app may do to a name before it compares or stores it.
+FOLDINGS = (
+    NFD,
+    NFKC,
+    NFKD,
+    str.upper,
+    str.lower,
+    str.title,
+    str.swapcase,
+    str.casefold,
+    lambda name: NFKC(NFKC(name).casefold()),
+    lambda name: NFKC(name).upper(),
+    lambda name: NFKC(name).lower(),
+    lambda name: name.upper().casefold(),
+)
+
 
 def hexadecimal(text):
     return ".".join(f"{ord(character):X}" for character in text)
@@ -15,5 +32,5 @@ for code in range(0x110000):
     befores = "aHJTWY" if category(character).startswith("M") else "a"
     for before in befores:
         name = f"{before}{character}b"
-        folded = normalize("NFKC", "".join(c.lower() for c in normalize("NFKC", name)))
-        print(category(character), hexadecimal(name), hexadecimal(folded))
+        folded = {fold(NFC(name)) for fold in FOLDINGS}
+        print(category(character), hexadecimal(name), *sorted(map(hexadecimal, folded)))
