@@ -32,10 +32,10 @@ put 644 deploy/gatekey.service "$unit"
 sed -i "s|/usr/local/|$PREFIX/|g" "$DESTDIR$PREFIX/$unit"
 put 644 deploy/gatekey.socket lib/systemd/system/gatekey.socket
 put 644 deploy/gatekey.sysusers lib/sysusers.d/gatekey.conf
-for document in README.md CHANGELOG.md LICENSE LICENSES-OF-OTHERS; do
+for document in README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md LICENSE LICENSES-OF-OTHERS; do
     put 644 "$document" "share/doc/gatekey/$document"
 done
-for document in docs deploy; do
+for document in docs deploy bench; do
     (cd "$from" && find "$document" -type f) | while read -r file; do
         put 644 "$file" "share/doc/gatekey/$file"
     done

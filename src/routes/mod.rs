@@ -14,7 +14,7 @@
 //! To add a route: a variant of `Target` and its line in `Target::at`. From there the compiler asks for the rest: its name
 //! in `Target::route`, its methods in `Target::allow`, its arm in `serve`, which calls a new function. Then the tests do: describe it in
 //! `openapi.json`, and add its path to `PATHS` in `tests/it/api.rs` (if it asks for credentials, its requests to `guarded_requests` there).
-//! Nobody asks for its line in the table above, in the README's, and in the test below.
+//! No test asks for its line in the table above, in those of README.md and docs/api.md, and in the test below.
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
 //! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413: `answer` has these, for all routes. What

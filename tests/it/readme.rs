@@ -1,4 +1,5 @@
-//! The README: its transcript, run line by line with the real curl against the real binary; and its figures.
+//! The transcripts of README and API reference, run line by line with the real curl against the real binary; and the
+//! figures of the benchmarks.
 
 use crate::process::Server;
 use crate::skip;
@@ -11,10 +12,9 @@ struct Exchange {
 }
 
 /// The commands of every `console` block, each with the lines that follow it.
-fn transcript() -> Vec<Exchange> {
-    let readme = include_str!("../../README.md");
+fn transcript(document: &str) -> Vec<Exchange> {
     let mut exchanges: Vec<Exchange> = Vec::new();
-    for block in readme.split("```console\n").skip(1) {
+    for block in document.split("```console\n").skip(1) {
         for line in block.split("```").next().unwrap().lines() {
             match (line.strip_prefix("$ "), exchanges.last_mut()) {
                 (Some(command), _) => {
@@ -48,31 +48,39 @@ fn comparable(text: &str) -> String {
     without_token.lines().map(line).collect::<Vec<_>>().join("\n").trim_end().to_owned()
 }
 
-#[test]
-fn the_readmes_transcript_is_what_happens() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        return skip::skip(
-            "the_readmes_transcript_is_what_happens",
-            "there is no curl; install it: apt-get install curl",
-        );
-    }
+/// Runs each command against a fresh server and compares what it prints. The last token that was printed.
+fn run_transcript(document: &str) -> Option<String> {
     let server = Server::start(&[]);
+    let directory = tempfile::tempdir().unwrap(); // for the files that commands write
     let address = server.address.to_string();
     let mut token: Option<String> = None;
-    let exchanges = transcript();
-    assert!(exchanges.len() >= 10, "only {} commands were found", exchanges.len());
-    for Exchange { command, expected } in exchanges {
+    for Exchange { command, expected } in transcript(document) {
         let mut command = command.replace("127.0.0.1:5000", &address);
         if let (Some(printed), Some(real)) = (token_in(&command).map(String::from), &token) {
             command = command.replace(&printed, real);
         }
-        let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", &command]).current_dir(&directory).output().unwrap();
         let printed = String::from_utf8(output.stdout).unwrap().replace('\r', "");
         token = token_in(&printed).map(String::from).or(token);
         let printed = printed.replace(&address, "127.0.0.1:5000");
         assert_eq!(comparable(&printed), comparable(&expected), "{command}");
     }
-    assert!(token.is_some(), "no exchange had a token");
+    token
+}
+
+#[test]
+fn the_documented_transcripts_are_what_happens() {
+    if Command::new("curl").arg("--version").output().is_err() {
+        return skip::skip(
+            "the_documented_transcripts_are_what_happens",
+            "there is no curl; install it: apt-get install curl",
+        );
+    }
+    let (readme, api) = (include_str!("../../README.md"), include_str!("../../docs/api.md"));
+    assert!(transcript(readme).len() >= 5 && transcript(api).len() >= 10, "commands are missing");
+    run_transcript(readme);
+    assert!(run_transcript(api).is_some(), "no exchange had a token");
 }
 
 #[test]

@@ -267,13 +267,13 @@ fn every_fuzz_target_is_a_call_of_a_property_that_has_seeds() {
 }
 
 #[test]
-fn the_readmes_tour_visits_every_module_in_order() {
-    let readme = read("README.md");
-    let mut rest = readme.split("## A tour of the code").nth(1).expect("a tour");
+fn the_documented_modules_are_all_of_them_in_order() {
+    let document = read("docs/code.md");
+    let mut rest = document.split("## Modules").nth(1).expect("the table of modules");
     for module in modules_in_order() {
         let path = ["", "/"].map(|end| format!("`src/{module}{}`", if end.is_empty() { ".rs" } else { end }));
         let visit = path.iter().find_map(|path| rest.find(path.as_str()));
-        rest = &rest[visit.unwrap_or_else(|| panic!("the tour misses {module}, or visits it too early"))..];
+        rest = &rest[visit.unwrap_or_else(|| panic!("docs/code.md misses {module}, or has it too early"))..];
     }
 }
 
