@@ -11,7 +11,9 @@
 //! say, would get an empty one, whose users would be given ids anew, and old tokens would fit those. So either is an
 //! error instead.
 //!
-//! What root makes here, for whoever serves, belongs to the directory's owner.
+//! A symbolic link in the place of one of these files is refused: it would have another file read or written. A key file
+//! elsewhere (`--key-file`) may be one, as a mounted secret is. Root refuses a directory of another user; the command line
+//! becomes that user first.
 //!
 //! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
@@ -22,7 +24,7 @@ use crate::store::{self, Backup, CopyError, CopyStep, Restored, Store, StoreErro
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
-use std::fs::DirBuilder;
+use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -79,12 +81,33 @@ impl DataDir {
         &self.key_file
     }
 
+    /// Refuses symbolic links in the place of the database's files, and of a key file in the data directory.
+    ///
+    /// # Errors
+    /// [`DataDirError::Directory`].
+    pub fn refuse_links(&self) -> Result<(), DataDirError> {
+        let key_file = self.has_keys_inside().then(|| self.key_file.clone());
+        let link = self.database_files().into_iter().chain(key_file).find(|path| path.is_symlink());
+        link.map_or(Ok(()), |link| {
+            Err(DataDirError::Directory(self.directory.clone(), os::unexpected_link(&link)))
+        })
+    }
+
+    /// Whether the key file is in the data directory.
+    pub fn has_keys_inside(&self) -> bool {
+        let parent = self.key_file.parent().filter(|parent| *parent != Path::new(""));
+        let real = |path: &Path| fs::canonicalize(path).ok();
+        let inside = real(&self.directory);
+        inside.is_some() && inside == real(parent.unwrap_or(Path::new(".")))
+    }
+
     /// Opens database and keys, and makes what a first start needs.
     ///
     /// # Errors
     /// [`DataDirError`]; [`DataDirError::DatabaseMissing`] where there are keys, but no database, unless it was said to
     /// be new.
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
+        self.refuse_links()?;
         if self.has_database()? {
             return self.open();
         }
@@ -95,7 +118,6 @@ impl DataDir {
         // empty file and goes on from there.
         let made = store::create_file(&self.database());
         made.map_err(|error| DataDirError::Store(self.database(), error))?;
-        self.give_to_owner(&self.database())?;
         self.create_keys()?;
         self.open()
     }
@@ -117,19 +139,15 @@ impl DataDir {
     fn create_keys(&self) -> Result<(), DataDirError> {
         if !self.has_key_file()? {
             keys::create_if_missing(&self.key_file)?;
-            self.give_to_owner(&self.key_file)?;
         }
         Ok(())
     }
 
-    fn give_to_owner(&self, path: &Path) -> Result<(), DataDirError> {
-        let given = os::give_to_owner_of_directory(path);
-        given.map_err(|error| DataDirError::Directory(self.directory.clone(), error))
-    }
-
     fn create_directory(&self) -> Result<(), DataDirError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
-        let synced = made.and_then(|()| os::sync_directory_of(&self.directory));
+        // Whatever was found there instead of being made: root leaves other users' directories alone.
+        let checked = made.and_then(|()| os::refuse_other_owners_as_root(&self.directory));
+        let synced = checked.and_then(|()| os::sync_directory_of(&self.directory));
         synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))
     }
 
@@ -142,6 +160,7 @@ impl DataDir {
     }
 
     fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {
+        self.refuse_links()?;
         let store = store.map_err(|error| match error {
             StoreError::Missing if self.has_key_file().unwrap_or(false) => self.database_missing(),
             error => DataDirError::Store(self.database(), error),
@@ -177,6 +196,7 @@ impl DataDir {
         let backup = Backup::open(file, told)?;
         // A key file that is there and unusable is for the next start to complain of.
         let has_keys = self.has_key_file()?;
+        self.refuse_links()?;
         if !self.has_database()? {
             self.create_directory()?;
             self.create_keys()?;
@@ -191,6 +211,7 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn back_up(&self, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<store::BackedUp, DataDirError> {
+        self.refuse_links()?;
         if !self.has_database_file()? && self.has_key_file()? {
             return Err(self.database_missing());
         }
@@ -219,7 +240,7 @@ impl DataDir {
     }
 
     fn database_bytes(&self) -> Result<Option<u64>, DataDirError> {
-        match self.database().metadata() {
+        match self.database().symlink_metadata() {
             Ok(metadata) => Ok(Some(metadata.len())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DataDirError::Directory(self.database(), error)),

@@ -114,6 +114,7 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
+    os::refuse_other_owners_as_root(path).map_err(|error| failed(Problem::Io("make it", error)))?;
     let random_failed = |error| failed(Problem::Random(error));
     let secret = new_secret().map_err(random_failed)?;
     let temporary = temporary_beside(path).map_err(random_failed)?;

@@ -1,19 +1,26 @@
 //! What the operating system has and the standard library doesn't offer.
 
+mod handed_over;
 mod machine;
+mod new_file;
+mod path_owners;
 mod readiness;
 
+pub use handed_over::{hand_over_files, receive_handed_over};
 pub use machine::{FileSystem, available_memory, file_system_of};
+pub use new_file::{NewFile, rename_to_free_name};
+pub use path_owners::{
+    LastEntry, PathOwners, group_of_user, refuse_directory_of_others_as_root, refuse_other_owners_as_root,
+};
 pub use readiness::{Readiness, wait_for_either, wait_to_read, wait_to_write};
 
-use rustix::fs::{CWD, Mode, RenameFlags};
-use rustix::io::Errno;
+use rustix::fs::{Access, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// From here on, files and directories that this process makes are for its user alone.
@@ -27,6 +34,14 @@ pub fn make_new_files_private() {
 /// [`io::ErrorKind::AlreadyExists`] where anything has that name, or what else the system says.
 pub fn create_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// That a symbolic link is in the place of a file of ours.
+pub fn unexpected_link(path: &Path) -> io::Error {
+    let path = path.display();
+    io::Error::other(alloc::format!(
+        "{path} is a symbolic link, expected a regular file; put the file itself there, or name its real place (--data, --key-file)"
+    ))
 }
 
 /// Which file it is, by whatever name and through whatever link it is reached. Two files that are there at the same time never
@@ -49,6 +64,27 @@ pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
 }
 
+/// Whether this program runs with another user's rights than those of the user who started it: set-user-ID.
+pub fn is_set_user_id() -> bool {
+    process::getuid() != process::geteuid()
+}
+
+/// Whether this process may make files in a directory; not on a file system that is mounted read-only, for instance.
+pub fn may_write(directory: &Path) -> bool {
+    rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// Opens an existing file to read, if it is a regular one and no symbolic link.
+///
+/// # Errors
+/// What the system reports; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
+pub fn open_regular_file(path: &Path) -> io::Result<File> {
+    // Without O_NONBLOCK it would wait for the other end of a pipe.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
 /// Opens the directory in which this file stands, or would.
 ///
 /// # Errors
@@ -66,35 +102,6 @@ pub fn open_directory_of(path: &Path) -> io::Result<File> {
 /// What the system says.
 pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     open_directory_of(path)?.sync_all()
-}
-
-/// Root works for others: what it made in a directory of somebody else's becomes that owner's. For anybody else, nothing.
-///
-/// # Errors
-/// What the system says.
-pub fn give_to_owner_of_directory(path: &Path) -> io::Result<()> {
-    let directory = open_directory_of(path)?.metadata()?;
-    let (uid, _) = effective_ids();
-    if uid == 0 && directory.uid() != uid {
-        chown(path, Some(directory.uid()), Some(directory.gid()))
-    } else {
-        Ok(())
-    }
-}
-
-/// Gives a file another name, which must be free: [`std::fs::rename`] would replace what has it.
-///
-/// # Errors
-/// [`io::ErrorKind::AlreadyExists`], or what else the system says.
-pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
-    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // A file system that can't, such as NFS, can give a second name instead, which never replaces anything.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        renamed => Ok(renamed?),
-    }
 }
 
 /// Lets this thread, and no other of the process, step back behind others: from nice 0 to 19. Needs no privilege.

@@ -1,13 +1,20 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
 use super::commands::{self, Command};
+use super::owner::{self, Owner};
+use super::private_copy::PrivateCopy;
 use super::progress::{self, Progress};
+use super::scratch::Scratch;
 use super::settings::Settings;
 use super::{Failure, operand};
 use crate::clock;
-use crate::store::{BackedUp, CopyStep, Restored};
+use crate::os::NewFile;
+use crate::store::{BackedUp, CopyError, CopyStep, Restored};
+use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
+use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,10 +34,17 @@ pub(super) const BACK_UP: Command = Command {
 
 fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
+    let is_roots = settings.files().has(Path::new(file));
+    let scratch = is_roots.then(|| Scratch::new("backup")).transpose()?;
+    let to = scratch.as_ref().map_or_else(|| file.into(), |scratch| scratch.path().join("backup"));
     let made = progress::watched(|progress| {
         progress.begin("opening the database");
-        data_dir.back_up(Path::new(file), &|step| show(progress, step))
+        data_dir.back_up(&to, &|step| show(progress, step))
     });
+    if is_roots && made.is_ok() {
+        let copied = fill(settings, file, &to);
+        copied.map_err(|error| Failure::failed(format!("can't write {file}"), &error))?;
+    }
     let BackedUp { users, bytes } = made.map_err(|error| Failure::failed("can't back up", &error))?;
     let keys = data_dir.key_file().display();
     write!(
@@ -40,6 +54,40 @@ fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fai
          The signing keys are not: keep a copy of {keys} somewhere else. Without them every token dies, and whatever \
          verifies tokens by itself needs the new key; passwords don't need them.\n"
     )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Fills the file that root made.
+fn fill(settings: &Settings<'_>, file: &str, from: &Path) -> io::Result<()> {
+    let mut to = settings.files().open(Path::new(file))?;
+    io::copy(&mut File::open(from)?, &mut to)?;
+    to.sync_all()
+}
+
+/// Backs up as the owner of the data directory, into a file that root makes: the owner may not write to its directory, and root
+/// doesn't work in the owner's.
+pub(super) fn back_up_as(
+    owner: Owner,
+    settings: &Settings<'_>,
+    operands: &[String],
+    arguments: &[OsString],
+) -> Result<ExitCode, Failure> {
+    let name = operand(operands);
+    if owner::may_make_file(owner, Path::new(name)) {
+        return Err(owner::execute_as(owner, settings, &BACK_UP, operands, arguments));
+    }
+    let failed = |error: io::Error| {
+        let error = match error.kind() {
+            io::ErrorKind::AlreadyExists => CopyError::Exists(name.into()),
+            _ => CopyError::File(name.into(), error),
+        };
+        Failure::failed("can't back up", &error)
+    };
+    let new = NewFile::make(Path::new(name), ".partial").map_err(failed)?;
+    let file = new.file().map_err(failed)?;
+    let printed = owner::fill_as(owner, (name, file), arguments)?;
+    new.keep().map_err(failed)?;
+    io::stdout().lock().write_all(&printed)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,9 +106,11 @@ pub(super) const RESTORE: Command = Command {
 
 fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
-    let restored = progress::watched(|progress| {
-        data_dir.restore(Path::new(file), clock::unix(), &|step| show(progress, step))
-    });
+    let path = Path::new(file);
+    let copy = settings.files().has(path).then(|| PrivateCopy::of(path, settings.files())).transpose()?;
+    let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
+    let restored =
+        progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));
     let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // What a server that starts now issues shall live, and its clock not be found a second behind.

@@ -1,11 +1,24 @@
 //! The data directory, opened for a command.
 
-use super::{Failure, log};
+use super::commands::Command;
+use super::settings::Settings;
+use super::{Failure, log, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;
 use crate::store::{Store, StoreError};
 use alloc::format;
+
+/// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
+pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result<(), Failure> {
+    let uses_data = command.options.iter().any(|option| option.name == options::DATA.name);
+    let is_doctor = command.options.iter().any(|option| option.name == options::ENV_FILE.name);
+    if uses_data && !is_doctor {
+        settings.data_dir()?.refuse_links().map_err(|error| failed(&error))
+    } else {
+        Ok(())
+    }
+}
 
 /// Database and keys, which must be there.
 pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), Failure> {

@@ -5,13 +5,13 @@
 //! refused, since a shell and systemd read them in different ways.
 
 use super::Failure;
+use super::files::Files;
 use crate::chain;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use std::ffi::OsString;
-use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// The variables, by their names.
@@ -20,9 +20,9 @@ pub(super) struct EnvFile(BTreeMap<String, String>);
 
 impl EnvFile {
     /// `None` where there is no such file: then a service goes by its defaults.
-    pub(super) fn read(path: &Path) -> Result<Option<Self>, Failure> {
+    pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, Failure> {
         let failed = |why: &str| Failure::Failed(format!("can't read {}: {why}", path.display()));
-        match fs::read_to_string(path) {
+        match files.open(path).and_then(io::read_to_string) {
             Ok(text) => Self::parse(&text).map(Some).map_err(|why| failed(&why)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&chain::describe(&error))),

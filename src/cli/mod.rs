@@ -12,6 +12,8 @@
 //! | `environment.rs`, `env_file.rs` | variables that look like ours and are nobody's; variables in a file, as systemd reads it |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `data.rs` | the data directory, opened for a command |
+//! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
+//! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `watch.rs`, `notify.rs` | what a running server shows of itself: log, ids and metrics; what its service manager is told |
 //! | `doctor/` | what is wrong with an installation, and what to do |
@@ -33,6 +35,7 @@ mod doctor;
 mod env_file;
 mod environment;
 mod export;
+mod files;
 mod hash_time;
 mod help;
 mod import;
@@ -43,9 +46,12 @@ mod man;
 mod notify;
 mod options;
 mod output;
+mod owner;
 mod parse;
+mod private_copy;
 mod progress;
 mod prompt;
+mod scratch;
 mod serve;
 mod settings;
 mod suggest;
@@ -63,10 +69,13 @@ use crate::chain;
 use crate::os;
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 use core::error::Error;
+use files::Files;
 use output::table;
 use parse::Asked;
 use settings::Settings;
+use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -78,6 +87,8 @@ enum Failure {
     Usage(String),
     /// It was understood, and could not be done: exit status 1.
     Failed(String),
+    /// A child process, which has reported the reason: exit status 1.
+    Reported,
     /// Nobody reads what we write any more: no message would arrive either.
     OutputClosed,
 }
@@ -110,6 +121,7 @@ pub fn run(
     match run_asked(arguments, environment) {
         Ok(code) => code,
         Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Err(Failure::Reported) => ExitCode::FAILURE,
         Err(Failure::Failed(message)) => complain(&message, 1),
         Err(Failure::Usage(message)) => complain(&message, 2),
     }
@@ -119,11 +131,23 @@ fn run_asked(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<ExitCode, Failure> {
-    match parse::parse(arguments)? {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match parse::parse(arguments.iter().cloned())? {
         Asked::Version => print(&format!("gatekey {}\n", env!("CARGO_PKG_VERSION"))),
         Asked::Help(words) => print(&help::help(&words)?),
         Asked::Run { command, given, operands } => {
-            (command.run)(&Settings::new(command, given, environment), &operands)
+            let files = Files::received()?;
+            let settings = Settings::new(command, given, environment).with_files(&files);
+            match owner::find(&settings, command)? {
+                None => {
+                    data::refuse_links(&settings, command)?;
+                    (command.run)(&settings, &operands)
+                }
+                Some(owner) if command.words == backup::BACK_UP.words => {
+                    backup::back_up_as(owner, &settings, &operands, &arguments)
+                }
+                Some(owner) => Err(owner::execute_as(owner, &settings, command, &operands, &arguments)),
+            }
         }
     }
 }
@@ -135,7 +159,11 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 /// Where even standard error is closed, the exit status has to do.
 fn complain(message: &str, status: u8) -> ExitCode {
-    let _ = writeln!(io::stderr().lock(), "gatekey: {message}");
+    let (uid, _) = os::effective_ids();
+    let is_for_root = env::var_os(files::FOR_ROOT).is_some();
+    let who =
+        if is_for_root { format!(" (as user {uid}, who owns the data directory)") } else { String::new() };
+    let _ = writeln!(io::stderr().lock(), "gatekey: {message}{who}");
     ExitCode::from(status)
 }
 

@@ -4,6 +4,7 @@ use super::Failure;
 use super::commands::Command;
 use super::data;
 use super::environment;
+use super::files;
 use super::listen::{self, Entrance};
 use super::log::{self, Log};
 use super::notify::Manager;
@@ -182,7 +183,9 @@ pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
 /// So that a mistyped variable is not ignored in silence.
 fn warn_of_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for complaint in environment::complaints(names.filter(|name| name != RESTARTED)) {
+    for complaint in
+        environment::complaints(names.filter(|name| ![RESTARTED, files::FOR_ROOT].contains(&name.as_str())))
+    {
         log::notice(complaint);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use super::commands::Command;
+use super::files::{self, Files};
 use super::options::{self, Opt};
 use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
@@ -25,6 +26,7 @@ pub(super) struct Settings<'a> {
     command: &'static Command,
     given: Vec<(&'static Opt, String)>,
     environment: &'a dyn Fn(&str) -> Option<OsString>,
+    files: &'a Files,
 }
 
 impl<'a> Settings<'a> {
@@ -33,20 +35,33 @@ impl<'a> Settings<'a> {
         given: Vec<(&'static Opt, String)>,
         environment: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        Self { command, given, environment }
+        Self { command, given, environment, files: &files::NONE }
+    }
+
+    /// The same, with files that root opened for it.
+    pub(super) fn with_files(self, files: &'a Files) -> Self {
+        Self { files, ..self }
+    }
+
+    /// What the operator's files are opened by.
+    pub(super) fn files(&self) -> &'a Files {
+        self.files
     }
 
     /// The same, with other variables.
     pub(super) fn with_environment<'b>(
         &self,
         environment: &'b dyn Fn(&str) -> Option<OsString>,
-    ) -> Settings<'b> {
-        Settings::new(self.command, self.given.clone(), environment)
+    ) -> Settings<'b>
+    where
+        'a: 'b,
+    {
+        Settings::new(self.command, self.given.clone(), environment).with_files(self.files)
     }
 
     /// The same, as another command would read them.
     pub(super) fn as_of(&self, command: &'static Command) -> Self {
-        Self { command, given: self.given.clone(), environment: self.environment }
+        Self { command, given: self.given.clone(), ..*self }
     }
 
     /// What the environment has under this name.
@@ -113,6 +128,11 @@ impl<'a> Settings<'a> {
             _ => Err("expected 1, true, yes, 0, false or no"),
         });
         Ok(is_set?.unwrap_or(false))
+    }
+
+    /// An option that is a path; `None` where nobody gave it and it has no default.
+    pub(super) fn path(&self, option: &Opt) -> Result<Option<String>, Failure> {
+        self.read(option, text)
     }
 
     pub(super) fn data_dir(&self) -> Result<DataDir, Failure> {

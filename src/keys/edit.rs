@@ -37,6 +37,7 @@ impl KeyFile {
     /// [`KeyFileError`].
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
         let failed = |problem| KeyFileError { path: path.into(), problem };
+        os::refuse_other_owners_as_root(path).map_err(|error| failed(Problem::Io("change it", error)))?;
         let real = fs::canonicalize(path).map_err(|error| failed(Problem::Io("read it", error)))?;
         let file = lock(&real)?;
         let (bytes, metadata) = super::read(&real, &file)?;

@@ -35,7 +35,7 @@ impl OpenFiles {
         const RESTART: &str = "restart gatekey";
         let file = |end, way_out| {
             let path = sqlite::beside(database, end);
-            identify(&path).map(|id| OpenFile { path, id, way_out })
+            identify_entry(&path).map(|id| OpenFile { path, id, way_out })
         };
         let files = || Ok(Self([file("", "put it back")?, file("-wal", RESTART)?, file("-shm", RESTART)?]));
         files().map_err(|error: io::Error| StoreError::Unavailable(error.into()))
@@ -57,7 +57,7 @@ impl OpenFile {
     fn check(&self) -> Result<(), StoreError> {
         let path = self.path.display();
         let unavailable = |cause: String| Err(StoreError::Unavailable(cause.into()));
-        match identify(&self.path) {
+        match identify_entry(&self.path) {
             Ok(found) if found == self.id => Ok(()),
             Ok(_) => unavailable(format!("another file stands at {path} now; restart gatekey")),
             Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -71,6 +71,11 @@ impl OpenFile {
 /// Whether two paths lead to one file.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((identify(one), identify(other)), (Ok(one), Ok(other)) if one == other)
+}
+
+/// The directory's entry itself: a symbolic link is another file than the one that was opened.
+fn identify_entry(path: &Path) -> io::Result<FileId> {
+    fs::symlink_metadata(path).map(|metadata| FileId::of(&metadata))
 }
 
 /// Never by opening it: closing it again would lose every lock that this process has on it (POSIX wants it so).

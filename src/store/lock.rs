@@ -3,10 +3,14 @@
 //! SQLite's own locks are on the file itself, which is the wrong one as soon as another stands at its path: who waited
 //! for them would go on with the old database and, by their names, with the new one's `-wal` and `-shm`. A directory
 //! stays. flock(2), so the lock goes with whoever holds it, by kill -9 too.
+//!
+//! As every use of a database begins here, two checks are here as well: root refuses another user's directory, and a symbolic link
+//! is refused in the place of a database file. SQLite opens all of its files with `O_NOFOLLOW`, so a link that comes later is
+//! refused too.
 
-use super::StoreError;
+use super::{StoreError, sqlite};
 use crate::os;
-use std::fs::{File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -23,7 +27,7 @@ impl Open {
             io::ErrorKind::NotFound => StoreError::Missing,
             _ => StoreError::Unavailable(error.into()),
         };
-        let directory = os::open_directory_of(database).map_err(unavailable)?;
+        let directory = open_checked(database).map_err(unavailable)?;
         match directory.try_lock_shared() {
             Ok(()) => Ok(Self { _directory: directory }),
             Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(
@@ -35,11 +39,29 @@ impl Open {
 
     /// For who puts another in its place; `None` while anybody has it open.
     pub(super) fn alone(database: &Path) -> io::Result<Option<Self>> {
-        let directory = os::open_directory_of(database)?;
+        let directory = open_checked(database)?;
         match directory.try_lock() {
             Ok(()) => Ok(Some(Self { _directory: directory })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
+}
+
+/// Opens the database's directory, if this process may work there.
+fn open_checked(database: &Path) -> io::Result<File> {
+    let directory = os::open_directory_of(database)?;
+    os::refuse_directory_of_others_as_root(&directory, database)?;
+    ["", "-wal", "-shm", "-journal"]
+        .iter()
+        .try_for_each(|end| refuse_link(&sqlite::beside(database, end)))?;
+    Ok(directory)
+}
+
+/// A symbolic link in the place of one of our files would have another file read, or written.
+fn refuse_link(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Err(os::unexpected_link(path));
+    }
+    Ok(())
 }

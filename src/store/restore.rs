@@ -56,8 +56,8 @@ impl Backup {
     pub fn open(path: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
         told(CopyStep::Checking);
         // A mistyped name is no missing database.
-        path.metadata().map_err(|error| CopyError::File(path.into(), error))?;
-        let (connection, users) = backup::open_sound(path, Depth::EveryPage)
+        let real = fs::canonicalize(path).map_err(|error| CopyError::File(path.into(), error))?;
+        let (connection, users) = backup::open_sound(&real, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
     }
@@ -112,7 +112,6 @@ impl Backup {
         backup::create(staged)?;
         backup::copy_into(&self.connection, &self.path, staged, told)?;
         let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
-        os::give_to_owner_of_directory(staged).map_err(failed)?; // root restores for whoever serves
         backup::sync(staged).map_err(failed)?;
         Ok(restored)
     }

@@ -43,7 +43,7 @@ struct Identity {
 /// another store in it has on the same file (POSIX wants it so).
 pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     let not_sqlite = Err(StoreError::Foreign("not an SQLite database"));
-    let metadata = path.metadata().map_err(|error| match error.kind() {
+    let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => StoreError::Missing,
         _ => StoreError::Unavailable(error.into()),
     })?;

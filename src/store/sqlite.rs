@@ -12,6 +12,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -216,9 +217,10 @@ impl Drop for Borrowed {
     }
 }
 
-/// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own).
+/// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own). The path's last component is
+/// not followed where it is a symbolic link.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    let mut connection = open(path, access)?;
     connection.busy_handler(Some(wait_for_lock))?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
@@ -226,6 +228,15 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     // whenever a value is bound to it, and that costs more than the statement itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    // SQLite's flag refuses links among the directories too, which the operator may have named.
+    match (path.parent().map(fs::canonicalize), path.file_name()) {
+        (Some(Ok(directory)), Some(name)) => Connection::open_with_flags(directory.join(name), access),
+        _ => Connection::open_with_flags(path, access),
+    }
 }
 
 /// Between two tries to get a lock that another process has.
@@ -283,8 +294,7 @@ pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
 /// though it be idle: each that uses a `-wal` has a lock on it.
 pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
     let has_wal = beside(database, "-wal").exists();
-    let access = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database, access)?;
+    let connection = open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // As in `connect_to_look`.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
     // Before the first look at the file, or SQLite would share it.

@@ -2,13 +2,12 @@
 
 use crate::harness::CHEAP;
 use crate::process::{Server, body, field, gatekey, gatekey_by, names_in, run, status, written};
-use crate::skip;
 use gatekey::json;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -494,42 +493,4 @@ fn where_there_is_no_room_nothing_half_made_is_left() {
     let start = format!("gatekey: can't back up: {}: the database can't be used now: ", partial.display());
     assert_eq!((code, out.as_str(), message.starts_with(&start)), (Some(1), "", true), "{message}");
     assert!(!partial.exists() && !place.path("new").exists());
-}
-
-/// No user of this machine.
-const SOMEBODY: u32 = 12_345;
-
-#[test]
-fn what_root_is_the_first_to_make_is_whoevers_directory_it_is_in() {
-    let test = "what_root_is_the_first_to_make_is_whoevers_directory_it_is_in";
-    let place = Place::new();
-    fs::create_dir(place.data()).unwrap();
-    if chown(place.data(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
-        return skip::skip(test, "a file can't be given away; run the tests as root");
-    }
-    let mut add = gatekey();
-    add.args(["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP, "--data"]).arg(place.data());
-    let (code, _, message) = written(&run(&mut add, "python\n"));
-    assert_eq!(code, Some(0), "{message}");
-    for name in ["gatekey.sqlite3", "signing-keys"] {
-        let metadata = fs::metadata(place.data().join(name)).unwrap();
-        assert_eq!((metadata.uid(), metadata.mode() & 0o7777), (SOMEBODY, 0o600), "{name}");
-    }
-}
-
-#[test]
-fn what_root_restores_is_whoevers_directory_it_is_in() {
-    let test = "what_root_restores_is_whoevers_directory_it_is_in";
-    let place = Place::new();
-    let server = place.serve();
-    register(&server, "ok");
-    assert_eq!(server.stop().0, Some(0));
-    let file = place.path("backup");
-    place.done("backup", &file);
-    if chown(place.data(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
-        return skip::skip(test, "a file can't be given away; run the tests as root");
-    }
-    place.done("restore", &file);
-    let metadata = fs::metadata(place.database()).unwrap();
-    assert_eq!((metadata.uid(), metadata.gid(), metadata.mode() & 0o7777), (SOMEBODY, SOMEBODY, 0o600));
 }

@@ -37,6 +37,7 @@ mod process;
 mod proxies;
 mod python;
 mod readme;
+mod root;
 mod serve;
 mod service;
 mod sessions;

@@ -122,6 +122,7 @@ pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, Failure> {
             "can't reset the clock: it is {now}, which can't be; set it first"
         )));
     }
+    data_dir.refuse_links().map_err(|error| Failure::failed("can't reset the clock", &error))?;
     store::reset_clock(&data_dir.database(), now)
         .map_err(|error| Failure::failed("can't reset the clock", &error))?;
     super::super::print(&format!(

@@ -1,6 +1,7 @@
 //! The data directory, its files and the signing keys: are they there, and whose are they.
 
 use super::{Finding, Patient};
+use crate::chain;
 use crate::data_dir;
 use crate::keys;
 use crate::os;
@@ -103,6 +104,12 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
 /// Are the database and what SQLite keeps beside it their owner's alone, and can the owner write to them.
 pub(super) fn files(patient: &Patient) -> Vec<Finding> {
     let directory_owner = fs::metadata(patient.data_dir.directory()).ok().map(|metadata| metadata.uid());
+    if let Err(error) = patient.data_dir.refuse_links() {
+        return vec![Finding::failure(
+            chain::describe(&error),
+            "if you put the link there, name the real place instead (--data, --key-file); if not, somebody else can write here",
+        )];
+    }
     let (mut found, mut count) = (Vec::new(), 0_usize);
     for path in patient.data_dir.database_files() {
         match fs::metadata(&path) {
@@ -138,7 +145,7 @@ fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<F
     }
     if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
         let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
-        found.push(Finding::failure(says, format!("chown {owner} {name}")));
+        found.push(Finding::failure(says, format!("chown -h {owner} {name}")));
     }
     found
 }

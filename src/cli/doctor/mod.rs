@@ -36,7 +36,7 @@ use crate::password::Cost;
 use crate::realm::Policy;
 use crate::store::{self, CheckUp, StoreError};
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::time::Duration;
@@ -145,10 +145,10 @@ fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 
 /// The service's own variables.
 fn env_file(settings: &Settings<'_>) -> Result<EnvFile, Failure> {
-    let Some(path) = settings.read(&options::ENV_FILE, |path| Ok::<_, String>(path.to_string()))? else {
+    let Some(path) = settings.path(&options::ENV_FILE)? else {
         return Ok(EnvFile::default());
     };
-    let file = EnvFile::read(Path::new(&path))?.unwrap_or_else(|| {
+    let file = EnvFile::read(Path::new(&path), settings.files())?.unwrap_or_else(|| {
         log::notice(format!("there is no {path}: a service goes by its defaults then"));
         EnvFile::default()
     });

@@ -23,6 +23,7 @@ use super::progress;
 use super::settings::Settings;
 use super::{Failure, operand, output};
 use crate::clock::{self, UnixTime};
+use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
 use crate::random;
 use crate::store::{Import, ImportError, ImportedUser, StoreError};
@@ -32,7 +33,7 @@ use alloc::string::{String, ToString as _};
 use core::error::Error;
 use rename::Renames;
 use rows::{Format, Place, Row, Source};
-use scratch::Scratch;
+use scratch::instead_of;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,18 +63,20 @@ pub(in crate::cli) const IMPORT: Command = Command {
 };
 
 fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    let source = Source::open(Path::new(operand(operands)))?; // before anything is made
+    let source = Source::open(Path::new(operand(operands)), settings.files())?; // before anything is made
     let format = settings.read(&options::FORMAT, Format::parse)?;
     let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
     let hasher = settings.hasher()?;
-    let renames = match settings.read(&options::RENAME, |path| Ok::<_, String>(path.to_string()))? {
-        Some(path) => Renames::read(Path::new(&path))?,
+    let renames = match settings.path(&options::RENAME)? {
+        Some(path) => Renames::read(Path::new(&path), settings.files())?,
         None => Renames::default(),
     };
     let data_dir = settings.data_dir()?;
-    let scratch = if is_dry { Scratch::instead_of(&data_dir)? } else { None };
+    let scratch = if is_dry { instead_of(&data_dir)? } else { None };
     let (store, _) = match &scratch {
-        Some(scratch) => scratch.data_dir().open_or_create().map_err(|error| data::failed(&error))?,
+        Some(scratch) => {
+            DataDir::new(scratch.path()).open_or_create().map_err(|error| data::failed(&error))?
+        }
         None => data::open_or_create(&data_dir)?,
     };
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.

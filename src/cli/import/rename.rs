@@ -7,13 +7,13 @@
 
 use super::rows::{self, Place};
 use crate::cli::Failure;
+use crate::cli::files::Files;
 use crate::json::{self, Object, Value};
 use crate::user_id::UserId;
 use crate::username::Username;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString as _};
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -31,10 +31,10 @@ enum Rename {
 
 impl Renames {
     /// Reads a file of them, whole: it is written by hand.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path, files: &Files) -> Result<Self, Failure> {
         let mut renames = Self::default();
         let failed = |error| Failure::failed(format!("can't read {}", path.display()), &error);
-        let mut file = BufReader::new(File::open(path).map_err(failed)?);
+        let mut file = BufReader::new(files.open(path).map_err(failed)?);
         let mut take = |place: Place, rename: Result<Rename, String>| {
             let complaint = |text: &str| Failure::Failed(format!("{}, {place}: {text}", path.display()));
             let earlier = match rename.map_err(|error| complaint(&error))? {

@@ -2,6 +2,8 @@
 
 use super::{htpasswd, json_lines};
 use crate::cli::Failure;
+use crate::cli::files::Files;
+use crate::cli::private_copy::{self, PrivateCopy};
 use crate::store::{self, OriginalUser, ReadError};
 use crate::user_id::{Generation, UserId};
 use alloc::boxed::Box;
@@ -9,7 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use std::fs::File;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -89,16 +91,17 @@ pub(super) type Take<'a> = dyn FnMut(Place, Result<Row, String>) -> Result<(), F
 pub(super) struct Source<'a> {
     path: &'a Path,
     input: BufReader<Box<dyn Read>>,
+    files: &'a Files,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn open(path: &'a Path) -> Result<Self, Failure> {
+    pub(super) fn open(path: &'a Path, files: &'a Files) -> Result<Self, Failure> {
         let input: Box<dyn Read> = if path == Path::new("-") {
             Box::new(io::stdin())
         } else {
-            Box::new(File::open(path).map_err(|error| cant_read(path, &error))?)
+            Box::new(files.open(path).map_err(|error| cant_read(path, &error))?)
         };
-        Ok(Self { path, input: BufReader::new(input) })
+        Ok(Self { path, input: BufReader::new(input), files })
     }
 }
 
@@ -108,7 +111,7 @@ fn cant_read(path: &Path, error: &io::Error) -> Failure {
 
 /// Gives every row of a file to `take`.
 pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
-    let Source { path, input: mut file } = source;
+    let Source { path, input: mut file, files } = source;
     let format = match format {
         Some(format) => format,
         None => Format::of(file.fill_buf().map_err(|error| cant_read(path, &error))?),
@@ -119,15 +122,23 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
         )),
         Format::Sqlite => {
             drop(file);
-            read_original(path, take)
+            let copied = files.has(path) || private_copy::is_needed(path);
+            let copy = copied.then(|| PrivateCopy::of(path, files)).transpose()?;
+            // The store follows no link; the operator may have named one.
+            let database = match &copy {
+                Some(copy) => copy.database(),
+                None => fs::canonicalize(path).map_err(|error| cant_read(path, &error))?,
+            };
+            read_original(path, &database, take)
         }
         Format::JsonLines => read_lines(&mut file, json_lines::parse, take).map_err(|error| error.on(path)),
         Format::Htpasswd => read_lines(&mut file, htpasswd::parse, take).map_err(|error| error.on(path)),
     }
 }
 
-fn read_original(path: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
-    let read = store::read_original(path, |OriginalUser { id, username, password_hash }| {
+/// `path` is what the operator named, for messages.
+fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
+    let read = store::read_original(database, |OriginalUser { id, username, password_hash }| {
         let row = match (UserId::new(id), password_hash) {
             (Some(id), Some(password_hash)) => {
                 let (id, generation) = (Some(id), Generation::IMPORTED);

@@ -1,0 +1,119 @@
+//! Private copy of an SQLite database that can't be opened where it is: root handed it over as an open file, or its directory
+//! can't be written to, and SQLite needs to write beside a database in WAL mode even to read it.
+//!
+//! The copy includes what is in the `-wal` file, or a rollback journal. It is made again while the original changes meanwhile.
+
+use super::Failure;
+use super::files::Files;
+use super::scratch::{Scratch, cant_write};
+use crate::os;
+use alloc::format;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+/// A database, and what can be beside it that belongs to its content.
+const ENDS: [&str; 3] = ["", "-wal", "-journal"];
+/// How often a database that changes is copied, and how long to wait in between.
+const TRIES: usize = 20;
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A copy in a directory of its own, which is removed with this.
+#[derive(Debug)]
+pub(super) struct PrivateCopy {
+    directory: Scratch,
+    name: PathBuf,
+}
+
+impl PrivateCopy {
+    /// Copies the database at this path, with its `-wal` file.
+    ///
+    /// # Errors
+    /// [`Failure`] with the path that can't be read or written, or where the database changes all the time.
+    pub(super) fn of(database: &Path, files: &Files) -> Result<Self, Failure> {
+        let name = PathBuf::from(database.file_name().unwrap_or_default());
+        let directory = Scratch::new("copy")?;
+        let copy = Self { directory, name };
+        for _ in 0..TRIES {
+            if copy.fill(database, files)? {
+                return Ok(copy);
+            }
+            thread::sleep(PAUSE);
+        }
+        Err(Failure::Failed(format!(
+            "can't copy {}: it changes all the time; stop the program that writes to it, or run this command as a user who may \
+             write to its directory",
+            database.display()
+        )))
+    }
+
+    /// The copy.
+    pub(super) fn database(&self) -> PathBuf {
+        self.directory.path().join(&self.name)
+    }
+
+    /// Copies everything; false where the original changed meanwhile.
+    fn fill(&self, database: &Path, files: &Files) -> Result<bool, Failure> {
+        let parts: Vec<_> =
+            ENDS.iter().map(|end| (beside(database, end), beside(&self.database(), end))).collect();
+        // What root did not hand over with the database was not there.
+        let is_absent = |part: &Path| files.has(database) && !files.has(part);
+        let stamp = |part: &Path| if is_absent(part) { Ok(None) } else { stamp(part, files) };
+        let stamps = || parts.iter().map(|(from, _)| stamp(from)).collect::<Result<Vec<_>, _>>();
+        let before = stamps()?;
+        for ((from, to), was_there) in parts.iter().zip(&before) {
+            match was_there {
+                Some(_) => copy_file(files.open(from).map_err(|error| cant_read(from, &error))?, to)?,
+                None => match fs::remove_file(to) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        return Err(cant_write(to, &error));
+                    }
+                    _ => {}
+                },
+            }
+        }
+        Ok(stamps()? == before)
+    }
+}
+
+/// Whether SQLite can't write beside this database.
+pub(super) fn is_needed(database: &Path) -> bool {
+    let directory = database.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    !os::may_write(directory)
+}
+
+fn copy_file(mut from: File, to: &Path) -> Result<(), Failure> {
+    let mut copy = || -> io::Result<()> {
+        let mut to = File::create(to)?;
+        io::Seek::rewind(&mut from)?;
+        io::copy(&mut from, &mut to).map(drop)
+    };
+    copy().map_err(|error| cant_write(to, &error))
+}
+
+/// What changes when a file does; `None` where there is none.
+fn stamp(path: &Path, files: &Files) -> Result<Option<[i64; 5]>, Failure> {
+    let of = |metadata: Metadata| {
+        let (size, inode) = (metadata.size().cast_signed(), metadata.ino().cast_signed());
+        [inode, size, metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()]
+    };
+    match files.open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) => Ok(Some(of(metadata))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(cant_read(path, &error)),
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(end);
+    path.into()
+}
+
+fn cant_read(path: &Path, error: &io::Error) -> Failure {
+    Failure::failed(format!("can't read {}", path.display()), error)
+}

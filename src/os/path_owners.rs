@@ -1,0 +1,225 @@
+//! Path owners: which users besides root can change what a path leads to.
+//!
+//! Whoever owns a directory can replace anything in it, by a symbolic link for instance. A process of root's that follows such a
+//! path reads and writes whatever file that user chose. So root first asks who owns the directories and links on the way
+//! (the idea of sshd's `StrictModes`), and then acts as that user, or refuses.
+//!
+//! Left out: directories that are writable for a group or for everybody without the sticky bit; `gatekey doctor` reports those.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Component, Path, PathBuf};
+
+/// As many symbolic links as the kernel follows in one path.
+const MAX_LINKS: usize = 40;
+
+/// What a walk along a path found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathOwners {
+    /// Every user but root who owns a directory or a symbolic link on the way, in the order of the walk; not the owner of a
+    /// file at its end.
+    pub users: Vec<u32>,
+    /// The path without symbolic links, as far as it exists.
+    pub real: PathBuf,
+    /// What is at `real`.
+    pub last: LastEntry,
+}
+
+/// The last entry of a path that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastEntry {
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// Whether it is the whole path's; else a directory in which the next component is missing.
+    pub is_whole_path: bool,
+}
+
+impl PathOwners {
+    /// Walks along a path, from the root directory, through every symbolic link.
+    ///
+    /// # Errors
+    /// What lstat(2) and readlink(2) report, but not that the path doesn't exist.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let path = std::path::absolute(path)?;
+        let mut walk =
+            Walk { users: Vec::new(), real: PathBuf::from("/"), links: 0, unmapped: unmapped_user() };
+        let mut last = walk.note(&fs::symlink_metadata("/")?);
+        let mut rest: VecDeque<OsString> = components(&path);
+        while let Some(name) = rest.pop_front() {
+            match walk.step(&name, &mut rest) {
+                Ok(Some(entry)) => last = entry,
+                Ok(None) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    last.is_whole_path = false;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { users: walk.users, real: walk.real, last })
+    }
+}
+
+/// Names only: `/` is where every walk begins, and `.` leads nowhere.
+fn components(path: &Path) -> VecDeque<OsString> {
+    let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
+    names.map(|part| part.as_os_str().to_owned()).collect()
+}
+
+struct Walk {
+    users: Vec<u32>,
+    real: PathBuf,
+    links: usize,
+    unmapped: Option<u32>,
+}
+
+impl Walk {
+    /// One component further; `None` for a symbolic link, whose components then come first in `rest`.
+    fn step(&mut self, name: &OsString, rest: &mut VecDeque<OsString>) -> io::Result<Option<LastEntry>> {
+        if name == ".." {
+            self.real.pop();
+            return Ok(Some(entry(&fs::symlink_metadata(&self.real)?)));
+        }
+        let next = self.real.join(name);
+        let metadata = fs::symlink_metadata(&next)?;
+        if metadata.is_symlink() {
+            self.links = self.links.saturating_add(1);
+            if self.links > MAX_LINKS {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            self.note(&metadata);
+            let target = fs::read_link(&next)?;
+            if target.is_absolute() {
+                self.real = PathBuf::from("/");
+            }
+            for name in components(&target).into_iter().rev() {
+                rest.push_front(name);
+            }
+            return Ok(None);
+        }
+        self.real = next;
+        Ok(Some(if metadata.is_dir() { self.note(&metadata) } else { entry(&metadata) }))
+    }
+
+    fn note(&mut self, metadata: &Metadata) -> LastEntry {
+        let uid = metadata.uid();
+        if uid != 0 && Some(uid) != self.unmapped && !self.users.contains(&uid) {
+            self.users.push(uid);
+        }
+        entry(metadata)
+    }
+}
+
+/// The id that a user namespace shows for every owner outside of it, of whom no process in here can act; `None` outside of
+/// such a namespace (user_namespaces(7)).
+fn unmapped_user() -> Option<u32> {
+    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
+    let maps_all = map.split_whitespace().eq(["0", "0", "4294967295"]);
+    let shown = || fs::read_to_string("/proc/sys/kernel/overflowuid").ok()?.trim().parse().ok();
+    if maps_all { None } else { shown() }
+}
+
+fn entry(metadata: &Metadata) -> LastEntry {
+    LastEntry { uid: metadata.uid(), gid: metadata.gid(), is_whole_path: true }
+}
+
+/// Refuses where this process is root's and another user owns the directory, or one above it.
+///
+/// # Errors
+/// [`ErrorKind::PermissionDenied`] with what to do, or what [`PathOwners::of`] reports.
+pub fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
+    if super::effective_ids().0 != 0 {
+        return Ok(());
+    }
+    match PathOwners::of(path)?.users.first() {
+        None => Ok(()),
+        Some(uid) => Err(other_owner(path, *uid)),
+    }
+}
+
+/// Refuses where this process is root's and this directory, which is open, is another user's.
+///
+/// # Errors
+/// [`ErrorKind::PermissionDenied`] with what to do, or what fstat(2) reports.
+pub fn refuse_directory_of_others_as_root(directory: &fs::File, path: &Path) -> io::Result<()> {
+    let uid = directory.metadata()?.uid();
+    if super::effective_ids().0 == 0 && uid != 0 { Err(other_owner(path, uid)) } else { Ok(()) }
+}
+
+fn other_owner(path: &Path, uid: u32) -> io::Error {
+    let message = alloc::format!(
+        "user {uid} controls the path {}, so root does not write there; run the command as that user: sudo -u '#{uid}' gatekey ...",
+        path.display()
+    );
+    io::Error::new(ErrorKind::PermissionDenied, message)
+}
+
+/// A user's own group: as /etc/passwd has it, else this one, else nobody's; never root's.
+pub fn group_of_user(uid: u32, otherwise: u32) -> u32 {
+    const NOGROUP: u32 = 65_534;
+    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let primary = primary_group(&accounts, uid);
+    [primary, Some(otherwise)].into_iter().flatten().find(|gid| *gid != 0).unwrap_or(NOGROUP)
+}
+
+/// `name:password:uid:gid:...` (passwd(5)).
+fn primary_group(accounts: &str, uid: u32) -> Option<u32> {
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let is_it = fields.next()?.parse() == Ok(uid);
+        is_it.then(|| fields.next()?.parse().ok()).flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_walk_resolves_links_and_stops_at_a_missing_component() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(directory.path()).unwrap();
+        fs::create_dir(real.join("data")).unwrap();
+        symlink("data/../data", real.join("link")).unwrap();
+        let (own, _) = crate::os::effective_ids();
+        let found = PathOwners::of(&real.join("link/./missing/deeper")).unwrap();
+        assert_eq!((found.real, found.last.is_whole_path), (real.join("data"), false));
+        assert_eq!(found.last.uid, own);
+        let found = PathOwners::of(&real.join("link")).unwrap();
+        assert_eq!((found.real, found.last.is_whole_path), (real.join("data"), true));
+        symlink("loop", real.join("loop")).unwrap();
+        assert!(PathOwners::of(&real.join("loop")).is_err());
+    }
+
+    #[test]
+    fn every_owner_of_a_directory_or_link_on_the_way_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(directory.path()).unwrap();
+        let inner = real.join("outer/inner");
+        fs::create_dir_all(&inner).unwrap();
+        symlink(&inner, real.join("link")).unwrap();
+        if std::os::unix::fs::chown(real.join("outer"), Some(54_321), None).is_err() {
+            return; // only root can give a directory away; the integration tests say so aloud
+        }
+        std::os::unix::fs::lchown(real.join("link"), Some(54_322), None).unwrap();
+        assert_eq!(PathOwners::of(&inner).unwrap().users, [54_321]);
+        assert_eq!(PathOwners::of(&real.join("link/file")).unwrap().users, [54_322, 54_321]);
+        assert!(PathOwners::of(&real).unwrap().users.is_empty());
+    }
+
+    #[test]
+    fn the_primary_group_is_that_of_the_account() {
+        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\ngatekey:x:998:997::/:/bin/false\n";
+        assert_eq!(primary_group(accounts, 998), Some(997));
+        assert_eq!(primary_group(accounts, 5), None);
+        assert_eq!(group_of_user(4_000_000_000, 0), 65_534);
+        assert_eq!(group_of_user(4_000_000_000, 12), 12);
+    }
+}
