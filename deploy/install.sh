@@ -10,15 +10,20 @@ from=$(cd "$(dirname "$0")" && pwd)
 PREFIX=${PREFIX:-/usr/local}
 DESTDIR=${DESTDIR:-}
 
-# A file is whole or not there, also while it is in use: under another name first, then renamed.
+# A file is whole or not there, also while it is in use: made under another name, then renamed. That name is new (mktemp makes it
+# with O_EXCL), so that no symbolic link is followed there; and a link is never installed in a file's place.
 put() { # mode, file, path below PREFIX
     to=$DESTDIR$PREFIX/$3
-    mkdir -p "$(dirname "$to")" 2>/dev/null && cp "$from/$2" "$to.new" 2>/dev/null || {
+    if [ -L "$from/$2" ] || [ ! -f "$from/$2" ]; then
+        echo "$from/$2 is not a regular file: unpack the archive again" >&2
+        exit 1
+    fi
+    mkdir -p "$(dirname "$to")" 2>/dev/null && new=$(mktemp "$to.XXXXXX" 2>/dev/null) && cat "$from/$2" >"$new" || {
         echo "can't write $to: run this as root, or name another place: PREFIX=\$HOME/.local $0" >&2
         exit 1
     }
-    chmod "$1" "$to.new"
-    mv "$to.new" "$to"
+    chmod "$1" "$new"
+    mv -T "$new" "$to"
 }
 
 put 755 gatekey bin/gatekey
@@ -29,7 +34,7 @@ put 644 completions/gatekey.fish share/fish/vendor_completions.d/gatekey.fish
 # The unit starts what was installed here.
 unit=lib/systemd/system/gatekey.service
 put 644 deploy/gatekey.service "$unit"
-sed -i "s|/usr/local/|$PREFIX/|g" "$DESTDIR$PREFIX/$unit"
+sed -i "s|/usr/local/|$PREFIX/|g" "$DESTDIR$PREFIX/$unit" # a new file in the old one's place
 put 644 deploy/gatekey.socket lib/systemd/system/gatekey.socket
 put 644 deploy/gatekey.sysusers lib/sysusers.d/gatekey.conf
 for document in README.md CHANGELOG.md SECURITY.md CONTRIBUTING.md LICENSE LICENSES-OF-OTHERS; do

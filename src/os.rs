@@ -28,6 +28,14 @@ pub fn make_new_files_private() {
     process::umask(Mode::RWXG | Mode::RWXO);
 }
 
+/// Does something that makes files, none of which gets more than this mode. For a process that has one thread so far.
+pub fn with_mode_of_new_files<T>(mode: u32, create: impl FnOnce() -> T) -> T {
+    let before = process::umask(Mode::from_raw_mode(0o777 & !mode));
+    let created = create();
+    process::umask(before);
+    created
+}
+
 /// Makes a new file, its owner's alone from its first moment.
 ///
 /// # Errors

@@ -12,10 +12,10 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt::Display;
 use core::net::SocketAddr;
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -133,18 +133,18 @@ fn cant_bind(address: SocketAddr, error: &io::Error) -> Failure {
 fn at_path(path: PathBuf) -> Result<Entrance, Failure> {
     let name = format!("unix:{}", path.display());
     let failed = |error| cant_listen(&name, &error);
-    let bound = match UnixListener::bind(&path) {
+    // With its mode from the start: chmod(2) by the path could meet another file there.
+    let bind = || os::with_mode_of_new_files(SOCKET_MODE, || UnixListener::bind(&path));
+    let bound = match bind() {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             remove_stale(&path, &name)?;
-            UnixListener::bind(&path)
+            bind()
         }
         bound => bound,
     };
     let listener = bound.map_err(failed)?;
     let door = Door::Unix(listener.local_addr().map_err(failed)?);
     let file = SocketFile::at(path).map_err(failed)?;
-    // Made for the owner alone, as every file; this is the one that is opened up.
-    fs::set_permissions(&file.path, Permissions::from_mode(SOCKET_MODE)).map_err(failed)?;
     Ok(Entrance { listener: listener.into(), name, door, file: Some(file) })
 }
 
