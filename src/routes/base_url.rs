@@ -13,14 +13,16 @@ pub(super) fn base_url(call: &Call<'_>) -> String {
     if let Some(public) = &call.realm.policy().public_url {
         return public.as_str().into();
     }
-    let scheme = match forwarded(call, "X-Forwarded-Proto") {
-        Some("https") => "https",
-        _ => "http",
-    };
+    let scheme = if forwarded(call, "X-Forwarded-Proto").is_some_and(is_secure) { "https" } else { "http" };
     match requested_host(call) {
         Some(host) => format!("{scheme}://{host}"),
         None => String::new(),
     }
+}
+
+/// Whether a scheme is one with TLS. Schemes have no case (RFC 3986 section 3.1); Traefik sends `wss` for websockets.
+fn is_secure(scheme: &str) -> bool {
+    ["https", "wss"].iter().any(|secure| scheme.eq_ignore_ascii_case(secure))
 }
 
 /// The host that the client named, and perhaps a port: as a trusted proxy forwards it, else from `Host`.

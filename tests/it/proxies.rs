@@ -85,7 +85,11 @@ fn a_location_is_where_the_trusted_proxy_was_asked() {
         // What is no host or scheme is nothing.
         (&[host, ("X-Forwarded-Host", "auth.example/x")], "http://127.0.0.1:5000/api/users/1"),
         (&[host, ("X-Forwarded-Host", "auth.example, ")], "http://127.0.0.1:5000/api/users/1"),
-        (&[host, ("X-Forwarded-Proto", "HTTPS")], "http://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "ws")], "http://127.0.0.1:5000/api/users/1"),
+        // Schemes have no case, and a websocket has one of its own.
+        (&[host, ("X-Forwarded-Proto", "HTTPS")], "https://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "wss")], "https://127.0.0.1:5000/api/users/1"),
+        (&[host, ("X-Forwarded-Proto", "http, Wss")], "https://127.0.0.1:5000/api/users/1"),
         (&[host, ("X-Forwarded-Proto", "javascript")], "http://127.0.0.1:5000/api/users/1"),
     ] {
         assert_eq!(location(trusting(&["10.0.0.1"]), "10.0.0.1", fields), expected, "{fields:?}");

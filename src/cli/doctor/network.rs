@@ -80,10 +80,14 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
                 "clients come by {}, so a proxy is in front, but none is declared: all clients count as one",
                 url.as_str()
             ),
-            "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine",
+            "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine, and let the proxy set \
+             X-Forwarded-For: neither Forwarded nor the PROXY protocol is read",
         ),
         None if proxies.is_empty() => Finding::ok("none is declared, and no option speaks of one"),
-        None => Finding::ok("declared"),
+        None => Finding::ok(
+            "declared; it must set X-Forwarded-For, or all its clients count as one: neither Forwarded nor the PROXY \
+             protocol is read",
+        ),
     }]
 }
 

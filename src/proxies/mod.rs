@@ -10,13 +10,16 @@
 //! sent it, and each one before is as good as the proxy that the entry after it names; the first that is no trusted
 //! proxy is the client. What stands to the left of it, the client may have made up.
 //!
-//! There is no specification of `X-Forwarded-For`. `Forwarded` (RFC 7239) is left out: no proxy sends it unless asked.
+//! There is no specification of `X-Forwarded-For`. Left out: `Forwarded` (RFC 7239), which no proxy sends unless asked, and
+//! the PROXY protocol.
+
+mod entry;
 
 use crate::client::Client;
 use alloc::vec::Vec;
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
-use core::str::{self, FromStr};
+use core::net::IpAddr;
+use core::str::FromStr;
 
 /// The peers that may say who their clients are; nobody by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,7 +67,7 @@ impl TrustedProxies {
         let entries = lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b','));
         let mut hop = peer;
         for entry in entries {
-            match parse_entry(entry) {
+            match entry::parse(entry) {
                 Some(before) if self.trusts(hop) => hop = before,
                 _ => break,
             }
@@ -157,15 +160,6 @@ fn network(address: IpAddr, prefix: u32) -> IpAddr {
             IpAddr::V6((address.to_bits() & mask).into())
         }
     }
-}
-
-/// `192.0.2.1`, `192.0.2.1:5678`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`.
-fn parse_entry(entry: &[u8]) -> Option<Client> {
-    let text = str::from_utf8(entry.trim_ascii()).ok()?;
-    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok();
-    let address = text.parse().ok();
-    let address = address.or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()));
-    address.or_else(|| in_brackets().map(IpAddr::V6)).map(Client::at)
 }
 
 /// Why a text names no trusted proxy.
@@ -316,49 +310,8 @@ mod tests {
     }
 
     #[test]
-    fn addresses_come_with_ports_and_brackets_and_in_ipv6s_clothes() {
-        for (entry, expected) in [
-            ("192.0.2.1:5678", "192.0.2.1"),
-            ("\t192.0.2.1 ", "192.0.2.1"),
-            ("2001:db8::1", "2001:db8::1"),
-            ("[2001:db8::1]", "2001:db8::1"),
-            ("[2001:db8::1]:443", "2001:db8::1"),
-            ("2001:DB8::1", "2001:db8::1"),
-            ("::ffff:192.0.2.1", "192.0.2.1"),
-            ("[::ffff:192.0.2.1]:443", "192.0.2.1"),
-            // A proxy by any of its spellings is skipped.
-            ("192.0.2.1, ::ffff:10.0.0.2", "192.0.2.1"),
-            ("192.0.2.1, [::ffff:10.0.0.2]:80", "192.0.2.1"),
-            ("192.0.2.1, [fd00::1]", "192.0.2.1"),
-        ] {
-            assert_eq!(client_by(&[entry]), client(expected), "{entry}");
-        }
-    }
-
-    #[test]
     fn an_entry_that_can_not_be_read_makes_its_writer_the_client() {
-        for entry in [
-            "",
-            "unknown",
-            "_hidden",
-            "unix:",
-            "example.org",
-            "\"192.0.2.1\"",
-            "192.0.2.1:",
-            "192.0.2.1:70000",
-            "192.0.2.1:x",
-            "192.0.2",
-            "192.0.2.01",
-            "192.0.2.1 192.0.2.2",
-            "[192.0.2.1]",
-            "[::1",
-            "::1]",
-            "[::1]x",
-            "[]",
-            "fe80::1%eth0",
-            "é",
-            "-",
-        ] {
+        for entry in ["", "unknown", "192.0.2.1:x", "[::1", "fe80::1%", "é"] {
             assert_eq!(client_by(&[entry]), client("10.0.0.1"), "{entry:?}");
             let behind_one = alloc::format!("192.0.2.1, {entry}, 10.0.0.2");
             assert_eq!(client_by(&[&behind_one]), client("10.0.0.2"), "{entry:?}");
@@ -366,6 +319,13 @@ mod tests {
         }
         let not_text = proxies(&["unix"]).client_of(Client::Local, [&b"192.0.2.1, \xff"[..]]);
         assert_eq!(not_text, Client::Local);
+    }
+
+    #[test]
+    fn a_proxy_by_any_of_its_spellings_is_skipped() {
+        for proxy in ["::ffff:10.0.0.2", "[::ffff:10.0.0.2]:80", "[fd00::1]", "fd00::1%wg0"] {
+            assert_eq!(client_by(&[&alloc::format!("192.0.2.1, {proxy}")]), client("192.0.2.1"), "{proxy}");
+        }
     }
 
     #[test]
