@@ -3,4 +3,4 @@
 use super::Opt;
 
 pub(in crate::cli) const ALL: Opt =
-    Opt { name: "all", value: None, default: None, help: "Everybody, instead of one user." };
+    Opt { name: "all", value: None, default: None, help: "All users, instead of one." };
