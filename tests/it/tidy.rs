@@ -209,7 +209,7 @@ fn files_and_functions_hold_one_idea() {
             assert!(lines <= MAX_FUNCTION_LINES, "{name} in {path} has {lines} lines");
         }
     }
-    for path in files("tests", ".rs").into_iter().chain(files("examples", ".rs")) {
+    for path in ["tests", "examples", "bench"].into_iter().flat_map(|folder| files(folder, ".rs")) {
         for (name, lines) in functions(&read(&path)) {
             assert!(lines <= MAX_FUNCTION_LINES, "{name} in {path} has {lines} lines");
         }
@@ -236,8 +236,9 @@ fn functions(text: &str) -> Vec<(String, usize)> {
 
 #[test]
 fn every_file_says_first_what_it_is() {
-    for path in
-        ["src", "tests", "examples", "fuzz/fuzz_targets"].into_iter().flat_map(|folder| files(folder, ".rs"))
+    for path in ["src", "tests", "examples", "bench", "fuzz/fuzz_targets"]
+        .into_iter()
+        .flat_map(|folder| files(folder, ".rs"))
     {
         let text = read(&path);
         let first = text.lines().next().unwrap_or_default();
