@@ -8,6 +8,21 @@ use std::path::Path;
 
 const MAX_COLUMNS: usize = 100;
 const MAX_README_LINES: usize = 200;
+/// Words without a precise subject or meaning. The subject of a sentence is a thing (the client, an attacker, a user).
+const VAGUE_WORDS: [&str; 12] = [
+    "whoever",
+    "nobody",
+    "somebody",
+    "anybody",
+    "everybody",
+    "stands",
+    "let go",
+    "kept out",
+    "is told",
+    "are told",
+    "a word of",
+    "come again",
+];
 
 /// Every Markdown file that people write, by its path from the root.
 fn documents() -> Vec<String> {
@@ -43,6 +58,22 @@ fn lines_of_documents_have_at_most_100_columns() {
 fn the_readme_has_at_most_200_lines() {
     let lines = read("README.md").lines().count();
     assert!(lines <= MAX_README_LINES, "README.md has {lines} lines; move details to docs/");
+}
+
+/// A changelog keeps what was written then, and a name in backquotes is what it is.
+#[test]
+fn documents_use_precise_words() {
+    let mut found = Vec::new();
+    for path in documents().iter().filter(|path| *path != "CHANGELOG.md") {
+        let text = read(path);
+        for (number, line) in lines_outside_fences(&text) {
+            let prose: String = line.split('`').step_by(2).collect();
+            let words = prose.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
+            let vague = VAGUE_WORDS.iter().filter(|word| format!(" {words} ").contains(&format!(" {word} ")));
+            found.extend(vague.map(|word| format!("{path}:{number}: {word}")));
+        }
+    }
+    assert!(found.is_empty(), "say who or what it is:\n{}", found.join("\n"));
 }
 
 /// The targets of a document's links and images.
