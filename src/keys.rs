@@ -2,8 +2,8 @@
 //!
 //! What stands in it is [`KeyRing::parse`]'s matter; here is how it gets onto the disk and back.
 //!
-//! - It is written under another name and then linked to its own by link(2), which fails if there is one:
-//!   two first starts at once agree on one key, and no key is ever overwritten.
+//! - It is written under another name and then renamed to its own, which fails if there is one: two first starts at once agree
+//!   on one key, and no key is ever overwritten.
 //! - It must be a regular file that nobody else can read (mode 0600 or 0400; 0640 or 0440 only where owner or
 //!   group are not simply ours, which is how a service reads a file that root owns).
 //! - While the server runs, the file is looked at again, once a second at most, when a token is issued or verified:
@@ -118,14 +118,13 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     let random_failed = |error| failed(Problem::Random(error));
     let secret = new_secret().map_err(random_failed)?;
     let temporary = temporary_beside(path).map_err(random_failed)?;
-    let made = write_and_sync(&temporary, &secret).and_then(|()| match fs::hard_link(&temporary, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // somebody else's, just now
-        result => result,
+    let made = write_and_sync(&temporary, &secret).and_then(|()| os::rename_to_free_name(&temporary, path));
+    let made = made.or_else(|error| {
+        let _ = fs::remove_file(&temporary); // what went wrong is reported
+        // Another first start made one just now.
+        if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
     });
-    let removed = fs::remove_file(&temporary);
-    made.and(removed)
-        .and_then(|()| os::sync_directory_of(path))
-        .map_err(|error| failed(Problem::Io("make it", error)))
+    made.and_then(|()| os::sync_directory_of(path)).map_err(|error| failed(Problem::Io("make it", error)))
 }
 
 /// A new secret, as one line without its line feed: 32 random bytes as a text.

@@ -122,6 +122,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
     let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
+    data::refuse_writable_by_others(&data_dir)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;

@@ -5,11 +5,14 @@ use alloc::string::String;
 use rustix::fs::StatVfsMountFlags;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Where a file lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSystem {
+    /// Its type as the kernel names it, such as `ext4` or `fuse.sshfs`; `None` where /proc doesn't say.
+    pub name: Option<String>,
     /// Bytes that are left for who is not root.
     pub free_bytes: u64,
     /// Whether nothing can be written there.
@@ -33,10 +36,24 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
         _ => None,
     };
     Ok(FileSystem {
+        name: name_of_file_system(path),
         free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
         is_read_only: room.f_flag.contains(StatVfsMountFlags::RDONLY),
         network,
     })
+}
+
+/// The type of the file system on which this stands, as the kernel names it.
+pub fn name_of_file_system(path: &Path) -> Option<String> {
+    let device = fs::metadata(path).ok()?.dev();
+    let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    type_of_device(&fs::read_to_string("/proc/self/mountinfo").ok()?, &device)
+}
+
+/// `36 35 98:0 /root /mount/point rw,noatime shared:1 - ext4 /dev/sda rw` (proc_pid_mountinfo(5))
+fn type_of_device(mounts: &str, device: &str) -> Option<String> {
+    let mounts = mounts.lines().filter(|line| line.split(' ').nth(2) == Some(device));
+    mounts.filter_map(|line| line.split_once(" - ")?.1.split(' ').next()).next_back().map(String::from)
 }
 
 /// Bytes of memory that can be had: what the kernel estimates, or the limit of this process's control group (version
@@ -71,6 +88,15 @@ mod tests {
         assert_eq!(available_of(text), Some(8_192_000));
         assert_eq!(available_of("MemTotal: 1 kB\n"), None);
         assert_eq!(available_of("MemAvailable: x kB\n"), None);
+    }
+
+    #[test]
+    fn a_file_system_is_found_by_its_device() {
+        let mounts =
+            "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:45 / /mnt rw shared:7 - fuse.sshfs host: rw\n";
+        assert_eq!(type_of_device(mounts, "0:45").as_deref(), Some("fuse.sshfs"));
+        assert_eq!(type_of_device(mounts, "8:1").as_deref(), Some("ext4"));
+        assert_eq!(type_of_device(mounts, "8:2"), None);
     }
 
     #[test]

@@ -68,19 +68,96 @@ impl Drop for NewFile {
 
 /// Gives a file another name, which must be free: [`std::fs::rename`] would replace what has it.
 ///
+/// By renameat2(2) with `RENAME_NOREPLACE`; where the file system can't do that (NFS), by a second name, link(2); where it has no
+/// hard links either (exFAT, some of FUSE), by an empty file that takes the name exclusively and is then replaced. Only that last
+/// way leaves something behind, the empty file, if the process is killed in between.
+///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`], or what else the system says.
+/// [`io::ErrorKind::AlreadyExists`], or what else the system reports, with the name of the file system.
 pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
-    rename_at(CWD, from.as_os_str(), to.as_os_str())
+    let renamed = rename_at(CWD, from.as_os_str(), to.as_os_str());
+    renamed.map_err(|error| name_file_system(error, to))
+}
+
+/// Gives a file a second name, which must be free; false where the file system has no hard links.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], or what else the system reports.
+pub fn link_to_free_name(from: &Path, to: &Path) -> io::Result<bool> {
+    match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
+        Err(error) if is_unsupported(error) => Ok(false),
+        linked => Ok(linked.map(|()| true)?),
+    }
 }
 
 fn rename_at(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> io::Result<()> {
     match rustix::fs::renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
-        // A file system that can't, such as NFS, can give a second name instead, which never replaces anything.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
-            rustix::fs::linkat(directory, from, directory, to, AtFlags::empty())?;
-            Ok(rustix::fs::unlinkat(directory, from, AtFlags::empty())?)
+        Err(error) if is_unsupported(error) => {}
+        renamed => return Ok(renamed?),
+    }
+    match rustix::fs::linkat(directory, from, directory, to, AtFlags::empty()) {
+        Err(error) if is_unsupported(error) => {}
+        linked => {
+            linked?;
+            return Ok(rustix::fs::unlinkat(directory, from, AtFlags::empty())?);
         }
-        renamed => Ok(renamed?),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    drop(rustix::fs::openat(directory, to, flags, Mode::RUSR | Mode::WUSR)?);
+    let renamed = rustix::fs::renameat(directory, from, directory, to);
+    if renamed.is_err() {
+        let _ = rustix::fs::unlinkat(directory, to, AtFlags::empty()); // ours, and empty
+    }
+    Ok(renamed?)
+}
+
+/// What file systems say that can't do it. EPERM is link(2)'s word for that; where it means a missing permission instead, the
+/// next way fails too.
+fn is_unsupported(error: Errno) -> bool {
+    matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
+}
+
+/// An error with the name of the file system that it came from.
+fn name_file_system(error: io::Error, path: &Path) -> io::Error {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    match super::name_of_file_system(directory) {
+        Some(name) if error.kind() != io::ErrorKind::AlreadyExists => {
+            io::Error::new(error.kind(), alloc::format!("{error} (file system: {name})"))
+        }
+        _ => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_new_file_gets_a_free_name_only_and_is_removed_if_it_is_not_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        drop(NewFile::make(&path, ".partial").unwrap());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let new = NewFile::make(&path, ".partial").unwrap();
+        fs::write(&path, "taken meanwhile").unwrap();
+        assert_eq!(new.keep().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(NewFile::make(&path, ".partial").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_file(&path).unwrap();
+        NewFile::make(&path, ".partial").unwrap().keep().unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_rename_replaces_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| directory.path().join(name));
+        fs::write(&from, "new").unwrap();
+        fs::write(&to, "old").unwrap();
+        assert_eq!(rename_to_free_name(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&to).unwrap(), "old");
+        fs::remove_file(&to).unwrap();
+        rename_to_free_name(&from, &to).unwrap();
+        assert_eq!((fs::read_to_string(&to).unwrap().as_str(), from.exists()), ("new", false));
     }
 }

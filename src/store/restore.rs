@@ -85,7 +85,9 @@ impl Backup {
             // Moves what stands in the old database's `-wal` into it.
             alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep(database, now).map_err(failed)?;
-            fs::rename(&staged, database).map_err(failed)?;
+            fs::rename(&staged, database)
+                .map_err(|error| put_back(kept.as_deref(), database, error))
+                .map_err(failed)?;
             Ok(Restored { kept, ..prepared })
         });
         if prepared.is_err() {
@@ -197,7 +199,11 @@ fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     let mut at = now.seconds();
     let kept = loop {
         let kept = sqlite::beside(database, &format!(".before-restore-{at}"));
-        match fs::hard_link(database, &kept) {
+        let linked = os::link_to_free_name(database, &kept);
+        // Without hard links the database has no name for a moment, and nothing is lost if the power fails then.
+        let done = linked
+            .and_then(|is_done| if is_done { Ok(()) } else { os::rename_to_free_name(database, &kept) });
+        match done {
             Ok(()) => break Some(kept),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => at = at.saturating_add(1),
             Err(error) if error.kind() == ErrorKind::NotFound => break None,
@@ -214,6 +220,14 @@ fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     }
     remove(&sqlite::beside(database, "-shm"))?;
     Ok(kept)
+}
+
+/// Gives the old database its name again, where it was renamed and not linked.
+fn put_back(kept: Option<&Path>, database: &Path, error: io::Error) -> io::Error {
+    if let Some(kept) = kept {
+        let _ = os::rename_to_free_name(kept, database); // where it has its name, this fails
+    }
+    error
 }
 
 fn remove(path: &Path) -> io::Result<()> {

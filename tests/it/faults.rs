@@ -10,6 +10,7 @@ mod disk;
 mod files;
 mod keys;
 mod killed;
+mod links;
 mod locked;
 mod stderr;
 mod threads;

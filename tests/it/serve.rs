@@ -362,3 +362,29 @@ fn what_was_revoked_is_refused_from_the_next_request_on_under_load() {
         }
     });
 }
+
+#[test]
+fn serve_refuses_a_data_directory_or_database_that_others_may_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let start = || Server::start_in(data.clone(), &["--scrypt", CHEAP]);
+    assert_eq!(start().stop().0, Some(0));
+    let database = data.join("gatekey.sqlite3");
+    for (path, mode, sound) in
+        [(&data, 0o770, 0o700), (&data, 0o703, 0o700), (&database, 0o620, 0o600), (&database, 0o602, 0o600)]
+    {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        let (code, message) = refused(&data, &["--listen", "127.0.0.1:0"]);
+        let expected = format!(
+            "others may write to {} (mode {mode:04o}), and so act as any user; first: chmod {sound:o} {}",
+            path.display(),
+            path.display()
+        );
+        assert!(code == Some(1) && message.contains(&expected), "{message}");
+        fs::set_permissions(path, fs::Permissions::from_mode(sound)).unwrap();
+    }
+    for mode in [0o755, 0o700] {
+        fs::set_permissions(&data, fs::Permissions::from_mode(mode)).unwrap();
+        drop(start());
+    }
+}

@@ -38,17 +38,19 @@ pub(super) fn space(patient: &Patient) -> Vec<Finding> {
 }
 
 fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
-    let FileSystem { free_bytes, is_read_only, network } = file_system;
+    let FileSystem { name, free_bytes, is_read_only, network } = file_system;
+    let on = name.map(|name| format!(" on {name}")).unwrap_or_default();
     let (free, needed) = (free_bytes / MIB, ENOUGH_FREE.max(database_bytes.saturating_mul(2)));
     let finding = if is_read_only {
-        Finding::failure("nothing can be written: the file system is read-only", "mount it for writing")
+        let says = format!("nothing can be written{on}: the file system is read-only");
+        Finding::failure(says, "mount it for writing")
     } else if free_bytes < LEAST_FREE {
-        Finding::failure(format!("{free} MiB are free: registrations will fail"), "make room")
+        Finding::failure(format!("{free} MiB are free{on}: registrations will fail"), "make room")
     } else if free_bytes < needed {
-        let says = format!("{free} MiB are free; {} MiB are for comfort and a backup", needed / MIB);
+        let says = format!("{free} MiB are free{on}; {} MiB are for comfort and a backup", needed / MIB);
         Finding::warning(says, "make room")
     } else {
-        Finding::ok(format!("{free} MiB are free"))
+        Finding::ok(format!("{free} MiB are free{on}"))
     };
     let network = network.map(|name| {
         Finding::warning(
@@ -132,7 +134,7 @@ mod tests {
     #[test]
     fn room_is_judged_by_what_is_written_and_what_a_backup_takes() {
         let judge = |free, network, database| {
-            let file_system = FileSystem { free_bytes: free * MIB, is_read_only: false, network };
+            let file_system = FileSystem { name: None, free_bytes: free * MIB, is_read_only: false, network };
             let found = judge_space(file_system, database * MIB);
             found.into_iter().map(|finding| finding.verdict).collect::<Vec<_>>()
         };
@@ -142,9 +144,14 @@ mod tests {
         assert_eq!(judge(128, None, 64), [Verdict::Ok]);
         assert_eq!(judge(128, None, 65), [Verdict::Warning]);
         assert_eq!(judge(128, Some("NFS"), 0), [Verdict::Ok, Verdict::Warning]);
-        let read_only = FileSystem { free_bytes: 1 << 40, is_read_only: true, network: None };
+        let read_only = FileSystem {
+            name: Some("iso9660".into()),
+            free_bytes: 1 << 40,
+            is_read_only: true,
+            network: None,
+        };
         let found = judge_space(read_only, 0).remove(0);
-        assert_eq!(found.says, "nothing can be written: the file system is read-only");
+        assert_eq!(found.says, "nothing can be written on iso9660: the file system is read-only");
     }
 
     #[test]
