@@ -115,10 +115,10 @@ fn work() -> Outcome {
     thread::spawn(move || {
         #[cfg(feature = "strict")]
         let served = {
-            use gatekey::proxies::TrustedProxies;
-            use gatekey::server::strict::{self, Limits};
-            let (limits, proxies) = (Limits::default(), TrustedProxies::default());
-            strict::run(listener, limits, proxies, Box::new(handler), Box::new(|_| ()), &shutdown)
+            use gatekey::server::heartbeats::Heartbeats;
+            use gatekey::server::strict::{self, Endpoint};
+            let heartbeats = Heartbeats::new(clock::monotonic());
+            strict::run(vec![Endpoint::new(listener, handler)], &heartbeats, &shutdown)
         };
         #[cfg(not(feature = "strict"))]
         let served = {

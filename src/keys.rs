@@ -242,6 +242,12 @@ struct LastLook {
     trouble: Option<String>,
 }
 
+impl LastLook {
+    fn is_due(&self, now: Instant) -> bool {
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= LOOK_EVERY)
+    }
+}
+
 /// What a look at the file found.
 #[derive(Debug)]
 pub enum Refresh {
@@ -274,6 +280,16 @@ impl Keys {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether [`Keys::refresh`] would look at the file, which may block.
+    pub fn is_refresh_due(&self, now: Instant) -> bool {
+        let Some(Watched { last, .. }) = &self.file else { return false };
+        match last.try_lock() {
+            Ok(last) => last.is_due(now),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().is_due(now),
+            Err(TryLockError::WouldBlock) => false, // another thread is looking
+        }
+    }
+
     /// Looks at the file if the last look is a second ago, and nobody else is looking.
     pub fn refresh(&self, now: Instant) -> Refresh {
         let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
@@ -282,7 +298,7 @@ impl Keys {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(), // nobody is looking any more
             Err(TryLockError::WouldBlock) => return Refresh::Same,
         };
-        if last.at.is_some_and(|at| now.saturating_duration_since(at) < LOOK_EVERY) {
+        if !last.is_due(now) {
             return Refresh::Same;
         }
         last.at = Some(now);

@@ -21,7 +21,7 @@
 //! A password, for which a token is wanted:
 //!
 //! ```text
-//!  GET /api/token                         server      bytes to a Request, by one of a few threads; a panic is a 500
+//!  GET /api/token                         server      bytes to a Request, by an event loop, or a worker if it hashes; a panic is a 500
 //!  Authorization: Basic bWlndWVs...          |
 //!                                            v
 //!                                         routes      which function? is the request sound: what costs nothing first
@@ -67,7 +67,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`snapshot`], [`blocking`], [`client`], [`proxies`], [`throttle`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `store` | [`wait`], [`client`], [`proxies`], [`throttle`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
@@ -102,9 +102,7 @@ pub mod password;
 pub mod credentials;
 
 #[cfg(feature = "store")]
-pub mod snapshot;
-#[cfg(feature = "store")]
-pub mod blocking;
+pub mod wait;
 #[cfg(feature = "store")]
 pub mod client;
 #[cfg(feature = "store")]

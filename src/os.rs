@@ -4,7 +4,8 @@ mod handed_over;
 mod machine;
 mod new_file;
 mod path_owners;
-mod readiness;
+mod poller;
+mod socket_buffers;
 
 pub use handed_over::{hand_over_files, receive_handed_over};
 pub use machine::{FileSystem, available_memory, file_system_of, name_of_file_system};
@@ -12,7 +13,8 @@ pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub use path_owners::{
     LastEntry, PathOwners, group_of_user, refuse_directory_of_others_as_root, refuse_other_owners_as_root,
 };
-pub use readiness::{Readiness, wait_for_either, wait_to_read, wait_to_write};
+pub use poller::{Poller, Readiness, Waker, wait_to_read};
+pub use socket_buffers::{bound_socket_buffers, set_nodelay};
 
 use rustix::fs::{Access, Mode, OFlags};
 use rustix::net::{AddressFamily, SocketType, sockopt};

@@ -14,18 +14,23 @@
 //! escaped that could break a line or colour a terminal, spaces too: so a line means what its first words say,
 //! whatever stands further on, and `deploy/fail2ban` reads no further than it must.
 
+use super::log_writer::{self, FlushAtEnd, write};
 use super::visible;
 use crate::client::Client;
 use crate::clock;
 use crate::http::{Checked, Evidence, Outcome, REQUEST_ID, Request, Response};
 use crate::json::Value;
 use crate::realm::Notice;
+use crate::routes;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::io::{self, Write as _};
+use std::io;
+use std::panic;
+use std::thread;
 
 /// A longer method or path is cut here, in characters.
 const MAX_CHARS: usize = 128;
@@ -42,15 +47,25 @@ pub(super) enum Log {
 }
 
 impl Log {
-    /// From now on every line has this form.
-    pub(super) fn begin(self) {
+    /// From now on every line has this form, and no thread that writes one waits for standard error.
+    ///
+    /// # Errors
+    /// The system has no thread left.
+    pub(super) fn begin(self) -> io::Result<FlushAtEnd> {
         IS_JSON.store(self == Self::Json, Ordering::Relaxed);
+        let flush_at_end = log_writer::start(dropped_line)?;
+        // What a panic writes by itself goes to standard error directly, and would wait for it.
+        panic::set_hook(Box::new(|panic| {
+            let thread = thread::current();
+            write(&format!("thread '{}' {panic}\n", thread.name().unwrap_or("unnamed")));
+        }));
+        Ok(flush_at_end)
     }
 
     /// One request, answered; and the security event that it was, if it was one.
     pub(super) fn request(self, request: &Request, response: &Response, took: Duration) {
         // Asked every few seconds, by watchdogs and proxies: only a bad answer is news.
-        if response.about.route == Some("/healthz") && response.status == 200 {
+        if routes::is_healthy(response) {
             return;
         }
         let line = Line::of(request, response);
@@ -99,12 +114,21 @@ pub(super) fn realm_notice(notice: &Notice<'_>) {
 }
 
 fn write_notice(event: &str, text: &dyn Display) {
+    write(&notice_line(event, text));
+}
+
+fn notice_line(event: &str, text: &dyn Display) -> String {
     let time = clock::unix();
-    write(&if IS_JSON.load(Ordering::Relaxed) {
+    if IS_JSON.load(Ordering::Relaxed) {
         format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"message\":{}}}\n", quoted(&text.to_string()))
     } else {
         format!("{time} gatekey: {text}\n")
-    });
+    }
+}
+
+fn dropped_line(count: u64) -> String {
+    let text = format!("{count} log lines were dropped, since standard error did not accept them");
+    notice_line("log_lines_dropped", &text)
 }
 
 /// What happened to somebody's account, or nearly did.
@@ -228,12 +252,6 @@ fn shortened(text: &str) -> String {
 /// As a JSON string.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
-}
-
-/// One write a line, so that lines of several threads don't mix. Where nobody listens, nothing is lost that
-/// could be mended: a server must not end because its standard error did.
-fn write(line: &str) {
-    let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ mod import;
 mod key;
 mod listen;
 mod log;
+mod log_writer;
 mod man;
 mod notify;
 mod options;

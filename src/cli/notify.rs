@@ -5,7 +5,10 @@
 //! and reads the database. A server that hangs anywhere on that way falls silent, and is started again.
 
 use super::log;
+use crate::clock;
+use crate::http::ErrorCode;
 use crate::server::Shutdown;
+use crate::server::heartbeats::Heartbeats;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -77,14 +80,21 @@ impl Manager {
     ///
     /// # Errors
     /// There is no thread left.
-    pub(super) fn keep_telling(&self, door: Door, shutdown: &Arc<Shutdown>) -> io::Result<()> {
+    pub(super) fn keep_telling(
+        &self,
+        door: Door,
+        heartbeats: &Arc<Heartbeats>,
+        shutdown: &Arc<Shutdown>,
+    ) -> io::Result<()> {
         let (Some(patience), true) = (watchdog_patience(), self.0.is_some()) else { return Ok(()) };
         // Half of it is the time of a try, so that a slow answer, and one that is lost, still come soon enough.
         let (every, manager, shutdown) = (patience / 4, self.clone(), shutdown.clone());
+        let heartbeats = heartbeats.clone();
         let watch = move || {
             while !shutdown.wait_for(every) {
                 match answers(&door, patience / 2) {
-                    Ok(()) => manager.tell("WATCHDOG=1"),
+                    Ok(()) if heartbeats.all_beat(clock::monotonic()) => manager.tell("WATCHDOG=1"),
+                    Ok(()) => log::notice("a thread of the server is stalled"),
                     Err(why) => log::notice(format!("a request to ourselves had no good answer: {why}")),
                 }
             }
@@ -127,11 +137,19 @@ fn answers(door: &Door, patience: Duration) -> Result<(), String> {
         }),
     };
     let answer = asked.map_err(|error| format!("{error}"))?;
-    if answer.starts_with(ANSWER) {
+    // Where all places are taken by requests that are being answered, the server is busy, and not broken: clients that keep it
+    // so must not have it restarted.
+    if answer.starts_with(ANSWER) || is_busy(&answer) {
         return Ok(());
     }
     let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
     Err(format!("{:?}", String::from_utf8_lossy(line)))
+}
+
+/// Whether the answer is that of a server that finds no place for the connection.
+fn is_busy(answer: &[u8]) -> bool {
+    let busy = format!("\"error\":\"{}\"", ErrorCode::Busy.name());
+    answer.windows(busy.len()).any(|window| window == busy.as_bytes())
 }
 
 /// The beginning of the answer.

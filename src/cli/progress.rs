@@ -7,8 +7,8 @@
 //! The line is gone when the work is done. A thread draws it, because most of what takes long, SQLite does in one call.
 //! Whoever says something meanwhile writes behind the line: what there is to say is said after the work.
 
-use crate::blocking;
 use crate::clock;
+use crate::wait::lock;
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;
@@ -55,12 +55,12 @@ impl Progress {
     }
 
     fn set(&self, what: &str, far: Far) {
-        *blocking::lock_briefly(&self.0) = Step { what: what.into(), far };
+        *lock(&self.0) = Step { what: what.into(), far };
     }
 
     /// The line, after the work has taken this long.
     fn line(&self, elapsed: Duration) -> String {
-        let step = blocking::lock_briefly(&self.0);
+        let step = lock(&self.0);
         let (what, seconds) = (&step.what, elapsed.as_secs());
         let (done, total) = match &step.far {
             Far::Unknown => return format!("gatekey: {what}: {seconds} s"),

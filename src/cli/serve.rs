@@ -10,18 +10,20 @@ use super::log::{self, Log};
 use super::notify::Manager;
 use super::options;
 use super::settings::Settings;
-use super::watch::{self, Watch};
+use super::watch::{self, Watch, WatchedRealm};
 use crate::clock;
 use crate::http::{Request, Response};
 use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
+use crate::routes;
 use crate::server::Shutdown;
-use crate::server::strict::{self, Limits, Seen};
+use crate::server::heartbeats::Heartbeats;
+use crate::server::strict::{self, Endpoint, Limits};
 #[cfg(feature = "tiny-http")]
 use crate::server::{Handler, tiny};
 use crate::signer::SigningKey;
-use crate::store::SAVE_EVERY;
+use crate::store::{Reads, SAVE_EVERY};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -30,6 +32,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
 use std::io::{self, Write as _};
+use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
@@ -115,7 +118,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     warn_of_unknown_variables();
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
-    log.begin();
+    let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
     let limits = settings.limits()?;
     // The address comes before the data: where it is taken, nothing is made.
@@ -133,27 +136,22 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (shutdown, manager) = (Arc::new(Shutdown::default()), Manager::from_environment());
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let saver = save_now_and_then(&realm, &shutdown)?;
-    let watch = Arc::new(Watch::new(log)?);
-    let metrics =
-        metrics.map(|listener| watch::serve_metrics(listener, &watch, &realm, &shutdown)).transpose()?;
-    let (served_realm, proxies) = (realm.clone(), realm.policy().trusted_proxies.clone());
-    let handler_watch = watch.clone();
-    let handler = move |request: &Request| -> Response { handler_watch.handle(&served_realm, request) };
+    let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
+    let watch = Arc::new(Watch::new(realm.clone(), heartbeats.clone(), log)?);
+    let metrics = metrics.map(|listener| watch::metrics_endpoint(listener, &watch)).transpose()?;
     announce(&name);
     manager.ready();
-    let told = manager.keep_telling(door, &shutdown);
-    told.map_err(|error| Failure::failed("can't make a thread", &error))?;
+    manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
         strict::Listener::Tcp(listener) if !settings.is_strict()? => {
-            let handler: Arc<Handler> = Arc::new(handler);
-            let served = tiny::run(listener, &handler, &shutdown);
-            served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))?;
+            serve_by_tiny_http(listener, metrics, watch, &heartbeats, &shutdown)?;
         }
         listener => {
-            let see = move |seen: Seen<'_>| watch.see(seen);
-            let limits = within_descriptors(limits);
-            let served = strict::run(listener, limits, proxies, Box::new(handler), Box::new(see), &shutdown);
+            let (limits, proxies) = (within_descriptors(limits), realm.policy().trusted_proxies.clone());
+            let service = Box::new(WatchedRealm(watch));
+            let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
+            let served = strict::run(endpoints.collect(), &heartbeats, &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
         }
     }
@@ -161,10 +159,41 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
-    let _ = metrics.map(JoinHandle::join); // likewise, and there is nothing to do
     realm.save(clock::now());
     drop(realm);
     Ok(ExitCode::SUCCESS)
+}
+
+/// By the tiny_http server, and the metrics beside it.
+#[cfg(feature = "tiny-http")]
+fn serve_by_tiny_http(
+    listener: TcpListener,
+    metrics: Option<Endpoint>,
+    watch: Arc<Watch>,
+    heartbeats: &Arc<Heartbeats>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(), Failure> {
+    let (until, beats) = (shutdown.clone(), heartbeats.clone());
+    let serve_metrics = |metrics: Endpoint| {
+        thread::Builder::new().name("metrics".into()).spawn(move || {
+            if let Err(error) = strict::run([metrics].into(), &beats, &until) {
+                log::notice(format!("can't serve metrics: {error}; everything else goes on"));
+            }
+        })
+    };
+    let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
+    // With reads per call nothing is refused for blocking.
+    let answer = move |request: &Request| -> Response {
+        watch.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
+    };
+    let handler: Arc<Handler> = Arc::new(answer);
+    let served = tiny::run(listener, &handler, shutdown);
+    let _ = metrics.map(JoinHandle::join); // it can't panic; if it did, there is nothing to do
+    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))
+}
+
+fn no_thread(error: &io::Error) -> Failure {
+    Failure::failed("can't make a thread", error)
 }
 
 /// Reads every option as a start would, and does nothing: whether a server would start with these.
@@ -283,7 +312,7 @@ fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<Joi
         }
     };
     let thread = thread::Builder::new().name("saver".into()).spawn(save);
-    thread.map_err(|error| Failure::failed("can't make a thread", &error))
+    thread.map_err(|error| no_thread(&error))
 }
 
 /// The thread that waits for signals.

@@ -10,7 +10,7 @@ use crate::data_dir::DataDir;
 use crate::json::{self, Value, json};
 use crate::keys;
 use crate::realm::{self, Why};
-use crate::store::{Store, StoreError};
+use crate::store::{Reads, Store, StoreError};
 use crate::token::{self, Opened, TokenError};
 use alloc::format;
 use alloc::string::String;
@@ -106,7 +106,9 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
     else {
         return Value::Null;
     };
-    let subject = match Store::open(&data_dir.database()).and_then(|store| store.find_token_subject(id)) {
+    let subject = match Store::open(&data_dir.database())
+        .and_then(|store| store.find_token_subject(id, Reads::PerCall))
+    {
         Ok(subject) => subject,
         Err(StoreError::Missing) => return Value::Null,
         Err(error) => {

@@ -3,16 +3,20 @@
 use super::Failure;
 use super::listen;
 use super::log::{self, Log};
+use super::log_writer;
 use super::options;
 use super::settings::Settings;
-use crate::blocking;
 use crate::clock;
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
 use crate::realm::Realm;
+use crate::routes;
+use crate::server;
+use crate::server::heartbeats::Heartbeats;
 use crate::server::metrics::{self, Metrics};
-use crate::server::strict::{self, Limits, Seen};
-use crate::server::{self, Shutdown};
+use crate::server::strict::{Endpoint, Event, Limits, Service};
+use crate::store::{Reader, Reads};
+use crate::wait::{WouldBlock, lock};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
@@ -20,7 +24,6 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::net::TcpListener;
 use std::sync::Mutex;
-use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 /// Who reads metrics is one or two programs, every few seconds; they don't need to keep a connection, and the server
@@ -30,28 +33,31 @@ const LIMITS: (usize, Duration) = (4, Duration::from_secs(1));
 /// How often it is told that requests fail, at most.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// Where everything that is answered is noted.
+/// The realm, served, and where everything that is answered is noted.
 pub(super) struct Watch {
+    realm: Arc<Realm>,
     log: Log,
     ids: RequestIds,
     metrics: Metrics,
+    heartbeats: Arc<Heartbeats>,
     /// When it was told last that requests fail.
     told: Mutex<Option<Instant>>,
 }
 
 impl Watch {
-    pub(super) fn new(log: Log) -> Result<Self, Failure> {
+    pub(super) fn new(realm: Arc<Realm>, heartbeats: Arc<Heartbeats>, log: Log) -> Result<Self, Failure> {
         let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
-        Ok(Self { log, ids, metrics: Metrics::default(), told: Mutex::default() })
+        Ok(Self { realm, log, ids, metrics: Metrics::default(), heartbeats, told: Mutex::default() })
     }
 
     /// Answers a request, and notes that.
-    pub(super) fn handle(&self, realm: &Realm, request: &Request) -> Response {
-        server::handle(realm, &self.ids, request, &|request, response, took| {
+    pub(super) fn handle(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
+        let log = |request: &Request, response: &Response, took| {
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
             self.tell_of_failure(response);
-        })
+        };
+        server::handle(&self.realm, &self.ids, &self.heartbeats, request, reads, &log)
     }
 
     /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.
@@ -61,25 +67,60 @@ impl Watch {
             return;
         };
         let now = clock::monotonic();
-        let mut told = blocking::lock_briefly(&self.told);
+        let mut told = lock(&self.told);
         if told.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY) {
             *told = Some(now);
             let cause = cause.as_deref().unwrap_or_default();
             log::notice(format!("a request failed: {cause} (more within a minute are not told here)"));
         }
     }
+}
 
-    /// Notes what no handler sees.
-    pub(super) fn see(&self, seen: Seen<'_>) {
-        match seen {
-            Seen::Refused(client, response) => {
-                response.fields.push((REQUEST_ID, self.ids.next().into()));
-                self.metrics.refused(response);
-                self.log.refused(client, response);
+/// The service of the engine.
+pub(super) struct WatchedRealm(pub(super) Arc<Watch>);
+
+impl Service for WatchedRealm {
+    fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
+        self.0.handle(request, reads)
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        Some(self.0.realm.reader())
+    }
+
+    fn needs_body(&self, request: &Request) -> bool {
+        routes::needs_body(request)
+    }
+
+    fn may_hash(&self, request: &Request) -> bool {
+        routes::may_hash(request)
+    }
+
+    fn observe(&self, event: Event<'_>) {
+        let Watch { log, ids, metrics, .. } = &*self.0;
+        match event {
+            Event::Refused(client, response) => {
+                response.fields.push((REQUEST_ID, ids.next().into()));
+                metrics.refused(response);
+                log.refused(client, response);
             }
-            Seen::Connected => self.metrics.connected(),
-            Seen::Disconnected { made_room } => self.metrics.disconnected(made_room),
+            Event::Connected => metrics.connected(),
+            Event::Disconnected { was_evicted } => metrics.disconnected(was_evicted),
         }
+    }
+}
+
+/// The service of the metrics' listener.
+struct WatchedMetrics(Arc<Watch>);
+
+impl Service for WatchedMetrics {
+    /// Never blocks.
+    fn answer(&self, request: &Request, _: Reads<'_>) -> Result<Response, WouldBlock> {
+        Ok(answer(&self.0.metrics, &self.0.realm, request))
+    }
+
+    fn needs_body(&self, _: &Request) -> bool {
+        false
     }
 }
 
@@ -105,16 +146,9 @@ pub(super) fn address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Fai
     Ok(Some(address))
 }
 
-/// Serves `GET /metrics` there until the shutdown is requested.
-pub(super) fn serve_metrics(
-    listener: TcpListener,
-    watch: &Arc<Watch>,
-    realm: &Arc<Realm>,
-    shutdown: &Arc<Shutdown>,
-) -> Result<JoinHandle<()>, Failure> {
-    let failed = |error| Failure::failed("can't serve metrics", &error);
-    let address = listener.local_addr().map_err(failed)?;
-    let (watch, realm, shutdown) = (watch.clone(), realm.clone(), shutdown.clone());
+/// `GET /metrics`, served there.
+pub(super) fn metrics_endpoint(listener: TcpListener, watch: &Arc<Watch>) -> Result<Endpoint, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::failed("can't serve metrics", &error))?;
     let (max_connections, idle_timeout) = LIMITS;
     let limits = Limits {
         max_connections,
@@ -123,23 +157,15 @@ pub(super) fn serve_metrics(
         proxy_idle_timeout: idle_timeout,
         ..Limits::default()
     };
-    let handler = move |request: &Request| answer(&watch.metrics, &realm, request);
-    let serve = move || {
-        let (nobody, unwatched) = (TrustedProxies::default(), Box::new(|_: Seen<'_>| ()));
-        let served = strict::run(listener, limits, nobody, Box::new(handler), unwatched, &shutdown);
-        if let Err(error) = served {
-            log::notice(format!("can't serve metrics: {error}; everything else goes on"));
-        }
-    };
-    let thread = thread::Builder::new().name("metrics".into()).spawn(serve).map_err(failed)?;
     log::notice(format!("metrics on http://{address}/metrics"));
-    Ok(thread)
+    let service = Box::new(WatchedMetrics(watch.clone()));
+    Ok(Endpoint { listener: listener.into(), limits, proxies: TrustedProxies::default(), service })
 }
 
 fn answer(metrics: &Metrics, realm: &Realm, request: &Request) -> Response {
     match (request.path.as_str(), request.method.as_str()) {
         ("/metrics", "GET" | "HEAD") => {
-            let body = metrics.text(realm.hash_load(), realm.hashes()).into_bytes();
+            let body = metrics.text(realm.hash_load(), realm.hashes(), log_writer::dropped()).into_bytes();
             Response { body, ..Response::empty(200).with_field("Content-Type", metrics::CONTENT_TYPE) }
         }
         ("/metrics", _) => {

@@ -20,9 +20,9 @@
 
 use super::room::{Place, Room};
 use super::{Check, HashError, Verdict};
-use crate::blocking;
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
+use crate::wait::{assert_may_block, lock};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -126,7 +126,7 @@ impl PasswordCache {
         match self.find(key, now, gate, room)? {
             Found::Proved => Ok(Verdict::Right),
             Found::Pending(pending, _place) => {
-                blocking::announce();
+                assert_may_block();
                 match pending.wait() {
                     Some(Verdict::Wrong) => Ok(Verdict::Wrong),
                     // The one who hashed makes an outdated hash anew.
@@ -173,7 +173,7 @@ impl PasswordCache {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        blocking::lock(&self.state)
+        lock(&self.state)
     }
 }
 

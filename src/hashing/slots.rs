@@ -10,9 +10,9 @@
 //!
 //! The threads have a low priority: a storm of logins must not slow down those who show tokens.
 
-use crate::blocking;
 use crate::client::{Client, Prefix};
 use crate::os;
+use crate::wait::{assert_may_block, lock};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -130,13 +130,13 @@ impl Slots {
         asker: Asker,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, NoSlot> {
+        assert_may_block();
         let (sender, receiver) = mpsc::sync_channel(1);
         let job = move || {
             let result = panic::catch_unwind(AssertUnwindSafe(task)); // the thread lives on for the others
             let _ = sender.send(result); // whoever asked always waits
         };
         let number = self.enqueue(asker, Box::new(job))?;
-        blocking::announce();
         let result = match receiver.recv_timeout(patience) {
             Err(RecvTimeoutError::Timeout) if self.withdraw(number) => return Err(NoSlot),
             Err(RecvTimeoutError::Timeout) => receiver.recv().map_err(|_| NoSlot)?, // it is under way
@@ -218,7 +218,7 @@ impl Drop for Slots {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        blocking::lock_briefly(&self.queue)
+        lock(&self.queue)
     }
 }
 

@@ -12,11 +12,12 @@ use crate::hashing::{Admitted, Check, HashError, Verdict};
 use crate::password;
 use crate::secret::Secret;
 use crate::signer::KeyRing;
-use crate::store::{MAX_UNSAVED, StoreError, TokenSubject, User};
+use crate::store::{MAX_UNSAVED, Reads, StoreError, TokenSubject, User};
 use crate::throttle::Throttled;
 use crate::token::{self, Claims, TokenError};
 use crate::unicode;
 use crate::user_id::{Generation, UserId};
+use crate::wait::WouldBlock;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::error::Error;
@@ -111,10 +112,25 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<Principal, AuthenticateError> {
+        self.authenticate_from(credentials, client, Reads::PerCall, now)
+    }
+
+    /// The same, read from there.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`]; with [`Reads::Batch`] [`StoreError::WouldBlock`] in it, before any side effect.
+    pub fn authenticate_from(
+        &self,
+        credentials: &Credentials,
+        client: Client,
+        reads: Reads<'_>,
+        now: Now,
+    ) -> Result<Principal, AuthenticateError> {
         let now = self.time.advance(now);
         match credentials {
-            Credentials::Token(token) => self.authenticate_token(token.expose(), now),
+            Credentials::Token(token) => self.authenticate_token(token.expose(), reads, now),
             Credentials::Password { username, password } => {
+                reads.may_block()?; // on a hash
                 let user = self.authenticate_password(username, password, client, now)?;
                 Ok(self.principal(user, now))
             }
@@ -123,7 +139,7 @@ impl Realm {
 
     /// A user who just now proved the password, or for whom an administrator vouches.
     pub(super) fn principal(&self, user: User, now: RealmNow) -> Principal {
-        self.refresh_keys(now);
+        let _ = self.refresh_keys(Reads::PerCall, now); // which blocks, and so never fails
         let User { id, username, generation, .. } = user;
         Principal { id, username, generation, auth_time: now.unix, ring: ProofRing(self.keys.ring()) }
     }
@@ -186,12 +202,17 @@ impl Realm {
         }
     }
 
-    fn authenticate_token(&self, token: &str, now: RealmNow) -> Result<Principal, AuthenticateError> {
-        self.refresh_keys(now); // so that a key that was removed from the file verifies nothing
+    fn authenticate_token(
+        &self,
+        token: &str,
+        reads: Reads<'_>,
+        now: RealmNow,
+    ) -> Result<Principal, AuthenticateError> {
+        self.refresh_keys(reads, now)?; // so that a key that was removed from the file verifies nothing
         let ring = self.keys.ring();
         let claims =
             self.verify_token(token, &ring, now).map_err(|error| refusal(None, Why::Token(error)))?;
-        let subject = self.store.find_token_subject(claims.id)?;
+        let subject = self.store.find_token_subject(claims.id, reads)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
             (Ok(()), Some(TokenSubject { id, username, generation, .. })) => {
@@ -244,6 +265,12 @@ pub(super) fn refusal(user: Option<UserId>, why: Why) -> AuthenticateError {
 impl From<StoreError> for AuthenticateError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<WouldBlock> for AuthenticateError {
+    fn from(_: WouldBlock) -> Self {
+        Self::Store(StoreError::WouldBlock)
     }
 }
 

@@ -6,11 +6,11 @@
 
 use super::Notice;
 use super::time::RealmNow;
-use crate::blocking;
 use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{Store, StoreError};
 use crate::throttle::{Rules, SavedError, Throttle};
+use crate::wait::lock;
 use alloc::string::ToString as _;
 use std::sync::Mutex;
 
@@ -43,7 +43,7 @@ impl DurableThrottle {
     pub(super) fn reload(&self, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
         // Held until all is done: of several who find another epoch only one reloads. Who saves meanwhile does so for the
         // old epoch, and is refused.
-        let mut own_epoch = blocking::lock(&self.epoch);
+        let mut own_epoch = lock(&self.epoch);
         let epoch = store.throttle_epoch()?; // first, as above
         if *own_epoch == epoch {
             return Ok(None);
@@ -69,7 +69,7 @@ impl DurableThrottle {
     }
 
     pub(super) fn epoch(&self) -> u64 {
-        *blocking::lock(&self.epoch)
+        *lock(&self.epoch)
     }
 }
 

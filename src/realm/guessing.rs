@@ -5,9 +5,10 @@ use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::Gate;
-use crate::store::{LoginNotes, LoginSubject, StoreError, User};
+use crate::store::{LoginNotes, LoginSubject, Reads, StoreError, User};
 use crate::throttle::{Charged, Count, Guess, Throttle, Throttled};
 use crate::user_id::UserId;
+use crate::wait::WouldBlock;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -55,7 +56,7 @@ impl Realm {
     ) -> Result<Login<'a>, StoreError> {
         let mark = self.throttle().map(|throttle| throttle.mark(client, username)).unwrap_or_default();
         let LoginSubject { user, remembered_at, throttle_epoch } =
-            self.store.find_login_subject(username, &mark)?;
+            self.store.find_login_subject(username, &mark, Reads::PerCall)?;
         self.take_up_counters(throttle_epoch, now);
         let is_remembered = remembered_at.is_some_and(|at| now.unix.duration_since(at) < REMEMBERED);
         let guess = Guess { client, username, is_remembered };
@@ -107,6 +108,14 @@ impl Realm {
     /// [`Throttled`] where this client made too many.
     pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), Throttled> {
         self.throttle().map_or(Ok(()), |throttle| throttle.charge_lookup(client, now.monotonic))
+    }
+
+    /// The same, on an event loop.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] where another thread has the limiter locked.
+    pub fn try_charge_lookup(&self, client: Client, now: Now) -> Result<Result<(), Throttled>, WouldBlock> {
+        self.throttle().map_or(Ok(Ok(())), |throttle| throttle.try_charge_lookup(client, now.monotonic))
     }
 
     /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were

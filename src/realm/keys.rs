@@ -5,6 +5,8 @@ use super::{Notice, Realm};
 use crate::clock::Now;
 use crate::keys::Refresh;
 use crate::signer::{KeyRing, SigningKey};
+use crate::store::Reads;
+use crate::wait::WouldBlock;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -27,9 +29,15 @@ impl Realm {
         self.take_up(self.keys.refresh_now(now.monotonic), now);
     }
 
-    /// Looks at the key file again, once a second at most.
-    pub(super) fn refresh_keys(&self, now: RealmNow) {
+    /// Looks at the key file again, once a second at most: of all requests on event loops, one a second goes to a worker
+    /// thread for that.
+    pub(super) fn refresh_keys(&self, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
+        if !self.keys.is_refresh_due(now.monotonic) {
+            return Ok(());
+        }
+        reads.may_block()?;
         self.take_up(self.keys.refresh(now.monotonic), now);
+        Ok(())
     }
 
     /// Tells whoever watches, and notes new keys in the store.

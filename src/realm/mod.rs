@@ -51,7 +51,7 @@ pub use users::UserChangeError;
 use crate::clock::Now;
 use crate::hashing::{Hasher, Load};
 use crate::keys::Keys;
-use crate::store::{Store, StoreError};
+use crate::store::{Reader, Reads, Store, StoreError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
@@ -152,8 +152,13 @@ impl Realm {
     ///
     /// # Errors
     /// [`StoreError`] where it can't answer.
-    pub fn ask_store(&self) -> Result<(), StoreError> {
-        self.store.tokens_not_before().map(drop)
+    pub fn ask_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
+        self.store.tokens_not_before(reads).map(drop)
+    }
+
+    /// A database connection for an event loop.
+    pub fn reader(&self) -> Reader {
+        self.store.reader()
     }
 
     /// How many password hashes were computed since the start.

@@ -5,8 +5,8 @@
 //! keeps that one over restarts. While the clock is behind, time goes on from the newest by the monotonic clock: it
 //! doesn't stand still, or what is issued meanwhile would outlive its time.
 
-use crate::blocking::lock_briefly;
 use crate::clock::{Now, UnixTime};
+use crate::wait::lock;
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
@@ -74,7 +74,7 @@ impl RealmTime {
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {
-        lock_briefly(&self.0)
+        lock(&self.0)
     }
 }
 

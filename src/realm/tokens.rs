@@ -2,7 +2,7 @@
 
 use super::{Policy, Principal, Realm};
 use crate::clock::{Now, UnixTime};
-use crate::store::StoreError;
+use crate::store::{Reads, StoreError};
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
 use alloc::string::String;
@@ -86,7 +86,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`].
     pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
-        self.store.tokens_not_before()
+        self.store.tokens_not_before(Reads::PerCall)
     }
 }
 

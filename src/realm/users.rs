@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
-use crate::store::{StoreError, User};
+use crate::store::{Reads, StoreError, User};
 use crate::unicode;
 use crate::user_id::UserId;
 use alloc::vec::Vec;
@@ -79,7 +79,15 @@ impl Realm {
     /// # Errors
     /// [`StoreError`].
     pub fn find_user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.store.find_user_by_id(id)
+        self.find_user_by_id_from(id, Reads::PerCall)
+    }
+
+    /// The same, read from there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn find_user_by_id_from(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
+        self.store.find_user_by_id(id, reads)
     }
 
     /// The user of this name, in any Unicode normalization form.

@@ -12,6 +12,7 @@ use crate::store::StoreError;
 use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use crate::username::UsernameError;
+use crate::wait::WouldBlock;
 use alloc::borrow::Cow;
 use alloc::string::{String, ToString as _};
 use core::error::Error;
@@ -24,11 +25,13 @@ pub(super) struct Failure {
     field: Option<(&'static str, Cow<'static, str>)>,
     user: Option<UserId>,
     cause: Option<String>,
+    /// This is no answer: the request is to be dispatched again, by a thread that may block.
+    pub(super) would_block: bool,
 }
 
 impl Failure {
     pub(super) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, user: None, cause: None }
+        Self { code, message: message.into(), field: None, user: None, cause: None, would_block: false }
     }
 
     fn for_user(self, user: Option<UserId>) -> Self {
@@ -182,6 +185,7 @@ impl Failure {
             | StoreError::Newer { .. }
             | StoreError::Foreign(_)
             | StoreError::Corrupt(_) => Self::internal(),
+            StoreError::WouldBlock => return WouldBlock.into(),
         }
         .because_of(error)
     }
@@ -212,9 +216,15 @@ pub fn panicked() -> Response {
     Failure { cause: Some("a panic; its message stands above".into()), ..Failure::internal() }.into()
 }
 
+impl From<WouldBlock> for Failure {
+    fn from(_: WouldBlock) -> Self {
+        Self { would_block: true, ..Self::internal() }
+    }
+}
+
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
-        let Failure { code, message, field, user, cause } = failure;
+        let Failure { code, message, field, user, cause, would_block: _ } = failure;
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
         let cause = cause.or_else(|| Some(code.name().into()));

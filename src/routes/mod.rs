@@ -52,7 +52,9 @@ use crate::credentials::{self, Credentials, CredentialsError, Scheme};
 use crate::http::{Body, Checked, ErrorCode, Request, Response};
 use crate::json::json;
 use crate::realm::{Principal, Realm, Registration};
+use crate::store::Reads;
 use crate::user_id::UserId;
+use crate::wait::WouldBlock;
 use core::cell::Cell;
 use failure::Failure;
 pub use failure::panicked;
@@ -128,6 +130,7 @@ struct Call<'a> {
     realm: &'a Realm,
     request: &'a Request,
     sender: Sender,
+    reads: Reads<'a>,
     now: Now,
     /// By which scheme the client speaks; its challenge goes with a 401.
     scheme: Scheme,
@@ -136,7 +139,7 @@ struct Call<'a> {
     checked: Cell<Option<Checked>>,
 }
 
-/// Answers a request. It waits for the store, for a hash, and for those who wait for the same.
+/// Answers a request. Blocks on the store, and on a hash.
 ///
 /// ```
 /// # use gatekey::{clock, data_dir::DataDir, hashing::Hasher, http::{Body, Request}, realm::{Policy, Realm}, routes};
@@ -152,37 +155,76 @@ struct Call<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
+    // With reads per call nothing is refused for blocking.
+    dispatch_from(realm, request, Reads::PerCall, now).unwrap_or_else(|_| panicked())
+}
+
+/// Answers a request, reading from there. With [`Reads::Batch`] it never blocks.
+///
+/// # Errors
+/// [`WouldBlock`] before any side effect: [`dispatch`] answers the request, on a thread that may block.
+pub fn dispatch_from<'a>(
+    realm: &'a Realm,
+    request: &'a Request,
+    reads: Reads<'a>,
+    now: Now,
+) -> Result<Response, WouldBlock> {
     let sender = Sender::of(realm, request);
     let target = Target::at(&request.path).filter(|target| *target != Target::Page || realm.policy().page);
-    let response = answer(realm, request, target, sender, now).unwrap_or_else(Response::from);
+    let response = match Call::read(realm, request, sender, reads, now).and_then(|call| answer(&call, target))
+    {
+        Ok(response) => response,
+        Err(failure) if failure.would_block => return Err(WouldBlock),
+        Err(failure) => failure.into(),
+    };
     let mut response = cors::add_fields(&realm.policy().cors_origins, request, target, response);
     response.about.client = Some(sender.client);
     response.about.route = target.map(Target::route);
-    response
+    Ok(response)
+}
+
+/// Whether this is the answer of a server that is well, to a request for that.
+pub fn is_healthy(response: &Response) -> bool {
+    response.about.route == Some(Target::Health.route()) && response.status == 200
+}
+
+/// Whether the route reads the body of this request.
+pub fn needs_body(request: &Request) -> bool {
+    match Target::at(&request.path) {
+        Some(Target::Users) => request.method == "POST",
+        Some(Target::User(_)) => request.method == "PUT",
+        _ => false,
+    }
+}
+
+/// Whether answering this request may take a password hash.
+pub fn may_hash(request: &Request) -> bool {
+    let shows_password = || {
+        let fields = request.fields("Authorization");
+        fields.map(credentials::parse).any(|(_, parsed)| matches!(parsed, Ok(Credentials::Password { .. })))
+    };
+    needs_body(request) || shows_password()
 }
 
 /// The order of the checks.
-fn answer(
-    realm: &Realm,
-    request: &Request,
-    target: Option<Target>,
-    sender: Sender,
-    now: Now,
-) -> Result<Response, Failure> {
-    let call = Call::read(realm, request, sender, now)?;
+fn answer(call: &Call<'_>, target: Option<Target>) -> Result<Response, Failure> {
+    let (realm, request) = (call.realm, call.request);
     let target = target.ok_or_else(Failure::not_found)?;
     if let Some(allow) = target.allow() {
         if !allow.split(", ").any(|method| method == request.method) {
             return Err(Failure::method_not_allowed(allow));
         }
-        csrf::check_origin(&call)?;
+        csrf::check_origin(call)?;
         refuse_closed_registration(realm, target, request)?;
         refuse_large_body(request)?;
         if request.method == "OPTIONS" {
             return Ok(Response::empty(204).with_field("Allow", allow));
         }
     }
-    Ok(call.tell(serve(&call, target).unwrap_or_else(Response::from)))
+    match serve(call, target) {
+        Err(failure) if failure.would_block => Err(failure),
+        served => Ok(call.tell(served.unwrap_or_else(Response::from))),
+    }
 }
 
 /// Each route's functions. Of its methods, the last stands for what is left: HEAD goes wherever GET does.
@@ -196,7 +238,7 @@ fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
         (Target::Token, _) => tokens::issue(call),
         (Target::Resource, _) => resource(call),
         (Target::Verify, _) => verify::verify(call),
-        (Target::Health, _) => health(call.realm),
+        (Target::Health, _) => health(call),
         (Target::Page, _) => Ok(page::show()),
         (Target::Description, _) => Ok(Response::document("application/json", DESCRIPTION)),
     }
@@ -211,8 +253,8 @@ fn resource(call: &Call<'_>) -> Result<Response, Failure> {
 
 /// `GET /healthz`: whether the database answers, for whoever decides who gets the next request. Anybody may ask, and
 /// learns nothing else; it costs one read of one row.
-fn health(realm: &Realm) -> Result<Response, Failure> {
-    realm.ask_store().map_err(|error| Failure::store(&error))?;
+fn health(call: &Call<'_>) -> Result<Response, Failure> {
+    call.realm.ask_store(call.reads).map_err(|error| Failure::store(&error))?;
     Ok(Response::json(200, &json!({"status": "ok"})))
 }
 
@@ -235,7 +277,13 @@ fn refuse_large_body(request: &Request) -> Result<(), Failure> {
 }
 
 impl<'a> Call<'a> {
-    fn read(realm: &'a Realm, request: &'a Request, sender: Sender, now: Now) -> Result<Self, Failure> {
+    fn read(
+        realm: &'a Realm,
+        request: &'a Request,
+        sender: Sender,
+        reads: Reads<'a>,
+        now: Now,
+    ) -> Result<Self, Failure> {
         let mut fields = request.fields("Authorization");
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
@@ -246,7 +294,7 @@ impl<'a> Call<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(field);
-        Ok(Self { realm, request, sender, now, scheme, credentials, checked: Cell::new(None) })
+        Ok(Self { realm, request, sender, reads, now, scheme, credentials, checked: Cell::new(None) })
     }
 
     /// The credentials that were sent, whether they hold or not.
@@ -262,7 +310,7 @@ impl<'a> Call<'a> {
     /// Who sent this.
     fn authenticate(&self) -> Result<Principal, Failure> {
         let credentials = self.credentials()?;
-        let authenticated = self.realm.authenticate(credentials, self.client(), self.now);
+        let authenticated = self.realm.authenticate_from(credentials, self.client(), self.reads, self.now);
         self.note_authentication(&authenticated);
         authenticated.map_err(|error| Failure::authenticate(&error, self.scheme))
     }

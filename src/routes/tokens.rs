@@ -36,6 +36,7 @@ fn asked_for(query: &str) -> Result<Duration, Failure> {
 /// `DELETE /api/token`: ends every token of the user, on every device.
 pub(super) fn revoke_all(call: &Call<'_>) -> Result<Response, Failure> {
     let principal = call.authenticate()?;
+    call.reads.may_block()?; // on a write
     call.realm.revoke_tokens(principal.id).map_err(|error| Failure::store(&error))?;
     Ok(Response::empty(204).for_user(principal.id))
 }

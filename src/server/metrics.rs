@@ -121,8 +121,8 @@ impl Metrics {
         self.requests.iter().find(|row| *row.route.get_or_init(|| route) == route)
     }
 
-    /// All numbers, and what is being hashed just now.
-    pub fn text(&self, hashing: Load, hashes: u64) -> String {
+    /// All numbers, what is being hashed just now, and how many log lines were dropped.
+    pub fn text(&self, hashing: Load, hashes: u64, log_lines_dropped: u64) -> String {
         let mut text = Text(String::new());
         text.requests(&self.requests);
         text.histogram(
@@ -136,7 +136,7 @@ impl Metrics {
             "Tokens shown, by what became of them.",
             &self.token_checks,
         );
-        for (name, kind, help, value) in self.numbers(hashing, hashes) {
+        for (name, kind, help, value) in self.numbers(hashing, hashes, log_lines_dropped) {
             text.family(name, kind, help);
             text.sample(name, &[], value);
         }
@@ -146,7 +146,12 @@ impl Metrics {
     }
 
     /// What has no labels: name, type, help, value.
-    fn numbers(&self, hashing: Load, hashes: u64) -> [(&'static str, &'static str, &'static str, u64); 9] {
+    fn numbers(
+        &self,
+        hashing: Load,
+        hashes: u64,
+        log_lines_dropped: u64,
+    ) -> [(&'static str, &'static str, &'static str, u64); 10] {
         // Read first: who ends meanwhile was connected before.
         let closed = self.closed.value();
         [
@@ -188,6 +193,12 @@ impl Metrics {
                 "counter",
                 "Connections ended to make room for others.",
                 self.evicted.value(),
+            ),
+            (
+                "gatekey_log_lines_dropped_total",
+                "counter",
+                "Log lines that standard error did not accept.",
+                log_lines_dropped,
             ),
         ]
     }
@@ -279,7 +290,7 @@ mod tests {
     }
 
     fn has(metrics: &Metrics, lines: &[&str]) {
-        let text = metrics.text(NOBODY, 5);
+        let text = metrics.text(NOBODY, 5, 6);
         for line in lines {
             assert!(text.lines().any(|found| found == *line), "no {line}: {text}");
         }
@@ -301,7 +312,7 @@ mod tests {
             "gatekey_http_requests_total{route=\"none\",status=\"0\"} 1",
         ];
         has(&metrics, &lines);
-        assert_eq!(metrics.text(NOBODY, 5).matches("gatekey_http_requests_total{").count(), lines.len());
+        assert_eq!(metrics.text(NOBODY, 5, 6).matches("gatekey_http_requests_total{").count(), lines.len());
     }
 
     #[test]
@@ -361,6 +372,7 @@ mod tests {
                 "gatekey_connections 1",
                 "gatekey_connections_accepted_total 3",
                 "gatekey_connections_evicted_total 1",
+                "gatekey_log_lines_dropped_total 6",
             ],
         );
     }

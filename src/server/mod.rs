@@ -1,9 +1,10 @@
-//! Servers: loops that carry bytes to [`crate::routes::dispatch`] and back.
+//! HTTP servers: they carry bytes to [`crate::routes::dispatch`] and back.
 //!
 //! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
 //! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
 //! open network. `metrics` counts what either does.
 
+pub mod heartbeats;
 pub mod metrics;
 #[cfg(feature = "strict")]
 pub mod strict;
@@ -11,36 +12,60 @@ pub mod strict;
 pub mod tiny;
 
 use crate::clock;
-use crate::http::{REQUEST_ID, Request, RequestIds, Response};
+use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::realm::Realm;
 use crate::routes;
+use crate::store::Reads;
+use crate::wait::WouldBlock;
 use core::time::Duration;
+use heartbeats::Heartbeats;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
-/// What a loop calls for each request, from several threads at once.
+/// What the tiny_http server calls for each request, from several threads at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// Answers with the realm's routes, under the request's id, and tells `log` of the answer and how long it took.
+/// Answers with the realm's routes, under the request's id, and calls `log` with the response and how long it took.
+///
+/// # Errors
+/// [`WouldBlock`] on an event loop ([`Reads::Batch`]): nothing has happened, and nothing was logged.
 pub fn handle(
     realm: &Realm,
     ids: &RequestIds,
+    heartbeats: &Heartbeats,
     request: &Request,
+    reads: Reads<'_>,
     log: &dyn Fn(&Request, &Response, Duration),
-) -> Response {
+) -> Result<Response, WouldBlock> {
     let now = clock::now();
-    // Guarded here too, though every loop does it: the log is to have a line for the request that panicked.
-    let response = guarded(request, &|request| routes::dispatch(realm, request, now));
-    let response = response.with_field(REQUEST_ID, ids.of(request));
+    // Guarded here too, though every server does it: the log is to have a line for the request that panicked.
+    let response = guarded(|| routes::dispatch_from(realm, request, reads, now))?;
+    let response =
+        check_heartbeats(heartbeats, now.monotonic, response).with_field(REQUEST_ID, ids.of(request));
     log(request, &response, clock::monotonic().saturating_duration_since(now.monotonic));
-    response
+    Ok(response)
 }
 
-/// Calls a handler. A panic costs its own request a 500, and nobody else anything.
-pub fn guarded(request: &Request, handler: &dyn Fn(&Request) -> Response) -> Response {
-    // A realm stays whole when a thread unwinds: its locks are taken for single steps, and its facts stand in
-    // the store, where a transaction that was cut off never happened.
-    panic::catch_unwind(AssertUnwindSafe(|| handler(request))).unwrap_or_else(|_| routes::panicked())
+/// A server in which a thread is stalled is not healthy, though this one answers.
+fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -> Response {
+    if !routes::is_healthy(&response) || heartbeats.all_beat(now) {
+        return response;
+    }
+    let stalled = Response::error(ErrorCode::Unavailable, "A thread of the server is stalled; restart it.");
+    let cause = Some("an event loop, or the acceptor, is stalled".into());
+    let about = About { cause, error: stalled.about.error, ..response.about };
+    Response { about, ..stalled }
+}
+
+/// Calls a handler. If it panics, the response is a 500, and no other request is affected.
+///
+/// # Errors
+/// The handler's.
+pub fn guarded<E>(handler: impl FnOnce() -> Result<Response, E>) -> Result<Response, E> {
+    // A realm stays whole when a thread unwinds: its locks are held for single steps, and its facts are in the store,
+    // where a transaction that was cut off never happened.
+    panic::catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Ok(routes::panicked()))
 }
 
 /// Ends a loop: shared between whoever serves and whoever decides when that is over.

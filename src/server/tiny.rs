@@ -20,6 +20,7 @@ use crate::clock;
 use crate::http::{Body, MAX_BODY_BYTES, Persistence, Request, Response};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::error::Error;
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
@@ -69,7 +70,8 @@ fn work(server: &tiny_http::Server, handler: &Handler) {
     while let Ok(mut received) = server.recv() {
         // A body that can't be read to its end is half a request; it is dropped with its connection.
         let Ok(request) = read(&mut received) else { continue };
-        let response = super::guarded(&request, handler);
+        let response =
+            super::guarded(|| Ok::<_, Infallible>(handler(&request))).unwrap_or_else(|never| match never {});
         let _ = respond(received, &request, &response); // the client left: nobody to tell
     }
 }

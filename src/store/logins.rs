@@ -5,7 +5,7 @@
 
 use super::columns::{optional_moment, seconds, unsigned};
 use super::users::{select_user, user};
-use super::{Store, StoreError, User};
+use super::{Reads, Store, StoreError, User};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
 use crate::user_id::UserId;
@@ -47,8 +47,9 @@ impl Store {
         &self,
         username: &str,
         address: &AddressMark,
+        reads: Reads<'_>,
     ) -> Result<LoginSubject, StoreError> {
-        self.database.read(|connection| {
+        self.read(reads, |connection| {
             connection
                 .prepare_cached(FIND_LOGIN_SUBJECT)?
                 .query_row(params![username, address], login_subject)

@@ -13,6 +13,7 @@
 //! | `step-2.sql`, `step-3.sql` | the steps to version 2, and to 3 |
 //! | `normalize_names.rs` | the step to version 4, and the names that collide since |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
+//! | `session.rs` | read sessions: one read transaction for a batch of requests |
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
@@ -39,6 +40,7 @@ mod realm;
 mod reset_clock;
 mod restore;
 mod schema;
+mod session;
 mod signing_keys;
 mod sqlite;
 mod throttle;
@@ -51,10 +53,12 @@ pub use logins::{LoginNotes, LoginSubject};
 pub use realm::{MAX_UNSAVED, SAVE_EVERY};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
+pub use session::{ReadSession, Reader, Reads};
 pub use signing_keys::SigningKeyUse;
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 
+use crate::wait::WouldBlock;
 use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
@@ -108,6 +112,8 @@ pub enum StoreError {
     Corrupt(Box<dyn Error + Send + Sync>),
     /// The file, the disk or a lock stands in the way; later it may work.
     Unavailable(Box<dyn Error + Send + Sync>),
+    /// The operation would block, and was called with [`Reads::Batch`]. Nothing has changed.
+    WouldBlock,
 }
 
 impl fmt::Display for StoreError {
@@ -121,6 +127,7 @@ impl fmt::Display for StoreError {
             Self::Foreign(what) => write!(f, "the database is not gatekey's: it is {what}"),
             Self::Corrupt(_) => f.write_str("the database is corrupt"),
             Self::Unavailable(_) => f.write_str("the database can't be used now"),
+            Self::WouldBlock => WouldBlock.fmt(f),
         }
     }
 }
@@ -129,8 +136,14 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Corrupt(source) | Self::Unavailable(source) => Some(&**source),
-            Self::Missing | Self::Newer { .. } | Self::Foreign(_) => None,
+            Self::Missing | Self::Newer { .. } | Self::Foreign(_) | Self::WouldBlock => None,
         }
+    }
+}
+
+impl From<WouldBlock> for StoreError {
+    fn from(_: WouldBlock) -> Self {
+        Self::WouldBlock
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::{moment, seconds};
 use super::sqlite::BUSY_TIMEOUT;
-use super::{Store, StoreError};
+use super::{Reads, Store, StoreError};
 use crate::clock::UnixTime;
 use core::time::Duration;
 use rusqlite::{Connection, params};
@@ -18,9 +18,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
+    pub fn tokens_not_before(&self, reads: Reads<'_>) -> Result<UnixTime, StoreError> {
         let sql = "SELECT tokens_not_before FROM realm";
-        self.database.read(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
+        self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([], |row| moment(row, 0)))
     }
 
     /// Ends every token issued until now, whoever it is for and whatever server on this store issued it. `newest` is

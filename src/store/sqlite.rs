@@ -2,9 +2,8 @@
 
 use super::StoreError;
 use super::files::OpenFiles;
-use crate::blocking;
 use crate::os;
-use crate::snapshot;
+use crate::wait::{assert_may_block, lock};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -31,7 +30,8 @@ const CACHE_KIB: i64 = 256;
 /// The connections to one file.
 #[derive(Debug)]
 pub(super) struct Database {
-    files: OpenFiles,
+    pub(super) path: PathBuf,
+    pub(super) files: Arc<OpenFiles>,
     readers: Arc<Pool>,
     /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
     /// in the `-wal` file into the database and removes it, and one that only reads can't.
@@ -53,7 +53,8 @@ impl Database {
         migrate(&mut writer)?;
         let cores = thread::available_parallelism().map_or(MIN_READERS, NonZeroUsize::get);
         Ok(Self {
-            files: OpenFiles::of(path)?,
+            path: path.into(),
+            files: Arc::new(OpenFiles::of(path)?),
             readers: Pool::new(path, cores.clamp(MIN_READERS, MAX_READERS), None),
             writer: Pool::new(path, 1, Some(writer)),
         })
@@ -64,7 +65,7 @@ impl Database {
         &self,
         operation: impl FnOnce(&mut Connection) -> Result<T, E>,
     ) -> Result<T, E> {
-        blocking::announce(); // for another who writes, and for the disk
+        assert_may_block(); // on another writer, and on the disk
         let mut writer = self.writer.borrow()?;
         self.files.check_all()?;
         operation(writer.connection())
@@ -78,41 +79,14 @@ impl Database {
         self.write(|connection| Ok(operation(connection)?))
     }
 
-    /// Runs `operation` on a connection that only reads: as the database is now, or as this thread saw it last, where it
-    /// keeps that (`snapshot.rs`).
+    /// Runs `operation` on a connection that only reads, in a transaction of its own.
     pub(super) fn read<T>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let kept = snapshot::take::<Snapshot>().filter(|seen| Arc::ptr_eq(&seen.0.pool, &self.readers));
-        let mut seen = kept.map_or_else(|| self.look().map(Box::new), Ok)?;
-        let done = operation(seen.0.connection())?;
-        snapshot::keep(seen);
-        Ok(done)
-    }
-
-    fn look(&self) -> Result<Snapshot, StoreError> {
+        assert_may_block(); // on other readers, and on locks of other processes
         self.files.check_database()?;
-        let mut seen = Snapshot(self.readers.borrow()?);
-        if snapshot::is_allowed() {
-            seen.0.connection().prepare_cached("BEGIN")?.execute([])?;
-        }
-        Ok(seen)
-    }
-}
-
-/// The database at one moment: what is read between BEGIN and COMMIT doesn't change. Finding out what the moment is costs more
-/// than a read.
-#[derive(Debug)]
-struct Snapshot(Borrowed);
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        let connection = self.0.connection();
-        if !connection.is_autocommit() {
-            // Where it fails, SQLite has ended the transaction already.
-            let _ = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
-        }
+        Ok(operation(self.readers.borrow()?.connection())?)
     }
 }
 
@@ -160,12 +134,7 @@ impl Pool {
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StoreError> {
         let are_lent =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
-        let mut connections = blocking::lock_briefly(&self.connections);
-        if connections.idle.is_empty() {
-            drop(connections);
-            blocking::announce(); // for one to come back, or to be opened
-            connections = blocking::lock_briefly(&self.connections);
-        }
+        let mut connections = lock(&self.connections);
         connections.waiting += 1;
         let waited = self.came_back.wait_timeout_while(connections, BUSY_TIMEOUT, are_lent);
         let (mut connections, waited) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -183,7 +152,7 @@ impl Pool {
             drop(connections); // others need not wait for the disk
             let opened = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
             opened.inspect_err(|_| {
-                blocking::lock_briefly(&self.connections).open -= 1;
+                lock(&self.connections).open -= 1;
                 self.came_back.notify_one();
             })?
         };
@@ -206,7 +175,7 @@ impl Borrowed {
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        let mut connections = blocking::lock_briefly(&self.pool.connections);
+        let mut connections = lock(&self.pool.connections);
         connections.idle.extend(self.connection.take());
         let is_awaited = connections.waiting > 0;
         drop(connections);
@@ -220,8 +189,8 @@ impl Drop for Borrowed {
 /// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own). The path's last component is
 /// not followed where it is a symbolic link.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
-    let mut connection = open(path, access)?;
-    connection.busy_handler(Some(wait_for_lock))?;
+    let connection = open(path, access)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     // A plan is the same whatever is looked for. Otherwise SQLite, built as it is here, plans each statement anew
@@ -239,19 +208,8 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     }
 }
 
-/// Between two tries to get a lock that another process has.
+/// Between two tries to switch to WAL mode.
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// What SQLite calls where a lock of another process stands in its way; whether to try again. Its own handler would wait
-/// as long, but without a word before.
-fn wait_for_lock(tries: i32) -> bool {
-    if PAUSE.saturating_mul(tries.unsigned_abs()) >= BUSY_TIMEOUT {
-        return false;
-    }
-    blocking::announce();
-    thread::sleep(PAUSE);
-    true
-}
 
 /// WAL: readers go on while one writes. The file remembers it.
 ///
@@ -267,7 +225,7 @@ fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
         waited += PAUSE;
         result = connection.pragma_update(None, "journal_mode", "WAL");
     }
-    connection.busy_handler(Some(wait_for_lock))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     result?;
     // Where the file system can't do it, SQLite stays as it was and calls that no error.
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;

@@ -7,7 +7,7 @@ mod logins;
 mod opening;
 mod operations;
 mod restoring;
-mod snapshots;
+mod sessions;
 mod threads;
 mod throttle;
 mod versions;
@@ -58,7 +58,7 @@ impl TestStore {
 
     /// The row of a user who must be there.
     fn user(&self, id: UserId) -> User {
-        self.store.find_user_by_id(id).unwrap().unwrap()
+        self.store.find_user_by_id(id, Reads::PerCall).unwrap().unwrap()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::columns::{generation, integer, moment, seconds, user_id};
 use super::sqlite::is_unique_violation;
-use super::{Store, StoreError};
+use super::{Reads, Store, StoreError};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
@@ -134,10 +134,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
+    pub fn find_user_by_id(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         let sql = select_user!(" FROM users WHERE id = ?1");
-        self.database
-            .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], user).optional())
+        self.read(reads, |connection| {
+            connection.prepare_cached(sql)?.query_row([id.number()], user).optional()
+        })
     }
 
     /// The stored hash of some user, whom `number` picks: the same number picks the same user for as long as that user is
@@ -171,7 +172,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_token_subject(&self, id: UserId) -> Result<Option<TokenSubject>, StoreError> {
+    pub fn find_token_subject(
+        &self,
+        id: UserId,
+        reads: Reads<'_>,
+    ) -> Result<Option<TokenSubject>, StoreError> {
         let sql =
             "SELECT id, username, generation, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
         let subject = |row: &Row<'_>| {
@@ -183,8 +188,9 @@ impl Store {
                 tokens_not_before: moment(row, 4)?,
             })
         };
-        self.database
-            .read(|connection| connection.prepare_cached(sql)?.query_row([id.number()], subject).optional())
+        self.read(reads, |connection| {
+            connection.prepare_cached(sql)?.query_row([id.number()], subject).optional()
+        })
     }
 
     /// Up to `limit` users with ids above `after`, in the order of their ids.

@@ -46,14 +46,14 @@ mod table;
 pub use rules::{Allowance, Rules};
 pub use saved::SavedError;
 
-use crate::blocking;
 use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
+use crate::wait::{WouldBlock, lock};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 use table::{Key, Millis, Table};
 
@@ -216,6 +216,21 @@ impl Throttle {
         self.charge_all(self.per_address(Kind::Lookups, client).collect(), now).map(drop)
     }
 
+    /// The same, on an event loop.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] where another thread has the counters locked: saving them takes some milliseconds.
+    pub fn try_charge_lookup(
+        &self,
+        client: Client,
+        now: Instant,
+    ) -> Result<Result<(), Throttled>, WouldBlock> {
+        let keys = self.per_address(Kind::Lookups, client).collect();
+        let mut tables = self.try_lock()?;
+        let charged = self.charge_in(&mut tables, keys, now);
+        Ok(charged.map(|mut charged| charged.settle_in(&mut tables)))
+    }
+
     /// What this guess is counted under.
     fn keys_of(&self, guess: &Guess<'_>) -> Vec<Key> {
         let Guess { client, username, is_remembered } = *guess;
@@ -252,10 +267,14 @@ impl Throttle {
 
     /// In one step: all counters have room, or none is charged.
     fn charge_all(&self, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, Throttled> {
-        let (mut tables, at) = (self.lock(), self.millis(now));
-        admit(&tables, &keys, at)?;
+        self.charge_in(&mut self.lock(), keys, now)
+    }
+
+    fn charge_in(&self, tables: &mut Tables, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, Throttled> {
+        let at = self.millis(now);
+        admit(tables, &keys, at)?;
         for key in &keys {
-            key.kind.table_mut(&mut tables).begin(*key);
+            key.kind.table_mut(tables).begin(*key);
         }
         let saves = self.saves.load(Ordering::Acquire);
         Ok(Charged { throttle: self, keys, at, saves })
@@ -281,7 +300,15 @@ impl Throttle {
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
-        blocking::lock(&self.tables) // saving takes some milliseconds
+        lock(&self.tables)
+    }
+
+    fn try_lock(&self) -> Result<MutexGuard<'_, Tables>, WouldBlock> {
+        match self.tables.try_lock() {
+            Ok(tables) => Ok(tables),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(WouldBlock),
+        }
     }
 }
 
@@ -297,6 +324,13 @@ fn admit(tables: &Tables, keys: &[Key], at: Millis) -> Result<(), Throttled> {
 }
 
 impl Charged<'_> {
+    fn settle_in(&mut self, tables: &mut Tables) {
+        for key in self.keys.drain(..) {
+            key.kind.table_mut(tables).settle(key, self.at);
+        }
+        self.throttle.has_changed.store(true, Ordering::Release);
+    }
+
     /// The password was right, or nobody could tell: the check counts for nothing.
     pub fn give_back(mut self) {
         let mut tables = self.throttle.lock();
@@ -315,11 +349,8 @@ impl Drop for Charged<'_> {
         if self.keys.is_empty() {
             return; // given back
         }
-        let mut tables = self.throttle.lock();
-        for key in self.keys.drain(..) {
-            key.kind.table_mut(&mut tables).settle(key, self.at);
-        }
-        self.throttle.has_changed.store(true, Ordering::Release);
+        let throttle = self.throttle;
+        self.settle_in(&mut throttle.lock());
     }
 }
 

@@ -16,6 +16,7 @@ mod browser;
 mod clients;
 mod commands;
 mod doctor;
+mod event_loops;
 mod faults;
 mod fuzz;
 mod guarding;

@@ -2,9 +2,10 @@
 
 use crate::harness::basic;
 use crate::process::{Server, body, field, status};
+use gatekey::clock;
 use gatekey::http::{Request, Response};
-use gatekey::proxies::TrustedProxies;
-use gatekey::server::strict::{self, Limits};
+use gatekey::server::heartbeats::Heartbeats;
+use gatekey::server::strict::{self, Endpoint};
 use gatekey::server::{Handler, Shutdown, tiny};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -172,14 +173,8 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
     });
     let ending = shutdown.clone();
     let serving_strict = thread::spawn(move || {
-        let run = strict::run(
-            strict_listener,
-            Limits::default(),
-            TrustedProxies::default(),
-            Box::new(panicking),
-            Box::new(|_| ()),
-            &ending,
-        );
+        let heartbeats = Heartbeats::new(clock::monotonic());
+        let run = strict::run(vec![Endpoint::new(strict_listener, panicking)], &heartbeats, &ending);
         run.map_err(|error| error.to_string())
     });
     addresses.into_iter().for_each(assert_survives_panics);

@@ -70,7 +70,7 @@ fn remedy(error: &StoreError) -> &'static str {
              restore FILE"
         }
         StoreError::Corrupt(_) => "stop the server, and put a backup in its place: gatekey restore FILE",
-        StoreError::Unavailable(_) => "see to what stands in the way, and try again",
+        StoreError::Unavailable(_) | StoreError::WouldBlock => "see to what stands in the way, and try again",
     }
 }
 

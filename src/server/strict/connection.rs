@@ -1,59 +1,93 @@
-//! One connection, from its first byte to its close.
+//! One connection: a state machine without waiting.
 //!
-//! Between requests it lies idle, and no thread with it (`workers.rs`); what happens from the first byte of a request
-//! to the last of its answer can be read here from top to bottom. Every wait is under a deadline, and deadlines are
-//! absolute: a client that sends a byte now and then gains nothing by it. A request that arrives in one piece costs one
-//! read and one write, and waits for nothing.
+//! Its state is its [`Activity`]. A thread owns it, an event loop or a worker, and calls it when its socket is ready, when its
+//! deadline has passed, or with a response. Each call does what can be done without blocking and returns the [`Step`] that is
+//! next.
+//!
+//! ```text
+//!              bytes                 head and body             answered           all written
+//!  Silent  ------------>  PartialHead  ------->  Working  --------------->  (sent)  --------->  Idle, or the next request
+//!  Idle                   PartialBody            (dispatch)   the client        |
+//!                                                             reads slowly:     | "Connection: close", refused
+//!                                                             Writing           v
+//!                                                                           Lingering  ------> closed
+//! ```
+//!
+//! Every state that waits for the client has a deadline, which is absolute: a client that sends a byte now and then gains
+//! nothing by it. There is at most one response that is not written, and the next request is not read before it is.
 
 use super::head::Head;
-use super::limits::{LINGER, LINGER_BYTES, Limits, MAX_STEPS, READ_BYTES};
-use super::parser::{Missing, Parser, Step};
-use super::registry::{Activity, Entry, Registry};
-use super::stream::Stream;
-use super::{Refusal, Seen, Service};
-use crate::blocking;
+use super::inbox::Inbox;
+use super::limits::{LINGER, LINGER_BYTES, Limits};
+use super::parser::{self, Missing, Parser};
+use super::registry::{Activity, Entry};
+use super::service::{Event, Service};
+use super::{Context, Refusal};
 use crate::client::Client;
 use crate::clock;
-use crate::http::{ErrorCode, Persistence, Response};
-use crate::os;
-use crate::server;
-use crate::snapshot;
+use crate::http::{Body, ErrorCode, Persistence, Request, Response};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net;
 use std::time::Instant;
 
 /// A connection that has a place. It gives the place back when it is dropped.
+#[allow(clippy::struct_excessive_bools, reason = "four facts that change each by itself")]
 pub(super) struct Connection {
-    service: Arc<Service>,
-    registry: Arc<Registry>,
+    context: Arc<Context>,
     entry: Arc<Entry>,
+    /// Of the event loop that it belongs to.
+    inbox: Arc<Inbox>,
     client: Client,
     parser: Parser,
-    /// What came when it was looked last, while nobody has gone on with it.
-    arrived: Option<Arrived>,
     activity: Activity,
+    /// By when what it waits for must have happened.
+    pub(super) deadline: Instant,
+    /// Whether a read may find something. Edge-triggered: it stays true until a read has found less than it asked for.
+    is_readable: bool,
+    /// Whether the end of the input has been announced: then a read that finds less has not found all.
+    is_hung_up: bool,
+    /// Whether the event loop has it in its queue.
+    pub(super) is_queued: bool,
+    /// Whether the event loop is told when it becomes writable.
+    pub(super) watches_writes: bool,
+    output: Output,
 }
 
-/// What becomes of it.
+/// Bytes on their way to the client.
+struct Output {
+    bytes: Vec<u8>,
+    written: usize,
+    then: Then,
+}
+
+/// What follows when all is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// It waits for the next request.
-    Idle,
-    /// Nothing more.
-    Over,
+enum Then {
+    /// The next request.
+    Continue,
+    /// The body that the client was told to send.
+    ReadBody,
+    /// The end, which leaves so many bytes to discard.
+    Linger { left: usize, until: Instant },
 }
 
-/// What one look for bytes found.
-#[derive(Clone, Copy, Debug)]
-enum Arrived {
-    Bytes,
-    Nothing,
-    /// The client closed its side, or we were told to go.
-    End,
+/// What is to be done with a connection next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Answer this request.
+    Dispatch(Head),
+    /// Nothing, until the socket is ready or the deadline has passed.
+    Wait,
+    /// The same, and the socket is to become writable.
+    WaitToWrite,
+    /// Advance it again, after others had their turn.
+    Again,
+    /// Drop it.
+    Close,
 }
 
 impl fmt::Debug for Connection {
@@ -64,243 +98,302 @@ impl fmt::Debug for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        (self.service.watch)(Seen::Disconnected { made_room: self.entry.is_evicted() });
-        self.registry.remove(&self.entry);
+        self.context.service.observe(Event::Disconnected { was_evicted: self.entry.is_evicted() });
+        self.inbox.connection_ended();
+        self.context.registry.remove(&self.entry);
     }
 }
 
 impl Connection {
     pub(super) fn new(
-        service: Arc<Service>,
-        registry: Arc<Registry>,
+        context: Arc<Context>,
         entry: Arc<Entry>,
+        inbox: Arc<Inbox>,
         client: Client,
+        now: Instant,
     ) -> Self {
-        (service.watch)(Seen::Connected);
-        // Where it can't be set, answers leave a little later.
-        let _ = entry.stream.set_nodelay();
-        let parser = Parser::new(service.limits);
-        Self { service, registry, entry, client, parser, arrived: None, activity: Activity::Silent }
+        context.service.observe(Event::Connected);
+        inbox.connection_added();
+        let parser = Parser::new(context.limits);
+        let output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
+        let mut connection = Self {
+            context,
+            entry,
+            inbox,
+            client,
+            parser,
+            activity: Activity::Silent,
+            deadline: now,
+            is_readable: false,
+            is_hung_up: false,
+            is_queued: false,
+            watches_writes: false,
+            output,
+        };
+        connection.deadline = now + connection.idle_timeout();
+        connection
     }
 
-    pub(super) fn entry(&self) -> &Arc<Entry> {
+    pub(super) fn entry(&self) -> &Entry {
         &self.entry
     }
 
+    pub(super) fn inbox(&self) -> Arc<Inbox> {
+        self.inbox.clone()
+    }
+
+    pub(super) fn service(&self) -> &dyn Service {
+        &*self.context.service
+    }
+
+    /// Which of the listeners it came in by.
+    pub(super) fn endpoint(&self) -> usize {
+        self.context.number
+    }
+
     fn limits(&self) -> &Limits {
-        &self.service.limits
+        &self.context.limits
     }
 
-    /// Takes in what has arrived, for whoever goes on with it; unless somebody did so already, and had to hand it over.
-    pub(super) fn receive(&mut self) {
-        if self.arrived.is_some() {
-            return;
+    fn idle_timeout(&self) -> core::time::Duration {
+        let limits = self.limits();
+        if self.entry.is_trusted_proxy { limits.proxy_idle_timeout } else { limits.idle_timeout }
+    }
+
+    /// The poller has reported this of its socket.
+    pub(super) fn ready(&mut self, to_read: bool, is_hung_up: bool) {
+        self.is_readable |= to_read || is_hung_up;
+        self.is_hung_up |= is_hung_up;
+    }
+
+    /// Leaves the poller, which knows nothing of it any more.
+    pub(super) fn deregistered(&mut self) {
+        (self.is_readable, self.is_hung_up, self.watches_writes) = (false, false, false);
+    }
+
+    /// Does what can be done: at most one receive.
+    pub(super) fn advance(&mut self, scratch: &mut [u8], now: Instant) -> Step {
+        let step = match self.activity {
+            Activity::Writing => return self.write(now),
+            Activity::Lingering => self.discard(scratch),
+            Activity::Evicted => return Step::Close,
+            _ => self.read_request(scratch, now),
+        };
+        // Errors here are the client's leaving, or its breaking off.
+        step.unwrap_or(Step::Close)
+    }
+
+    /// The deadline has passed.
+    pub(super) fn expire(&mut self, now: Instant) -> Step {
+        match self.activity {
+            Activity::PartialHead | Activity::PartialBody => self.refuse(TOO_SLOW, now),
+            // It waits for its turn, and not for the client.
+            Activity::Working => {
+                self.deadline = now + self.limits().request_timeout;
+                Step::Again
+            }
+            _ => Step::Close,
         }
-        // Errors here are the client's leaving, or its breaking off: nobody is left to be told.
-        let arrived = self.read().unwrap_or(Arrived::End);
-        // From here on it is not asked to make room.
-        let is_here = !matches!(arrived, Arrived::Bytes) || self.turn(Activity::Working);
-        self.arrived = Some(if is_here { arrived } else { Arrived::End });
     }
 
-    /// Goes on with what was received, until nothing is left to do.
-    pub(super) fn resume(&mut self) -> Next {
-        match self.arrived.take() {
-            Some(Arrived::Bytes) => self.answer().unwrap_or(Next::Over),
-            Some(Arrived::Nothing) | None => Next::Idle,
-            Some(Arrived::End) => Next::Over,
-        }
-    }
-
-    fn answer(&mut self) -> io::Result<Next> {
-        let mut began: Option<(Missing, Instant)> = None;
-        let mut steps = 0_u32;
+    fn read_request(&mut self, scratch: &mut [u8], now: Instant) -> io::Result<Step> {
+        let mut may_receive = self.is_readable;
         loop {
-            steps = steps.saturating_add(1);
-            if steps == MAX_STEPS {
-                blocking::announce(); // it goes on, but others must not have to wait for it
-            }
-            let next = match self.parser.step() {
-                Step::Request(head) => {
-                    began = None;
-                    self.answer_one(head)?
-                }
-                Step::Refuse(refusal) => Some(self.refuse(refusal)?),
-                Step::Read(missing @ Missing::Request) => {
-                    let is_here = self.turn(activity_of(missing));
-                    Some(if is_here { Next::Idle } else { Next::Over })
-                }
-                Step::Read(missing) => {
-                    let deadline = self.deadline(missing, &mut began);
-                    self.await_more(missing, deadline)?
-                }
+            let missing = match self.parser.step() {
+                parser::Step::Request(head) => return Ok(self.dispatch(head)),
+                parser::Step::Refuse(refusal) => return Ok(self.refuse(refusal, now)),
+                parser::Step::Read(missing) => missing,
             };
-            if let Some(next) = next {
-                return Ok(next);
+            if !may_receive {
+                return Ok(self.read_more(missing, now));
+            }
+            may_receive = false;
+            match self.receive(scratch)? {
+                Some(0) => return Ok(Step::Close),
+                Some(count) => self.parser.feed(scratch.get(..count).unwrap_or_default()),
+                None => {}
             }
         }
     }
 
-    /// `None` where the connection goes on.
-    fn answer_one(&mut self, head: Head) -> io::Result<Option<Next>> {
-        if !self.turn(Activity::Working) {
-            return Ok(Some(Next::Over));
+    /// One recv(2): how many bytes, 0 at the end of the input, `None` where there is nothing yet.
+    fn receive(&mut self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+        match (&self.entry.stream).read(bytes) {
+            Ok(count) => {
+                self.is_readable = count == bytes.len() || self.is_hung_up;
+                Ok(Some(count))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.is_readable = false;
+                Ok(None)
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            Err(error) => Err(error),
         }
-        let request = head.request.from_peer(self.client);
-        let response = server::guarded(&request, &self.service.handler);
-        let is_stopping = self.service.stopping.load(Ordering::Acquire);
+    }
+
+    fn dispatch(&mut self, mut head: Head) -> Step {
+        if !self.turn(Activity::Working) {
+            return Step::Close;
+        }
+        head.request = head.request.from_peer(self.client);
+        Step::Dispatch(head)
+    }
+
+    /// More bytes must arrive, unless the request can be answered without.
+    fn read_more(&mut self, missing: Missing, now: Instant) -> Step {
+        let needs_body = |request: &Request| self.context.service.needs_body(request);
+        if self.parser.incomplete().is_some_and(|request| !needs_body(request))
+            && let Some(head) = self.parser.take_without_body()
+        {
+            self.output.then =
+                Then::Linger { left: LINGER_BYTES, until: now + self.limits().request_timeout };
+            return self.dispatch(head);
+        }
+        let activity = match missing {
+            // Nothing has ever arrived.
+            Missing::Request if self.activity == Activity::Silent => return self.wait_to_read(),
+            Missing::Request => Activity::Idle,
+            Missing::Head => Activity::PartialHead,
+            Missing::Body { .. } => Activity::PartialBody,
+        };
+        if self.activity != activity {
+            if !self.turn(activity) {
+                return Step::Close;
+            }
+            // It counts from the first byte of a head, and anew for a body; more bytes of the same don't move it.
+            let is_idle = activity == Activity::Idle;
+            self.deadline = now + if is_idle { self.idle_timeout() } else { self.limits().request_timeout };
+        }
+        if missing == (Missing::Body { expects_continue: true }) {
+            let bytes = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+            self.output = Output { bytes, written: 0, then: Then::ReadBody };
+            return self.write(now);
+        }
+        self.wait_to_read()
+    }
+
+    fn wait_to_read(&self) -> Step {
+        if self.is_readable { Step::Again } else { Step::Wait }
+    }
+
+    /// Encodes the response to a request that was dispatched; [`Connection::write`] follows.
+    pub(super) fn respond(&mut self, head: &Head, response: &Response, now: Instant) {
+        let is_stopping = self.context.is_stopping.load(Ordering::Acquire);
         let persistence = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
             (false, _) => Persistence::Closes,
             (true, true) => Persistence::StaysAsAsked,
             (true, false) => Persistence::Stays,
         };
-        self.write(&response, request.method == "HEAD", persistence)?;
-        if persistence == Persistence::Closes {
-            return self.linger().map(Some);
+        let is_body_unread = matches!(head.request.body, Body::TooLarge { .. })
+            || matches!(self.output.then, Then::Linger { .. });
+        let then = match (persistence, is_body_unread) {
+            (Persistence::Closes, true) => {
+                Then::Linger { left: LINGER_BYTES, until: now + self.limits().request_timeout }
+            }
+            (Persistence::Closes, false) => Then::Linger { left: LINGER_BYTES, until: now + LINGER },
+            _ => Then::Continue,
+        };
+        self.put(response, head.request.method == "HEAD", persistence, then, now);
+    }
+
+    fn put(
+        &mut self,
+        response: &Response,
+        is_head: bool,
+        persistence: Persistence,
+        then: Then,
+        now: Instant,
+    ) {
+        let bytes = response.encode(is_head, clock::unix(), persistence);
+        self.output = Output { bytes, written: 0, then };
+        self.deadline = now + self.limits().request_timeout;
+    }
+
+    /// Writes what the client takes of the response; all of it under one deadline.
+    pub(super) fn write(&mut self, now: Instant) -> Step {
+        while let Some(rest) = self.output.bytes.get(self.output.written..).filter(|rest| !rest.is_empty()) {
+            match (&self.entry.stream).write(rest) {
+                Ok(count) => self.output.written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let is_here = self.turn(Activity::Writing);
+                    return if is_here { Step::WaitToWrite } else { Step::Close };
+                }
+                Err(_) => return Step::Close,
+            }
         }
+        let then = self.output.then;
+        self.output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
+        match then {
+            Then::Continue => self.next_request(now),
+            Then::ReadBody => {
+                let is_here = self.turn(Activity::PartialBody);
+                if is_here { self.wait_to_read() } else { Step::Close }
+            }
+            Then::Linger { left, until } => self.linger(left, until),
+        }
+    }
+
+    /// The next pipelined request, if there is one, has its turn after others.
+    fn next_request(&mut self, now: Instant) -> Step {
         self.parser.shrink();
-        Ok(None)
+        if self.parser.is_empty() && !self.is_readable {
+            return self.read_more(Missing::Request, now);
+        }
+        // From a state in which it is read on.
+        if self.turn(Activity::Working) { Step::Again } else { Step::Close }
     }
 
-    /// `None` where more has arrived.
-    fn await_more(&mut self, missing: Missing, deadline: Instant) -> io::Result<Option<Next>> {
-        if !self.turn(activity_of(missing)) {
-            return Ok(Some(Next::Over));
+    /// Responds to what is no valid request, and closes.
+    fn refuse(&mut self, refusal: Refusal, now: Instant) -> Step {
+        let mut response = Response::error(refusal.code, refusal.message);
+        if !self.turn(Activity::Working) {
+            return Step::Close;
         }
-        // After the turn: whoever is told to go on is not asked to make room at once.
-        if let Missing::Body { expects_continue: true } = missing {
-            self.send(b"HTTP/1.1 100 Continue\r\n\r\n", deadline)?;
-        }
-        loop {
-            match self.read()? {
-                Arrived::Bytes => return Ok(None),
-                Arrived::End => return Ok(Some(Next::Over)),
-                Arrived::Nothing if self.wait(deadline, os::wait_to_read)? => {}
-                Arrived::Nothing => return self.refuse(TOO_SLOW).map(Some),
-            }
-        }
+        self.context.service.observe(Event::Refused(self.client, &mut response));
+        let then = Then::Linger { left: LINGER_BYTES, until: now + LINGER };
+        self.put(&response, false, Persistence::Closes, then, now);
+        self.write(now)
     }
 
-    /// Until when the missing bytes of a request must be here. It counts from the first byte of a head, and anew from the
-    /// first wait for a body; more bytes of the same don't move it.
-    fn deadline(&self, missing: Missing, began: &mut Option<(Missing, Instant)>) -> Instant {
-        let now = clock::monotonic();
-        let allowed = self.limits().request_timeout;
-        let kind = core::mem::discriminant(&missing);
-        match began {
-            Some((earlier, at)) if core::mem::discriminant(earlier) == kind => *at + allowed,
-            _ => {
-                *began = Some((missing, now));
-                now + allowed
-            }
+    /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along
+    /// (RFC 9112 section 9.6).
+    fn linger(&mut self, left: usize, until: Instant) -> Step {
+        if self.entry.stream.shutdown(net::Shutdown::Write).is_err() || !self.turn(Activity::Lingering) {
+            return Step::Close;
         }
+        self.deadline = until;
+        self.output.then = Then::Linger { left, until };
+        self.wait_to_read()
     }
 
-    /// One look, into the parser. Whoever sent what arrives may know of changes later than all that was read before.
-    fn read(&mut self) -> io::Result<Arrived> {
-        snapshot::let_go();
-        let mut bytes = [0; READ_BYTES];
-        Ok(match self.look(&mut bytes)? {
-            None => Arrived::Nothing,
-            Some(0) => Arrived::End,
-            Some(count) => {
-                self.parser.feed(bytes.get(..count).unwrap_or_default());
-                Arrived::Bytes
+    fn discard(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
+        let Then::Linger { left, until } = self.output.then else { return Ok(Step::Close) };
+        if !self.is_readable {
+            return Ok(Step::Wait);
+        }
+        Ok(match self.receive(scratch)? {
+            Some(count) if count > 0 && count < left => {
+                self.output.then = Then::Linger { left: left - count, until };
+                self.wait_to_read()
             }
+            Some(_) => Step::Close,
+            None => Step::Wait,
         })
     }
 
-    /// How many bytes are here, 0 at the end; `None` while it is neither.
-    fn look(&self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
-        match (&self.entry.stream).read(bytes) {
-            Ok(count) => Ok(Some(count)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Waits for the client, having said so; false when the deadline has come, or nobody else could serve meanwhile.
-    fn wait(&self, deadline: Instant, until: fn(&Stream, Duration) -> io::Result<()>) -> io::Result<bool> {
-        let left = deadline.saturating_duration_since(clock::monotonic());
-        // The last thread there is waits for no client.
-        if left.is_zero() || !blocking::announce() {
-            return Ok(false);
-        }
-        until(&self.entry.stream, left)?;
-        Ok(true)
-    }
-
-    fn write(&self, response: &Response, is_head: bool, persistence: Persistence) -> io::Result<()> {
-        let now = clock::now();
-        let bytes = response.encode(is_head, now.unix, persistence);
-        self.send(&bytes, now.monotonic + self.limits().request_timeout)
-    }
-
-    /// One write for a client that reads, all of it under one deadline.
-    fn send(&self, mut bytes: &[u8], deadline: Instant) -> io::Result<()> {
-        while !bytes.is_empty() {
-            match (&self.entry.stream).write(bytes) {
-                Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    if !self.wait(deadline, os::wait_to_write)? {
-                        return Err(ErrorKind::TimedOut.into());
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    /// Says why, and closes.
-    fn refuse(&mut self, refusal: Refusal) -> io::Result<Next> {
-        if !self.turn(Activity::Working) {
-            return Ok(Next::Over);
-        }
-        let mut response = Response::error(refusal.code, refusal.message);
-        (self.service.watch)(Seen::Refused(self.client, &mut response));
-        self.write(&response, false, Persistence::Closes)?;
-        self.linger()
-    }
-
-    /// Closes so that the answer arrives: while there is unread input, closing sends a reset, and that takes the
-    /// answer along (RFC 9112 section 9.6).
-    fn linger(&self) -> io::Result<Next> {
-        self.entry.stream.shutdown(net::Shutdown::Write)?;
-        let deadline = clock::monotonic() + LINGER;
-        let (mut bytes, mut total) = ([0; READ_BYTES], 0);
-        while total < LINGER_BYTES {
-            match self.look(&mut bytes)? {
-                Some(0) => break,
-                Some(count) => total += count,
-                None if self.wait(deadline, os::wait_to_read)? => {}
-                None => break,
-            }
-        }
-        Ok(Next::Over)
-    }
-
-    /// Notes what the connection does now; false if it was told to go.
+    /// Notes what the connection does now; false if it was evicted.
     fn turn(&mut self, to: Activity) -> bool {
         if self.activity == to {
             return true;
         }
-        let now = self.registry.millis(clock::monotonic());
-        let turned = self.entry.turn(self.activity, to, now);
-        self.activity = to;
-        turned
+        let now = self.context.registry.millis(clock::monotonic());
+        let has_turned = self.entry.turn(self.activity, to, now);
+        self.activity = if has_turned { to } else { Activity::Evicted };
+        has_turned
     }
 }
 
 const TOO_SLOW: Refusal =
     Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
-
-/// What a connection does of which these bytes are missing.
-fn activity_of(missing: Missing) -> Activity {
-    match missing {
-        Missing::Request => Activity::Idle,
-        Missing::Head => Activity::PartialHead,
-        Missing::Body { .. } => Activity::PartialBody,
-    }
-}

@@ -49,34 +49,45 @@ pub(super) const MAX_FIELDS: usize = 100;
 pub(super) const MAX_CHUNK_LINE: usize = 256;
 /// Bytes of all trailers, which are dropped.
 pub(super) const MAX_TRAILERS: usize = 4 * 1024;
-/// Bytes taken from a socket at once: a request with its body is usually less.
-pub(super) const READ_BYTES: usize = 4 * 1024;
-/// A buffer that grew beyond this is given back while the connection is idle.
+/// Bytes received at once: a request with its body is usually less.
+pub(super) const READ_BYTES: usize = 16 * 1024;
+/// A parser's buffer that grew beyond this is freed while the connection is idle.
 pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
-/// Threads on duty, also where there are fewer cores: one that is kept from its core keeps nobody else waiting.
-pub(super) const MIN_ON_DUTY: usize = 2;
-/// Connections that a thread takes at once, if something has arrived on so many: enough that what is looked at once for all of
-/// them costs little for each, and few enough that none waits long for the others.
-pub(super) const ROUND: usize = 16;
-/// A thread that nobody needs waits for so long before it goes: whoever left duty for a moment would have to make it anew.
-pub(super) const SPARE: Duration = Duration::from_secs(1);
-/// A client that sends on without a break is served by a thread on duty for so many steps, each a read or a request; then
-/// that thread leaves duty, or as many such clients as there are threads would have all of them to themselves.
-pub(super) const MAX_STEPS: u32 = 16;
-/// Stack of a worker. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
+/// What the kernel may buffer of responses that a TCP client doesn't read; it allows twice as much, for its own overhead. A
+/// response that is longer waits in our memory for the rest, and the next request of its connection waits for it.
+pub(super) const SEND_BUFFER_BYTES: usize = 32 * 1024;
+/// What the kernel may buffer of requests that were not received yet, likewise.
+pub(super) const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
+/// Event loops, also where there are fewer cores: one that is kept from its core doesn't stop the other.
+pub(super) const MIN_EVENT_LOOPS: usize = 2;
+/// Connections that are received from, and requests that are dispatched, in one iteration of an event loop: enough that what
+/// is done once for all of them costs little for each, and few enough that none waits long for the others.
+pub(super) const BATCH: usize = 16;
+/// How often an event loop looks for deadlines that have passed.
+pub(super) const SCAN_EVERY: Duration = Duration::from_millis(250);
+/// Worker threads that may hash a password at once, or wait for one: more would only wait for the hash queue's turn.
+pub(super) const MAX_HASHING: usize = 224;
+/// Worker threads beyond those, so that a storm of logins can't block revocations: 256 in all.
+pub(super) const NEVER_HASHING: usize = 32;
+/// Worker threads that are always there: where no more can be made, requests that block are served by these.
+pub(super) const MIN_WORKERS: usize = 2;
+/// Any other worker thread ends when it has had no work for so long.
+pub(super) const IDLE_WORKER: Duration = Duration::from_secs(1);
+/// Stack of a thread. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
 /// build; pages that are not touched cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;
-/// A body that was withheld for so long makes room like half a head. Before that it is on its way, and whoever was
-/// told to continue may send it.
+/// A body that was withheld for so long makes its connection one to evict, like half a head. Before that it is on its way, and
+/// a client that was told to continue may send it.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
-/// Connections that were told to make room and are not gone yet: beyond so many, newcomers wait at the door.
-pub(super) const MAX_LEAVING: usize = 8;
-/// A newcomer waits so long at the door at most. Who was told to go goes at once, but on a busy machine it takes until a
-/// thread gets to run.
+/// Evicted connections that are not closed yet: beyond so many, the acceptor waits before it admits another.
+pub(super) const MAX_LEAVING: usize = 4;
+/// The acceptor waits so long at most. An event loop closes evicted connections at once, but on a busy machine it takes until
+/// its thread gets to run.
 pub(super) const LEAVING: Duration = Duration::from_secs(1);
-/// After a closing answer, unread input is thrown away for so long, or a reset would take the answer along.
+/// After the last response, unread input is discarded for so long, or a reset would take the response along (RFC 9112
+/// section 9.6). Where a body is on its way it is the request's timeout instead.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// So many bytes of unread input are thrown away after a closing answer.
-pub(super) const LINGER_BYTES: usize = 64 * 1024;
-/// At the end, what is being answered and idle connections' next requests get this long.
+/// So many bytes of unread input are discarded: a proxy that sends a body on reads the response when it has sent all of it.
+pub(super) const LINGER_BYTES: usize = 2 * 1024 * 1024;
+/// At shutdown, requests being answered and idle connections' next requests get this long.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);

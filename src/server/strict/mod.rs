@@ -1,175 +1,220 @@
-//! The strict loop: our own accept loop, few threads for all connections and one more for each request that waits,
-//! every wait under a deadline, every number under a limit. What `gatekey serve --loop strict` uses.
+//! The server engine: an acceptor, event loops, and a pool of worker threads; every wait under a deadline, every number under a
+//! limit. What `gatekey serve --loop strict` uses.
+//!
+//! ```text
+//!              accepts             the fewest connections             would block
+//!  listeners ----------> acceptor -----------------------> event loops ----------> worker pool
+//!                                                             ^                         |
+//!                                                             '------- response --------'
+//! ```
 //!
 //! | file | what |
 //! |---|---|
 //! | `limits.rs` | every number, with its reason |
-//! | `head.rs` | a request's head: what it says, or why it is refused |
+//! | `head.rs` | the head of a request: what it contains, or why it is refused |
 //! | `chunked.rs` | the chunked coding |
 //! | `parser.rs` | bytes to requests, without a socket |
 //! | `parser_property.rs` | what must hold of that for any bytes: for tests and fuzzers |
 //! | `stream.rs` | sockets of both kinds |
-//! | `connection.rs` | one connection, from its first byte to its close |
-//! | `registry.rs` | who is connected, and who makes room |
-//! | `workers.rs` | the threads: few on duty, one more for each request that waits |
+//! | `service.rs` | the interface to the application |
+//! | `registry.rs` | which connections there are, and which is evicted for a newcomer |
+//! | `inbox.rs` | how other threads hand connections to an event loop |
+//! | `connection.rs` | one connection: a state machine without waiting |
+//! | `slab.rs` | an event loop's connections, by keys that are not used again |
+//! | `worker_pool.rs` | the threads for requests that block |
+//! | `event_loop.rs` | one thread that serves many connections and never blocks |
+//! | `acceptor.rs` | accepts connections and gives them to the event loops |
 //!
-//! Why not one thread a connection: then each request wakes a thread, and where the answer takes microseconds that
-//! costs more than the answer. Why no event loop either: the work behind a request may be a hash or a write to the disk,
-//! both of which block. So few threads wait for many connections, and whoever has to wait leaves its place to another;
-//! what one request goes through is still one function, from top to bottom.
+//! **A connection has one owner at each moment**: an event loop, or a worker thread that answers its request. Why not one thread a
+//! connection: then each request wakes a thread, and where the answer takes microseconds that costs more than the answer. Why not
+//! event loops alone: a hash, a write and a locked database block. What blocks says so before it has done anything
+//! ([`WouldBlock`](crate::wait::WouldBlock)), and is done again by a worker thread, from the beginning.
 
+mod acceptor;
 mod chunked;
 mod connection;
+mod event_loop;
 mod head;
+mod inbox;
 mod limits;
 mod parser;
 mod registry;
+mod service;
+mod slab;
 mod stream;
-mod workers;
+mod worker_pool;
 
 pub use limits::Limits;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub use parser::property;
+pub use service::{Event, Service};
 pub use stream::Listener;
 
-use super::{Handler, Shutdown};
-use crate::client::Client;
+use super::Shutdown;
+use super::heartbeats::Heartbeats;
 use crate::clock;
-use crate::http::{ErrorCode, Persistence, Response};
-use crate::os;
+use crate::http::ErrorCode;
+use crate::os::Waker;
 use crate::proxies::TrustedProxies;
+use crate::wait::EVENT_LOOP;
+use acceptor::Acceptor;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
-use connection::Connection;
+use alloc::vec::Vec;
+use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use limits::{DRAIN, MIN_ON_DUTY, READ_BYTES};
+use event_loop::EventLoop;
+use inbox::{Inbox, Message};
+use limits::{DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
 use registry::Registry;
-use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
-use std::thread;
-use stream::Stream;
-use workers::Workers;
+use std::io;
+use std::thread::{self, JoinHandle};
+use worker_pool::WorkerPool;
 
 /// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A request that is refused before it is one.
+/// Why what arrived is no request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     code: ErrorCode,
     message: &'static str,
 }
 
-/// What all connections share.
-struct Service {
+/// A listener, and what is served there.
+pub struct Endpoint {
+    /// Where clients connect.
+    pub listener: Listener,
+    /// The limits of its connections.
+    pub limits: Limits,
+    /// Proxies that may have any number of connections.
+    pub proxies: TrustedProxies,
+    /// What is served.
+    pub service: Box<dyn Service>,
+}
+
+impl Endpoint {
+    /// With the default limits, and without trusted proxies.
+    pub fn new(listener: impl Into<Listener>, service: impl Service + 'static) -> Self {
+        let (limits, proxies) = (Limits::default(), TrustedProxies::default());
+        Self { listener: listener.into(), limits, proxies, service: Box::new(service) }
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+/// What all connections of one listener share.
+struct Context {
+    /// The listener's position among all.
+    number: usize,
     limits: Limits,
-    handler: Box<Handler>,
-    watch: Box<Watch>,
-    stopping: AtomicBool,
+    service: Box<dyn Service>,
+    registry: Registry,
+    is_stopping: AtomicBool,
 }
-
-/// What the handler doesn't see.
-#[derive(Debug)]
-pub enum Seen<'a> {
-    /// An answer to what was no request; a field may be added to it.
-    Refused(Client, &'a mut Response),
-    /// A connection has a place.
-    Connected,
-    /// It has ended.
-    Disconnected {
-        /// Whether it was told to, because others came.
-        made_room: bool,
-    },
-}
-
-/// Told of what the handler doesn't see, from any of the threads.
-pub type Watch = dyn Fn(Seen<'_>) + Send + Sync;
 
 /// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
 ///
 /// # Errors
-/// Where the listener is none, or no thread can be made.
-pub fn run(
-    listener: impl Into<Listener>,
-    limits: Limits,
-    proxies: TrustedProxies,
-    handler: Box<Handler>,
-    watch: Box<Watch>,
-    shutdown: &Arc<Shutdown>,
-) -> io::Result<()> {
-    let listener = listener.into();
-    // Accepting must never wait: whoever made the listener readable may have gone, or another process that shares this
-    // socket may have taken that connection. The flag is the socket's, not the descriptor's, so that process sees it too:
-    // where a new binary takes over from an old one, both wait by poll(2), and who comes second goes back to waiting.
-    listener.set_nonblocking(true)?;
+/// A listener is none, the system has no thread or descriptor left, or an event loop has panicked.
+pub fn run(endpoints: Vec<Endpoint>, heartbeats: &Heartbeats, shutdown: &Arc<Shutdown>) -> io::Result<()> {
     let wake = wake_on(shutdown)?;
-    let service = Arc::new(Service { limits, handler, watch, stopping: AtomicBool::new(false) });
-    let registry = Arc::new(Registry::new(limits, proxies, clock::monotonic()));
-    let cores = thread::available_parallelism().map_or(MIN_ON_DUTY, NonZeroUsize::get);
-    let workers = Workers::new(cores.max(MIN_ON_DUTY))?;
-    loop {
-        let next_look = registry.expire(clock::monotonic());
-        match os::wait_for_either(&wake, &listener, next_look) {
-            Ok([true, _]) => break,
-            Ok([_, true]) => accept(&listener, &service, &registry, &workers),
-            Ok(_) => {}                     // somebody may have been idle for too long
-            Err(_) => thread::sleep(PAUSE), // out of memory: that passes
-        }
+    let max_connections = endpoints.iter().map(|endpoint| endpoint.limits.max_connections).sum();
+    let listeners = endpoints.into_iter().enumerate().map(|(number, endpoint)| prepare(number, endpoint));
+    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+    let contexts: Vec<_> = listeners.iter().map(|(_, context)| context.clone()).collect();
+    let pool = WorkerPool::new(max_connections)?;
+    let loops = Loops::start(&pool, &contexts, heartbeats, shutdown)?;
+    let heartbeat = heartbeats.add(clock::monotonic());
+    Acceptor { listeners, inboxes: &loops.inboxes, heartbeat }.run(&wake);
+    // The listeners are closed. A client that connects now is refused at once, and may try elsewhere; or another process has the
+    // same socket, which also gets the connections that were not accepted yet.
+    for context in &contexts {
+        context.is_stopping.store(true, Ordering::Release);
     }
-    // Whoever comes now is refused at once, and may try elsewhere; or comes to whoever else has this socket, who also
-    // gets those that nobody has accepted yet.
-    drop(listener);
-    service.stopping.store(true, Ordering::Release);
-    registry.drain(DRAIN);
-    workers.close();
-    Ok(())
+    for context in &contexts {
+        context.registry.drain(DRAIN);
+    }
+    pool.close();
+    loops.close()
 }
 
-/// Takes one connection in, if there is one.
-fn accept(listener: &Listener, service: &Arc<Service>, registry: &Arc<Registry>, workers: &Arc<Workers>) {
-    match listener.accept() {
-        Ok((stream, client)) => match registry.admit(stream, client, clock::monotonic()) {
-            Ok(entry) => {
-                let connection = Connection::new(service.clone(), registry.clone(), entry.clone(), client);
-                if workers.admit(connection).is_err() {
-                    turn_away(service, &entry.stream, client);
-                }
-            }
-            Err(stream) => turn_away(service, &stream, client),
-        },
-        // Gone again, or never there.
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
-        Err(error) if error.kind() == ErrorKind::Interrupted => {}
-        // Out of descriptors or memory: that passes, when somebody leaves.
-        Err(_) => thread::sleep(PAUSE),
+fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Context>)> {
+    let Endpoint { listener, limits, proxies, service } = endpoint;
+    listener.prepare()?;
+    let registry = Registry::new(limits, proxies, clock::monotonic());
+    let is_stopping = AtomicBool::new(false);
+    Ok((listener, Arc::new(Context { number, limits, service, registry, is_stopping })))
+}
+
+/// The event loops' threads.
+struct Loops {
+    inboxes: Vec<Arc<Inbox>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Loops {
+    fn start(
+        pool: &Arc<WorkerPool>,
+        contexts: &[Arc<Context>],
+        heartbeats: &Heartbeats,
+        shutdown: &Arc<Shutdown>,
+    ) -> io::Result<Self> {
+        let cores = thread::available_parallelism().map_or(MIN_EVENT_LOOPS, NonZeroUsize::get);
+        let mut loops = Self { inboxes: Vec::new(), threads: Vec::new() };
+        for _ in 0..cores.max(MIN_EVENT_LOOPS) {
+            let inbox = Arc::new(Inbox::new()?);
+            let heartbeat = heartbeats.add(clock::monotonic());
+            let event_loop = EventLoop::new(inbox.clone(), pool.clone(), contexts, heartbeat)?;
+            let shutdown = shutdown.clone();
+            let run = move || {
+                // A loop that ends, ends the server: its connections would never be served again.
+                let _requests_shutdown = RequestAtEnd(shutdown);
+                event_loop.run();
+            };
+            let builder = thread::Builder::new().name(EVENT_LOOP.into()).stack_size(STACK_BYTES);
+            loops.threads.push(builder.spawn(run)?);
+            loops.inboxes.push(inbox);
+        }
+        Ok(loops)
+    }
+
+    fn close(self) -> io::Result<()> {
+        for inbox in &self.inboxes {
+            inbox.send(Message::Close);
+        }
+        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        let all_in_order = ended.into_iter().all(|ended| ended.is_ok());
+        all_in_order.then_some(()).ok_or_else(|| io::Error::other("an event loop has panicked"))
+    }
+}
+
+struct RequestAtEnd(Arc<Shutdown>);
+
+impl Drop for RequestAtEnd {
+    fn drop(&mut self) {
+        self.0.request();
     }
 }
 
 /// A descriptor that becomes readable when the shutdown is requested.
-fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<UnixStream> {
-    let (wake, mut waker) = UnixStream::pair()?;
-    let shutdown = shutdown.clone();
+fn wake_on(shutdown: &Arc<Shutdown>) -> io::Result<Arc<Waker>> {
+    let waker = Arc::new(Waker::new()?);
+    let (shutdown, at_shutdown) = (shutdown.clone(), waker.clone());
     let wait = move || {
         shutdown.wait();
-        let _ = waker.write_all(b"!"); // closing it wakes as well
+        at_shutdown.wake();
     };
     thread::Builder::new().name("shutdown".into()).spawn(wait)?;
-    Ok(wake)
+    Ok(waker)
 }
 
-/// All places are taken by requests being answered.
-fn turn_away(service: &Service, stream: &Stream, client: Client) {
-    let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
-        .with_field("Retry-After", "1");
-    (service.watch)(Seen::Refused(client, &mut response));
-    let bytes = response.encode(false, clock::unix(), Persistence::Closes);
-    // Nobody waits at the door: the answer is one small write into an empty buffer, and where even that fails, the
-    // client sees the close alone. What has arrived of a request by now is taken off first, since closing over it would
-    // send a reset, which takes the answer along.
-    let mut stream = stream;
-    let _ = stream.read(&mut [0; READ_BYTES]);
-    let _ = stream.write_all(&bytes);
-}
+#[cfg(test)]
+mod tests;

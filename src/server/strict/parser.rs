@@ -10,7 +10,7 @@ use super::Refusal;
 use super::chunked::{Chunked, Progress};
 use super::head::{self, Framing, Head};
 use super::limits::{IDLE_BUFFER_BYTES, Limits};
-use crate::http::{Body, ErrorCode};
+use crate::http::{Body, ErrorCode, Request};
 use alloc::vec::Vec;
 
 /// What is to be done next.
@@ -78,6 +78,23 @@ impl Parser {
             None => self.read_head(),
         };
         read.unwrap_or_else(Step::Refuse)
+    }
+
+    /// The request whose body, or its rest, is missing.
+    pub(super) fn incomplete(&self) -> Option<&Request> {
+        self.body.as_ref().map(|reading| &reading.head.request)
+    }
+
+    /// Gives up that request's body. There is no next step, as after a refusal.
+    pub(super) fn take_without_body(&mut self) -> Option<Head> {
+        let Reading { mut head, .. } = self.body.take()?;
+        head.keeps_alive = false;
+        Some(head)
+    }
+
+    /// Whether there are no bytes that could be the beginning of a request.
+    pub(super) fn is_empty(&self) -> bool {
+        self.buffer.is_empty() && self.body.is_none()
     }
 
     /// Gives memory back that a large request took.

@@ -1,15 +1,14 @@
-//! Who is connected, and who makes room when a newcomer finds no place.
+//! The registry of connections: who may connect, and which connection is evicted when a newcomer finds no place.
 //!
-//! Each connection has an [`Entry`], which whoever serves it keeps up to date by single atomic steps: no lock on the
-//! way of a request. The accepting thread looks through all of them only when somebody comes, or may have been idle for
-//! too long.
+//! Each connection has an [`Entry`], whose [`Activity`] its owner keeps up to date by single atomic steps: there is no lock on
+//! the path of a request. The acceptor alone evicts, by compare-and-swap on the activity and then shutdown(2), which the
+//! owner notices as the end of its input. A request that is being answered is never evicted.
 
 use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
-use crate::blocking::lock_briefly;
 use crate::client::{Client, Prefix};
-use crate::clock;
 use crate::proxies::TrustedProxies;
+use crate::wait::lock;
 use alloc::collections::{BTreeMap, BinaryHeap};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -24,21 +23,33 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Activity {
+    /// Its last response was sent, and unread input is discarded.
+    Lingering = 0,
+    /// A response is written that the client doesn't read fast enough.
+    Writing = 1,
     /// Part of a head has arrived.
-    PartialHead = 0,
+    PartialHead = 2,
     /// A head has arrived, and not all of its body.
-    PartialBody = 1,
+    PartialBody = 3,
     /// Nothing has arrived since it was accepted.
-    Silent = 2,
+    Silent = 4,
     /// It waits for its next request.
-    Idle = 3,
-    /// A request is being answered or written: never cut.
-    Working = 4,
-    /// It was told to make room.
-    Evicted = 5,
-    /// It was idle for too long.
-    Expired = 6,
+    Idle = 5,
+    /// A request is being answered: never evicted.
+    Working = 6,
+    /// It was evicted.
+    Evicted = 7,
 }
+
+/// In this order they are evicted.
+const EVICTABLE: [Activity; 6] = [
+    Activity::Lingering,
+    Activity::Writing,
+    Activity::PartialHead,
+    Activity::PartialBody,
+    Activity::Silent,
+    Activity::Idle,
+];
 
 /// One connection.
 #[derive(Debug)]
@@ -46,7 +57,7 @@ pub(super) struct Entry {
     pub(super) stream: Stream,
     pub(super) is_trusted_proxy: bool,
     prefix: Prefix,
-    /// Whether others may come in by way of it: it may have any number, and gives way last.
+    /// Whether others may come in by way of it: it may have any number of connections, and is evicted last.
     is_exempt: bool,
     activity: AtomicU8,
     /// Since when, in milliseconds of the registry's life.
@@ -54,7 +65,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Goes from one activity to another; false if the connection was told to make room meanwhile.
+    /// Goes from one activity to another; false if the connection was evicted meanwhile.
     pub(super) fn turn(&self, from: Activity, to: Activity, now: Millis) -> bool {
         self.since.store(now.0, Ordering::Relaxed);
         self.activity.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -64,7 +75,7 @@ impl Entry {
         self.activity.load(Ordering::Acquire)
     }
 
-    /// Whether it was told to make room.
+    /// Whether it was evicted.
     pub(super) fn is_evicted(&self) -> bool {
         self.activity() == Activity::Evicted as u8
     }
@@ -74,19 +85,15 @@ impl Entry {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
-    /// Whether it was told to go.
-    fn is_leaving(&self) -> bool {
-        self.activity() >= Activity::Evicted as u8
-    }
-
-    /// Ends the connection if it still does that; what waits for its next bytes finds the end of them.
-    fn end(&self, from: u8, to: Activity) -> bool {
-        let to = to as u8;
-        let is_ended = self.activity.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if is_ended {
+    /// Evicts the connection if it still does that; its owner finds the end of its input.
+    fn evict(&self, from: Activity) -> bool {
+        let (from, to) = (from as u8, Activity::Evicted as u8);
+        let is_evicted =
+            self.activity.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        if is_evicted {
             let _ = self.stream.shutdown(net::Shutdown::Both); // it may be closed already
         }
-        is_ended
+        is_evicted
     }
 }
 
@@ -94,14 +101,23 @@ impl Entry {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Millis(u64);
 
-/// All connections.
+/// All connections of one listener.
 #[derive(Debug)]
 pub(super) struct Registry {
     limits: Limits,
     proxies: TrustedProxies,
     started: Instant,
-    entries: Mutex<Vec<Arc<Entry>>>,
+    entries: Mutex<Entries>,
     changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    all: Vec<Arc<Entry>>,
+    /// How many of each address there are, but for those that were evicted.
+    by_prefix: BTreeMap<Prefix, usize>,
+    /// All of these.
+    present: usize,
 }
 
 impl Registry {
@@ -114,122 +130,112 @@ impl Registry {
         Millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
-    /// A place for a newcomer, made by another's leaving if need be; the stream back where there is none.
+    /// Admits a newcomer, in the place of another connection if need be; the stream back where none can be evicted.
     pub(super) fn admit(&self, stream: Stream, peer: Client, now: Instant) -> Result<Arc<Entry>, Stream> {
         let (prefix, now) = (peer.prefix(), self.millis(now));
         let is_trusted_proxy = self.proxies.trusts(peer);
         let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
-        // Whoever is on the way out has a descriptor still, and there are no more of those than were counted on.
+        // An evicted connection still has a descriptor until its owner closes it, and descriptors are bounded.
         let most = self.limits.max_connections.saturating_add(MAX_LEAVING);
-        let is_crowded = |entries: &mut Vec<Arc<Entry>>| entries.len() >= most;
+        let is_crowded = |entries: &mut Entries| entries.all.len() >= most;
         let waited = self.changed.wait_timeout_while(self.lock(), LEAVING, is_crowded);
         let (mut entries, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         if waited.timed_out() {
             return Err(stream);
         }
-        // Whoever was told to go still stands in the list until somebody has seen to it.
-        let here = || entries.iter().filter(|entry| !entry.is_leaving());
-        let own = || here().filter(|entry| entry.prefix == prefix);
-        let over_own = !is_exempt && own().count() >= self.limits.max_connections_per_address;
-        if over_own && !evict_one(&own().cloned().collect::<Vec<_>>(), now) {
+        let own = entries.by_prefix.get(&prefix).copied().unwrap_or_default();
+        let over_own = !is_exempt && own >= self.limits.max_connections_per_address;
+        if over_own && !entries.evict_one(Some(prefix), now) {
             return Err(stream);
         }
-        if here().count() >= self.limits.max_connections && !evict_one(&entries, now) {
+        if entries.present >= self.limits.max_connections && !entries.evict_one(None, now) {
             return Err(stream);
         }
         let activity = AtomicU8::new(Activity::Silent as u8);
         let since = AtomicU64::new(now.0);
         let entry = Arc::new(Entry { stream, is_trusted_proxy, prefix, is_exempt, activity, since });
-        entries.push(entry.clone());
+        entries.all.push(entry.clone());
+        *entries.by_prefix.entry(prefix).or_default() += 1;
+        entries.present += 1;
         Ok(entry)
-    }
-
-    /// Ends the connections that have been idle for too long, silently. Until when nobody else will be; `None` while
-    /// nobody is connected.
-    pub(super) fn expire(&self, now: Instant) -> Option<Duration> {
-        let now = self.millis(now);
-        let (idle, silent) = (Activity::Idle as u8, Activity::Silent as u8);
-        let left = |entry: &Arc<Entry>| {
-            let allowed = if entry.is_trusted_proxy {
-                self.limits.proxy_idle_timeout
-            } else {
-                self.limits.idle_timeout
-            };
-            let activity = entry.activity();
-            if activity != idle && activity != silent {
-                return allowed; // it won't be idle for so long any earlier than that from now
-            }
-            let left = allowed.saturating_sub(entry.has_waited(now));
-            if left.is_zero() {
-                entry.end(activity, Activity::Expired);
-            }
-            if left.is_zero() { allowed } else { left }
-        };
-        self.lock().iter().map(left).min()
     }
 
     /// A connection has ended.
     pub(super) fn remove(&self, entry: &Arc<Entry>) {
-        self.lock().retain(|other| !Arc::ptr_eq(other, entry));
+        let mut entries = self.lock();
+        let position = entries.all.iter().position(|other| Arc::ptr_eq(other, entry));
+        let Some(removed) = position.map(|position| entries.all.remove(position)) else { return };
+        if !removed.is_evicted() {
+            entries.leave(removed.prefix);
+        }
+        drop(entries);
         self.changed.notify_all();
     }
 
-    /// Waits until nobody is connected, so long at most, and ends meanwhile who has been idle for too long; then ends what is
-    /// left.
+    /// Waits until there is no connection left, so long at most; then shuts down what is left.
     pub(super) fn drain(&self, at_most: Duration) {
-        let began = clock::monotonic();
-        loop {
-            let now = clock::monotonic();
-            let left = at_most.saturating_sub(now.saturating_duration_since(began));
-            let next_look = self.expire(now).map_or(left, |next| next.min(left));
-            let anybody = |entries: &mut Vec<Arc<Entry>>| !entries.is_empty();
-            let waited = self.changed.wait_timeout_while(self.lock(), next_look, anybody);
-            let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
-            if entries.is_empty() || left.is_zero() {
-                for entry in entries.iter() {
-                    let _ = entry.stream.shutdown(net::Shutdown::Both);
-                }
-                return;
-            }
+        let any = |entries: &mut Entries| !entries.all.is_empty();
+        let waited = self.changed.wait_timeout_while(self.lock(), at_most, any);
+        let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for entry in &entries.all {
+            let _ = entry.stream.shutdown(net::Shutdown::Both);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Entry>>> {
-        lock_briefly(&self.entries)
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        lock(&self.entries)
     }
 }
 
-/// Ends the connection that can best be spared: of a proxy last, since behind it stands everybody else; then by what
-/// it does; then of the address with the most; then the one that has waited longest.
-fn evict_one(candidates: &[Arc<Entry>], now: Millis) -> bool {
-    // Counted once: at the largest limits, counting for each would hold up whoever waits for the lock.
-    let mut crowds = BTreeMap::<Prefix, usize>::new();
-    for entry in candidates {
-        *crowds.entry(entry.prefix).or_default() += 1;
-    }
-    for is_exempt in [false, true] {
-        for activity in [Activity::PartialHead, Activity::PartialBody, Activity::Silent, Activity::Idle] {
-            let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
-            let may_yield = |entry: &Arc<Entry>| {
-                entry.is_exempt == is_exempt
-                    && entry.activity() == activity as u8
-                    && entry.has_waited(now) >= grace
-            };
-            let mut waiting = BinaryHeap::new(); // not sorted, since it nearly always ends the first
-            for (place, entry) in candidates.iter().enumerate().filter(|(_, entry)| may_yield(entry)) {
-                let since = Reverse(entry.since.load(Ordering::Relaxed));
-                waiting.push((crowds.get(&entry.prefix).copied(), since, Reverse(place)));
-            }
-            while let Some((_, _, Reverse(place))) = waiting.pop() {
-                // One that has just begun to work is passed over.
-                let entry = candidates.get(place);
-                if entry.is_some_and(|entry| entry.end(activity as u8, Activity::Evicted)) {
-                    return true;
-                }
+impl Entries {
+    fn leave(&mut self, prefix: Prefix) {
+        self.present -= 1;
+        if let Some(count) = self.by_prefix.get_mut(&prefix) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_prefix.remove(&prefix);
             }
         }
     }
-    false
+
+    /// Evicts the connection that can best be spared, of one address or of all: of a proxy last, since all its clients are behind
+    /// it; then by what it does; then of the address with the most; then the one that has waited longest.
+    fn evict_one(&mut self, of: Option<Prefix>, now: Millis) -> bool {
+        let evicted = [false, true]
+            .into_iter()
+            .flat_map(|is_exempt| EVICTABLE.map(|activity| (is_exempt, activity)))
+            .find_map(|(is_exempt, activity)| self.evict_of(of, is_exempt, activity, now));
+        evicted.inspect(|prefix| self.leave(*prefix)).is_some()
+    }
+
+    fn evict_of(
+        &self,
+        of: Option<Prefix>,
+        is_exempt: bool,
+        activity: Activity,
+        now: Millis,
+    ) -> Option<Prefix> {
+        let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
+        let is_candidate = |entry: &Arc<Entry>| {
+            of.is_none_or(|prefix| entry.prefix == prefix)
+                && entry.is_exempt == is_exempt
+                && entry.activity() == activity as u8
+                && entry.has_waited(now) >= grace
+        };
+        let mut waiting = BinaryHeap::new(); // not sorted, since nearly always the first one is evicted
+        for (position, entry) in self.all.iter().enumerate().filter(|(_, entry)| is_candidate(entry)) {
+            let since = Reverse(entry.since.load(Ordering::Relaxed));
+            waiting.push((self.by_prefix.get(&entry.prefix).copied(), since, Reverse(position)));
+        }
+        while let Some((_, _, Reverse(position))) = waiting.pop() {
+            // One that has just begun to work is passed over.
+            let entry = self.all.get(position);
+            if let Some(entry) = entry.filter(|entry| entry.evict(activity)) {
+                return Some(entry.prefix);
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]

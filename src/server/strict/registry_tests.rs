@@ -1,6 +1,7 @@
 //! Who finds a place and who makes room, with clients of many addresses: their sockets are pairs, which have none.
 
 use super::*;
+use crate::clock;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 
@@ -35,7 +36,8 @@ impl Crowd {
     /// The numbers of those that were told to make room since the last look, whose threads are gone by now.
     fn left(&mut self) -> Vec<usize> {
         let is_told = |(entry, _): &&(Arc<Entry>, UnixStream)| entry.activity() == Activity::Evicted as u8;
-        let here = |entry: &Arc<Entry>| self.registry.lock().iter().any(|other| Arc::ptr_eq(entry, other));
+        let here =
+            |entry: &Arc<Entry>| self.registry.lock().all.iter().any(|other| Arc::ptr_eq(entry, other));
         let told = self.connections.iter().enumerate().filter(|(_, pair)| is_told(pair) && here(&pair.0));
         let mut numbers = Vec::new();
         for (number, (entry, other_end)) in told {
@@ -66,7 +68,7 @@ fn one_address_that_takes_all_places_keeps_no_other_out() {
     }
     let of = |address: &str| {
         let prefix = Client::Ip(address.parse().unwrap()).prefix();
-        crowd.registry.lock().iter().filter(|entry| entry.prefix == prefix).count()
+        crowd.registry.lock().all.iter().filter(|entry| entry.prefix == prefix).count()
     };
     for address in ["192.0.2.1", "198.51.100.0", "198.51.100.1", "198.51.100.2"] {
         assert!((1..=3).contains(&of(address)), "{address} has {}", of(address));
@@ -84,7 +86,7 @@ fn ten_thousand_connections_of_one_address_are_never_more_than_its_share() {
         assert_eq!(left.len(), usize::from(number >= 64), "{number}: {left:?}");
         assert!(!left.contains(&0), "somebody else made room");
         crowd.connections.retain(|(entry, _)| entry.activity() != Activity::Evicted as u8);
-        assert!(crowd.registry.lock().len() <= 65);
+        assert!(crowd.registry.lock().all.len() <= 65);
     }
 }
 

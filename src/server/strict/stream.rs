@@ -1,6 +1,8 @@
 //! Sockets of both kinds, TCP's and the file system's (unix(7)), with the calls that the loop makes.
 
+use super::limits::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use crate::client::Client;
+use crate::os;
 use std::io::{self, Read, Write};
 use std::net::{self, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,10 +18,19 @@ pub enum Listener {
 }
 
 impl Listener {
-    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+    /// Accepting must never block: the client that made the listener readable may have gone, or another process that shares this
+    /// socket may have accepted its connection. The flag is the socket's, so that process has it, too.
+    ///
+    /// Sets the options that the engine needs, some of which accepted sockets inherit. Unix sockets have bounded buffers and no
+    /// delay by themselves.
+    pub(super) fn prepare(&self) -> io::Result<()> {
         match self {
-            Self::Tcp(listener) => listener.set_nonblocking(nonblocking),
-            Self::Unix(listener) => listener.set_nonblocking(nonblocking),
+            Self::Tcp(listener) => {
+                os::bound_socket_buffers(listener, SEND_BUFFER_BYTES, RECEIVE_BUFFER_BYTES)?;
+                os::set_nodelay(listener)?;
+                listener.set_nonblocking(true)
+            }
+            Self::Unix(listener) => listener.set_nonblocking(true),
         }
     }
 
@@ -69,14 +80,6 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    /// Small answers leave at once. A Unix socket holds nothing back.
-    pub(super) fn set_nodelay(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nodelay(true),
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
     pub(super) fn shutdown(&self, how: net::Shutdown) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.shutdown(how),

@@ -69,9 +69,9 @@ fn a_password_is_not_changed_after_what_is_fatal() {
         let id = test.insert("ok");
         let proved = test.user(id);
         meanwhile(&test.store, &proved);
-        let before = test.store.find_user_by_id(id).unwrap();
+        let before = test.store.find_user_by_id(id, Reads::PerCall).unwrap();
         assert!(!test.store.change_password(&proved, "the new hash").unwrap(), "{what}");
-        assert_eq!(test.store.find_user_by_id(id).unwrap(), before, "{what}");
+        assert_eq!(test.store.find_user_by_id(id, Reads::PerCall).unwrap(), before, "{what}");
     }
 }
 
@@ -94,9 +94,9 @@ fn a_user_is_not_deleted_after_what_is_fatal() {
         let id = test.insert("ok");
         let proved = test.user(id);
         meanwhile(&test.store, &proved);
-        let before = test.store.find_user_by_id(id).unwrap();
+        let before = test.store.find_user_by_id(id, Reads::PerCall).unwrap();
         assert!(!test.store.delete_proved_user(&proved).unwrap(), "{what}");
-        assert_eq!(test.store.find_user_by_id(id).unwrap(), before, "{what}");
+        assert_eq!(test.store.find_user_by_id(id, Reads::PerCall).unwrap(), before, "{what}");
     }
 }
 

@@ -10,7 +10,7 @@ const WORK: AddressMark = *b"at work.";
 
 /// What decides about a login as this user from this address.
 fn subject(test: &TestStore, username: &str, address: AddressMark) -> LoginSubject {
-    test.store.find_login_subject(username, &address).unwrap()
+    test.store.find_login_subject(username, &address, Reads::PerCall).unwrap()
 }
 
 /// Remembers up to eight addresses, for as long as time goes back.
@@ -161,7 +161,7 @@ fn a_login_that_reads_what_can_not_be_is_an_error_and_nobody() {
         ("realm", "throttle_epoch", -1),
     ] {
         connection.execute(&format!("UPDATE {table} SET {column} = ?1"), params![value]).unwrap();
-        let error = test.store.find_login_subject("ok", &HOME).unwrap_err();
+        let error = test.store.find_login_subject("ok", &HOME, Reads::PerCall).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt(_)), "{column} {value}: {error:?}");
         connection.execute(&format!("UPDATE {table} SET {column} = 10"), []).unwrap();
         assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(10)));

@@ -252,7 +252,7 @@ fn what_was_committed_is_there_after_a_kill() {
         fs::write(after_kill.path().join(name), bytes).unwrap();
     }
     let store = Store::open(&database_in(&after_kill)).unwrap();
-    assert_eq!(store.find_user_by_id(id).unwrap().unwrap(), test.user(id));
+    assert_eq!(store.find_user_by_id(id, Reads::PerCall).unwrap().unwrap(), test.user(id));
 }
 
 #[test]

@@ -18,10 +18,10 @@ fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
         created_at: at(1_234),
     };
     assert_eq!(test.store.find_user_by_name("José").unwrap(), Some(user.clone()));
-    assert_eq!(test.store.find_user_by_id(id).unwrap(), Some(user.clone()));
+    assert_eq!(test.store.find_user_by_id(id, Reads::PerCall).unwrap(), Some(user.clone()));
     let User { username, generation, disabled, .. } = user;
     let subject = TokenSubject { id, username, generation, disabled, tokens_not_before: UnixTime::EPOCH };
-    assert_eq!(test.store.find_token_subject(id).unwrap(), Some(subject));
+    assert_eq!(test.store.find_token_subject(id, Reads::PerCall).unwrap(), Some(subject));
 }
 
 #[test]
@@ -38,8 +38,8 @@ fn nobody_is_found_in_an_empty_database() {
     let TestStore { store, directory: _directory } = TestStore::new();
     let id = UserId::new(1).unwrap();
     assert_eq!(store.find_user_by_name("ok").unwrap(), None);
-    assert_eq!(store.find_user_by_id(id).unwrap(), None);
-    assert_eq!(store.find_token_subject(id).unwrap(), None);
+    assert_eq!(store.find_user_by_id(id, Reads::PerCall).unwrap(), None);
+    assert_eq!(store.find_token_subject(id, Reads::PerCall).unwrap(), None);
     assert_eq!(store.list_users(None, 10).unwrap(), []);
     assert!(!store.is_username_taken(&name("ok")).unwrap());
 }
@@ -149,7 +149,7 @@ fn what_an_operator_does_to_one_user_leaves_the_others() {
 fn the_moment_since_when_tokens_count_never_goes_back() {
     let test = TestStore::new();
     let id = test.insert("ok");
-    assert_eq!(test.store.tokens_not_before().unwrap(), UnixTime::EPOCH);
+    assert_eq!(test.store.tokens_not_before(Reads::PerCall).unwrap(), UnixTime::EPOCH);
     // The newest time that the caller knows of, the clock; since when tokens count.
     for (newest, clock, then) in [
         (2_000, 2_000, 2_001),
@@ -159,11 +159,14 @@ fn the_moment_since_when_tokens_count_never_goes_back() {
         (3_016, 3_016, 3_017),
     ] {
         assert_eq!(test.store.end_all_tokens(at(newest), at(clock)).unwrap(), at(then));
-        assert_eq!(test.store.tokens_not_before().unwrap(), at(then));
+        assert_eq!(test.store.tokens_not_before(Reads::PerCall).unwrap(), at(then));
         assert_eq!(test.store.newest_time().unwrap(), at(then), "who opens it later begins there");
-        assert_eq!(test.store.find_token_subject(id).unwrap().unwrap().tokens_not_before, at(then));
+        assert_eq!(
+            test.store.find_token_subject(id, Reads::PerCall).unwrap().unwrap().tokens_not_before,
+            at(then)
+        );
     }
-    assert_eq!(test.reopen().store.tokens_not_before().unwrap(), at(3_017));
+    assert_eq!(test.reopen().store.tokens_not_before(Reads::PerCall).unwrap(), at(3_017));
 }
 
 /// What is known of each key: fingerprint, first seen, retired, longest lifetime.
@@ -232,14 +235,14 @@ fn a_row_that_can_not_be_is_an_error_and_nobody() {
         let connection = raw(&test.path());
         connection.execute(&format!("UPDATE users SET {column} = ?1"), params![value]).unwrap();
         assert!(matches!(test.store.find_user_by_name("ok"), Err(StoreError::Corrupt(_))), "{column}");
-        let subject = test.store.find_token_subject(id);
+        let subject = test.store.find_token_subject(id, Reads::PerCall);
         // Of a token, only what decides about it is read.
         assert_eq!(matches!(subject, Err(StoreError::Corrupt(_))), column == "generation", "{column}");
         connection.execute("UPDATE users SET generation = 1, created_at = 1000", []).unwrap();
         assert_eq!(test.user(id), good);
     }
     raw(&test.path()).execute("UPDATE users SET password_hash = CAST(x'ff' AS TEXT)", []).unwrap();
-    assert!(matches!(test.store.find_user_by_id(id), Err(StoreError::Corrupt(_))));
+    assert!(matches!(test.store.find_user_by_id(id, Reads::PerCall), Err(StoreError::Corrupt(_))));
 }
 
 /// Planning costs more than running, and nothing but time would show it.

@@ -53,7 +53,7 @@ fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
         assert_eq!(restored, expected);
         let store = Store::open(&database_in(&directory)).unwrap();
         assert_eq!(store.newest_time().unwrap(), at(not_before));
-        assert_eq!(store.tokens_not_before().unwrap(), at(not_before));
+        assert_eq!(store.tokens_not_before(Reads::PerCall).unwrap(), at(not_before));
     }
 }
 

@@ -79,7 +79,7 @@ fn many_threads_read_while_one_writes() {
         let mut newest = Generation::FIRST;
         let mut reads = 0;
         while !done.load(Ordering::Acquire) || reads < 100 {
-            let user = test.store.find_token_subject(id).unwrap().unwrap();
+            let user = test.store.find_token_subject(id, Reads::PerCall).unwrap().unwrap();
             assert!(user.generation >= newest, "a read went back from {newest} to {}", user.generation);
             newest = user.generation;
             assert_eq!(test.store.find_user_by_name("ok").unwrap().unwrap().id, id);
@@ -99,11 +99,14 @@ fn what_was_written_is_read_by_the_next_operation_of_whoever() {
     for number in 1..50 {
         let (writes, reads) = if number % 2 == 0 { (&test.store, &other) } else { (&other, &test.store) };
         let id = writes.insert_user(&name(&format!("user {number}")), "the hash", at(1_000)).unwrap();
-        assert_eq!(reads.find_user_by_id(id).unwrap().unwrap().username, format!("user {number}"));
+        assert_eq!(
+            reads.find_user_by_id(id, Reads::PerCall).unwrap().unwrap().username,
+            format!("user {number}")
+        );
         assert!(reads.revoke_tokens(id).unwrap());
-        assert_eq!(writes.find_user_by_id(id).unwrap().unwrap().generation.number(), 2);
+        assert_eq!(writes.find_user_by_id(id, Reads::PerCall).unwrap().unwrap().generation.number(), 2);
         assert!(writes.delete_user(id).unwrap());
-        assert_eq!(reads.find_token_subject(id).unwrap(), None);
+        assert_eq!(reads.find_token_subject(id, Reads::PerCall).unwrap(), None);
     }
 }
 

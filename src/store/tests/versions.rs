@@ -96,7 +96,7 @@ fn assert_migrated(directory: TempDir) {
     };
     let users = [user(1, "A", "hash a", 0, true, 7), user(2, "b", "hash b", 9, false, 8)];
     assert_eq!(test.store.list_users(None, 10).unwrap(), users);
-    assert_eq!(test.store.tokens_not_before().unwrap(), at(2_000));
+    assert_eq!(test.store.tokens_not_before(Reads::PerCall).unwrap(), at(2_000));
     let keys = "SELECT group_concat(fingerprint || first_seen_at || ifnull(retired_at, '-') || longest_lifetime) \
                 FROM (SELECT * FROM signing_keys ORDER BY fingerprint)";
     let keys: String = database.query_row(keys, [], |row| row.get(0)).unwrap();
@@ -107,7 +107,7 @@ fn assert_migrated(directory: TempDir) {
     assert_eq!(test.store.throttle_key(&[1; 32]).unwrap(), [1; 32]);
     assert!(test.store.save_throttle(b"counters", at(3_000), 0).unwrap());
     test.store.remember_address(users[1].id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
-    let subject = test.store.find_login_subject("b", b"at home.").unwrap();
+    let subject = test.store.find_login_subject("b", b"at home.", Reads::PerCall).unwrap();
     let [_, user] = users;
     assert_eq!(subject, LoginSubject { user: Some(user), remembered_at: Some(at(10)), throttle_epoch: 0 });
     assert_eq!(test.insert("d"), UserId::new(4).unwrap(), "3 was given once");

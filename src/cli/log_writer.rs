@@ -1,0 +1,165 @@
+//! The log writer: a bounded buffer, and one thread that writes it on standard error.
+//!
+//! Standard error may be a pipe whose reader has stalled, and then a write blocks for as long as that takes. So no thread that
+//! serves writes there: it appends to the buffer. When the buffer is full, lines are dropped and counted, and when
+//! standard error accepts lines again, one line gives their number.
+
+use crate::wait::lock;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::thread;
+
+/// Bytes of lines that wait. As many again may be on their way.
+const MAX_BYTES: usize = 256 * 1024;
+/// At the end, what waits gets so long to be written.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// The process's: standard error is one for all.
+static WRITER: LogWriter = LogWriter::new();
+
+/// Starts the thread; `notice` is the line that tells how many were dropped. Until then lines are written directly.
+///
+/// # Errors
+/// The system has no thread left.
+pub(super) fn start(notice: fn(u64) -> String) -> io::Result<FlushAtEnd> {
+    thread::Builder::new().name("log".into()).spawn(move || WRITER.run(io::stderr(), &notice))?;
+    lock(&WRITER.buffer).is_started = true;
+    Ok(FlushAtEnd)
+}
+
+/// Writes lines, complete with their line feeds; or drops them.
+pub(super) fn write(lines: &str) {
+    WRITER.write(lines);
+}
+
+/// How many lines were dropped since the start.
+pub(super) fn dropped() -> u64 {
+    WRITER.dropped.load(Ordering::Relaxed)
+}
+
+/// When it is dropped, what waits is written, if standard error accepts it soon.
+pub(super) struct FlushAtEnd;
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        WRITER.flush(FLUSH);
+    }
+}
+
+#[derive(Debug)]
+struct LogWriter {
+    buffer: Mutex<Buffer>,
+    changed: Condvar,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    bytes: Vec<u8>,
+    /// Lines that were dropped since the last notice.
+    dropped: u64,
+    is_started: bool,
+    is_writing: bool,
+    /// Whether the thread waits to be notified.
+    is_waiting: bool,
+}
+
+impl LogWriter {
+    const fn new() -> Self {
+        let bytes = Vec::new();
+        let buffer = Buffer { bytes, dropped: 0, is_started: false, is_writing: false, is_waiting: false };
+        Self { buffer: Mutex::new(buffer), changed: Condvar::new(), dropped: AtomicU64::new(0) }
+    }
+
+    fn write(&self, lines: &str) {
+        let mut buffer = lock(&self.buffer);
+        if !buffer.is_started {
+            drop(buffer);
+            let _ = io::stderr().lock().write_all(lines.as_bytes()); // there is nowhere else to report it
+            return;
+        }
+        if buffer.bytes.len() + lines.len() > MAX_BYTES {
+            buffer.dropped += 1;
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        buffer.bytes.extend_from_slice(lines.as_bytes());
+        let is_waiting = core::mem::take(&mut buffer.is_waiting);
+        drop(buffer);
+        if is_waiting {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Writes for ever.
+    fn run(&self, mut out: impl Write, notice: &dyn Fn(u64) -> String) {
+        let mut bytes = Vec::new();
+        loop {
+            let mut buffer = lock(&self.buffer);
+            buffer.is_writing = false;
+            self.changed.notify_all(); // for a flush
+            while buffer.bytes.is_empty() && buffer.dropped == 0 {
+                buffer.is_waiting = true;
+                buffer = self.changed.wait(buffer).unwrap_or_else(PoisonError::into_inner);
+            }
+            buffer.is_waiting = false;
+            buffer.is_writing = true;
+            bytes.clear();
+            core::mem::swap(&mut bytes, &mut buffer.bytes);
+            let dropped = core::mem::take(&mut buffer.dropped);
+            drop(buffer);
+            if dropped > 0 {
+                bytes.extend_from_slice(notice(dropped).as_bytes());
+            }
+            let _ = out.write_all(&bytes); // closed or full: there is nowhere else to report it
+        }
+    }
+
+    fn flush(&self, at_most: Duration) {
+        let has_rest = |buffer: &mut Buffer| {
+            buffer.is_started && (buffer.is_writing || !buffer.bytes.is_empty() || buffer.dropped > 0)
+        };
+        drop(self.changed.wait_timeout_while(lock(&self.buffer), at_most, has_rest));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_reader_that_stalls_blocks_no_thread_and_learns_how_many_lines_were_dropped() {
+        static STALLED: LogWriter = LogWriter::new();
+        let (mut reader, out) = UnixStream::pair().unwrap();
+        lock(&STALLED.buffer).is_started = true;
+        thread::spawn(move || STALLED.run(out, &|count| format!("{count} dropped\n")));
+        let line = "x".repeat(1_023) + "\n";
+        let lines = 2_000_u64; // more than the socket and both buffers hold
+        (0..lines).for_each(|_| STALLED.write(&line));
+        let dropped = STALLED.dropped.load(Ordering::Relaxed);
+        assert!((1..lines).contains(&dropped), "{dropped}");
+        // It is read again.
+        let (mut text, mut bytes) = (String::new(), [0; 4_096]);
+        while !text.contains("dropped") {
+            let count = reader.read(&mut bytes).unwrap();
+            text += std::str::from_utf8(&bytes[..count]).unwrap();
+        }
+        let kept = text.matches(&line).count() as u64;
+        assert_eq!(kept + dropped, lines);
+        assert!(text.contains(&format!("\n{dropped} dropped\n")), "{}", &text[text.len() - 100..]);
+        STALLED.write("and on\n");
+        while !text.ends_with("and on\n") {
+            let count = reader.read(&mut bytes).unwrap();
+            text += std::str::from_utf8(&bytes[..count]).unwrap();
+        }
+        STALLED.flush(FLUSH);
+        assert!(!lock(&STALLED.buffer).is_writing);
+    }
+}

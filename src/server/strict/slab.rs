@@ -1,0 +1,111 @@
+//! A slab: values at places that are used again, under keys that are not.
+
+use alloc::vec::Vec;
+
+/// Values by key. A key is the place's index and how often the place was used before, so that the key of a value that was
+/// removed is never that of another.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self { places: Vec::new(), free: Vec::new() }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Whether there are no values, not even taken ones.
+    pub(super) fn is_empty(&self) -> bool {
+        self.places.len() == self.free.len()
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> u64 {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.places.push(Place { generation: 0, value: None });
+            u32::try_from(self.places.len() - 1).expect("fewer values than descriptors, which are ints")
+        });
+        let place = self.places.get_mut(index as usize).expect("free places are places");
+        place.value = Some(value);
+        u64::from(place.generation) << 32 | u64::from(index)
+    }
+
+    pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
+        self.place(key)?.value.as_mut()
+    }
+
+    /// Takes a value out that will be put back, or whose key will be removed.
+    pub(super) fn take(&mut self, key: u64) -> Option<T> {
+        self.place(key)?.value.take()
+    }
+
+    /// Puts a value back that was taken.
+    pub(super) fn put_back(&mut self, key: u64, value: T) {
+        if let Some(place) = self.place(key) {
+            place.value = Some(value);
+        }
+    }
+
+    /// Removes a key, and its value unless that was taken.
+    pub(super) fn remove(&mut self, key: u64) -> Option<T> {
+        let place = self.place(key)?;
+        place.generation = place.generation.wrapping_add(1);
+        let value = place.value.take();
+        self.free.push(index(key));
+        value
+    }
+
+    /// The keys of all values that are not taken.
+    pub(super) fn keys(&self) -> Vec<u64> {
+        let used = self.places.iter().zip(0_u64..).filter(|(place, _)| place.value.is_some());
+        used.map(|(place, index)| u64::from(place.generation) << 32 | index).collect()
+    }
+
+    fn place(&mut self, key: u64) -> Option<&mut Place<T>> {
+        let place = self.places.get_mut(index(key) as usize)?;
+        (u64::from(place.generation) == key >> 32).then_some(place)
+    }
+}
+
+fn index(key: u64) -> u32 {
+    u32::try_from(key & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_removed_value_is_never_that_of_another() {
+        let mut slab = Slab::default();
+        let first = slab.insert('a');
+        assert_eq!(slab.remove(first), Some('a'));
+        let second = slab.insert('b');
+        assert_ne!(first, second);
+        assert_eq!(slab.get_mut(first), None);
+        assert_eq!(slab.remove(first), None);
+        assert_eq!(slab.get_mut(second), Some(&mut 'b'));
+        assert_eq!(slab.get_mut(u64::MAX), None);
+    }
+
+    #[test]
+    fn a_taken_value_keeps_its_place_until_it_is_removed() {
+        let mut slab = Slab::default();
+        let key = slab.insert('a');
+        assert_eq!(slab.take(key), Some('a'));
+        assert!(!slab.is_empty());
+        assert_eq!(slab.keys(), [0; 0]);
+        assert_ne!(index(slab.insert('b')), index(key));
+        slab.put_back(key, 'c');
+        assert_eq!(slab.keys().len(), 2);
+        assert_eq!(slab.remove(key), Some('c'));
+    }
+}

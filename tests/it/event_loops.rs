@@ -1,0 +1,131 @@
+//! Nothing blocks an event loop: every request is dispatched on one, with a hasher and a store that panic there.
+
+use crate::harness::{TestRealm, basic, json_request};
+use gatekey::http::{Request, Response};
+use gatekey::realm::{Policy, UserLookup};
+use gatekey::routes;
+use gatekey::secret::Secret;
+use gatekey::store::Reads;
+use gatekey::user_id::UserId;
+use gatekey::wait::{EVENT_LOOP, WouldBlock};
+use std::thread;
+use std::time::Duration;
+
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
+const PATHS: [&str; 11] = [
+    "/",
+    "/healthz",
+    "/openapi.json",
+    "/nothing",
+    "/api/resource",
+    "/api/token",
+    "/api/token?duration=5",
+    "/api/users",
+    "/api/users/1",
+    "/api/users/999",
+    "/api/verify",
+];
+const BODY: &str = r#"{"username":"new","password":"a new password"}"#;
+
+/// What an event loop does with a request.
+fn dispatch_on_a_loop(test: &TestRealm, request: &Request) -> Result<Response, WouldBlock> {
+    let (realm, now) = (&test.realm, test.now());
+    let dispatch = || {
+        let mut reader = realm.reader();
+        let session = reader.session();
+        routes::dispatch_from(realm, request, Reads::Batch(&session), now)
+    };
+    thread::scope(|scope| {
+        let event_loop = thread::Builder::new().name(EVENT_LOOP.into()).spawn_scoped(scope, dispatch);
+        event_loop.unwrap().join().expect("it blocks an event loop")
+    })
+}
+
+/// Everything that can stand in `Authorization`.
+fn credentials(test: &TestRealm) -> Vec<Option<String>> {
+    let good = test.token("ok", "python");
+    let forged = format!("{}AAAA", &good[..good.len() - 4]);
+    let mut credentials: Vec<_> =
+        [good, forged].iter().map(|token| Some(format!("Bearer {token}"))).collect();
+    for (name, password) in
+        [("ok", "python"), ("ok", "wrong"), ("unknown", "python"), ("disabled", "python"), ("ok", "")]
+    {
+        credentials.push(Some(basic(name, password)));
+    }
+    credentials.extend([None, Some("Digest x".into()), Some("Basic !".into())]);
+    credentials
+}
+
+#[test]
+fn no_route_blocks_an_event_loop_with_any_method_and_credentials() {
+    let policy = Policy { user_lookup: Some(UserLookup::Public), ..Policy::default() };
+    for policy in [Policy { throttle: None, ..policy.clone() }, policy] {
+        let test = TestRealm::throttled(policy);
+        test.add_user("ok", "python");
+        let id = test.realm.add_user("disabled", &Secret::new("python".into()), test.unix()).unwrap().id;
+        test.realm.set_disabled(id, true).unwrap();
+        let all = credentials(&test);
+        let (mut answered, mut would_block) = (0, 0);
+        for (method, path) in METHODS.iter().flat_map(|method| PATHS.map(|path| (*method, path))) {
+            for authorization in &all {
+                let request = json_request(method, path, BODY);
+                let request = authorization
+                    .iter()
+                    .fold(request, |request, value| request.with_field("Authorization", value));
+                let before = (test.realm.hashes(), test.realm.list_users(None, 100).unwrap());
+                match dispatch_on_a_loop(&test, &request) {
+                    Ok(response) => {
+                        assert!(
+                            response.status < 500,
+                            "{method} {path} {authorization:?}: {}",
+                            response.status
+                        );
+                        answered += 1;
+                    }
+                    Err(WouldBlock) => would_block += 1,
+                }
+                let after = (test.realm.hashes(), test.realm.list_users(None, 100).unwrap());
+                assert_eq!(before, after, "{method} {path} {authorization:?} has had an effect");
+            }
+        }
+        assert!(answered > 500 && would_block > 50, "{answered} answered, {would_block} would block");
+    }
+}
+
+#[test]
+fn the_hasher_and_the_writer_panic_on_an_event_loop() {
+    let test = TestRealm::new();
+    test.add_user("ok", "python");
+    let (realm, now) = (&test.realm, test.now());
+    let login = Request::new("GET", "/api/resource").with_field("Authorization", basic("ok", "python"));
+    let panics_on_a_loop = |block: &(dyn Fn() + Sync)| {
+        thread::scope(|scope| {
+            let event_loop = thread::Builder::new().name(EVENT_LOOP.into()).spawn_scoped(scope, block);
+            event_loop.unwrap().join().is_err()
+        })
+    };
+    let id = UserId::new(1).unwrap();
+    assert!(panics_on_a_loop(&|| drop(realm.list_users(None, 1))), "the pool of readers");
+    assert!(panics_on_a_loop(&|| realm.set_disabled(id, true).unwrap()), "the writer");
+    let password = Secret::new("a new password".into());
+    let new = realm.list_users(None, 1).unwrap().remove(0);
+    assert!(panics_on_a_loop(&|| drop(realm.set_password(&new, &password))), "the hasher");
+    assert!(
+        panics_on_a_loop(&|| drop(routes::dispatch(realm, &login, now))),
+        "a request that reads per call"
+    );
+}
+
+/// One request a second looks at the key file; on an event loop it would block, and the others are answered meanwhile.
+#[test]
+fn looking_at_the_key_file_would_block_an_event_loop() {
+    let test = TestRealm::new();
+    test.add_user("ok", "python");
+    let bearer = format!("Bearer {}", test.token("ok", "python"));
+    let request = Request::new("GET", "/api/resource").with_field("Authorization", bearer);
+    assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Ok(200));
+    test.advance(Duration::from_secs(2));
+    assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Err(WouldBlock));
+    assert_eq!(test.send(&request).status, 200);
+    assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Ok(200));
+}
