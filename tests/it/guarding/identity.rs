@@ -10,15 +10,19 @@ const PREFLIGHT: [&str; 6] =
 /// The CGI-style apps answer this path.
 const PATH: &str = "/app.sh";
 
-/// Identity headers as a client may spell them, each with the value `spoof`.
+/// Headers that only a proxy may set, as a client may spell them, each with the value `spoof`.
 fn spoofed_headers() -> Vec<String> {
+    let forwarded = ["X@Forwarded@For", "x@forwarded@host", "X-Forwarded@Proto"];
     let names = ["Remote@User", "remote@user", "REMOTE@USER@ID", "Remote-User@Id", "remote@groups"];
     let doubled = SEPARATORS
         .chars()
         .filter(|separator| *separator != '-')
         .map(|separator| format!("Remote{separator}{separator}User: spoof"));
     let separated = SEPARATORS.chars().flat_map(|separator| {
-        names.map(|name| format!("{}: spoof", name.replace('@', separator.encode_utf8(&mut [0; 4]))))
+        names
+            .into_iter()
+            .chain(forwarded)
+            .map(move |name| format!("{}: spoof", name.replace('@', separator.encode_utf8(&mut [0; 4]))))
     });
     separated.chain(doubled).collect()
 }
