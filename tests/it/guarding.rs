@@ -3,6 +3,7 @@
 mod app;
 mod caddy;
 mod cgi;
+mod fastcgi;
 mod identity;
 mod nginx;
 mod passing;
@@ -46,26 +47,38 @@ const LIES: [&str; 16] = [
     "Remote-User_Id: root",
 ];
 
+/// What an operator changes in a configuration, as its comments or the documentation say.
+type Edit = fn(&str) -> String;
+
+/// What differs between sites.
+struct Plan<'a> {
+    options: &'a [&'a str],
+    edit: Edit,
+    /// Where the app is, if it is not the one that records.
+    app: Option<SocketAddr>,
+}
+
+impl Default for Plan<'_> {
+    fn default() -> Self {
+        Self { options: &[], edit: str::to_owned, app: None }
+    }
+}
+
 /// Where a proxy is to stand, and before whom.
 struct Ground<'a> {
     directory: &'a Path,
     port: u16,
     gatekey: SocketAddr,
     app: SocketAddr,
-    /// Whether the option that passes preflights to the app is on.
-    passes_preflights: bool,
+    edit: Edit,
 }
 
 impl Ground<'_> {
     /// A configuration as it is shipped, with what is here in the place of its examples.
     fn shipped(&self, file: &str) -> String {
-        // What the files tell operators to do.
-        let option = if self.passes_preflights { "" } else { "#+ " };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
         let [certificate, key] = ["cert.pem", "key.pem"].map(|name| self.directory.join(name));
-        fs::read_to_string(shipped)
-            .unwrap()
-            .replace("#+ ", option)
+        (self.edit)(&fs::read_to_string(shipped).unwrap())
             .replace("127.0.0.1:5000", &self.gatekey.to_string())
             .replace("127.0.0.1:8000", &self.app.to_string())
             .replace("/etc/ssl/example.org.pem", certificate.to_str().unwrap())
@@ -103,39 +116,40 @@ impl Drop for Site {
 
 /// Proves the same of each proxy that is installed, as its configuration is shipped.
 fn behind_each(test: &str, options: &[&str], prove: impl Fn(&Site)) {
-    behind_each_by(test, options, false, prove);
+    behind_each_by(&Plan { options, ..Plan::default() }, test, prove);
 }
 
 /// The same where the option that passes preflights to the app is on.
 fn behind_each_passing_preflights(test: &str, prove: impl Fn(&Site)) {
-    behind_each_by(test, &[], true, prove);
+    let edit = |configuration: &str| configuration.replace("#+ ", "");
+    behind_each_by(&Plan { edit, ..Plan::default() }, test, prove);
 }
 
-fn behind_each_by(test: &str, options: &[&str], passes_preflights: bool, prove: impl Fn(&Site)) {
+fn behind_each_by(plan: &Plan<'_>, test: &str, prove: impl Fn(&Site)) {
     for (name, start) in PROXIES {
         #[expect(clippy::print_stderr, reason = "shown where the test fails")]
         {
             eprintln!("behind {name}:");
         }
-        if let Some(site) = Site::start(start, test, options, passes_preflights) {
+        if let Some(site) = Site::start(start, test, plan) {
             prove(&site);
         }
     }
 }
 
 impl Site {
-    fn start(start: Start, test: &str, options: &[&str], passes_preflights: bool) -> Option<Self> {
+    fn start(start: Start, test: &str, plan: &Plan<'_>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let server =
-            Server::start(&[&["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0"], options].concat());
+        let options = [&["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0"], plan.options].concat();
+        let server = Server::start(&options);
         let app = App::start();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let ground = Ground {
             directory: directory.path(),
             port,
             gatekey: server.address,
-            app: app.address,
-            passes_preflights,
+            app: plan.app.unwrap_or(app.address),
+            edit: plan.edit,
         };
         ground.make_certificate();
         let proxy = start(&ground, test)?;

@@ -26,26 +26,30 @@ impl Drop for CgiApp {
 
 /// Writes an app's files into a directory, and gives the command that serves it at a port.
 type Prepare = fn(&Path, u16) -> Command;
-/// Each app, its program, and the Debian package that has it.
-const APPS: [(&str, &str, &str, Prepare); 2] =
-    [("PHP", "php", "php-cli", php), ("lighttpd", "lighttpd", "lighttpd", lighttpd)];
+/// An app, its program, the Debian package that has it, and how it is served.
+type Kind = (&'static str, &'static str, &'static str, Prepare);
+const APPS: [Kind; 2] = [("PHP", "php", "php-cli", php), ("lighttpd", "lighttpd", "lighttpd", lighttpd)];
+const FASTCGI: Kind = ("PHP by FastCGI", "php-cgi", "php-cgi", php_fastcgi);
+/// The PHP app.
+pub(super) const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/variables.php");
 
 /// The apps that are installed; the others are skipped, and logged.
 pub(super) fn apps(test: &str) -> Vec<CgiApp> {
-    APPS.into_iter()
-        .filter_map(|(name, program, package, prepare)| {
-            if Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
-                skip(
-                    test,
-                    &format!(
-                        "there is no {program}; install it: apt-get install --no-install-recommends {package}"
-                    ),
-                );
-                return None;
-            }
-            Some(CgiApp::start(name, prepare))
-        })
-        .collect()
+    APPS.into_iter().filter_map(|kind| app(kind, test)).collect()
+}
+
+/// The app that speaks FastCGI; `None`, and logged, where it isn't installed.
+pub(super) fn fastcgi_app(test: &str) -> Option<CgiApp> {
+    app(FASTCGI, test)
+}
+
+fn app((name, program, package, prepare): Kind, test: &str) -> Option<CgiApp> {
+    if Command::new(program).arg("-v").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+        let install = format!("install it: apt-get install --no-install-recommends {package}");
+        skip(test, &format!("there is no {program}; {install}"));
+        return None;
+    }
+    Some(CgiApp::start(name, prepare))
 }
 
 impl CgiApp {
@@ -53,6 +57,8 @@ impl CgiApp {
         let directory = tempfile::tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = prepare(directory.path(), address.port());
+        // PHP shows its own environment too.
+        command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         let process =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let app = Self { name, address, process, _directory: directory };
@@ -61,13 +67,15 @@ impl CgiApp {
     }
 }
 
-fn php(directory: &Path, port: u16) -> Command {
-    let script = directory.join("app.php");
-    let print =
-        "<?php foreach ($_SERVER as $name => $value) if (is_string($value)) echo \"$name=$value\\n\";";
-    fs::write(&script, print).unwrap();
+fn php(_: &Path, port: u16) -> Command {
     let mut command = Command::new("php");
-    command.args(["-n", "-S", &format!("127.0.0.1:{port}")]).arg(script);
+    command.args(["-n", "-S", &format!("127.0.0.1:{port}"), SCRIPT]);
+    command
+}
+
+fn php_fastcgi(_: &Path, port: u16) -> Command {
+    let mut command = Command::new("php-cgi");
+    command.args(["-n", "-b", &format!("127.0.0.1:{port}")]);
     command
 }
 

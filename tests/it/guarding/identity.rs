@@ -11,7 +11,7 @@ const PREFLIGHT: [&str; 6] =
 const PATH: &str = "/app.sh";
 
 /// Headers that only a proxy may set, as a client may spell them, each with the value `spoof`.
-fn spoofed_headers() -> Vec<String> {
+pub(super) fn spoofed_headers() -> Vec<String> {
     let forwarded = ["X@Forwarded@For", "x@forwarded@host", "X-Forwarded@Proto"];
     let names = ["Remote@User", "remote@user", "REMOTE@USER@ID", "Remote-User@Id", "remote@groups"];
     let doubled = SEPARATORS
@@ -28,7 +28,7 @@ fn spoofed_headers() -> Vec<String> {
 }
 
 /// What `Connection` may name for a proxy to remove (RFC 9110 section 7.6.1).
-const CONNECTIONS: [&[&str]; 5] = [
+pub(super) const CONNECTIONS: [&[&str]; 5] = [
     &["Connection: close, Remote-User"],
     &["Connection: remote-user, REMOTE-USER-ID, Remote-Groups"],
     &["Connection: close", "Connection: Remote-User-Id"],
@@ -36,7 +36,7 @@ const CONNECTIONS: [&[&str]; 5] = [
     &["Connection: Upgrade, Remote-User", "Upgrade: websocket, h2c"],
 ];
 
-fn as_arguments<S: AsRef<str>>(headers: &[S]) -> Vec<&str> {
+pub(super) fn as_arguments<S: AsRef<str>>(headers: &[S]) -> Vec<&str> {
     headers.iter().flat_map(|header| ["-H", header.as_ref()]).collect()
 }
 
@@ -63,11 +63,14 @@ impl Site {
 
     /// Asserts that a CGI-style app that answers this request sees the proxy's identity alone, or none.
     #[track_caller]
-    fn assert_variables_are_the_proxys(&self, arguments: &[&str], expected: &[&str]) {
+    pub(super) fn assert_variables_are_the_proxys(&self, arguments: &[&str], expected: &[&str]) {
         let answer = self.ask(APP, PATH, arguments);
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         let variables = body(&answer);
-        let mut identity: Vec<_> = variables.lines().filter(|line| line.contains("REMOTE_USER")).collect();
+        let mut identity: Vec<_> = variables
+            .lines()
+            .filter(|line| line.contains("REMOTE_USER") || line.contains("REMOTE_GROUPS"))
+            .collect();
         identity.sort_unstable();
         assert_eq!(identity, expected, "{variables}");
         assert!(variables.contains("HTTP_X_REMOTE_USER=passes"), "{variables}");
