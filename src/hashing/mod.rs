@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `forms.rs` | forms of a password: normalized for new hashes, and as sent |
 //! | `cache.rs` | what was just proved right needs no hash, and what is under way not a second one |
 //! | `room.rs` | how many may be in here at once, hashing or waiting |
 //! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
@@ -69,6 +70,7 @@
 //! (The tiny_http loop has four threads, and lets two of them in here: `server/tiny.rs`.)
 
 mod cache;
+mod forms;
 mod room;
 mod slots;
 
@@ -86,6 +88,7 @@ use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use forms::{Form, Forms};
 use room::Room;
 use slots::{Asker, NoSlot, Slots};
 use std::thread;
@@ -145,15 +148,15 @@ impl Hasher {
         Self { room: Room::new(max_inside), ..self }
     }
 
-    /// Hashes a new password, as it will be stored.
+    /// Hashes a new password in its normalized form, as it will be stored.
     ///
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn hash(&self, password: &Secret, client: Client) -> Result<String, HashError> {
         let _place = self.room.enter()?;
-        let (password, cost, asker) = (password.clone(), self.cost, Asker { client, is_remembered: false });
-        let hashed = self.slots.run(asker, move || password::hash(&password, cost))?;
-        self.count();
+        let (forms, cost, asker) = (Forms::of(password), self.cost, Asker { client, is_remembered: false });
+        let hashed = self.slots.run(asker, move || password::hash(forms.for_new_hash(), cost))?;
+        self.count(1);
         Ok(hashed?.to_string())
     }
 
@@ -171,8 +174,8 @@ impl Hasher {
         Ok(parsed)
     }
 
-    /// Whether the password is the stored hash's. Costs one hash, or none where the cache knows the answer; the gate is
-    /// asked in either case.
+    /// Whether the password is the stored hash's. Costs one hash, or two if the password as sent is not normalized, or none
+    /// where the cache knows the answer; the gate is asked in either case.
     ///
     /// Where nobody is to get in, the string that `stand_in` gives is verified instead, so that the work is what users'
     /// hashes cost; where it gives none, a dummy of the cost of new hashes. It is called before every hash, needed or not:
@@ -192,7 +195,7 @@ impl Hasher {
     }
 
     fn verify(&self, check: &Check<'_>, stand_in: Option<String>) -> Result<Verdict, HashError> {
-        let password = check.password.clone();
+        let forms = Forms::of(check.password);
         // Nobody's hash is verified like everybody's, so that time doesn't tell.
         let stand_in = stand_in.and_then(|text| self.parse(&text).ok());
         let stored = match (&check.stored, stand_in) {
@@ -202,12 +205,14 @@ impl Hasher {
         };
         let is_current = stored.is_current(self.cost);
         let asker = Asker { client: check.client, is_remembered: check.is_remembered };
-        let is_right = self.slots.run(asker, move || stored.verify(&password))?;
-        self.count();
-        Ok(match (is_right && check.stored.is_some(), is_current) {
-            (false, _) => Verdict::Wrong,
-            (true, true) => Verdict::Right,
-            (true, false) => Verdict::RightButOutdated,
+        let is_decoy = check.stored.is_none();
+        let matched = self.slots.run(asker, move || forms.verify(&stored, is_decoy))?;
+        self.count(matched.hashes);
+        Ok(match matched.form {
+            None => Verdict::Wrong,
+            Some(_) if is_decoy => Verdict::Wrong,
+            Some(Form::Normalized) if is_current => Verdict::Right,
+            Some(_) => Verdict::RightButOutdated,
         })
     }
 
@@ -221,8 +226,8 @@ impl Hasher {
         self.slots.load()
     }
 
-    fn count(&self) {
-        self.hashes.fetch_add(1, Ordering::Relaxed);
+    fn count(&self, hashes: u64) {
+        self.hashes.fetch_add(hashes, Ordering::Relaxed);
     }
 
     fn admit_cost(&self, cost: Cost) -> Result<(), HashError> {
@@ -270,7 +275,7 @@ pub enum Verdict {
     Wrong,
     /// The password.
     Right,
-    /// The password, stored at another cost than new ones are, or by another program's scheme.
+    /// The password, stored at another cost than new ones are, in another form, or by another program's scheme.
     RightButOutdated,
 }
 

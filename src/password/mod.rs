@@ -13,8 +13,8 @@
 //!
 //! Hashes that other programs made are verified too (`legacy/`), behind one type with ours, [`AnyHash`].
 //!
-//! Left out on purpose: a pepper (a second secret to lose), and cutting or normalising what was typed: a
-//! password is its bytes.
+//! Left out on purpose: a pepper (a second secret to lose), and truncating a password. Nor is a password normalized here:
+//! to this module it is its bytes, and [`crate::hashing`] decides which form of it is hashed.
 
 mod any;
 mod cost;

@@ -3,6 +3,7 @@
 use super::Realm;
 use crate::password;
 use crate::secret::Secret;
+use crate::unicode;
 use core::error::Error;
 use core::fmt;
 
@@ -14,7 +15,7 @@ pub enum PasswordError {
         /// The least number.
         min_chars: usize,
     },
-    /// More than 1024 bytes of UTF-8.
+    /// More than 1024 bytes of UTF-8, as sent or in the form that is hashed.
     TooLong,
     /// It ends in a NUL, which makes no difference to the hash: [`password::verify`] says why.
     Nul,
@@ -28,9 +29,12 @@ impl Realm {
     /// # Errors
     /// [`PasswordError`].
     pub fn check_new_password(&self, password: &Secret) -> Result<(), PasswordError> {
-        let text = password.expose();
+        let sent = password.expose();
+        // The form that is hashed may be longer or shorter than the one that was sent.
+        let normalized = unicode::opaque_string(password);
+        let text = normalized.as_ref().map_or(sent, Secret::expose);
         let min_chars = self.policy.min_password_chars.max(1);
-        if text.len() > *password::LENGTH.end() {
+        if sent.len().max(text.len()) > *password::LENGTH.end() {
             Err(PasswordError::TooLong)
         } else if text.chars().count() < min_chars {
             Err(PasswordError::TooShort { min_chars })
@@ -42,8 +46,14 @@ impl Realm {
     }
 }
 
+/// Checks that the password isn't the user's name, whatever form either was typed in.
 pub(super) fn check_differs(username: &str, password: &Secret) -> Result<(), PasswordError> {
-    if username == password.expose() { Err(PasswordError::IsTheName) } else { Ok(()) }
+    let normalized = unicode::opaque_string(password);
+    let password = normalized.as_ref().unwrap_or(password);
+    let username = Secret::new(unicode::nfc(username));
+    let normalized_name = unicode::opaque_string(&username);
+    let is_the_name = normalized_name.as_ref().unwrap_or(&username).expose() == password.expose();
+    if is_the_name { Err(PasswordError::IsTheName) } else { Ok(()) }
 }
 
 impl fmt::Display for PasswordError {
