@@ -24,9 +24,10 @@ pub(super) const BACK_UP: Command = Command {
     words: &["backup"],
     operands: &["FILE"],
     summary: "Copy the database into a new file, also while a server runs.",
-    details: "The copy is one moment's, was read again, and is on the disk when the command ends; an existing file is \
-              never replaced. In it: names, password hashes, and hashes of addresses from which users logged in. \
-              Not in it: the signing keys. Keep a copy of those apart: whoever has both can act as anybody.",
+    details: "The copy is consistent, verified, and on the disk when the command ends. An existing file is \
+              never replaced. It contains names, password hashes, and hashes of addresses from which users \
+              logged in. It does not contain the signing keys. Keep a copy of those apart: an attacker with \
+              both can act as any user.",
     example: "gatekey backup /var/backups/gatekey-$(date +%F).sqlite3 --data /var/lib/gatekey",
     options: &commands::DATA,
     run: back_up,
@@ -94,11 +95,11 @@ pub(super) fn back_up_as(
 pub(super) const RESTORE: Command = Command {
     words: &["restore"],
     operands: &["FILE"],
-    summary: "Put a backup in the database's place, while no server runs.",
-    details: "Users, passwords and who is disabled are then as in the backup; everybody must log in again, so that no \
-              token lives again that was revoked since. Ids given since are not given again. The old database is \
-              kept beside the new one. The signing keys stay as they are; on a new machine, put their file there \
-              first, or a new key is made.",
+    summary: "Replace the database by a backup, while no server runs.",
+    details: "Users, passwords and disabled users are then as in the backup. All tokens are revoked, so that \
+              no token becomes valid that was revoked since. Ids assigned since are not assigned again. The \
+              old database is kept beside the new one. The signing keys stay as they are; on a new machine, \
+              put their file there first, or a new key is created.",
     example: "gatekey restore /var/backups/gatekey-2026-11-23.sqlite3 --data /var/lib/gatekey",
     options: &commands::DATA,
     run: restore,

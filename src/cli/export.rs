@@ -15,8 +15,9 @@ pub(super) const EXPORT: Command = Command {
     words: &["user", "export"],
     operands: &[],
     summary: "Print all users, with their password hashes, as JSON lines.",
-    details: "One object a line: id, username, password_hash, generation, disabled. What it prints is secret: whoever \
-              has a hash can try passwords on it. The server may run meanwhile; who registers meanwhile may be missing.",
+    details: "One object per line: id, username, password_hash, generation, disabled. The output is secret: \
+              anyone with a hash can try passwords on it. The server may run meanwhile; users who register \
+              meanwhile may be missing.",
     example: "(umask 077 && gatekey user export > users.jsonl)",
     options: &commands::DATA,
     run: export,

@@ -30,11 +30,11 @@ type Uses = BTreeMap<String, SigningKeyUse>;
 pub(super) const LIST: Command = Command {
     words: &["key", "list"],
     operands: &[],
-    summary: "List the signing keys, oldest first; never their secrets.",
-    details: "One line a key: its fingerprint; whether it signs or only verifies; since when it is in use and since \
-              when retired; the longest lifetime of tokens served under it, in seconds; when it may be pruned; and \
-              whether it is weak (under 32 bytes) or stands in print. With --json an array of objects, times in Unix seconds. What \
-              the database doesn't know is a dash, or null.",
+    summary: "List the signing keys, oldest first, without their secrets.",
+    details: "One line per key: its fingerprint; whether it signs or only verifies; since when it is in use, \
+              and since when retired; the longest --token-lifetime while it signed, in seconds; when it may \
+              be pruned; and whether it is weak (under 32 bytes) or published. With --json an array of \
+              objects, times in Unix seconds. Unknown values are a dash, or null.",
     example: "gatekey key list --json",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
     run: list,
@@ -64,9 +64,9 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 pub(super) const ROTATE: Command = Command {
     words: &["key", "rotate"],
     operands: &[],
-    summary: "Make a new signing key, which signs from now on.",
-    details: "Nobody is signed out: the older keys verify what they signed, until they are pruned. Running servers \
-              take the new key up within a second. If a secret may have become known, say --compromised.",
+    summary: "Create a new signing key, which signs from now on.",
+    details: "No user is signed out: older keys verify what they signed, until they are pruned. Running \
+              servers use the new key within a second. If a secret may have leaked, use --compromised.",
     example: "gatekey key rotate --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
     run: rotate,
@@ -103,10 +103,10 @@ fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 pub(super) const ADD: Command = Command {
     words: &["key", "add"],
     operands: &[],
-    summary: "Take an existing secret from standard input, such as a Flask app's SECRET_KEY.",
-    details: "Its exact bytes, less one line feed at the end, are the key; a secret that ends with a line feed needs one \
-              more. It verifies the tokens that were signed with it elsewhere. On a terminal the secret is asked for, \
-              without echo.",
+    summary: "Add an existing secret from standard input, such as a Flask app's SECRET_KEY.",
+    details: "The key is the exact input, less one line feed at the end; a secret that ends with a line feed \
+              needs one more. It verifies tokens that were signed with it elsewhere. On a terminal, the \
+              command asks for the secret, without echo.",
     example: "printf %s \"$SECRET_KEY\" | gatekey key add",
     options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
     run: add,
@@ -154,9 +154,10 @@ pub(super) const PRUNE: Command = Command {
     words: &["key", "prune"],
     operands: &[],
     summary: "Remove the keys whose last token has expired.",
-    details: "A key may go when it has been retired for longer than the longest lifetime ever served under it; one \
-              that never signed here, when it has verified for --max-session: say longer where the tokens that were \
-              signed elsewhere live longer. Where all must stay, it says until when and ends with 1.",
+    details: "A key may be removed when it has been retired for longer than the longest --token-lifetime \
+              while it signed. A key that never signed here may be removed when it has verified for \
+              --max-session: set a longer one if tokens signed elsewhere live longer. If no key may be \
+              removed, the command prints until when and exits with 1.",
     example: "gatekey key prune --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
     run: prune,

@@ -18,7 +18,8 @@ pub(super) const MAN: Command = Command {
     words: &["man"],
     operands: &[],
     summary: "Print the manual page.",
-    details: "It goes to a directory man1 of the manual path, as gatekey.1; or read it from a file with man -l.",
+    details: "Save it as gatekey.1 in a directory man1 of the manual path, or read it from a file with man \
+              -l.",
     example: "gatekey man > /usr/local/share/man/man1/gatekey.1",
     options: &[],
     run: man,
@@ -56,35 +57,35 @@ fn page() -> String {
 
 const DESCRIPTION: &[(&str, &str)] = &[(
     "",
-    "gatekey registers users, checks HTTP Basic credentials, issues signed tokens that expire, and guards resources \
-     with either. It keeps users in one SQLite file and signs with one key file. A reverse proxy in front of it does \
-     TLS.",
+    "gatekey registers users, verifies HTTP Basic credentials, issues signed tokens that expire, and protects \
+     resources with either. It stores users in one SQLite file and signs with one key file. TLS is the task of a \
+     reverse proxy in front of it.",
 )];
 const OPTIONS: &[(&str, &str)] = &[(
     "",
-    "An option that a command doesn't take is refused. Each can be given as the environment variable named with it, \
-     where both are given, the argument counts.",
+    "A command rejects an option that it doesn't take. Each option can also be given as the environment variable \
+     named with it. If both are given, the argument counts.",
 )];
 const ENVIRONMENT: &[(&str, &str)] = &[(
     "",
-    "The variables named with the options. An empty one counts as none, and so does one whose option the command \
-     doesn't take. For an option without a value, 1, true or yes sets it, and 0, false or no does not. gatekey serve \
-     says so when a variable begins with GATEKEY_ and belongs to no option.",
+    "The variables named with the options. An empty variable counts as unset, and so does one whose option the \
+     command doesn't take. For an option without a value, 1, true or yes sets it, and 0, false or no does not. \
+     gatekey serve reports a variable that begins with GATEKEY_ and belongs to no option.",
 )];
 const FILES: &[(&str, &str)] = &[
     (
         "gatekey-data/gatekey.sqlite3",
-        "The database, in the data directory: users, password hashes, counters.",
+        "The database, in the data directory: users, password hashes, rate limits.",
     ),
     (
         "gatekey-data/signing-keys",
-        "The signing keys, one secret a line, the newest last. Whoever may read it may act as anybody.",
+        "The signing keys, one secret per line, the newest last. Anyone who can read it can forge tokens.",
     ),
 ];
 const EXIT_STATUS: &[(&str, &str)] = &[
-    ("0", "Done."),
-    ("1", "Failed; or, of token inspect, the token is not valid."),
-    ("2", "The command line can't be understood, or a value in it or in a variable."),
+    ("0", "Success."),
+    ("1", "Failure; or, of token inspect, the token is not valid."),
+    ("2", "The command line is invalid, or a value in it or in a variable."),
 ];
 
 /// A section of paragraphs, each with its tag if it has one.

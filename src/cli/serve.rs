@@ -71,9 +71,10 @@ pub(super) const RESERVED_DESCRIPTORS: u64 = 64;
 pub(super) const SERVE: Command = Command {
     words: &["serve"],
     operands: &[],
-    summary: "Serve users, tokens and the guarded resource over HTTP.",
-    details: "The first start makes the data directory with its database and signing key. SIGTERM and SIGINT end \
-              it when what is being answered is answered; SIGHUP reads the signing keys again.",
+    summary: "Serve users, tokens and the protected resource over HTTP.",
+    details: "The first start creates the data directory with its database and signing key. SIGTERM and \
+              SIGINT shut it down gracefully: requests in flight are answered. SIGHUP reloads the signing \
+              keys.",
     example: "gatekey serve --listen 127.0.0.1:5000 --data /var/lib/gatekey",
     options: &[
         &options::LISTEN,

@@ -20,13 +20,13 @@ const COUNT_WIDTH: usize = 5;
 pub(super) const LIST: Command = Command {
     words: &["throttle", "list"],
     operands: &[],
-    summary: "List users for whose names wrong passwords are counted.",
-    details: "One line a user: how many wrong passwords count, how many may, when all are forgotten. Past that many, \
-              the user logs in only from where that user has logged in before. Of a running server, these are the \
-              counters it saved last, up to 10 s ago; give the same --guesses-per-user as the server. Addresses are \
-              kept only as hashes and can't be listed, nor what was wrong at one from which that user has logged in \
-              before: whoever is not in the list may still be answered 429. The server's log says why. With --json an \
-              array of objects, times in Unix seconds.",
+    summary: "List the users whose names have failed passwords in the rate limiter.",
+    details: "One line per user: how many failed passwords count, how many may, and when all have expired. \
+              Beyond that number, the user can log in only from addresses of earlier logins. For a running \
+              server, these are the counters saved last, up to 10 s ago; give the same --guesses-per-user as \
+              the server. Addresses are stored only as hashes and can't be listed. Nor can failures at an \
+              address of earlier logins, so a user who is not listed may still be answered 429. The server's \
+              log has the reason. With --json an array of objects, times in Unix seconds.",
     example: "gatekey throttle list --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER, &options::JSON],
     run: list,
@@ -80,8 +80,8 @@ fn object(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> V
 pub(super) const CLEAR: Command = Command {
     words: &["throttle", "clear"],
     operands: &[],
-    summary: "Forget every wrong password, registration and look-up that was counted.",
-    details: "Whoever was answered 429 may try again. A running server sees it at the next login.",
+    summary: "Reset the rate limiter: failed passwords, registrations and look-ups.",
+    details: "Clients that were answered 429 may try again. A running server applies it at the next login.",
     example: "gatekey throttle clear --data /var/lib/gatekey",
     options: &commands::DATA,
     run: clear,

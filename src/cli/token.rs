@@ -21,7 +21,8 @@ pub(super) const ISSUE: Command = Command {
     words: &["token", "issue"],
     operands: &["USERNAME"],
     summary: "Print a new token for a user.",
-    details: "Whoever may read the signing keys may act as anybody; this is how.",
+    details: "Needs the signing keys, with which any token can be made. For users who can't log in, because \
+              they are rate limited for example.",
     example: "gatekey token issue alice --token-lifetime 1h",
     options: &[&options::DATA, &options::KEY_FILE, &options::TOKEN_LIFETIME, &options::MAX_SESSION],
     run: issue,
@@ -46,11 +47,11 @@ fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failu
 pub(super) const INSPECT: Command = Command {
     words: &["token", "inspect"],
     operands: &[],
-    summary: "Say whether a token from standard input is valid, and what it says.",
+    summary: "Verify a token from standard input and print its contents.",
     details: "Prints one JSON object. \"verdict\" is ok, expired, not_yet_valid, bad_signature, malformed or \
-              unsupported, by form, signature and the clock alone; \"header\" and \"payload\" are shown when the \
-              signature holds; \"user\" says what the database knows, if there is one. Needs only the key file. Exit \
-              status 0 for ok, else 1.",
+              unsupported, by form, signature and clock alone. \"header\" and \"payload\" are printed if the \
+              signature is valid. \"user\" is what the database knows, if there is one. Needs only the key \
+              file. Exit status 0 for ok, else 1.",
     example: "gatekey token issue alice | gatekey token inspect",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
     run: inspect,

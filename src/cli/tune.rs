@@ -28,11 +28,12 @@ use std::process::ExitCode;
 pub(super) const TUNE: Command = Command {
     words: &["tune"],
     operands: &[],
-    summary: "Time password hashes on this machine, and say which cost suits it.",
-    details: "It times OWASP's five settings of scrypt, which are equally strong, as far as they fit into the memory, \
-              with as many at once as fit and as there are cores. Given out is the one that keeps most cores busy within \
-              the target, and of these the one with the most memory; where none is within the target, the fastest, \
-              with a warning. Run it while the machine does what it always does. It makes and changes nothing.",
+    summary: "Time password hashes on this machine, and print which cost to use.",
+    details: "Times OWASP's five scrypt settings, which are equally strong, as far as they fit into the \
+              memory, with as many concurrent hashes as fit and as there are cores. Prints the setting \
+              within the target that uses the most cores, and of these the one with the most memory; if none \
+              is within the target, the fastest, with a warning. Run it under the machine's usual load. It \
+              creates and changes nothing.",
     example: "gatekey tune --memory 128M --target 500ms",
     options: &[&options::MEMORY, &options::TARGET, &options::JSON],
     run: tune,

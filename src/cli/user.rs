@@ -18,7 +18,7 @@ pub(super) const ADD: Command = Command {
     words: &["user", "add"],
     operands: &["USERNAME"],
     summary: "Add a user, also while registration is closed.",
-    details: "Asks for the password twice, without echo. Makes the data directory if there is none.",
+    details: "Asks for the password twice, without echo. Creates the data directory if there is none.",
     example: "gatekey user add alice",
     options: &[
         &options::DATA,
@@ -46,7 +46,7 @@ fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure
 pub(super) const PASSWD: Command = Command {
     words: &["user", "passwd"],
     operands: &["USERNAME"],
-    summary: "Set a user's password; every token of the user dies.",
+    summary: "Set a user's password and revoke all the user's tokens.",
     details: "Asks for the new password twice, without echo.",
     example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
     options: &[
@@ -72,8 +72,8 @@ fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 pub(super) const DISABLE: Command = Command {
     words: &["user", "disable"],
     operands: &["USERNAME"],
-    summary: "Keep a user out; every token of the user dies.",
-    details: "The user, the name and the password stay as they are.",
+    summary: "Block a user and revoke all the user's tokens.",
+    details: "User, name and password are kept.",
     example: "gatekey user disable alice",
     options: &commands::DATA,
     run: disable,
@@ -87,8 +87,8 @@ fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fai
 pub(super) const ENABLE: Command = Command {
     words: &["user", "enable"],
     operands: &["USERNAME"],
-    summary: "Let a disabled user in again.",
-    details: "Tokens issued before stay dead.",
+    summary: "Unblock a disabled user.",
+    details: "Tokens issued before stay revoked.",
     example: "gatekey user enable alice",
     options: &commands::DATA,
     run: enable,
@@ -101,10 +101,10 @@ fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 pub(super) const REVOKE: Command = Command {
     words: &["user", "revoke"],
     operands: &["[USERNAME]"],
-    summary: "Sign a user out everywhere, or everybody: every token dies.",
-    details: "Passwords stay as they are. With --all instead of a name it is everybody. It ends when tokens issued from \
-              then on live: after a second, or some more while the clock is behind the newest time in the database; \
-              who logs in meanwhile must do so again.",
+    summary: "Revoke all tokens of a user, or of all users.",
+    details: "Passwords are kept. --all instead of a name revokes the tokens of all users. The command ends \
+              when newly issued tokens are valid: after a second, or longer while the clock is behind the \
+              newest time in the database. Users who log in meanwhile must log in again.",
     example: "gatekey user revoke alice",
     options: &[&options::DATA, &options::KEY_FILE, &options::ALL],
     run: revoke,
@@ -136,7 +136,7 @@ pub(super) const DELETE: Command = Command {
     words: &["user", "delete"],
     operands: &["USERNAME"],
     summary: "Delete a user.",
-    details: "The name becomes free; the id is never used again.",
+    details: "The name becomes free. The id is never used again.",
     example: "gatekey user delete alice",
     options: &commands::DATA,
     run: delete,

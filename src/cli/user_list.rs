@@ -24,7 +24,8 @@ pub(super) const LIST: Command = Command {
     words: &["user", "list"],
     operands: &[],
     summary: "List all users.",
-    details: "One line a user: id, state, when added, name. With --json an array of objects, times in Unix seconds.",
+    details: "One line per user: id, state, when added, name. With --json an array of objects, times in Unix \
+              seconds.",
     example: "gatekey user list --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
     run: list,
@@ -81,11 +82,12 @@ fn object(user: &User) -> Object {
 pub(super) const SHOW: Command = Command {
     words: &["user", "show"],
     operands: &["USERNAME"],
-    summary: "Say what is known of a user; never the password's hash.",
-    details: "The generation is what the user's tokens must carry: a changed password, signing out and disabling add \
-              one. The hash is told by its parameters alone. Logins are noted while the throttle is on, once a day \
-              from each address; the addresses themselves are nowhere. Tokens issued before \"tokens since\" are \
-              dead, everybody's. What isn't known is a dash, or null. With --json an object, times in Unix seconds.",
+    summary: "Show what is known about a user, except the password hash.",
+    details: "The generation is what the user's tokens must carry. A password change, signing out and \
+              disabling increment it. Of the hash only the parameters are shown. Logins are recorded while \
+              rate limiting is on, once a day for each address; the addresses themselves are not stored. \
+              Tokens issued before \"tokens since\" are revoked, for all users. Unknown values are a dash, \
+              or null. With --json an object, times in Unix seconds.",
     example: "gatekey user show alice",
     options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
     run: show,

@@ -23,10 +23,10 @@ use std::process::ExitCode;
 pub(super) const COMPLETIONS: Command = Command {
     words: &["completions"],
     operands: &["bash|zsh|fish"],
-    summary: "Print what makes a shell complete commands and options.",
-    details: "For bash (4 or newer) it goes to /etc/bash_completion.d/gatekey, or source it in ~/.bashrc; for zsh to a \
-              file _gatekey in a directory of $fpath, or source it after compinit; for fish to \
-              ~/.config/fish/completions/gatekey.fish.",
+    summary: "Print the completion script for a shell.",
+    details: "For bash (4 or newer) save it as /etc/bash_completion.d/gatekey, or source it in ~/.bashrc. \
+              For zsh save it as _gatekey in a directory of $fpath, or source it after compinit. For fish \
+              save it as ~/.config/fish/completions/gatekey.fish.",
     example: "gatekey completions bash > /etc/bash_completion.d/gatekey",
     options: &[],
     run: completions,

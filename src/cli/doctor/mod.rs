@@ -48,10 +48,11 @@ use std::process::ExitCode;
 pub(super) const DOCTOR: Command = Command {
     words: &["doctor"],
     operands: &[],
-    summary: "Look for what is wrong with an installation, and say what to do.",
-    details: "Give it the options and the environment that the server has, and run it as the server's user. It changes \
-              nothing and may run beside a server. One line a finding: ok, warning or failure, with what to do below; \
-              with --json an array of objects with check, verdict, says and do. Exit status 1 where something fails.",
+    summary: "Find problems of an installation, and print what to do.",
+    details: "Run it with the options and environment of the server, as the server's user. It changes \
+              nothing and may run beside a server. One line per finding: ok, warning or failure, with what \
+              to do below. With --json an array of objects with check, verdict, says and do. Exit status 1 \
+              if something fails.",
     example: "gatekey doctor --data /var/lib/gatekey --env-file /etc/gatekey.conf",
     options: &[
         &options::ENV_FILE,

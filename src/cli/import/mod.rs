@@ -41,12 +41,13 @@ use std::process::ExitCode;
 pub(in crate::cli) const IMPORT: Command = Command {
     words: &["user", "import"],
     operands: &["FILE"],
-    summary: "Take users over, with their password hashes, from a file.",
-    details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, or an \
-              htpasswd file; a FILE of - is standard input. Users keep their passwords; hashes of other programs are replaced by scrypt at the next \
-              login. Each row that can't be taken is named, and then nothing is imported, unless --skip-bad says \
-              otherwise. Makes the data directory if there is none. The server may run meanwhile; until the import is \
-              done, whoever registers may be answered 503.",
+    summary: "Import users, with their password hashes, from a file.",
+    details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, \
+              or an htpasswd file. The FILE - is standard input. Users keep their passwords; hashes of other \
+              programs are replaced by scrypt at the next login. Every row that can't be imported is \
+              reported, and then nothing is imported, unless --skip-bad is set. Creates the data directory \
+              if there is none. The server may run meanwhile; until the import ends, registrations may be \
+              answered 503.",
     example: "gatekey user import db.sqlite",
     options: &[
         &options::DATA,
