@@ -143,7 +143,12 @@ fn behind_each_proxy_that_passes_preflights_they_name_no_user_under_any_spelling
     let test = "behind_each_proxy_that_passes_preflights_they_name_no_user";
     let apps = cgi::apps(test);
     let spoofed = spoofed_headers();
-    let longer = ["Remote-User-Email: spoof", "Remote-Username: spoof", "Connection: close, X-Forwarded-For"];
+    let longer = [
+        "Remote-User-Email: spoof",
+        "Remote-Username: spoof",
+        "Connection: Upgrade, X-Forwarded-For",
+        "Upgrade: websocket",
+    ];
     let spoofed =
         [&PREFLIGHT[..], &["-u", "eve:x"], &as_arguments(&longer), &as_arguments(&spoofed)].concat();
     behind_each_passing_preflights(test, |site| {
@@ -152,6 +157,7 @@ fn behind_each_proxy_that_passes_preflights_they_name_no_user_under_any_spelling
         assert!(head.starts_with("options /page?x=1 "), "{head}");
         assert_eq!(identity(&head), [""; 0], "{head}");
         assert!(!head.contains("spoof") && !head.contains("authorization"), "{head}");
+        assert!(!head.contains("upgrade"), "{head}");
         assert!(head.contains("\r\norigin: https://x.example\r\n"), "{head}");
         assert!(head.contains("\r\naccess-control-request-method: put\r\n"), "{head}");
         for app in &apps {
