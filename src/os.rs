@@ -16,7 +16,8 @@ pub use path_owners::{
 pub use poller::{Poller, Readiness, Waker, wait_to_read};
 pub use socket_buffers::{bound_socket_buffers, set_nodelay};
 
-use rustix::fs::{Access, Mode, OFlags};
+use rustix::fs::{Access, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
 use std::fs::{File, Metadata, OpenOptions};
@@ -112,6 +113,23 @@ pub fn open_directory_of(path: &Path) -> io::Result<File> {
 /// What the system says.
 pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     open_directory_of(path)?.sync_all()
+}
+
+/// Tries a lock by fcntl(2), which SQLite uses, on an unnamed file beside this one.
+///
+/// # Errors
+/// What the system reports of the lock; or that there can be no such file.
+pub fn try_file_lock_beside(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+    let file = rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR)?;
+    Ok(rustix::fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive)?)
+}
+
+/// Whether a lock failed because the file system has none, and not because another process has it.
+pub fn is_missing_locks(error: &io::Error) -> bool {
+    let missing = [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP];
+    error.raw_os_error().is_some_and(|code| missing.iter().any(|errno| errno.raw_os_error() == code))
 }
 
 /// Lets this thread, and no other of the process, step back behind others: from nice 0 to 19. Needs no privilege.

@@ -8,8 +8,10 @@
 //! is refused in the place of a database file. SQLite opens all of its files with `O_NOFOLLOW`, so a link that comes later is
 //! refused too.
 
+use super::io_errors::NO_LOCKS;
 use super::{StoreError, sqlite};
 use crate::os;
+use alloc::format;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
@@ -33,6 +35,7 @@ impl Open {
             Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(
                 "gatekey restore is at work on it; try again when it is done".into(),
             )),
+            Err(TryLockError::Error(error)) if is_unsupported(&error) => Err(no_locks(&error)),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
@@ -43,6 +46,9 @@ impl Open {
         match directory.try_lock() {
             Ok(()) => Ok(Some(Self { _directory: directory })),
             Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if is_unsupported(&error) => {
+                Err(io::Error::other(format!("{NO_LOCKS} ({error})")))
+            }
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -64,4 +70,24 @@ fn refuse_link(path: &Path) -> io::Result<()> {
         return Err(os::unexpected_link(path));
     }
     Ok(())
+}
+
+/// What lock calls report where the file system, or the server behind it, has no locks.
+fn is_unsupported(error: &io::Error) -> bool {
+    os::is_missing_locks(error)
+}
+
+fn no_locks(error: &io::Error) -> StoreError {
+    StoreError::Unavailable(format!("{NO_LOCKS} ({error})").into())
+}
+
+/// SQLite takes missing locks for busy ones. So where it can't go on, a lock is tried on a file that nobody else has.
+pub(super) fn explain(error: StoreError, database: &Path) -> StoreError {
+    if !matches!(&error, StoreError::Unavailable(_)) {
+        return error;
+    }
+    match os::try_file_lock_beside(database) {
+        Err(missing) if is_unsupported(&missing) => no_locks(&missing),
+        _ => error,
+    }
 }

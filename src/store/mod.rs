@@ -14,6 +14,7 @@
 //! | `normalize_names.rs` | the step to version 4, and the names that collide since |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
 //! | `session.rs` | read sessions: one read transaction for a batch of requests |
+//! | `io_errors.rs` | SQLite's input/output errors in the operating system's words |
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
@@ -33,6 +34,7 @@ mod check_up;
 mod columns;
 mod files;
 mod import;
+mod io_errors;
 mod lock;
 mod logins;
 mod normalize_names;
@@ -80,8 +82,8 @@ impl Store {
     /// it is, to the byte.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = lock::Open::with_others(path)?;
-        schema::inspect(path)?;
-        let database = sqlite::Database::open(path, schema::migrate)?;
+        let opened = schema::inspect(path).and_then(|()| sqlite::Database::open(path, schema::migrate));
+        let database = opened.map_err(|error| lock::explain(error, path))?;
         Ok(Self { database, _open: open })
     }
 }

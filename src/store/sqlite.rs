@@ -2,6 +2,7 @@
 
 use super::StoreError;
 use super::files::OpenFiles;
+use super::io_errors::IoError;
 use crate::os;
 use crate::wait::{assert_may_block, lock};
 use alloc::boxed::Box;
@@ -290,7 +291,13 @@ impl From<rusqlite::Error> for StoreError {
             // A column of another type than the schema says.
             None => true,
         };
-        if damaged { Self::Corrupt(Box::new(error)) } else { Self::Unavailable(Box::new(error)) }
+        if damaged {
+            return Self::Corrupt(Box::new(error));
+        }
+        match IoError::explain(error) {
+            Ok(explained) => Self::Unavailable(Box::new(explained)),
+            Err(error) => Self::Unavailable(Box::new(error)),
+        }
     }
 }
 

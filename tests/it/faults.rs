@@ -7,10 +7,11 @@
 mod chroot;
 mod descriptors;
 mod disk;
+mod file_systems;
 mod files;
 mod keys;
 mod killed;
-mod links;
+
 mod locked;
 mod stderr;
 mod threads;

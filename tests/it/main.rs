@@ -45,6 +45,7 @@ mod sessions;
 mod shells;
 mod skip;
 mod small;
+mod systemd;
 mod terminal;
 mod throttle;
 mod tidy;

@@ -3,13 +3,13 @@
 use super::{assert_unavailable, limit, without_privileges};
 use crate::harness::CHEAP;
 use crate::hazards::watch::await_that;
-use crate::process::{Server, field, status};
+use crate::process::{Server, field, gatekey, run, status, written};
 use crate::skip;
 use rustix::process::Resource;
 use std::fs::{self, Permissions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Registers until that is refused; gives the refusal.
@@ -23,15 +23,12 @@ fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24() {
     let test = "a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24";
     let directory = tempfile::tempdir().unwrap();
     let disk = directory.path();
-    let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "gatekey-test"]).arg(disk).output();
-    if !mounted.is_ok_and(|output| output.status.success()) {
+    let Some(mounted) = Mounted::small(disk) else {
         return skip::skip(
             test,
             "a small tmpfs can't be mounted; run the tests as root, where mounting is allowed",
         );
-    }
-    let mounted = Mounted(disk.to_owned());
+    };
     let server = Server::start_in(disk.join("data"), &["--scrypt", CHEAP]);
     assert_eq!(status(&server.register("ok", "python")), 201);
     let filling = disk.join("filling");
@@ -49,12 +46,59 @@ fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24() {
     assert!(await_that(|| status(&server.register("after", "python")) == 201));
     let (code, log) = server.stop();
     assert_eq!(code, Some(0));
-    assert!(log.contains("database or disk is full"), "{log}");
+    assert!(log.contains("cause=\"the database can't be used now: no space left on device"), "{log}");
     drop(mounted);
+}
+
+#[test]
+fn commands_on_a_full_disk_name_the_missing_space() {
+    let test = "commands_on_a_full_disk_name_the_missing_space";
+    let directory = tempfile::tempdir().unwrap();
+    let Some(mounted) = Mounted::small(directory.path()) else {
+        return skip::skip(
+            test,
+            "a small tmpfs can't be mounted; run the tests as root, where mounting is allowed",
+        );
+    };
+    let (disk, elsewhere) = (directory.path(), tempfile::tempdir().unwrap());
+    let (data, backup) = (disk.join("data"), elsewhere.path().join("backup"));
+    let run = |words: &[&str]| written(&run(gatekey().args(words).arg("--data").arg(&data), "python\n"));
+    let add = ["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP];
+    assert_eq!(run(&add).0, Some(0));
+    assert_eq!(run(&["backup", backup.to_str().unwrap()]).0, Some(0));
+    let mut filling = fs::File::create(disk.join("filling")).unwrap();
+    while filling.write_all(&[b'x'; 4096]).is_ok() {}
+    let (backup, new_backup) = (backup.to_str().unwrap(), disk.join("new"));
+    let commands: [&[&str]; 8] = [
+        &["user", "list"],
+        &["user", "disable", "ok"],
+        &["throttle", "clear"],
+        &["key", "list"],
+        &["key", "rotate"],
+        &["backup", new_backup.to_str().unwrap()],
+        &["restore", backup],
+        &["serve", "--listen", "127.0.0.1:0"],
+    ];
+    for words in commands {
+        let (code, _, message) = run(words);
+        assert_eq!(code, Some(1), "{words:?}: {message}");
+        assert!(message.to_lowercase().contains("no space left on device"), "{words:?}: {message}");
+        assert!(!message.contains("disk I/O error"), "{words:?}: {message}");
+    }
+    drop((filling, mounted));
 }
 
 /// A mounted disk, which goes also when the test fails.
 struct Mounted(PathBuf);
+
+impl Mounted {
+    /// A disk of 1 MiB, if mounting is allowed.
+    fn small(disk: &Path) -> Option<Self> {
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", "size=1m", "gatekey-test"]).arg(disk).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(disk.to_owned()))
+    }
+}
 
 impl Drop for Mounted {
     fn drop(&mut self) {
@@ -75,7 +119,10 @@ fn a_file_that_may_not_grow_is_a_503_and_ends_no_server() {
     assert_eq!(status(&server.register("after", "python")), 201, "the cause is gone");
     let (code, log) = server.stop();
     assert_eq!(code, Some(0));
-    assert!(log.contains("cause=\"the database can't be used now: disk I/O error\""), "{log}");
+    assert!(
+        log.contains("cause=\"the database can't be used now: a write failed: a limit of file sizes"),
+        "{log}"
+    );
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! File systems without hard links (exFAT, FUSE) and without `RENAME_NOREPLACE` (NFS), as strace injects their errors.
+//! File systems without hard links (exFAT, FUSE), without `RENAME_NOREPLACE` (NFS), or without locks (NFS without a lock
+//! manager), as strace injects their errors.
 
 use crate::harness::CHEAP;
 use crate::process::{Server, gatekey_by, names_in, run, status, written};
@@ -13,7 +14,8 @@ const NO_LINKS_NOR_NOREPLACE: &[&str] = &["inject=link,linkat:error=EPERM", "inj
 /// The binary under strace, which does this to its system calls; `None`, said aloud, where there is no strace that may.
 fn gatekey_with(test: &str, injections: &[&str]) -> Option<Command> {
     // -D: what is started is the binary itself, so that signals reach it.
-    let mut arguments = vec!["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=link,linkat,renameat2"];
+    let mut arguments =
+        vec!["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=link,linkat,renameat2,flock,fcntl"];
     for injection in injections {
         arguments.extend(["-e", injection]);
     }
@@ -75,4 +77,20 @@ fn two_first_starts_at_once_agree_on_one_key_without_hard_links() {
     drop(servers);
     let (code, out, message) = command(test, NO_LINKS, &["key", "list"], &data);
     assert_eq!((code, out.lines().count()), (Some(0), 2), "a header and one key: {out}{message}");
+}
+
+#[test]
+fn where_file_locks_do_not_work_the_error_says_so() {
+    let test = "where_file_locks_do_not_work_the_error_says_so";
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    drop(Server::start_in(data.clone(), &["--scrypt", CHEAP]));
+    for injections in [&["inject=flock:error=ENOLCK"], &["inject=fcntl:error=ENOLCK"]] {
+        if gatekey_with(test, injections).is_none() {
+            return;
+        }
+        let (code, _, message) = command(test, injections, &["user", "list"], &data);
+        assert_eq!(code, Some(1), "{message}");
+        assert!(message.contains("file locks don't work on this file system"), "{injections:?}: {message}");
+    }
 }
