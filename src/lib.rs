@@ -10,58 +10,58 @@
         reason = "a test that fails should stop where it fails"
     )
 )]
-//! gatekey: accounts, logins and tokens beside your app, and nothing else.
+//! gatekey: an authentication server as a library: accounts, logins and signed tokens.
 //!
-//! It is the server of Miguel Grinberg's article "RESTful Authentication with Flask" (2013), rebuilt to be run
-//! for real: register users, log in with HTTP Basic, get a signed token that expires, guard a resource with
-//! either. This crate is that server as a library; the binary is ten lines around [`cli::run`].
+//! It is the server of Miguel Grinberg's article "RESTful Authentication with Flask" (2013), rebuilt for production:
+//! register users, log in with HTTP Basic, get a signed token that expires, protect a resource with either. The
+//! binary is ten lines around [`cli::run`].
 //!
 //! # The life of a request
 //!
-//! A password, for which a token is wanted:
+//! A login: a password is exchanged for a token.
 //!
 //! ```text
-//!  GET /api/token                         server      bytes to a Request, by an event loop, or a worker if it hashes; a panic is a 500
-//!  Authorization: Basic bWlndWVs...          |
-//!                                            v
-//!                                         routes      which function? is the request sound: what costs nothing first
-//!                                            |
-//!             "miguel", "python"             +------> credentials   what the Authorization field holds, or 401
-//!                                            v
-//!                                         realm       the rules, without HTTP, by a time that never goes back
-//!                                            |
-//!        id 1, generation 1, hash            +------> store         user, and is the address known: one statement
-//!                                            +------> hashing       shown rightly a moment ago? then that was all
-//!                                            |          +---> throttle    the guess is charged, or 429
-//!                                            |          +---> store       a hash for a name that has none is drawn
-//!                   yes, or no               |          +---> slots       one scrypt in its turn, or 503
-//!                                            +------> store         the address is remembered, an old hash replaced
-//!              header.payload.sig            +------> keys, token   signed with the newest key of the ring
-//!                                            v
-//!  200 {"duration":600,"token":"..."}     http        a Response, back to bytes; what it is about, to the log
+//!  GET /api/token                       server    parses the request on an event loop; a worker thread takes
+//!  Authorization: Basic bWlndWVs...        |      over before a hash; a panic is answered 500
+//!                                          v
+//!                                       routes    routing and CSRF check; cheap checks first
+//!                                          |
+//!             "miguel", "python"           +----> credentials   parses the Authorization header, or 401
+//!                                          v
+//!                                       realm     the rules, without HTTP, at a time that never goes back
+//!                                          |
+//!        id 1, generation 1, hash          +----> store         user, and is the address remembered: one SELECT
+//!                                          +----> hashing       password cache; single-flight
+//!                                          |         +---> throttle    rate limiter: charges a guess, or 429
+//!                                          |         +---> store       unknown name: a decoy hash
+//!              correct, or wrong           |         +---> slots       one scrypt in the hash pool, or 503
+//!                                          +----> store         remembers the address, replaces an outdated hash
+//!              header.payload.sig          +----> keys, token   signs with the newest key of the ring
+//!                                          v
+//!  200 {"duration":600,"token":"..."}   http      encodes the response; the access log gets a line
 //! ```
 //!
-//! The next request shows the token instead. No hash, and nothing that another request could hold up:
+//! A token check: no hash, and no lock that a login or a write holds for long.
 //!
 //! ```text
-//!  GET /api/resource                      server, routes, as above
-//!  Authorization: Bearer eyJhbGci...         +------> credentials   longer than any name: a token
-//!                                            v
-//!                                         realm
-//!                                            +------> keys          the ring; its file is looked at once a second
-//!              id 1, generation 1            +------> token         form, then signature, then claims and their time
-//!                                            +------> store         one row: there, enabled, of this generation?
-//!                                            v
-//!  200 {"data":"Hello, miguel!"}          http
+//!  GET /api/resource                    server, routes: as above
+//!  Authorization: Bearer eyJhbGci...       +----> credentials   longer than any user name: a token
+//!                                          v
+//!                                       realm
+//!                                          +----> keys          the key ring; checks its file once a second
+//!              id 1, generation 1          +----> token         verifies the signature, then decodes the claims
+//!                                          +----> store         one row: exists, enabled, same generation?
+//!                                          v
+//!  200 {"data":"Hello, miguel!"}        http
 //! ```
 //!
-//! Why each step is as it is, what the article did, and what goes wrong otherwise: `docs/ideas.md`.
+//! `docs/ideas.md` has the reason of each step, what the article did, and what goes wrong otherwise.
 //!
 //! # The modules, in reading order
 //!
-//! The order of the `pub mod` lines below is the order to read them in, and the layering: **a module uses only
-//! those declared above it**, and each dependency has one owner. A test keeps both true. The features cut the
-//! list into tiers; each holds the one before.
+//! The `pub mod` lines below are in reading order, which is also the layering: **a module uses only modules declared
+//! above it**, and each dependency has one owner. A test checks both. The cargo features are tiers; each contains the
+//! one before.
 //!
 //! | feature | modules | what an embedder gets |
 //! |---|---|---|
@@ -72,13 +72,13 @@
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
 //!
-//! `std` stands between the first two and adds the reading of clocks. `legacy-hashes` (default) adds to `password` the
-//! hashes that other programs made; `tiny-http` (default) adds to `routes` the other loop. What each set of features takes in
-//! bytes and memory stands in `docs/small-places.md`.
+//! `std` is between the first two and adds the reading of clocks. `legacy-hashes` (default) adds the hashes of other
+//! programs to `password`; `tiny-http` (default) adds the other server loop to `routes`. `docs/small-places.md` has the
+//! size and memory of each set of features.
 //!
 //! # What is deliberately not here
 //!
-//! OpenID Connect, LDAP, passkeys, e-mail, TLS (a reverse proxy's), roles and permissions (the app's).
+//! OpenID Connect, LDAP, passkeys, e-mail, TLS (the reverse proxy's task), roles and permissions (the app's).
 
 extern crate alloc;
 #[cfg(all(test, not(feature = "std")))]
