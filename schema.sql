@@ -1,8 +1,8 @@
--- The whole schema, version 4. A new database is made by exactly this text; an older one is brought here by the
+-- The whole schema, version 5. A new database is made by exactly this text; an older one is brought here by the
 -- numbered steps in src/store/, and a test compares the two.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
@@ -46,6 +46,8 @@ CREATE TABLE remembered_addresses (
     seen_at INTEGER NOT NULL,                        -- Unix seconds
     PRIMARY KEY (user_id, address)
 ) STRICT, WITHOUT ROWID;
+-- A login asks for an address before it reads anything about the user.
+CREATE INDEX remembered_addresses_by_address ON remembered_addresses (address, seen_at);
 
 -- Who first spoke for others since the last start and isn't a trusted proxy, in one row or none: perhaps one that was
 -- forgotten.

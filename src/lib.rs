@@ -30,11 +30,12 @@
 //!                                          v
 //!                                       realm     the rules, without HTTP, at a time that never goes back
 //!                                          |
-//!        id 1, generation 1, hash          +----> store         user, and is the address remembered: one SELECT
+//!                                          +----> store         is the address remembered: one SELECT
 //!                                          +----> hashing       password cache; single-flight
 //!                                          |         +---> throttle    rate limiter: charges a guess, or 429
-//!                                          |         +---> store       unknown name: a decoy hash
-//!              correct, or wrong           |         +---> slots       one scrypt in the hash pool, or 503
+//!                                          |         +---> pool        acquires a hash slot, or 503
+//!        id 1, generation 1, hash          |         +---> store       the user's row, and a decoy hash
+//!              correct, or wrong           |         +---> pool        one scrypt
 //!                                          +----> store         remembers the address, replaces an outdated hash
 //!              header.payload.sig          +----> keys, token   signs with the newest key of the ring
 //!                                          v

@@ -1,24 +1,41 @@
-//! The password cache (`--password-cache`): which passwords were just proved right, and which are being checked now.
+//! Password cache and single-flight (`--password-cache`): a password that was just verified needs no hash, and identical
+//! checks at the same time share one.
 //!
-//! An app may send Basic credentials with each request; to hash for each of them would take a core per user. So a
-//! password that was proved right is right again for a while, without a hash. And who asks what is being checked right
-//! now doesn't start a second hash but waits for that one's verdict. All goes through [`PasswordCache::check`]:
+//! An app may send Basic credentials with each request; a hash for each of them would take a core per user. So a
+//! password that was right stays right for a while without a hash. A check that is identical to one under way waits for
+//! that one's verdict. Everything goes through [`PasswordCache::check`]:
 //!
-//! | the check is | what happens | the gate is asked |
+//! | the check is | what happens | the limiter is asked to |
 //! |---|---|---|
-//! | proved right, less than a lifetime ago | right | to [`peek`](Gate::peek) |
-//! | pending: hashed at this moment | that one's verdict, or [`HashError::Busy`] if it ends without | to [`peek`](Gate::peek) |
-//! | new | a hash | to [`reserve`](Gate::reserve), and to [`give_back`](Gate::give_back) unless it is wrong |
+//! | proved right, less than a lifetime ago | right | [`peek`](Attempt::peek) |
+//! | in flight: hashed at this moment | that one's verdict, or [`HashError::Busy`] if it ends without | [`peek`](Attempt::peek), and to [`charge`](Attempt::charge) if the verdict is wrong |
+//! | new | a hash | [`charge`](Attempt::charge), and to [`refund`](Attempt::refund) unless the verdict is wrong |
 //!
-//! A check is known by its [`CheckKey`] alone: a MAC, under a random key of this process, over the name, the password,
-//! the client's prefix, and the stored hash and generation **that this request has just read**. So there is nothing to
-//! take out when a password changes, whoever changes it and in whichever process: nobody asks for that key any more.
-//! Neither names nor passwords are in here.
+//! So every wrong verdict that is returned was charged once, also where forty requests share it.
 //!
-//! What is wrong is shared while it is under way, but never remembered. Unknown and disabled users go the same way as
-//! all others, and cost the same.
+//! # What is read, and when
+//!
+//! User enumeration: whether a check is rejected by the limiter or as busy must not depend on the user, nor take time
+//! that does. So a check is known by a [`CheckKey`], a MAC over what the *client* sent: name, password and the client's
+//! prefix. The user's row is read after both decisions:
+//!
+//! ```text
+//!  new:        charge -> permit -> slot -> read row -> parse its hash, verify -> refund unless wrong
+//!  in flight:  peek -> permit -> wait -> charge if wrong -> read row
+//!  proved:     peek -> read row
+//! ```
+//!
+//! A proved check does read the row before it turns out that a hash is needed after all, because the user has changed.
+//! That tells nothing: its client has just shown the right password.
+//!
+//! What is remembered or shared is a verdict **about one stored hash and generation**, as their [`Fingerprint`]. Whoever
+//! uses the verdict compares it to the row that this request has just read. So there is nothing to remove when a
+//! password changes, by whichever process: the verdict is about another hash from then on.
+//!
+//! A wrong verdict is shared while it is under way, but never remembered. Neither names nor passwords are in here.
 
-use super::room::{Place, Room};
+use super::attempt::{Attempt, Stored};
+use super::semaphore::{Permit, Semaphore};
 use super::{Check, HashError, Verdict};
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
@@ -33,35 +50,14 @@ use std::time::Instant;
 /// cost, in under a megabyte.
 const MAX_PROVED: usize = 4096;
 
-/// Who is asked before a password is hashed, since each hash is a guess. All is asked in one step with the cache's
-/// lock held, so that no other check comes between; it must be quick and not ask the cache.
-pub trait Gate {
-    /// Why not.
-    type Refused: From<HashError>;
-    /// A guess that was counted. Dropping it leaves it counted.
-    type Charge;
-
-    /// Whether a password may be taken that needs no hash of its own; counts nothing.
-    ///
-    /// # Errors
-    /// Where no guess would be allowed: else the cache told quickly who guesses right.
-    fn peek(&self) -> Result<(), Self::Refused>;
-
-    /// Counts a guess before it is made.
-    ///
-    /// # Errors
-    /// Where it is not allowed; then nothing is counted and nothing hashed.
-    fn reserve(&self) -> Result<Self::Charge, Self::Refused>;
-
-    /// Takes the guess back: it was right, or nothing came of it.
-    fn give_back(&self, charge: Self::Charge);
-}
-
 /// What a check is known by.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CheckKey(Signature);
 
-/// The cache. It is asked with the time, and never reads a clock.
+/// Which stored hash and generation a verdict is about; `None` for no hash.
+type Fingerprint = Option<Signature>;
+
+/// The cache. The time is an argument; it never reads a clock.
 pub(super) struct PasswordCache {
     lifetime: Duration,
     mac: SigningKey,
@@ -70,22 +66,36 @@ pub(super) struct PasswordCache {
 
 #[derive(Default)]
 struct State {
-    /// Since when; the same once more in `by_age`.
-    proved: BTreeMap<CheckKey, Instant>,
+    /// When, and for which stored hash; the time once more in `by_age`.
+    proved: BTreeMap<CheckKey, (Instant, Fingerprint)>,
     /// The oldest first.
     by_age: BTreeSet<(Instant, CheckKey)>,
     /// At most one a thread.
-    pending: BTreeMap<CheckKey, Pending>,
+    in_flight: BTreeMap<CheckKey, Shared>,
 }
 
-/// Where the verdict of a check that is being made will be; `None` if it ends without one.
-type Pending = Arc<OnceLock<Option<Verdict>>>;
+/// Where the outcome of a check that is being made will be; `None` if it ends without one.
+type Shared = Arc<OnceLock<Option<Outcome>>>;
+
+#[derive(Clone, Copy)]
+struct Outcome {
+    verdict: Verdict,
+    fingerprint: Fingerprint,
+}
 
 /// What a check finds.
 enum Found<'a, C> {
-    Proved,
-    Pending(Pending, Place<'a>),
-    New(Promise<'a>, C, Place<'a>),
+    Proved(Fingerprint),
+    InFlight(Shared, Permit<'a>),
+    New(Flight<'a>, C, Permit<'a>),
+}
+
+/// What became of a check: the row, the verdict on it, and what is still acquired.
+pub(super) struct Checked<'a, R, S> {
+    pub(super) row: R,
+    pub(super) verdict: Verdict,
+    pub(super) slot: Option<S>,
+    pub(super) permit: Option<Permit<'a>>,
 }
 
 impl PasswordCache {
@@ -102,74 +112,108 @@ impl PasswordCache {
 
     /// The key of a check.
     pub(super) fn key(&self, check: &Check<'_>) -> CheckKey {
-        let name = check.username.as_bytes();
-        let password = check.password.expose().as_bytes();
-        let client = &check.client.prefix().to_bytes();
-        CheckKey(match &check.stored {
-            Some(stored) => {
-                let generation = &stored.generation.number().to_be_bytes();
-                self.mac.sign_fields(&[name, password, client, stored.text.as_bytes(), generation])
-            }
-            None => self.mac.sign_fields(&[name, password, client]),
-        })
+        let (name, password) = (check.username.as_bytes(), check.password.expose().as_bytes());
+        CheckKey(self.mac.sign_fields(&[name, password, &check.client.prefix().to_bytes()]))
     }
 
-    /// The verdict of a check, by `hash` if need be. Whoever does more than look up takes a place in the room.
-    pub(super) fn check<G: Gate>(
-        &self,
-        key: CheckKey,
-        now: Instant,
-        gate: &G,
-        room: &Room,
-        hash: impl FnOnce() -> Result<Verdict, HashError>,
-    ) -> Result<Verdict, G::Refused> {
-        match self.find(key, now, gate, room)? {
-            Found::Proved => Ok(Verdict::Right),
-            Found::Pending(pending, _place) => {
-                assert_may_block();
-                match pending.wait() {
-                    Some(Verdict::Wrong) => Ok(Verdict::Wrong),
-                    // The one who hashed makes an outdated hash anew.
-                    Some(Verdict::Right | Verdict::RightButOutdated) => Ok(Verdict::Right),
-                    None => Err(HashError::Busy.into()),
-                }
-            }
-            Found::New(promise, charge, _place) => {
-                let result = hash();
-                promise.settle(result.as_ref().ok().copied(), now, gate, charge);
-                Ok(result?)
-            }
-        }
+    fn fingerprint<A: Attempt>(&self, attempt: &A, row: &A::Row) -> Fingerprint {
+        let Stored { text, generation } = attempt.stored_hash(row)?;
+        Some(self.mac.sign_fields(&[text.as_bytes(), &generation.number().to_be_bytes()]))
     }
 
-    /// What is known of a check, and who hashes if it must be; in one step.
-    fn find<'a, G: Gate>(
+    /// The verdict of a check. Where it takes a hash, `acquire` gets a slot for it and `verify` computes it there.
+    pub(super) fn check<'a, A: Attempt, S>(
         &'a self,
         key: CheckKey,
         now: Instant,
-        gate: &G,
-        room: &'a Room,
-    ) -> Result<Found<'a, G::Charge>, G::Refused> {
+        attempt: &A,
+        semaphore: &'a Semaphore,
+        acquire: impl FnOnce() -> Result<S, HashError>,
+        verify: impl FnOnce(&A::Row, &S) -> Result<Verdict, HashError>,
+    ) -> Result<Checked<'a, A::Row, S>, A::Error> {
+        let mut may_be_proved = true;
+        loop {
+            match self.find(key, now, attempt, semaphore, may_be_proved)? {
+                Found::Proved(fingerprint) => {
+                    let row = attempt.read_row()?;
+                    if self.fingerprint(attempt, &row) == fingerprint {
+                        return Ok(Checked { row, verdict: Verdict::Right, slot: None, permit: None });
+                    }
+                    may_be_proved = false; // the user changed since
+                }
+                Found::InFlight(shared, permit) => {
+                    if let Some((row, verdict)) = self.join(&shared, attempt)? {
+                        return Ok(Checked { row, verdict, slot: None, permit: Some(permit) });
+                    }
+                }
+                Found::New(flight, charge, permit) => {
+                    // Nothing about the user was read until here, and nothing is until there is a slot.
+                    let hashed = acquire().map_err(A::Error::from).and_then(|slot| {
+                        let row = attempt.read_row()?;
+                        let verdict = verify(&row, &slot)?;
+                        Ok((row, verdict, slot))
+                    });
+                    let outcome = hashed.as_ref().ok().map(|(row, verdict, _)| Outcome {
+                        verdict: *verdict,
+                        fingerprint: self.fingerprint(attempt, row),
+                    });
+                    flight.settle(outcome, now, attempt, charge);
+                    let (row, verdict, slot) = hashed?;
+                    return Ok(Checked { row, verdict, slot: Some(slot), permit: Some(permit) });
+                }
+            }
+        }
+    }
+
+    /// Waits for the verdict of an identical check; `None` if that is about another stored hash than this request reads.
+    fn join<A: Attempt>(&self, shared: &Shared, attempt: &A) -> Result<Option<(A::Row, Verdict)>, A::Error> {
+        assert_may_block();
+        let Outcome { verdict, fingerprint } = shared.wait().ok_or(HashError::Busy)?;
+        if verdict.is_right() {
+            let row = attempt.read_row()?;
+            // The check that hashed replaces an outdated hash.
+            let is_same = self.fingerprint(attempt, &row) == fingerprint;
+            return Ok(is_same.then_some((row, Verdict::Right)));
+        }
+        let charge = attempt.charge()?;
+        match attempt.read_row() {
+            Ok(row) if self.fingerprint(attempt, &row) == fingerprint => Ok(Some((row, verdict))),
+            other => {
+                attempt.refund(charge);
+                other.map(|_| None)
+            }
+        }
+    }
+
+    /// What is known of a check, and whether this one must hash; one decision.
+    fn find<'a, A: Attempt>(
+        &'a self,
+        key: CheckKey,
+        now: Instant,
+        attempt: &A,
+        semaphore: &'a Semaphore,
+        may_be_proved: bool,
+    ) -> Result<Found<'a, A::Charge>, A::Error> {
         let mut state = self.lock();
-        if state.is_proved(key, now, self.lifetime) {
-            return gate.peek().map(|()| Found::Proved);
+        if let Some(fingerprint) = state.proved(key, now, self.lifetime).filter(|_| may_be_proved) {
+            return attempt.peek().map(|()| Found::Proved(fingerprint));
         }
-        if let Some(pending) = state.pending.get(&key) {
-            // Whoever may guess no more must not learn by this that a check with the same password is under way.
-            gate.peek()?;
-            return Ok(Found::Pending(pending.clone(), room.enter()?));
+        if let Some(shared) = state.in_flight.get(&key) {
+            // A client without guesses left must not learn by this that an identical check is under way.
+            attempt.peek()?;
+            return Ok(Found::InFlight(shared.clone(), semaphore.acquire()?));
         }
-        let charge = gate.reserve()?;
-        let place = match room.enter() {
-            Ok(place) => place,
-            Err(full) => {
-                gate.give_back(charge);
-                return Err(full.into());
+        let charge = attempt.charge()?;
+        let permit = match semaphore.acquire() {
+            Ok(permit) => permit,
+            Err(busy) => {
+                attempt.refund(charge);
+                return Err(busy.into());
             }
         };
-        let pending = Pending::default();
-        state.pending.insert(key, pending.clone());
-        Ok(Found::New(Promise { cache: self, key, pending }, charge, place))
+        let shared = Shared::default();
+        state.in_flight.insert(key, shared.clone());
+        Ok(Found::New(Flight { cache: self, key, shared }, charge, permit))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -178,13 +222,14 @@ impl PasswordCache {
 }
 
 impl State {
-    fn is_proved(&self, key: CheckKey, now: Instant, lifetime: Duration) -> bool {
-        self.proved.get(&key).is_some_and(|since| now.saturating_duration_since(*since) < lifetime)
+    fn proved(&self, key: CheckKey, now: Instant, lifetime: Duration) -> Option<Fingerprint> {
+        let (since, fingerprint) = self.proved.get(&key)?;
+        (now.saturating_duration_since(*since) < lifetime).then_some(*fingerprint)
     }
 
-    /// Remembers a key, and forgets what is over; where there are too many, the oldest.
-    fn prove(&mut self, key: CheckKey, now: Instant, lifetime: Duration) {
-        if let Some(since) = self.proved.insert(key, now) {
+    /// Remembers a key, and forgets those whose lifetime is over; where there are too many, the oldest.
+    fn prove(&mut self, key: CheckKey, now: Instant, fingerprint: Fingerprint, lifetime: Duration) {
+        if let Some((since, _)) = self.proved.insert(key, (now, fingerprint)) {
             self.by_age.remove(&(since, key));
         }
         self.by_age.insert((now, key));
@@ -198,44 +243,44 @@ impl State {
     }
 }
 
-/// Redacted: the keys tell nothing, and whoever prints a realm wants none of them.
+/// Redacted: the keys say nothing to a reader.
 impl core::fmt::Debug for PasswordCache {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "PasswordCache({} proved, for {:?})", self.lock().proved.len(), self.lifetime)
     }
 }
 
-/// What the one who hashes owes to those who wait for the verdict: however it ends, even by a panic, they hear of it.
-struct Promise<'a> {
+/// A check that hashes, and that others may join. However it ends, even by a panic, those are woken.
+struct Flight<'a> {
     cache: &'a PasswordCache,
     key: CheckKey,
-    pending: Pending,
+    shared: Shared,
 }
 
-impl Promise<'_> {
+impl Flight<'_> {
     /// Settles what was charged and remembers what was proved, in one step: no other check sees half of it.
-    fn settle<G: Gate>(self, verdict: Option<Verdict>, now: Instant, gate: &G, charge: G::Charge) {
+    fn settle<A: Attempt>(self, outcome: Option<Outcome>, now: Instant, attempt: &A, charge: A::Charge) {
         let mut state = self.cache.lock();
-        match verdict {
-            Some(Verdict::Wrong) => drop(charge),
+        match outcome {
             // `now` is when the request came: from then on, not from when the hash was done.
-            Some(Verdict::Right | Verdict::RightButOutdated) => {
-                gate.give_back(charge);
-                state.prove(self.key, now, self.cache.lifetime);
+            Some(Outcome { verdict, fingerprint }) if verdict.is_right() => {
+                attempt.refund(charge);
+                state.prove(self.key, now, fingerprint, self.cache.lifetime);
             }
-            None => gate.give_back(charge),
+            Some(_) => drop(charge),
+            None => attempt.refund(charge),
         }
-        state.pending.remove(&self.key);
+        state.in_flight.remove(&self.key);
         drop(state);
-        let _ = self.pending.set(verdict); // the only one who sets it, but for the drop that follows
+        let _ = self.shared.set(outcome); // the only one who sets it, but for the drop that follows
     }
 }
 
-impl Drop for Promise<'_> {
+impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        if self.pending.get().is_none() {
-            self.cache.lock().pending.remove(&self.key);
-            let _ = self.pending.set(None); // nobody else sets it
+        if self.shared.get().is_none() {
+            self.cache.lock().in_flight.remove(&self.key);
+            let _ = self.shared.set(None); // nobody else sets it
         }
     }
 }

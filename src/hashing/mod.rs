@@ -1,11 +1,14 @@
-//! Who hashes, and how much of it: the realm never calls scrypt itself, it asks the [`Hasher`].
+//! Password hashing within limits: the realm never calls scrypt itself, it asks the [`Hasher`].
 //!
 //! | file | what |
 //! |---|---|
+//! | `error.rs` | why nothing could be hashed or verified |
+//! | `attempt.rs` | what the hasher needs of its caller: the limiter, the user's row |
 //! | `forms.rs` | forms of a password: normalized for new hashes, and as sent |
-//! | `cache.rs` | what was just proved right needs no hash, and what is under way not a second one |
-//! | `room.rs` | how many may be in here at once, hashing or waiting |
-//! | `slots.rs` | a fixed number of threads that do all hashing, with a bounded queue before them |
+//! | `cache.rs` | password cache and single-flight: which checks need no hash of their own |
+//! | `semaphore.rs` | how many requests may be in here at once, hashing or waiting |
+//! | `queue.rs` | fair queue: who gets the next free slot |
+//! | `pool.rs` | hash pool: the threads that hash, and the slots that stand for them |
 //!
 //! The hasher holds these, the cost of new hashes, and the limit on memory. It counts what it does, so that a test can say
 //! "this cost exactly one hash" without a clock.
@@ -13,33 +16,29 @@
 //! # One password, from the call to the verdict
 //!
 //! ```text
-//!  realm                      Hasher              PasswordCache                             Slots
-//!  authenticate.rs,           mod.rs              cache.rs                                  slots.rs
+//!  realm                     Hasher               PasswordCache                           Pool
+//!  authenticate.rs,          mod.rs               cache.rs                                pool.rs, queue.rs
 //!  guessing.rs
-//!    |                           |                      |                                     |
-//!    |-- check(gate, stand_in) ->|                      |                                     |
-//!    |                           |-- check(key, hash) ->|  is it known? here: it is not       |
-//!    |<---------------- gate.reserve() -----------------|  Throttle::charge counts a guess    |
-//!    |                           |                      |  takes a place in the Room          |
-//!    |                           |                      |  the check is Pending               |
-//!    |                           |<------ hash() -------|                                     |
-//!    |<------- stand_in() -------|                      |                                     |
-//!    |                           |-- run(verify) -------------------------------------------->|  waits for a slot, verifies
-//!    |                           |<--------------------- right, or wrong ---------------------|
-//!    |                           |-- Verdict ---------->|  Promise::settle, in one step:      |
-//!    |<--------------- gate.give_back() ----------------|  unless it is wrong                 |
-//!    |                           |                      |  remembers it if it is right        |
-//!    |                           |                      |  tells those who wait for it        |
-//!    |                           |<------ Verdict ------|                                     |
-//!    |<-------- Verdict ---------|                      |                                     |
+//!    |                          |                      |                                     |
+//!    |-- check(attempt) ------->|                      |                                     |
+//!    |                          |-- check(key) ------->|  is it proved, or in flight? here: neither
+//!    |<------------- attempt.charge() -----------------|  429 ends here                      |
+//!    |                          |                      |  acquires a permit of the semaphore, or 503
+//!    |                          |                      |  the check is in flight             |
+//!    |                          |                      |-- acquire(turn) ------------------->|  waits for a slot, or 503
+//!    |<------------ attempt.read_row() ----------------|  the first look at the user         |
+//!    |<------------ attempt.decoy_hash() --------------|                                     |
+//!    |                          |                      |-- slot.run(verify) ---------------->|  right, or wrong
+//!    |<------------- attempt.refund() -----------------|  unless it is wrong; remembers it if it is right
+//!    |                          |                      |  wakes the checks that joined       |
+//!    |<-- Proof ----------------|<---------------------|                                     |
+//!    |                          |                      |                                     |
+//!    |-- hash_for_proved_user ->|-- the same slot.run(hash) ------------------------------->|  for a new password, or an
+//!    |                          |                      |                                     |  outdated hash
 //! ```
 //!
-//! Three of these calls go back to whoever called. The gate is asked with the cache's lock held: what is known of a check and whether
-//! one more guess is allowed are one step, so of a hundred that come at once none slips through in between. `hash` is what the hasher
-//! does where the cache has nothing. `stand_in` reads the store, for which only who hashes has a reason.
-//!
-//! What is known ends at the cache: right without a hash if it was proved lately; and if somebody is hashing the same at this moment,
-//! what that one finds, which is waited for in the Room too. Either way the gate is asked, by `peek`, which counts nothing.
+//! Neither the limiter nor the queue is asked after the user's row was read: the time of a 429 or a 503 is the same
+//! whether there is such a user or not.
 //!
 //! # What a storm of logins can take
 //!
@@ -47,12 +46,13 @@
 //!
 //! | what | at most | in the code |
 //! |---|---|---|
-//! | hashes at once | as many as there are cores | `hashing/mod.rs`: `Slots::new(cores(), Self::DEFAULT_MAX_QUEUE)` |
+//! | hashes at once | as many as there are cores | `hashing/mod.rs`: `Pool::new(cores(), Self::DEFAULT_MAX_QUEUE)` |
 //! | the block of one: 128 × r × 2^ln | 64 MiB (16 of a new one) | `hashing/mod.rs`: `DEFAULT_MAX_MEMORY_BYTES: u64 = 64 << 20` |
-//! | the stack of one | 256 KiB | `hashing/slots.rs`: `STACK_BYTES: usize = 256 * 1024` |
-//! | who waits for a slot | 64, and 64 more at remembered addresses | `hashing/mod.rs`: `DEFAULT_MAX_QUEUE: usize = 64` |
-//! | of them, of one address | 2, and 2 more | `hashing/slots.rs`: `MAX_WAITING_PER_ADDRESS: usize = 2` |
-//! | for how long | 5 s | `hashing/slots.rs`: `PATIENCE: Duration = Duration::from_secs(5)` |
+//! | the stack of one | 256 KiB | `hashing/pool.rs`: `STACK_BYTES: usize = 256 * 1024` |
+//! | requests that wait for a slot | 64 of known users, and 64 of strangers | `hashing/mod.rs`: `DEFAULT_MAX_QUEUE: usize = 64` |
+//! | of them, of one known user, or of one address of strangers | 2 | `hashing/queue.rs`: `MAX_PER_OWNER: usize = 2` |
+//! | for how long | 5 s | `hashing/pool.rs`: `PATIENCE: Duration = Duration::from_secs(5)` |
+//! | records of who was served when | 2048 of known users, and 2048 of addresses, in under 512 KiB | `hashing/queue.rs`: `MAX_RECORDS: usize = 2048` |
 //! | passwords proved lately | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
 //! | the throttle's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `throttle/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
 //! | the bytes that they are saved as | 13 for each place, under 10 MiB | `throttle/saved.rs`: `RECORD_BYTES: usize = 13` |
@@ -69,28 +69,32 @@
 //!
 //! (The tiny_http loop has four threads, and lets two of them in here: `server/tiny.rs`.)
 
+mod error;
+mod attempt;
+mod semaphore;
 mod cache;
 mod forms;
-mod room;
-mod slots;
+mod queue;
+mod pool;
 
-pub use cache::Gate;
-pub use slots::Load;
+pub use attempt::{Attempt, Stored};
+pub use error::HashError;
+pub use pool::Load;
 
 use crate::client::Client;
-use crate::password::{self, AnyHash, Cost, StoredHashError};
-use crate::random::RandomError;
+use crate::password::{self, AnyHash, Cost};
 use crate::secret::Secret;
-use crate::user_id::Generation;
 use alloc::string::{String, ToString as _};
-use cache::PasswordCache;
-use core::fmt;
+use cache::{Checked, PasswordCache};
+use core::hash::BuildHasher as _;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use forms::{Form, Forms};
-use room::Room;
-use slots::{Asker, NoSlot, Slots};
+use pool::{Pool, Slot};
+use queue::{Line, Turn};
+use semaphore::{Permit, Semaphore};
+use std::hash::RandomState;
 use std::thread;
 use std::time::Instant;
 
@@ -100,17 +104,19 @@ pub struct Hasher {
     cost: Cost,
     max_memory_bytes: u64,
     hashes: AtomicU64,
-    slots: Slots,
+    pool: Pool,
     cache: PasswordCache,
-    room: Room,
+    semaphore: Semaphore,
+    /// Numbers users and addresses for the queue.
+    owners: RandomState,
 }
 
 impl Hasher {
     /// A stored hash that takes more memory than this is not verified (64 MiB).
     pub const DEFAULT_MAX_MEMORY_BYTES: u64 = 64 << 20;
 
-    /// How many may wait for a slot (64), and as many more at addresses from which they have logged in before: at the
-    /// default cost and two slots, 64 are about what is done in the 5 s that anybody waits.
+    /// How many requests of known users, and how many of strangers, may wait for a slot (64): at the default cost and two
+    /// slots, 64 are about what is done in the 5 s that a request waits.
     pub const DEFAULT_MAX_QUEUE: usize = 64;
 
     /// How long a password that was proved right needs no hash.
@@ -122,17 +128,24 @@ impl Hasher {
     /// # Errors
     /// [`HashError::TooMuchMemory`] if the cost itself is over the limit, and [`HashError::Random`].
     pub fn new(cost: Cost, max_memory_bytes: u64) -> Result<Self, HashError> {
-        let slots = Slots::new(cores(), Self::DEFAULT_MAX_QUEUE);
-        let (cache, room) = (PasswordCache::new(Self::DEFAULT_PASSWORD_CACHE)?, Room::new(usize::MAX));
-        let hasher = Self { cost, max_memory_bytes, hashes: AtomicU64::new(0), slots, cache, room };
+        let hasher = Self {
+            cost,
+            max_memory_bytes,
+            hashes: AtomicU64::new(0),
+            pool: Pool::new(cores(), Self::DEFAULT_MAX_QUEUE),
+            cache: PasswordCache::new(Self::DEFAULT_PASSWORD_CACHE)?,
+            semaphore: Semaphore::new(usize::MAX),
+            owners: RandomState::new(),
+        };
         hasher.admit_cost(cost)?;
         Ok(hasher)
     }
 
-    /// The same hasher with so many slots (`None`: as many as there are cores), and so many that may wait for one.
+    /// The same hasher with so many slots (`None`: as many as there are cores), and so many requests of each line that may
+    /// wait for one.
     #[must_use]
     pub fn with_slots(self, slots: Option<usize>, max_queue: usize) -> Self {
-        Self { slots: Slots::new(slots.unwrap_or_else(cores), max_queue), ..self }
+        Self { pool: Pool::new(slots.unwrap_or_else(cores), max_queue), ..self }
     }
 
     /// The same hasher, to which a password that was proved right is right for so long, from when its request came;
@@ -145,7 +158,18 @@ impl Hasher {
     /// The same hasher, in which so many may be at once, hashing or waiting: each of them holds a thread of yours.
     #[must_use]
     pub fn with_max_inside(self, max_inside: usize) -> Self {
-        Self { room: Room::new(max_inside), ..self }
+        Self { semaphore: Semaphore::new(max_inside), ..self }
+    }
+
+    /// Acquires the right to hash a new password, for a client that has proved nothing. What the request reads before it
+    /// has this doesn't depend on who exists, and what it reads afterwards can't make it busy any more.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`].
+    pub fn reserve(&self, client: Client) -> Result<Reservation<'_>, HashError> {
+        let permit = self.semaphore.acquire()?;
+        let slot = self.pool.acquire(self.stranger(client))?;
+        Ok(Reservation { slot: Some(slot), permit: Some(permit) })
     }
 
     /// Hashes a new password in its normalized form, as it will be stored.
@@ -153,67 +177,127 @@ impl Hasher {
     /// # Errors
     /// [`HashError::Busy`] and [`HashError::Random`].
     pub fn hash(&self, password: &Secret, client: Client) -> Result<String, HashError> {
-        let _place = self.room.enter()?;
-        let (forms, cost, asker) = (Forms::of(password), self.cost, Asker { client, is_remembered: false });
-        let hashed = self.slots.run(asker, move || password::hash(forms.for_new_hash(), cost))?;
+        self.hash_in(self.reserve(client)?, password, self.stranger(client))
+    }
+
+    /// The same in a reservation made before.
+    ///
+    /// # Errors
+    /// [`HashError::Random`].
+    pub fn hash_reserved(
+        &self,
+        reservation: Reservation<'_>,
+        password: &Secret,
+        client: Client,
+    ) -> Result<String, HashError> {
+        self.hash_in(reservation, password, self.stranger(client))
+    }
+
+    /// Hashes a password for a user whose current one was just proved, in the slot in which that was verified. Where that
+    /// took no hash, it waits as a known user, at whatever address.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`], only where the proof took no hash, and [`HashError::Random`].
+    pub fn hash_for_proved_user(
+        &self,
+        reservation: Reservation<'_>,
+        password: &Secret,
+        username: &str,
+        client: Client,
+    ) -> Result<String, HashError> {
+        // Not capped: a neighbour who shows wrong passwords for this name must not take this one's place.
+        let turn = Turn { is_capped: false, ..self.known(username, client) };
+        self.hash_in(reservation, password, turn)
+    }
+
+    fn hash_in(
+        &self,
+        reservation: Reservation<'_>,
+        password: &Secret,
+        turn: Turn,
+    ) -> Result<String, HashError> {
+        let _permit = reservation.permit.map_or_else(|| self.semaphore.acquire(), Ok)?;
+        let slot = reservation.slot.map_or_else(|| self.pool.acquire(turn), Ok)?;
+        let (forms, cost) = (Forms::of(password), self.cost);
+        let hashed = slot.run(move || password::hash(forms.for_new_hash(), cost));
         self.count(1);
         Ok(hashed?.to_string())
+    }
+
+    /// A user at an address from which that user has logged in, or who was just proved.
+    fn known(&self, username: &str, client: Client) -> Turn {
+        let owner = self.owners.hash_one((Line::Known as u8, username));
+        let source = self.owners.hash_one((Line::Known as u8, username, client.prefix()));
+        Turn { line: Line::Known, owner, source, is_capped: true }
+    }
+
+    fn stranger(&self, client: Client) -> Turn {
+        let address = self.owners.hash_one((Line::Strangers as u8, client.prefix()));
+        Turn { line: Line::Strangers, owner: address, source: address, is_capped: !client.is_local() }
     }
 
     /// Reads a stored hash, and whether it may be verified.
     ///
     /// # Errors
     /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
-    pub fn admit<'a>(&self, text: &'a str, generation: Generation) -> Result<Admitted<'a>, HashError> {
-        Ok(Admitted { text, generation, parsed: self.parse(text)? })
-    }
-
-    fn parse(&self, text: &str) -> Result<AnyHash, HashError> {
+    pub fn admit(&self, text: &str) -> Result<AnyHash, HashError> {
         let parsed: AnyHash = text.parse()?;
         parsed.scrypt_cost().map_or(Ok(()), |cost| self.admit_cost(cost))?;
         Ok(parsed)
     }
 
-    /// Whether the password is the stored hash's. Costs one hash, or two if the password as sent is not normalized, or none
-    /// where the cache knows the answer; the gate is asked in either case.
-    ///
-    /// Where nobody is to get in, the string that `stand_in` gives is verified instead, so that the work is what users'
-    /// hashes cost; where it gives none, a dummy of the cost of new hashes. It is called before every hash, needed or not:
-    /// the call takes time too.
+    /// Whether the password is the user's. Costs one hash, or two if the password as sent is not normalized, or none where
+    /// the cache knows the answer. What it asks the attempt for, and in which order, is said there and in `cache.rs`.
     ///
     /// # Errors
-    /// What the gate says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].
-    pub fn check<G: Gate>(
+    /// What the attempt says, or of [`HashError`] either [`HashError::Busy`] or [`HashError::Random`].
+    pub fn check<A: Attempt>(
         &self,
         check: &Check<'_>,
         now: Instant,
-        gate: &G,
-        stand_in: impl FnOnce() -> Option<String>,
-    ) -> Result<Verdict, G::Refused> {
+        attempt: &A,
+    ) -> Result<Proof<'_, A::Row>, A::Error> {
+        let turn = if check.is_remembered {
+            self.known(check.username, check.client)
+        } else {
+            self.stranger(check.client)
+        };
+        let acquire = || Ok(self.pool.acquire(turn)?);
+        let verify = |row: &A::Row, slot: &Slot<'_>| self.verify(check.password, attempt, row, slot);
         let key = self.cache.key(check);
-        self.cache.check(key, now, gate, &self.room, || self.verify(check, stand_in()))
+        let Checked { row, verdict, slot, permit } =
+            self.cache.check(key, now, attempt, &self.semaphore, acquire, verify)?;
+        Ok(Proof { row, verdict, reservation: Reservation { slot, permit } })
     }
 
-    fn verify(&self, check: &Check<'_>, stand_in: Option<String>) -> Result<Verdict, HashError> {
-        let forms = Forms::of(check.password);
-        // Nobody's hash is verified like everybody's, so that time doesn't tell.
-        let stand_in = stand_in.and_then(|text| self.parse(&text).ok());
-        let stored = match (&check.stored, stand_in) {
-            (Some(stored), _) => stored.parsed.clone(),
-            (None, Some(stand_in)) => stand_in,
-            (None, None) => password::dummy(self.cost)?.into(),
+    fn verify<A: Attempt>(
+        &self,
+        password: &Secret,
+        attempt: &A,
+        row: &A::Row,
+        slot: &Slot<'_>,
+    ) -> Result<Verdict, HashError> {
+        // Where the row has no usable hash, a decoy is verified, so that the time is the same.
+        let decoy = attempt.decoy_hash().and_then(|text| self.admit(&text).ok());
+        let stored = attempt.stored_hash(row).map(|stored| self.admit(stored.text));
+        if let Some(Err(error)) = &stored {
+            attempt.on_unusable_hash(row, error);
+        }
+        let (otherwise, stored) = match stored {
+            Some(Ok(stored)) => (None, Some(stored)),
+            Some(Err(_)) => (Some(Verdict::Unusable), decoy),
+            None => (Some(Verdict::Wrong), decoy),
         };
-        let is_current = stored.is_current(self.cost);
-        let asker = Asker { client: check.client, is_remembered: check.is_remembered };
-        let is_decoy = check.stored.is_none();
-        let matched = self.slots.run(asker, move || forms.verify(&stored, is_decoy))?;
+        let stored = stored.map_or_else(|| password::dummy(self.cost).map(Into::into), Ok)?;
+        let (is_current, is_decoy, forms) =
+            (stored.is_current(self.cost), otherwise.is_some(), Forms::of(password));
+        let matched = slot.run(move || forms.verify(&stored, is_decoy));
         self.count(matched.hashes);
-        Ok(match matched.form {
+        Ok(otherwise.unwrap_or(match matched.form {
             None => Verdict::Wrong,
-            Some(_) if is_decoy => Verdict::Wrong,
             Some(Form::Normalized) if is_current => Verdict::Right,
             Some(_) => Verdict::RightButOutdated,
-        })
+        }))
     }
 
     /// How many hashes were computed since the start.
@@ -223,7 +307,7 @@ impl Hasher {
 
     /// How much is being hashed just now.
     pub fn load(&self) -> Load {
-        self.slots.load()
+        self.pool.load()
     }
 
     fn count(&self, hashes: u64) {
@@ -244,31 +328,40 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// What is to be checked.
+/// What is to be checked: all that the client sent.
 #[derive(Debug)]
 pub struct Check<'a> {
     /// Whose password it should be, as given.
     pub username: &'a str,
-    /// What was shown.
+    /// The password shown.
     pub password: &'a Secret,
-    /// The stored hash that this request has just read; `None` where nobody is to get in, whatever the password: then
-    /// the work is the same and the verdict [`Verdict::Wrong`].
-    pub stored: Option<Admitted<'a>>,
     /// Who asks.
     pub client: Client,
-    /// Whether that user has logged in from there before: then strangers don't stand in the way.
+    /// Whether that user has logged in from there before: then the check waits in the line of known users.
     pub is_remembered: bool,
 }
 
-/// A stored hash that may be verified, and the generation in the same row.
+/// What a check found.
 #[derive(Debug)]
-pub struct Admitted<'a> {
-    text: &'a str,
-    generation: Generation,
-    parsed: AnyHash,
+#[must_use]
+pub struct Proof<'a, R> {
+    /// The user's row, as it was when the hash in it was verified.
+    pub row: R,
+    /// Whether the password is right.
+    pub verdict: Verdict,
+    /// For [`Hasher::hash_for_proved_user`]. Others wait for what is in it: drop it before anything that waits.
+    pub reservation: Reservation<'a>,
 }
 
-/// What a check found.
+/// What a request has acquired to hash with: a slot and a permit, or neither where the cache knew the answer.
+#[derive(Debug)]
+#[must_use]
+pub struct Reservation<'a> {
+    slot: Option<Slot<'a>>,
+    permit: Option<Permit<'a>>,
+}
+
+/// A verdict on a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Another password.
@@ -277,68 +370,13 @@ pub enum Verdict {
     Right,
     /// The password, stored at another cost than new ones are, in another form, or by another program's scheme.
     RightButOutdated,
+    /// The stored hash can't be verified, so no password is right.
+    Unusable,
 }
 
-/// Why nothing could be hashed or verified.
-#[derive(Debug)]
-pub enum HashError {
-    /// The stored string is no hash that we verify.
-    Stored(StoredHashError),
-    /// One hash of this cost takes more memory than is allowed.
-    TooMuchMemory {
-        /// The cost asked for.
-        cost: Cost,
-        /// The limit, in bytes.
-        max_bytes: u64,
-    },
-    /// All slots are taken, and so are the places to wait, or this client's share of them; later there will be one.
-    Busy,
-    /// There were no random bytes for a salt.
-    Random(RandomError),
-}
-
-impl From<NoSlot> for HashError {
-    fn from(_: NoSlot) -> Self {
-        Self::Busy
-    }
-}
-
-impl From<StoredHashError> for HashError {
-    fn from(error: StoredHashError) -> Self {
-        Self::Stored(error)
-    }
-}
-
-impl From<RandomError> for HashError {
-    fn from(error: RandomError) -> Self {
-        Self::Random(error)
-    }
-}
-
-impl fmt::Display for HashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Stored(error) => error.fmt(f),
-            Self::TooMuchMemory { cost, max_bytes } => {
-                write!(
-                    f,
-                    "a hash of {cost} takes {} bytes, more than the {max_bytes} allowed",
-                    cost.memory_bytes()
-                )
-            }
-            Self::Busy => f.write_str("too many passwords are being checked at once"),
-            Self::Random(error) => error.fmt(f),
-        }
-    }
-}
-
-impl core::error::Error for HashError {
-    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match self {
-            Self::Stored(error) => error.source(),
-            Self::TooMuchMemory { .. } | Self::Busy => None,
-            Self::Random(error) => error.source(),
-        }
+impl Verdict {
+    pub(super) fn is_right(self) -> bool {
+        matches!(self, Self::Right | Self::RightButOutdated)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::tests::at_once;
-use std::sync::Barrier;
+use crate::user_id::Generation;
+use alloc::vec::Vec;
+use core::cell::Cell;
 
 const LOCAL: Client = Client::Local;
 const CHEAP: &str = "ln=1,r=1,p=1";
@@ -10,46 +12,64 @@ const CHEAP: &str = "ln=1,r=1,p=1";
 impl Hasher {
     /// Does this while every slot is taken, so that nothing is hashed until it ends.
     pub(crate) fn while_slots_are_taken<T>(&self, work: impl FnOnce() -> T) -> T {
-        let (taken, done) = (Barrier::new(self.slots.count() + 1), Barrier::new(self.slots.count() + 1));
-        let (taken, done) = (alloc::sync::Arc::new(taken), alloc::sync::Arc::new(done));
-        thread::scope(|scope| {
-            for _ in 0..self.slots.count() {
-                let (taken, done) = (taken.clone(), done.clone());
-                let hold = move || {
-                    taken.wait();
-                    done.wait();
-                };
-                scope.spawn(|| self.slots.run(Asker { client: LOCAL, is_remembered: false }, hold).unwrap());
-            }
-            taken.wait();
-            let result = work();
-            done.wait();
-            result
-        })
+        let slots: Vec<_> = (0..self.pool.slots()).map(|_| self.reserve(LOCAL).unwrap().slot).collect();
+        let result = work();
+        drop(slots);
+        result
+    }
+
+    /// The same hasher, in which no request waits too long for a slot, however slow the machine is.
+    pub(crate) fn with_endless_patience(mut self) -> Self {
+        self.pool.patience = Duration::MAX;
+        self
     }
 
     /// How many are in here, hashing or waiting.
     pub(crate) fn inside(&self) -> usize {
-        self.room.taken()
+        self.semaphore.acquired()
     }
 }
 
-/// Everybody may guess.
-struct Open;
+/// An attempt at a password for a user with this hash, or without one. The limiter is off.
+#[derive(Default)]
+struct TestAttempt<'a> {
+    stored: Option<&'a str>,
+    decoy: Option<&'a str>,
+    decoys: Cell<usize>,
+    unusable: Cell<usize>,
+}
 
-impl Gate for Open {
-    type Refused = HashError;
+impl<'a> Attempt for TestAttempt<'a> {
+    type Error = HashError;
     type Charge = ();
+    type Row = Option<&'a str>;
 
     fn peek(&self) -> Result<(), HashError> {
         Ok(())
     }
 
-    fn reserve(&self) -> Result<(), HashError> {
+    fn charge(&self) -> Result<(), HashError> {
         Ok(())
     }
 
-    fn give_back(&self, (): ()) {}
+    fn refund(&self, (): ()) {}
+
+    fn read_row(&self) -> Result<Self::Row, HashError> {
+        Ok(self.stored)
+    }
+
+    fn stored_hash<'b>(&self, row: &'b Self::Row) -> Option<Stored<'b>> {
+        row.map(|text| Stored { text, generation: Generation::FIRST })
+    }
+
+    fn on_unusable_hash(&self, _: &Self::Row, _: &HashError) {
+        self.unusable.set(self.unusable.get() + 1);
+    }
+
+    fn decoy_hash(&self) -> Option<String> {
+        self.decoys.set(self.decoys.get() + 1);
+        self.decoy.map(String::from)
+    }
 }
 
 fn hasher(cost: &str) -> Hasher {
@@ -61,10 +81,12 @@ fn secret(text: &str) -> Secret {
 }
 
 fn check(hasher: &Hasher, password: &str, stored: Option<&str>) -> Result<Verdict, HashError> {
-    let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
-    let check =
-        Check { username: "ok", password: &secret(password), stored, client: LOCAL, is_remembered: false };
-    hasher.check(&check, crate::clock::monotonic(), &Open, || None)
+    check_as(hasher, password, &TestAttempt { stored, ..TestAttempt::default() })
+}
+
+fn check_as(hasher: &Hasher, password: &str, attempt: &TestAttempt<'_>) -> Result<Verdict, HashError> {
+    let check = Check { username: "ok", password: &secret(password), client: LOCAL, is_remembered: false };
+    hasher.check(&check, crate::clock::monotonic(), attempt).map(|proof| proof.verdict)
 }
 
 #[test]
@@ -79,35 +101,63 @@ fn a_hash_of_another_cost_is_right_but_outdated() {
 }
 
 #[test]
-fn what_stands_in_for_nobody_is_verified_and_lets_nobody_in() {
+fn a_decoy_is_verified_and_lets_no_one_in() {
     let hasher = hasher(CHEAP);
     let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
-    let outcome = |stored: Option<&str>, stand_in: Option<&str>| {
-        let stored = stored.map(|text| hasher.admit(text, Generation::FIRST).unwrap());
-        let check = Check {
-            username: "ok",
-            password: &secret("python"),
-            stored,
-            client: LOCAL,
-            is_remembered: false,
-        };
-        let (before, asked) = (hasher.hashes(), core::cell::Cell::new(0));
-        let stand_in = || {
-            asked.set(asked.get() + 1);
-            stand_in.map(String::from)
-        };
-        let verdict = hasher.check(&check, crate::clock::monotonic(), &Open, stand_in).unwrap();
-        (verdict, hasher.hashes() - before, asked.get())
+    let outcome = |stored: Option<&str>, decoy: Option<&str>| {
+        let attempt = TestAttempt { stored, decoy, ..TestAttempt::default() };
+        let before = hasher.hashes();
+        let verdict = check_as(&hasher, "python", &attempt).unwrap();
+        (verdict, hasher.hashes() - before, attempt.decoys.get(), attempt.unusable.get())
     };
-    assert_eq!(outcome(None, Some(&stored)), (Verdict::Wrong, 1, 1));
-    assert_eq!(outcome(None, None), (Verdict::Wrong, 1, 1));
-    // One that can't be verified, or takes more memory than is allowed, is as good as none.
-    assert_eq!(outcome(None, Some("python")), (Verdict::Wrong, 1, 1));
+    assert_eq!(outcome(None, Some(&stored)), (Verdict::Wrong, 1, 1, 0));
+    assert_eq!(outcome(None, None), (Verdict::Wrong, 1, 1, 0));
+    // A decoy that can't be verified, or takes more memory than is allowed, is replaced by a dummy.
+    assert_eq!(outcome(None, Some("python")), (Verdict::Wrong, 1, 1, 0));
     let costly = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
-    assert_eq!(outcome(None, Some(costly)), (Verdict::Wrong, 1, 1));
-    // A user's own hash is asked beside it, since that takes time; what is known already takes neither.
-    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 1, 1));
-    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 0, 0));
+    assert_eq!(outcome(None, Some(costly)), (Verdict::Wrong, 1, 1, 0));
+    assert_eq!(outcome(Some("python"), Some(&stored)), (Verdict::Unusable, 1, 1, 1));
+    // It is asked for beside a user's own hash, since that takes time; what is known already takes neither.
+    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 1, 1, 0));
+    assert_eq!(outcome(Some(&stored), Some("python")), (Verdict::Right, 0, 0, 0));
+}
+
+#[test]
+fn a_second_hash_for_a_proved_user_needs_no_second_turn() {
+    let hasher = hasher(CHEAP).with_slots(Some(1), 1);
+    let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
+    let attempt = TestAttempt { stored: Some(&stored), ..TestAttempt::default() };
+    let check = Check { username: "ok", password: &secret("python"), client: LOCAL, is_remembered: false };
+    let proof = hasher.check(&check, crate::clock::monotonic(), &attempt).unwrap();
+    thread::scope(|scope| {
+        let stranger = scope.spawn(|| hasher.hash(&secret("perl"), LOCAL).unwrap());
+        while hasher.load().waiting < 1 {
+            thread::yield_now();
+        }
+        assert!(matches!(hasher.hash(&secret("perl"), LOCAL), Err(HashError::Busy)), "the queue is full");
+        let before = hasher.hashes();
+        assert!(hasher.hash_for_proved_user(proof.reservation, &secret("ruby"), "ok", LOCAL).is_ok());
+        assert!(hasher.hashes() > before);
+        stranger.join().unwrap();
+    });
+
+    // Where the proof took no hash, the second one waits in the line of known users.
+    let proof = hasher.check(&check, crate::clock::monotonic(), &attempt).unwrap();
+    thread::scope(|scope| {
+        let (stranger, proved) = hasher.while_slots_are_taken(|| {
+            let stranger = scope.spawn(|| hasher.hash(&secret("perl"), LOCAL).is_ok());
+            while hasher.load().waiting < 1 {
+                thread::yield_now();
+            }
+            let hash = || hasher.hash_for_proved_user(proof.reservation, &secret("ruby"), "ok", LOCAL);
+            let proved = scope.spawn(|| hash().is_ok());
+            while hasher.load().waiting < 2 {
+                thread::yield_now();
+            }
+            (stranger, proved)
+        });
+        assert!(stranger.join().unwrap() && proved.join().unwrap());
+    });
 }
 
 #[test]
@@ -117,7 +167,7 @@ fn memory_ends_at_the_limit() {
     let error = Hasher::new(cost("ln=10,r=9,p=1"), 1 << 20).unwrap_err().to_string();
     assert_eq!(error, "a hash of ln=10,r=9,p=1 takes 1179648 bytes, more than the 1048576 allowed");
     let stored = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
-    let refused = hasher(CHEAP).admit(stored, Generation::FIRST);
+    let refused = hasher(CHEAP).admit(stored);
     assert!(matches!(refused, Err(HashError::TooMuchMemory { .. })));
 }
 
@@ -140,11 +190,11 @@ fn the_documented_bounds_stand_in_the_code() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 22);
+    assert_eq!(checked, 23);
 }
 
 #[test]
-fn whoever_finds_no_place_inside_is_refused_at_once_and_served_later() {
+fn a_request_without_a_permit_is_rejected_at_once_and_served_later() {
     let hasher = hasher(CHEAP).with_slots(Some(1), 64).with_max_inside(2);
     let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
     assert_eq!(check(&hasher, "python", Some(&stored)).unwrap(), Verdict::Right);

@@ -1,14 +1,15 @@
-//! Who is this? From a password, or from a token.
+//! Authentication: by a password, or by a token.
 //!
-//! Whatever is wrong, the answer is [`Refusal`], and to the outside all refusals are one. The reason in it is
-//! for the log. A user who isn't there costs the same hash as one who is, so the time tells nothing either.
+//! Whatever is wrong, the result is a [`Refusal`], and the client gets the same answer to all of them. The reason in it
+//! is for the log. An unknown user costs the same hash as a known one, so the time says nothing either.
 
+use super::guessing::LoginAttempt;
 use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
-use crate::hashing::{Admitted, Check, HashError, Verdict};
+use crate::hashing::{Check, HashError, Proof, Reservation, Verdict};
 use crate::password;
 use crate::secret::Secret;
 use crate::signer::KeyRing;
@@ -51,6 +52,16 @@ impl PartialEq for ProofRing {
 }
 
 impl Eq for ProofRing {}
+
+/// A password that was right.
+pub(super) struct Proved<'a> {
+    /// The row, as it was when the hash in it was verified.
+    pub(super) user: User,
+    is_outdated: bool,
+    pub(super) attempt: LoginAttempt<'a>,
+    /// The slot of that hash. Others wait for it.
+    pub(super) reservation: Reservation<'a>,
+}
 
 /// Why nobody was authenticated.
 #[derive(Debug)]
@@ -131,7 +142,8 @@ impl Realm {
             Credentials::Token(token) => self.authenticate_token(token.expose(), reads, now),
             Credentials::Password { username, password } => {
                 reads.may_block()?; // on a hash
-                let user = self.authenticate_password(username, password, client, now)?;
+                let proved = self.verify_password(username, password, client, now)?;
+                let user = self.conclude_login(proved, password);
                 Ok(self.principal(user, now))
             }
         }
@@ -144,56 +156,64 @@ impl Realm {
         Principal { id, username, generation, auth_time: now.unix, ring: ProofRing(self.keys.ring()) }
     }
 
-    /// The user's row, as it was when the hash in it was verified.
-    pub(super) fn authenticate_password(
+    /// Verifies a password. The limiter and the hash queue decide before anything about the user is read
+    /// (`guessing.rs`, [`crate::hashing::Attempt`]).
+    pub(super) fn verify_password(
         &self,
         username: &str,
         password: &Secret,
         client: Client,
         now: RealmNow,
-    ) -> Result<User, AuthenticateError> {
+    ) -> Result<Proved<'_>, AuthenticateError> {
         if !password::LENGTH.contains(&password.expose().len()) {
-            // Nobody has such a password, whatever the name; so this tells nothing about the name.
+            // No user has such a password, whatever the name.
             return Err(refusal(None, Why::NoPassword));
         }
-        let username = &*unicode::nfc(username); // as registration stores it
-        let login = self.find_login(username, client, now)?;
-        let (stored, why) = self.stored_hash(login.user.as_ref());
-        let check = Check { username, password, stored, client, is_remembered: login.is_remembered() };
-        let stand_in = || self.stand_in(username);
-        let verdict = self.hasher.check(&check, now.monotonic, &self.gate(&login, now), stand_in)?;
-        // Where there is no hash that lets anybody in, a stand-in's was verified, and the verdict is Wrong in any case.
-        let Some(user) = login.user.as_ref().filter(|_| verdict != Verdict::Wrong) else {
-            return Err(refusal(login.user.map(|user| user.id), why));
+        // In the form in which registration stores it.
+        let attempt = self.login_attempt(unicode::nfc(username), client, now)?;
+        let check =
+            Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
+        let Proof { row, verdict, reservation } = self.hasher.check(&check, now.monotonic, &attempt)?;
+        let why = match (&row, verdict) {
+            (Some(_), Verdict::Right | Verdict::RightButOutdated) => None,
+            (None, _) => Some(Why::UnknownUser),
+            (Some(user), _) if user.disabled => Some(Why::Disabled),
+            (Some(_), Verdict::Unusable) => Some(Why::UnusableHash),
+            (Some(_), Verdict::Wrong) => Some(Why::WrongPassword),
         };
-        if verdict == Verdict::RightButOutdated {
-            self.replace_outdated_hash(user, password, client);
-        }
-        self.remember_address(&login, now);
-        Ok(user.clone())
-    }
-
-    /// The hash that lets this user in, if there is one, and what it means if the password turns out to be wrong.
-    fn stored_hash<'a>(&self, user: Option<&'a User>) -> (Option<Admitted<'a>>, Why) {
-        match user {
-            None => (None, Why::UnknownUser),
-            Some(user) if user.disabled => (None, Why::Disabled),
-            Some(user) => match self.hasher.admit(&user.password_hash, user.generation) {
-                Ok(stored) => (Some(stored), Why::WrongPassword),
-                Err(error) => {
-                    (self.observer)(Notice::HashUnusable(user.id, &error));
-                    (None, Why::UnusableHash)
-                }
-            },
+        match (row, why) {
+            (Some(user), None) => {
+                let is_outdated = verdict == Verdict::RightButOutdated;
+                Ok(Proved { user, is_outdated, attempt, reservation })
+            }
+            (row, why) => Err(refusal(row.map(|user| user.id), why.unwrap_or(Why::UnknownUser))),
         }
     }
 
-    /// Hashes the password again, at today's cost. The login doesn't depend on it: a full disk must not keep
-    /// anybody out.
-    fn replace_outdated_hash(&self, user: &User, password: &Secret, client: Client) {
+    /// What follows a right password: an outdated hash is replaced, the address is remembered. Returns the user's row, as
+    /// it was when the hash in it was verified.
+    pub(super) fn conclude_login(&self, proved: Proved<'_>, password: &Secret) -> User {
+        let Proved { user, is_outdated, attempt, reservation } = proved;
+        if is_outdated {
+            self.replace_outdated_hash(&user, password, attempt.client(), reservation);
+        } else {
+            drop(reservation); // others wait for it
+        }
+        self.remember_address(&attempt, user.id);
+        user
+    }
+
+    /// Hashes the password again, at today's cost. The login doesn't depend on it: a full disk must not reject anyone.
+    fn replace_outdated_hash(
+        &self,
+        user: &User,
+        password: &Secret,
+        client: Client,
+        reservation: Reservation<'_>,
+    ) {
         let replaced = self
             .hasher
-            .hash(password, client)
+            .hash_for_proved_user(reservation, password, &user.username, client)
             .map(|new| self.store.replace_password_hash(user.id, &user.password_hash, &new));
         match replaced {
             Ok(Ok(_)) => {} // false: another login was faster, or the password is another by now

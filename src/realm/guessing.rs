@@ -1,18 +1,29 @@
-//! Guessing, as the realm sees it: what the throttle is asked, and which addresses are remembered.
+//! Guessing, as the realm sees it: what the limiter is asked, and which addresses are remembered.
+//!
+//! The order of a login, and what each step may depend on:
+//!
+//! | step | reads | depends on |
+//! |---|---|---|
+//! | is the address remembered for this name? | one statement, by a keyed hash of address and name | what the client sent |
+//! | limiter: charge, or 429 | counters in memory | that |
+//! | a place in the hash queue, or 503 | memory | that |
+//! | the user's row, its hash | the database | the user |
+//!
+//! So a rejected login takes the same work whether the user exists, is disabled, or has a hash of another scheme. A
+//! client can tell apart by time only whether *its own* address is remembered for a name.
 
 use super::time::RealmNow;
 use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
-use crate::hashing::Gate;
-use crate::store::{LoginNotes, LoginSubject, Reads, StoreError, User};
+use crate::hashing::{Attempt, HashError, Stored};
+use crate::store::{LoginNotes, RememberedAddress, StoreError, User};
 use crate::throttle::{Charged, Count, Guess, Throttle, Throttled};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::time::Instant;
 
 /// An address is remembered for so long after the last login from it.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
@@ -21,13 +32,14 @@ const NOTED_AGAIN: Duration = Duration::from_secs(86_400);
 /// Addresses remembered for each user: at home, at work, on the way. The oldest makes room.
 const ADDRESSES: usize = 8;
 
-/// Somebody shows a name and a password: what one read of the store says to that.
-pub(super) struct Login<'a> {
-    /// The user of that name, if there is one.
-    pub(super) user: Option<User>,
-    guess: Guess<'a>,
+/// A login, before anything is known of the user.
+pub(super) struct LoginAttempt<'a> {
+    realm: &'a Realm,
+    username: String,
+    client: Client,
     mark: AddressMark,
     remembered_at: Option<UnixTime>,
+    now: RealmNow,
 }
 
 /// Wrong passwords that count for a user's name.
@@ -39,28 +51,22 @@ pub struct FailedGuesses {
     pub count: Count,
 }
 
-impl Login<'_> {
-    /// Whether that user has logged in from there before.
-    pub(super) fn is_remembered(&self) -> bool {
-        self.guess.is_remembered
-    }
-}
-
 impl Realm {
-    /// Reads all that a login needs, in one statement, which costs the same for a name that nobody has.
-    pub(super) fn find_login<'a>(
+    /// Finds out whether the address is remembered for this name. Reads nothing of the user.
+    pub(super) fn login_attempt(
         &self,
-        username: &'a str,
+        username: String,
         client: Client,
         now: RealmNow,
-    ) -> Result<Login<'a>, StoreError> {
-        let mark = self.throttle().map(|throttle| throttle.mark(client, username)).unwrap_or_default();
-        let LoginSubject { user, remembered_at, throttle_epoch } =
-            self.store.find_login_subject(username, &mark, Reads::PerCall)?;
-        self.take_up_counters(throttle_epoch, now);
-        let is_remembered = remembered_at.is_some_and(|at| now.unix.duration_since(at) < REMEMBERED);
-        let guess = Guess { client, username, is_remembered };
-        Ok(Login { user, guess, mark, remembered_at })
+    ) -> Result<LoginAttempt<'_>, StoreError> {
+        let (mut mark, mut remembered_at) = (AddressMark::default(), None);
+        if let Some(throttle) = self.throttle() {
+            mark = throttle.mark(client, &username);
+            let RememberedAddress { seen_at, throttle_epoch } = self.store.find_remembered_address(&mark)?;
+            self.take_up_counters(throttle_epoch, now);
+            remembered_at = seen_at;
+        }
+        Ok(LoginAttempt { realm: self, username, client, mark, remembered_at, now })
     }
 
     /// An operator cleared the counters: in the store, by another process.
@@ -73,21 +79,15 @@ impl Realm {
         }
     }
 
-    /// Who is asked before this login's password is checked.
-    pub(super) fn gate<'a>(&'a self, login: &Login<'a>, now: RealmNow) -> LoginGate<'a> {
-        LoginGate { throttle: self.throttle(), guess: login.guess, now: now.monotonic }
-    }
-
-    /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not keep anybody
-    /// out.
-    pub(super) fn remember_address(&self, login: &Login<'_>, now: RealmNow) {
-        let is_noted = login.remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
-        let Some(User { id, .. }) = login.user else { return };
+    /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not reject anyone.
+    pub(super) fn remember_address(&self, attempt: &LoginAttempt<'_>, id: UserId) {
+        let LoginAttempt { mark, remembered_at, now, .. } = attempt;
+        let is_noted = remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
         if self.throttle().is_none() || is_noted {
             return;
         }
         let forget_before = remembered_since(now.unix);
-        let noted = self.store.remember_address(id, &login.mark, now.unix, ADDRESSES, forget_before);
+        let noted = self.store.remember_address(id, mark, now.unix, ADDRESSES, forget_before);
         if let Err(error) = noted {
             (self.observer)(Notice::AddressNotRemembered(id, &error));
         }
@@ -166,28 +166,65 @@ fn remembered_since(now: UnixTime) -> UnixTime {
     UnixTime::EPOCH.saturating_add(now.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED))
 }
 
-/// What stands before a check of a password; an open gate where the throttle is off.
-pub(super) struct LoginGate<'a> {
-    throttle: Option<&'a Throttle>,
-    guess: Guess<'a>,
-    now: Instant,
+impl LoginAttempt<'_> {
+    /// The name, normalized.
+    pub(super) fn username(&self) -> &str {
+        &self.username
+    }
+
+    /// Who asks.
+    pub(super) fn client(&self) -> Client {
+        self.client
+    }
+
+    /// Whether the user has logged in from there before.
+    pub(super) fn is_remembered(&self) -> bool {
+        self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < REMEMBERED)
+    }
+
+    fn guess(&self) -> Guess<'_> {
+        Guess { client: self.client, username: &self.username, is_remembered: self.is_remembered() }
+    }
 }
 
-impl<'a> Gate for LoginGate<'a> {
-    type Refused = AuthenticateError;
+impl<'a> Attempt for LoginAttempt<'a> {
+    type Error = AuthenticateError;
+    /// `None` where the limiter is off.
     type Charge = Option<Charged<'a>>;
+    type Row = Option<User>;
 
     fn peek(&self) -> Result<(), AuthenticateError> {
-        Ok(self.throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess, self.now))?)
+        let throttle = self.realm.throttle();
+        Ok(throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess(), self.now.monotonic))?)
     }
 
-    fn reserve(&self) -> Result<Self::Charge, AuthenticateError> {
-        Ok(self.throttle.map(|throttle| throttle.charge(&self.guess, self.now)).transpose()?)
+    fn charge(&self) -> Result<Self::Charge, AuthenticateError> {
+        let throttle = self.realm.throttle();
+        Ok(throttle.map(|throttle| throttle.charge(&self.guess(), self.now.monotonic)).transpose()?)
     }
 
-    fn give_back(&self, charge: Self::Charge) {
+    fn refund(&self, charge: Self::Charge) {
         if let Some(charged) = charge {
             charged.give_back();
         }
+    }
+
+    fn read_row(&self) -> Result<Option<User>, AuthenticateError> {
+        Ok(self.realm.store.find_user_by_name(&self.username)?)
+    }
+
+    fn stored_hash<'b>(&self, row: &'b Option<User>) -> Option<Stored<'b>> {
+        let user = row.as_ref().filter(|user| !user.disabled)?;
+        Some(Stored { text: &user.password_hash, generation: user.generation })
+    }
+
+    fn on_unusable_hash(&self, row: &Option<User>, error: &HashError) {
+        if let Some(user) = row {
+            (self.realm.observer)(Notice::HashUnusable(user.id, error));
+        }
+    }
+
+    fn decoy_hash(&self) -> Option<String> {
+        self.realm.decoy_hash(&self.username)
     }
 }

@@ -8,8 +8,8 @@
 //! | `notice.rs` | what an operator is told |
 //! | `undeclared_proxy.rs` | who spoke for others without being trusted to |
 //! | `durable_throttle.rs` | the throttle's counters, over a restart and between processes |
-//! | `guessing.rs` | what the throttle is asked, and which addresses are remembered |
-//! | `stand_in.rs` | whose hash is verified where nobody is to get in |
+//! | `guessing.rs` | what the limiter is asked, and which addresses are remembered |
+//! | `decoy.rs` | decoy hashes against user enumeration |
 //! | `keys.rs` | which keys sign and verify |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
 //! | `tokens.rs` | issue and revoke |
@@ -28,7 +28,7 @@ mod notice;
 mod undeclared_proxy;
 mod durable_throttle;
 mod guessing;
-mod stand_in;
+mod decoy;
 mod keys;
 mod authenticate;
 mod tokens;
@@ -55,8 +55,8 @@ use crate::store::{Reader, Reads, Store, StoreError};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use decoy::Decoys;
 use durable_throttle::DurableThrottle;
-use stand_in::StandIns;
 use time::{RealmNow, RealmTime};
 use undeclared_proxy::UndeclaredProxy;
 
@@ -67,7 +67,7 @@ pub struct Realm {
     hasher: Hasher,
     policy: Policy,
     time: RealmTime,
-    stand_ins: StandIns,
+    decoys: Decoys,
     /// `None` where the throttle is off.
     durable_throttle: Option<DurableThrottle>,
     /// What was to be told before there was an observer.
@@ -107,7 +107,7 @@ impl Realm {
             hasher,
             policy,
             time,
-            stand_ins: StandIns::default(),
+            decoys: Decoys::default(),
             durable_throttle,
             untold,
             observer: Box::new(|_| ()),

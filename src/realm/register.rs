@@ -76,11 +76,13 @@ impl Realm {
         client: Client,
         at: UnixTime,
     ) -> Result<Registered, RegisterError> {
-        // A look before the work, so that a taken name costs no hash; the database decides all the same.
+        // First, so that it doesn't depend on the name whether the queue is full.
+        let reservation = self.hasher.reserve(client)?;
+        // So that a taken name costs no hash. The database decides all the same.
         if self.store.is_username_taken(&username)? {
             return Err(RegisterError::Taken);
         }
-        let hash = self.hasher.hash(password, client)?;
+        let hash = self.hasher.hash_reserved(reservation, password, client)?;
         let id = self.store.insert_user(&username, &hash, at)?;
         Ok(Registered { id, username })
     }

@@ -1,5 +1,7 @@
 //! The realm: its rules, and what holds of them when much happens at once.
 
+mod enumeration;
+mod fairness;
 mod hashes;
 mod keys;
 mod meanwhile;

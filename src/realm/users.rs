@@ -1,7 +1,7 @@
 //! Users change their passwords, and go; and what an operator may do to them.
 
 use super::Realm;
-use super::authenticate::{AuthenticateError, Principal, Why, refusal};
+use super::authenticate::{AuthenticateError, Principal, Proved, Why, refusal};
 use super::new_password::{PasswordError, check_differs};
 use super::time::RealmNow;
 use crate::client::Client;
@@ -35,8 +35,10 @@ impl Realm {
         if let Credentials::Password { username, .. } = shown {
             check_differs(username, new)?;
         }
-        let user = self.prove_own_password(id, shown, client, now)?;
-        let hash = self.hasher.hash(new, client)?;
+        let Proved { user, attempt, reservation, .. } = self.prove_own_password(id, shown, client, now)?;
+        // In the slot of the first hash, so no other request comes between, and released before anything is written.
+        let hash = self.hasher.hash_for_proved_user(reservation, new, &user.username, client)?;
+        self.remember_address(&attempt, user.id);
         let changed = self.store.change_password(&user, &hash)?; // and adds one to the generation: tokens die
         still_proved(&user, changed)
     }
@@ -53,25 +55,29 @@ impl Realm {
         now: Now,
     ) -> Result<(), UserChangeError> {
         let now = self.time.advance(now);
-        let user = self.prove_own_password(id, shown, client, now)?;
+        let Proved { user, reservation, .. } = self.prove_own_password(id, shown, client, now)?;
+        drop(reservation);
         let deleted = self.store.delete_proved_user(&user)?;
         still_proved(&user, deleted)
     }
 
-    /// The row of the user whose password was shown; a token doesn't do here, so that a stolen one can't take
-    /// an account over.
+    /// The user whose password was shown. A token doesn't do here, so that an account can't be taken over with a stolen
+    /// one.
     fn prove_own_password(
         &self,
         id: UserId,
         shown: &Credentials,
         client: Client,
         now: RealmNow,
-    ) -> Result<User, UserChangeError> {
+    ) -> Result<Proved<'_>, UserChangeError> {
         let Credentials::Password { username, password } = shown else {
             return Err(refusal(None, Why::PasswordRequired).into());
         };
-        let user = self.authenticate_password(username, password, client, now)?;
-        if user.id == id { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
+        let proved = self.verify_password(username, password, client, now)?;
+        if proved.user.id == id {
+            return Ok(proved);
+        }
+        Err(UserChangeError::Forbidden(self.conclude_login(proved, password).id))
     }
 
     /// The user of this id.

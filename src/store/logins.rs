@@ -1,23 +1,20 @@
-//! Logins: what decides about one, read at once, and from where each user logged in lately.
+//! Logins: from where each user logged in lately.
 //!
-//! An address is known by its mark, which whoever asks makes from it under [`Store::throttle_key`]: the store
-//! can tell whether an address is remembered, and nobody can read there where a user lives.
+//! An address is known by its mark, a keyed hash of the user's name and the address under [`Store::throttle_key`]: the
+//! store can tell whether an address is remembered, and the file doesn't say where a user lives.
 
 use super::columns::{optional_moment, seconds, unsigned};
-use super::users::{select_user, user};
-use super::{Reads, Store, StoreError, User};
+use super::{Store, StoreError};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
 use crate::user_id::UserId;
 use rusqlite::{Row, params};
 
-/// All that decides about a login, read in one statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoginSubject {
-    /// The user of exactly this name, if there is one.
-    pub user: Option<User>,
-    /// When that user was last remembered at this address, if ever.
-    pub remembered_at: Option<UnixTime>,
+/// All that the limiter needs of the store for a login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RememberedAddress {
+    /// When the user of that name was last remembered at that address, if ever.
+    pub seen_at: Option<UnixTime>,
     /// As [`Store::throttle_epoch`].
     pub throttle_epoch: u64,
 }
@@ -31,28 +28,22 @@ pub struct LoginNotes {
     pub newest: Option<UnixTime>,
 }
 
-/// As long for a name that nobody has as for any other, up to some steps down a tree: there is always one row, and
-/// the look for the address takes place in both cases (no user has the id 0).
-pub(super) const FIND_LOGIN_SUBJECT: &str = select_user!(
-    ", seen_at, throttle_epoch FROM realm LEFT JOIN users ON username = ?1 \
-     LEFT JOIN remembered_addresses ON user_id = ifnull(id, 0) AND address = ?2"
-);
+/// It reads nothing of the user, and always gives one row. An address that isn't remembered takes the same steps for every
+/// name: known, unknown or disabled.
+pub(super) const FIND_REMEMBERED_ADDRESS: &str =
+    "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), throttle_epoch FROM realm";
 
 impl Store {
-    /// All that decides about a login as this user from this address: the one read before a password is hashed.
+    /// Whether an address is remembered: the one read before the limiter decides.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_login_subject(
-        &self,
-        username: &str,
-        address: &AddressMark,
-        reads: Reads<'_>,
-    ) -> Result<LoginSubject, StoreError> {
-        self.read(reads, |connection| {
-            connection
-                .prepare_cached(FIND_LOGIN_SUBJECT)?
-                .query_row(params![username, address], login_subject)
+    pub fn find_remembered_address(&self, address: &AddressMark) -> Result<RememberedAddress, StoreError> {
+        let found = |row: &Row<'_>| {
+            Ok(RememberedAddress { seen_at: optional_moment(row, 0)?, throttle_epoch: unsigned(row, 1)? })
+        };
+        self.database.read(|connection| {
+            connection.prepare_cached(FIND_REMEMBERED_ADDRESS)?.query_row([address], found)
         })
     }
 
@@ -98,13 +89,4 @@ impl Store {
             Ok(())
         })
     }
-}
-
-fn login_subject(row: &Row<'_>) -> rusqlite::Result<LoginSubject> {
-    let is_user = row.get::<_, Option<i64>>(0)?.is_some();
-    Ok(LoginSubject {
-        user: is_user.then(|| user(row)).transpose()?,
-        remembered_at: optional_moment(row, 6)?,
-        throttle_epoch: unsigned(row, 7)?,
-    })
 }

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `schema.sql` (top level) | the newest schema, whole |
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
-//! | `step-2.sql`, `step-3.sql` | the steps to version 2, and to 3 |
+//! | `step-2.sql`, `step-3.sql`, `step-5.sql` | the steps to version 2, to 3, and to 5 |
 //! | `normalize_names.rs` | the step to version 4, and the names that collide since |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
 //! | `session.rs` | read sessions: one read transaction for a batch of requests |
@@ -20,7 +20,7 @@
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
 //! | `users.rs` | the operations on users |
 //! | `import.rs` | many users at once; the users of the Flask original's database |
-//! | `logins.rs` | what decides about a login, and from where a user logged in lately |
+//! | `logins.rs` | from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody |
 //! | `signing_keys.rs` | what is known of signing keys |
@@ -51,7 +51,7 @@ mod users;
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use check_up::{Ahead, CheckUp, check_up};
 pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
-pub use logins::{LoginNotes, LoginSubject};
+pub use logins::{LoginNotes, RememberedAddress};
 pub use realm::{MAX_UNSAVED, SAVE_EVERY};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
@@ -150,4 +150,4 @@ impl From<WouldBlock> for StoreError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

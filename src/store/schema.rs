@@ -15,7 +15,7 @@ use std::path::Path;
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
@@ -24,6 +24,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(include_str!("step-2.sql")),
     |connection| connection.execute_batch(include_str!("step-3.sql")),
     normalize_names,
+    |connection| connection.execute_batch(include_str!("step-5.sql")),
 ];
 
 /// What every SQLite database begins with.

@@ -197,6 +197,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     // A plan is the same whatever is looked for. Otherwise SQLite, built as it is here, plans each statement anew
     // whenever a value is bound to it, and that costs more than the statement itself.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    #[cfg(test)]
+    let connection = super::tests::trace::recorded(connection)?;
     Ok(connection)
 }
 

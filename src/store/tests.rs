@@ -10,6 +10,7 @@ mod restoring;
 mod sessions;
 mod threads;
 mod throttle;
+pub(crate) mod trace;
 mod versions;
 
 use super::*;

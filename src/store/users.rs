@@ -83,7 +83,6 @@ macro_rules! select_user {
         concat!("SELECT id, username, password_hash, generation, disabled, created_at", $rest)
     };
 }
-pub(super) use select_user;
 
 impl Store {
     /// Inserts a new user of generation 1; when this returns, the user is on the disk.

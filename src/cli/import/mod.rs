@@ -157,7 +157,7 @@ impl<W: io::Write> Taker<'_, W> {
             return Err(Refused::Row("there is no user name, expected a text".into()));
         };
         let name = Username::parse(name).map_err(|error| Refused::Row(error.to_string()))?;
-        let admitted = self.hasher.admit(&row.password_hash, row.generation);
+        let admitted = self.hasher.admit(&row.password_hash);
         admitted.map_err(|error| Refused::Row(error.to_string()))?;
         let Row { password_hash, id, generation, disabled, .. } = row;
         self.into

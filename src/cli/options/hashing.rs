@@ -28,7 +28,8 @@ pub(in crate::cli) const HASH_QUEUE: Opt = Opt {
     default: Some("64"),
     help: "Length of the hash pool's queue, up to 1024. At most 2 requests of one address wait (any number \
            from this machine). Users at addresses from which they logged in before have a queue of the same \
-           length. More are answered 503. With --loop tiny-http at most 2 requests hash or wait.",
+           length, where at most 2 requests of one user wait. More are answered 503. With --loop tiny-http at \
+           most 2 requests hash or wait.",
 };
 pub(in crate::cli) const PASSWORD_CACHE: Opt = Opt {
     name: "password-cache",

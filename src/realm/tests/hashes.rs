@@ -213,14 +213,14 @@ fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
     };
     set(ours, "id % 4 > 0");
     set(other, "id % 4 = 0");
-    let drawn = |number: u32| test.realm.stand_in(&format!("nobody {number}")).unwrap();
+    let drawn = |number: u32| test.realm.decoy_hash(&format!("nobody {number}")).unwrap();
     let first: Vec<String> = (0..400).map(drawn).collect();
     let others = first.iter().filter(|hash| *hash == other).count();
     assert!((50..=150).contains(&others), "{others} of 400 are like the quarter of the users that is");
     assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "a name costs the same each time");
 
     let again = TestRealm::in_directory(test.directory.clone(), OLD_COST, test.realm.policy.clone());
-    let drawn = |number: u32| again.realm.stand_in(&format!("nobody {number}")).unwrap();
+    let drawn = |number: u32| again.realm.decoy_hash(&format!("nobody {number}")).unwrap();
     assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "after a restart too");
     again.add_user("user 9", "python");
     let moved = (0..400).map(drawn).zip(&first).filter(|(now, then)| now != *then).count();
@@ -232,6 +232,6 @@ fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
     let nobody = Refusal { user: None, why: Why::UnknownUser };
     assert_eq!(one.log_in("nobody", "python"), Err(nobody));
     let empty = TestRealm::new();
-    assert_eq!(empty.realm.stand_in("nobody"), None);
+    assert_eq!(empty.realm.decoy_hash("nobody"), None);
     assert_eq!(empty.hashes_for(|| empty.log_in("nobody", "python")), (Err(nobody), 1));
 }

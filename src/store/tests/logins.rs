@@ -1,16 +1,16 @@
-//! What decides about a login, and the addresses that are remembered of each user.
+//! Which addresses are remembered of each user.
 
 use super::*;
 use crate::client::AddressMark;
-use crate::store::logins::FIND_LOGIN_SUBJECT;
-use rusqlite::params;
+use crate::store::logins::FIND_REMEMBERED_ADDRESS;
+use rusqlite::{StatementStatus, params};
 
 const HOME: AddressMark = *b"at home.";
 const WORK: AddressMark = *b"at work.";
 
-/// What decides about a login as this user from this address.
-fn subject(test: &TestStore, username: &str, address: AddressMark) -> LoginSubject {
-    test.store.find_login_subject(username, &address, Reads::PerCall).unwrap()
+/// When this address was seen last.
+fn seen_at(test: &TestStore, address: AddressMark) -> Option<UnixTime> {
+    test.store.find_remembered_address(&address).unwrap().seen_at
 }
 
 /// Remembers up to eight addresses, for as long as time goes back.
@@ -28,43 +28,52 @@ fn remembered(test: &TestStore) -> Vec<(i64, AddressMark, i64)> {
 }
 
 #[test]
-fn a_login_is_decided_by_one_row_whether_there_is_such_a_user_or_not() {
+fn an_address_is_found_without_the_user_and_with_the_epoch_of_the_counters() {
     let test = TestStore::new();
-    let nobody = LoginSubject { user: None, remembered_at: None, throttle_epoch: 0 };
-    assert_eq!(subject(&test, "Ok", HOME), nobody);
-
-    let (id, other) = (test.insert("Ok"), test.insert("other"));
-    let known = LoginSubject { user: Some(test.user(id)), ..nobody.clone() };
-    assert_eq!(subject(&test, "Ok", HOME), known);
-    for unknown in ["ok", "OK", "Ok ", "Оk", "", "Ok\0", "O_", "%", "' OR 1=1 --"] {
-        assert_eq!(subject(&test, unknown, HOME), nobody, "{unknown:?}");
-    }
-
+    let nothing = RememberedAddress { seen_at: None, throttle_epoch: 0 };
+    assert_eq!(test.store.find_remembered_address(&HOME).unwrap(), nothing);
+    let id = test.insert("Ok");
     remember(&test, id, HOME, 2_000);
     test.store.replace_throttle(b"counters", at(1)).unwrap();
-    let known = LoginSubject { throttle_epoch: 1, ..known };
-    let at_home = LoginSubject { remembered_at: Some(at(2_000)), ..known.clone() };
-    assert_eq!(subject(&test, "Ok", HOME), at_home);
-    assert_eq!(subject(&test, "Ok", WORK), known);
-    assert_eq!(subject(&test, "nobody", HOME), LoginSubject { throttle_epoch: 1, ..nobody });
-    // What is remembered of one user is nothing to another, nor to nobody.
-    assert_eq!(subject(&test, "other", HOME), LoginSubject { user: Some(test.user(other)), ..known });
+    let at_home = RememberedAddress { seen_at: Some(at(2_000)), throttle_epoch: 1 };
+    assert_eq!(test.store.find_remembered_address(&HOME).unwrap(), at_home);
+    let elsewhere = RememberedAddress { seen_at: None, ..at_home };
+    assert_eq!(test.store.find_remembered_address(&WORK).unwrap(), elsewhere);
 }
 
 #[test]
-fn a_logins_subject_is_found_by_indexes() {
+fn an_address_is_found_by_an_index() {
     let test = TestStore::new();
     let connection = raw(&test.path());
-    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {FIND_LOGIN_SUBJECT}")).unwrap();
-    let steps = statement.query_map(params!["ok", HOME], |row| row.get::<_, String>("detail")).unwrap();
+    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {FIND_REMEMBERED_ADDRESS}")).unwrap();
+    let steps = statement.query_map([HOME], |row| row.get::<_, String>("detail")).unwrap();
     assert_eq!(
         steps.map(|step| step.unwrap()).collect::<Vec<_>>(),
         [
             "SCAN realm", // of one row
-            "SEARCH users USING INDEX sqlite_autoindex_users_1 (username=?) LEFT-JOIN",
-            "SEARCH remembered_addresses USING PRIMARY KEY (user_id=? AND address=?) LEFT-JOIN",
+            "SCALAR SUBQUERY 1",
+            "SEARCH remembered_addresses USING COVERING INDEX remembered_addresses_by_address (address=?)",
         ]
     );
+}
+
+/// Counts the steps of SQLite's virtual machine, which are the same each time.
+#[test]
+fn an_address_that_is_not_remembered_takes_the_same_work_for_every_name() {
+    let test = TestStore::new();
+    for number in 0..500 {
+        let id = test.insert(&format!("user {number}"));
+        remember(&test, id, u64::to_be_bytes(number << 32), 1);
+    }
+    let connection = raw(&test.path());
+    let mut statement = connection.prepare(FIND_REMEMBERED_ADDRESS).unwrap();
+    let mut steps = |address: AddressMark| {
+        statement.reset_status(StatementStatus::VmStep);
+        statement.query_row([address], |_| Ok(())).unwrap();
+        statement.get_status(StatementStatus::VmStep)
+    };
+    let first = steps(u64::to_be_bytes(7));
+    assert!((0..2_000).all(|number| steps(u64::to_be_bytes((number << 31) + 7)) == first));
 }
 
 #[test]
@@ -73,11 +82,11 @@ fn an_address_is_remembered_when_it_was_seen_last() {
     let id = test.insert("ok");
     for (seen, then) in [(2_000, 2_000), (3_000, 3_000), (1_000, 3_000), (3_000, 3_000)] {
         remember(&test, id, HOME, seen);
-        assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(then)));
+        assert_eq!(seen_at(&test, HOME), Some(at(then)));
         assert_eq!(remembered(&test).len(), 1);
     }
     let test = test.reopen();
-    assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(3_000)));
+    assert_eq!(seen_at(&test, HOME), Some(at(3_000)));
 }
 
 #[test]
@@ -111,7 +120,7 @@ fn of_addresses_seen_in_the_same_second_the_one_shown_now_is_kept() {
     for (address, other) in [(HOME, WORK), (WORK, HOME), (HOME, WORK)] {
         test.store.remember_address(id, &address, at(10), 1, UnixTime::EPOCH).unwrap();
         assert_eq!(remembered(&test), [(id.number(), address, 10)]);
-        assert_eq!(subject(&test, "ok", other).remembered_at, None);
+        assert_eq!(seen_at(&test, other), None);
     }
 }
 
@@ -122,7 +131,7 @@ fn an_address_not_seen_for_long_is_forgotten() {
     remember(&test, other, HOME, 1);
     remember(&test, id, HOME, 100);
     test.store.remember_address(id, &WORK, at(200), 8, at(100)).unwrap();
-    assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(100)));
+    assert_eq!(seen_at(&test, HOME), Some(at(100)));
     test.store.remember_address(id, &WORK, at(200), 8, at(101)).unwrap();
     assert_eq!(remembered(&test), [(id.number(), WORK, 200), (other.number(), HOME, 1)]);
 }
@@ -141,29 +150,27 @@ fn what_is_remembered_goes_with_the_user_and_is_not_the_next_ones() {
     assert_eq!(remembered(&test), [(other.number(), HOME, 10)]);
 
     let next = test.user(test.insert("ok"));
-    let nothing = LoginSubject { user: Some(next.clone()), remembered_at: None, throttle_epoch: 0 };
-    assert_eq!(subject(&test, "ok", HOME), nothing);
-    remember(&test, next.id, HOME, 30);
+    remember(&test, next.id, WORK, 30);
+    assert_eq!(remembered(&test), [(other.number(), HOME, 10), (next.id.number(), WORK, 30)]);
     assert!(test.store.delete_proved_user(&next).unwrap());
     assert_eq!(remembered(&test), [(other.number(), HOME, 10)]);
 }
 
 #[test]
-fn a_login_that_reads_what_can_not_be_is_an_error_and_nobody() {
+fn an_address_with_a_damaged_row_is_an_error() {
     let test = TestStore::new();
     let id = test.insert("ok");
     remember(&test, id, HOME, 10);
     let connection = raw(&test.path());
     for (table, column, value) in [
-        ("users", "created_at", -1),
         ("remembered_addresses", "seen_at", -1),
         ("remembered_addresses", "seen_at", 1_i64 << 53),
         ("realm", "throttle_epoch", -1),
     ] {
         connection.execute(&format!("UPDATE {table} SET {column} = ?1"), params![value]).unwrap();
-        let error = test.store.find_login_subject("ok", &HOME, Reads::PerCall).unwrap_err();
+        let error = test.store.find_remembered_address(&HOME).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt(_)), "{column} {value}: {error:?}");
         connection.execute(&format!("UPDATE {table} SET {column} = 10"), []).unwrap();
-        assert_eq!(subject(&test, "ok", HOME).remembered_at, Some(at(10)));
+        assert_eq!(seen_at(&test, HOME), Some(at(10)));
     }
 }

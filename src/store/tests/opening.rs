@@ -75,7 +75,7 @@ fn a_missing_file_is_missing_and_is_not_made() {
 fn a_newer_database_is_refused() {
     for directory in [closed_database(), closed_database_without_wal()] {
         raw(&database_in(&directory)).pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
-        let message = "the database has schema version 5, made by a newer gatekey; this one knows up to 4. Use the newer one";
+        let message = "the database has schema version 6, made by a newer gatekey; this one knows up to 5. Use the newer one";
         assert_refused(&directory, message);
     }
 }

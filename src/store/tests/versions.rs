@@ -107,9 +107,8 @@ fn assert_migrated(directory: TempDir) {
     assert_eq!(test.store.throttle_key(&[1; 32]).unwrap(), [1; 32]);
     assert!(test.store.save_throttle(b"counters", at(3_000), 0).unwrap());
     test.store.remember_address(users[1].id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
-    let subject = test.store.find_login_subject("b", b"at home.", Reads::PerCall).unwrap();
-    let [_, user] = users;
-    assert_eq!(subject, LoginSubject { user: Some(user), remembered_at: Some(at(10)), throttle_epoch: 0 });
+    let address = test.store.find_remembered_address(b"at home.").unwrap();
+    assert_eq!(address, RememberedAddress { seen_at: Some(at(10)), throttle_epoch: 0 });
     assert_eq!(test.insert("d"), UserId::new(4).unwrap(), "3 was given once");
 }
 

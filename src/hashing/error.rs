@@ -1,0 +1,62 @@
+//! Why nothing could be hashed or verified.
+
+use crate::password::{Cost, StoredHashError};
+use crate::random::RandomError;
+use core::fmt;
+
+/// Why nothing could be hashed or verified.
+#[derive(Debug)]
+pub enum HashError {
+    /// The stored string is no hash that we verify.
+    Stored(StoredHashError),
+    /// One hash of this cost takes more memory than is allowed.
+    TooMuchMemory {
+        /// The cost asked for.
+        cost: Cost,
+        /// The limit, in bytes.
+        max_bytes: u64,
+    },
+    /// All slots are taken, and so are the places in the queue, or this client's share of them.
+    Busy,
+    /// There were no random bytes for a salt.
+    Random(RandomError),
+}
+
+impl From<StoredHashError> for HashError {
+    fn from(error: StoredHashError) -> Self {
+        Self::Stored(error)
+    }
+}
+
+impl From<RandomError> for HashError {
+    fn from(error: RandomError) -> Self {
+        Self::Random(error)
+    }
+}
+
+impl fmt::Display for HashError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stored(error) => error.fmt(f),
+            Self::TooMuchMemory { cost, max_bytes } => {
+                write!(
+                    f,
+                    "a hash of {cost} takes {} bytes, more than the {max_bytes} allowed",
+                    cost.memory_bytes()
+                )
+            }
+            Self::Busy => f.write_str("too many passwords are being checked at once"),
+            Self::Random(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for HashError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Stored(error) => error.source(),
+            Self::TooMuchMemory { .. } | Self::Busy => None,
+            Self::Random(error) => error.source(),
+        }
+    }
+}
