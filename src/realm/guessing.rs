@@ -83,8 +83,9 @@ impl Realm {
     pub(super) fn remember_address(&self, attempt: &LoginAttempt<'_>, id: UserId) {
         let LoginAttempt { mark, remembered_at, now, .. } = attempt;
         let is_noted = remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
-        if self.throttle().is_none() || is_noted {
-            return;
+        let Some(throttle) = self.throttle().filter(|_| !is_noted) else { return };
+        if !attempt.is_remembered() {
+            throttle.promote(attempt.client, &attempt.username, now.monotonic);
         }
         let forget_before = remembered_since(now.unix);
         let noted = self.store.remember_address(id, mark, now.unix, ADDRESSES, forget_before);

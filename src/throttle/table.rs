@@ -33,6 +33,8 @@ pub(super) struct Key {
     places: Places,
     /// How many times the allowance this key has.
     times: u64,
+    /// Whether a full bucket rejects; otherwise it is only charged.
+    is_limit: bool,
 }
 
 impl Key {
@@ -41,7 +43,12 @@ impl Key {
         let mut words =
             hash.chunks_exact(4).map(|word| word.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
         let places = core::array::from_fn(|row| row * WIDTH + words.next().unwrap_or(0) % WIDTH);
-        Self { kind, places, times }
+        Self { kind, places, times, is_limit: true }
+    }
+
+    /// The same, for a bucket that is charged and never rejects.
+    pub(super) fn without_limit(self) -> Self {
+        Self { is_limit: false, ..self }
     }
 }
 
@@ -70,7 +77,11 @@ impl Table {
     }
 
     /// Whether one more guess fits; else how long it takes until it does.
-    pub(super) fn admits(&self, Key { places, times, .. }: Key, now: Millis) -> Result<(), Millis> {
+    pub(super) fn admits(&self, key: Key, now: Millis) -> Result<(), Millis> {
+        let Key { places, times, is_limit, .. } = key;
+        if !is_limit {
+            return Ok(());
+        }
         let needed = self.level(places, now).saturating_add(self.cost(times));
         if needed <= self.capacity { Ok(()) } else { Err(needed - self.capacity) }
     }
@@ -93,6 +104,18 @@ impl Table {
     pub(super) fn read(&self, Key { places, times, .. }: Key, now: Millis) -> (u64, u64, Millis) {
         let (level, cost) = (self.level(places, now), self.cost(times));
         (level.div_ceil(cost), self.capacity / cost, level)
+    }
+
+    /// What a bucket holds, what is being checked included.
+    pub(super) fn held(&self, key: Key, now: Millis) -> Millis {
+        self.level(key.places, now)
+    }
+
+    /// Puts so much into a bucket, unless more is in it.
+    pub(super) fn raise(&mut self, key: Key, level: Millis, now: Millis) {
+        if level > 0 {
+            key.places.into_iter().for_each(|place| self.fill(place, level, now));
+        }
     }
 
     /// A guess is being checked.
@@ -162,7 +185,12 @@ mod tests {
     use core::time::Duration;
 
     const SECOND: Millis = 1_000;
-    const A: Key = Key { kind: Kind::User, places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 1], times: 1 };
+    const A: Key = Key {
+        kind: Kind::User,
+        places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 1],
+        times: 1,
+        is_limit: true,
+    };
 
     /// Three at once, then one every ten seconds.
     fn table() -> Table {

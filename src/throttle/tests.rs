@@ -306,6 +306,70 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
     }
 }
 
+/// One user at one address, where the user logs in now and then and a guesser guesses: what the store says of the
+/// address changes, may be late, and is forgotten, and checks are in flight meanwhile.
+#[test]
+fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed() {
+    let Allowance { burst, every } = rules().guesses_per_user_and_address;
+    let alice = stranger("192.0.2.1", "alice");
+    for seed in 0..32 {
+        let mut random = Random(seed);
+        let start = clock::monotonic();
+        let (mut now, throttle) = (start, Throttle::new(&rules(), SigningKey::new(&KEY).unwrap(), start));
+        let (mut exact, mut in_flight) = (Bucket::default(), Vec::new());
+        let (mut promoted, mut is_remembered) = (None::<Instant>, false);
+        let (mut guesses, mut promotions) = (0, 0);
+        for step in 0..3_000 {
+            let is_fresh = promoted.is_some_and(|at| now - at < Duration::from_secs(60));
+            // A check that asked the store before the login.
+            let is_late = is_fresh && random.below(2) == 0;
+            let guess = Guess { is_remembered: is_remembered && !is_late, ..alice };
+            match random.below(10) {
+                0 => {
+                    if let Ok(charged) = throttle.charge(&guess, now) {
+                        charged.give_back();
+                        if !guess.is_remembered {
+                            throttle.promote(alice.client, alice.username, now);
+                            (promoted, is_remembered, promotions) = (Some(now), true, promotions + 1);
+                        }
+                    }
+                }
+                1 if !is_fresh => is_remembered = false,
+                2 => in_flight.clear(), // all were wrong
+                3 => now += Duration::from_millis(random.next() % 240_000),
+                _ => {
+                    if let Ok(wrong) = throttle.charge(&guess, now) {
+                        in_flight.push(wrong);
+                        guesses += 1;
+                        let level =
+                            exact.pour(String::new(), every.as_secs_f64(), (now - start).as_secs_f64());
+                        assert!(level <= f64::from(burst) + 0.01, "seed {seed}, step {step}: {level}");
+                    }
+                }
+            }
+        }
+        assert!(guesses > 50 && promotions > 5, "seed {seed}: {guesses} guesses, {promotions} promotions");
+    }
+}
+
+#[test]
+fn guesses_before_the_users_first_login_at_an_address_count_after_it() {
+    let now = clock::monotonic();
+    let throttle = throttle(now);
+    let alice = stranger("192.0.2.1", "alice");
+    for _ in 0..3 {
+        drop(throttle.charge(&alice, now).unwrap());
+    }
+    throttle.charge(&alice, now).unwrap().give_back();
+    throttle.promote(alice.client, alice.username, now);
+    let at_home = Guess { is_remembered: true, ..alice };
+    assert_eq!(wrong_guesses(&throttle, at_home, now), 1);
+    assert_eq!(wrong_guesses(&throttle, alice, now), 0, "a check that asked the store before the login");
+    let later = now + Duration::from_secs(60);
+    assert_eq!(wrong_guesses(&throttle, alice, later), 0, "the address was forgotten again");
+    assert_eq!(wrong_guesses(&throttle, stranger("192.0.2.1", "bob"), now), 4, "others are not concerned");
+}
+
 #[test]
 fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
     for seed in 0..8 {

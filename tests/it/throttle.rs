@@ -124,6 +124,7 @@ fn an_address_is_remembered_for_90_days_and_eight_of_them() {
         assert_eq!(test.send(&log_in(&format!("192.0.2.{number}"), "ok", "python")).status, 200);
         test.advance(Duration::from_secs(1));
     }
+    test.advance(Duration::from_secs(60)); // for so long the limiter itself remembers a first login at an address
     let known = (1..=9).filter(|number| is_known(&format!("192.0.2.{number}"))).count();
     assert_eq!(known, 8);
     assert!(!is_known("192.0.2.1"), "the oldest made room");
@@ -144,6 +145,46 @@ fn a_password_just_proved_answers_no_guesses() {
     let hashes = realm.hashes();
     assert_eq!(send(&log_in(HOME, "ok", "python")).status, 429, "though it needs no hash");
     assert_eq!(realm.hashes(), hashes);
+}
+
+#[test]
+fn a_users_first_login_at_an_address_gives_a_guesser_there_no_new_allowance() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    let wrong = |number: u32| test.send(&log_in(HOME, "ok", &format!("guess {number}"))).status;
+    assert_eq!((0..9).map(wrong).collect::<Vec<_>>(), [401; 9]);
+    assert_eq!(test.send(&log_in(HOME, "ok", "python")).status, 200, "remembered from here on");
+    assert_eq!((9..12).map(wrong).collect::<Vec<_>>(), [401, 429, 429]);
+    test.advance(Duration::from_secs(600));
+    assert_eq!(test.send(&log_in(HOME, "ok", "python")).status, 200);
+    assert_eq!((12..14).map(wrong).collect::<Vec<_>>(), [401, 429]);
+}
+
+#[test]
+fn identical_wrong_passwords_at_once_count_each() {
+    let directory = tempfile::tempdir().unwrap();
+    let now = clock::now();
+    let realm = open(directory.path(), now);
+    for name in ["ok", "nobody"] {
+        if name == "ok" {
+            let body = r#"{"username":"ok","password":"python"}"#;
+            let registered =
+                gatekey::routes::dispatch(&realm, &json_request("POST", "/api/users", body), now);
+            assert_eq!(registered.status, 201);
+        }
+        let refused = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..40 {
+                scope.spawn(|| {
+                    let status =
+                        gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, name, "ruby"), now).status;
+                    assert!([401, 429].contains(&status), "{status}");
+                    refused.fetch_add(usize::from(status == 401), Ordering::Relaxed);
+                });
+            }
+        });
+        assert_eq!(refused.into_inner(), 10, "{name}");
+    }
 }
 
 #[test]
