@@ -1,8 +1,9 @@
 //! The data directory, opened for a command.
 
 use super::commands::Command;
+use super::private_copy::{self, PrivateCopy};
 use super::settings::Settings;
-use super::{Failure, log, options};
+use super::{Failure, files, log, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;
@@ -21,6 +22,36 @@ pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result
     } else {
         Ok(())
     }
+}
+
+/// The commands that read the database and need not write to it.
+const READING: [&[&str]; 7] = [
+    &["user", "list"],
+    &["user", "show"],
+    &["user", "export"],
+    &["token", "inspect"],
+    &["key", "list"],
+    &["throttle", "list"],
+    &["backup"],
+];
+
+/// A copy of the database for a command that only reads, where SQLite can't write beside the database: on a file system that is
+/// mounted read-only, or in another user's directory.
+pub(super) fn copy_to_read(
+    settings: &Settings<'_>,
+    command: &Command,
+) -> Result<Option<PrivateCopy>, Failure> {
+    if !READING.contains(&command.words) {
+        return Ok(None);
+    }
+    copy_if_needed(&settings.data_dir()?)
+}
+
+/// A copy of the database, where SQLite can't write beside it.
+pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, Failure> {
+    let database = data_dir.database();
+    let is_needed = database.is_file() && private_copy::is_needed(&database);
+    is_needed.then(|| PrivateCopy::of(&database, &files::NONE)).transpose()
 }
 
 /// Refuses a data directory, or a database, that others may write to: they could act as any user, or replace everything. Where

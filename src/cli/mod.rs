@@ -142,7 +142,8 @@ fn run_asked(
             match owner::find(&settings, command)? {
                 None => {
                     data::refuse_links(&settings, command)?;
-                    (command.run)(&settings, &operands)
+                    let copy = data::copy_to_read(&settings, command)?;
+                    (command.run)(&settings.on_copy(copy.as_ref()), &operands)
                 }
                 Some(owner) if command.words == backup::BACK_UP.words => {
                     backup::back_up_as(owner, &settings, &operands, &arguments)

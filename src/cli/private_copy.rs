@@ -56,6 +56,11 @@ impl PrivateCopy {
         self.directory.path().join(&self.name)
     }
 
+    /// The directory that it is in, alone.
+    pub(super) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Copies everything; false where the original changed meanwhile.
     fn fill(&self, database: &Path, files: &Files) -> Result<bool, Failure> {
         let parts: Vec<_> =

@@ -4,6 +4,7 @@ use super::Failure;
 use super::commands::Command;
 use super::files::{self, Files};
 use super::options::{self, Opt};
+use super::private_copy::PrivateCopy;
 use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
 use crate::password::Cost;
@@ -27,6 +28,8 @@ pub(super) struct Settings<'a> {
     given: Vec<(&'static Opt, String)>,
     environment: &'a dyn Fn(&str) -> Option<OsString>,
     files: &'a Files,
+    /// A copy of the database that is read instead of it.
+    copy: Option<&'a PrivateCopy>,
 }
 
 impl<'a> Settings<'a> {
@@ -35,12 +38,17 @@ impl<'a> Settings<'a> {
         given: Vec<(&'static Opt, String)>,
         environment: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        Self { command, given, environment, files: &files::NONE }
+        Self { command, given, environment, files: &files::NONE, copy: None }
     }
 
     /// The same, with files that root opened for it.
     pub(super) fn with_files(self, files: &'a Files) -> Self {
         Self { files, ..self }
+    }
+
+    /// The same, on a copy of the database.
+    pub(super) fn on_copy(self, copy: Option<&'a PrivateCopy>) -> Self {
+        Self { copy, ..self }
     }
 
     /// What the operator's files are opened by.
@@ -139,6 +147,10 @@ impl<'a> Settings<'a> {
         let directory = DataDir::new(self.required(&options::DATA, text)?);
         let directory = match self.read(&options::KEY_FILE, text)? {
             Some(file) => directory.with_key_file(file),
+            None => directory,
+        };
+        let directory = match self.copy {
+            Some(copy) => DataDir::new(copy.directory()).with_key_file(directory.key_file()),
             None => directory,
         };
         Ok(if self.flag(&options::NEW_DATABASE)? { directory.with_new_database() } else { directory })

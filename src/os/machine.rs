@@ -13,6 +13,8 @@ use std::path::Path;
 pub struct FileSystem {
     /// Its type as the kernel names it, such as `ext4` or `fuse.sshfs`; `None` where /proc doesn't say.
     pub name: Option<String>,
+    /// Whether its mount options say that locks hold on this machine alone, or not at all: NFS with `nolock`.
+    pub has_only_local_locks: bool,
     /// Bytes that are left for who is not root.
     pub free_bytes: u64,
     /// Whether nothing can be written there.
@@ -35,8 +37,10 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
         "c36400" => Some("Ceph"),
         _ => None,
     };
+    let (name, options) = mount_of(path).unzip();
     Ok(FileSystem {
-        name: name_of_file_system(path),
+        name,
+        has_only_local_locks: options.is_some_and(|options| has_only_local_locks(&options)),
         free_bytes: room.f_bavail.saturating_mul(room.f_frsize),
         is_read_only: room.f_flag.contains(StatVfsMountFlags::RDONLY),
         network,
@@ -45,15 +49,32 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
 
 /// The type of the file system on which this stands, as the kernel names it.
 pub fn name_of_file_system(path: &Path) -> Option<String> {
+    mount_of(path).map(|(name, _)| name)
+}
+
+/// Type and options of the mount on which this stands.
+fn mount_of(path: &Path) -> Option<(String, String)> {
     let device = fs::metadata(path).ok()?.dev();
     let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
-    type_of_device(&fs::read_to_string("/proc/self/mountinfo").ok()?, &device)
+    mount_of_device(&fs::read_to_string("/proc/self/mountinfo").ok()?, &device)
 }
 
 /// `36 35 98:0 /root /mount/point rw,noatime shared:1 - ext4 /dev/sda rw` (proc_pid_mountinfo(5))
-fn type_of_device(mounts: &str, device: &str) -> Option<String> {
+fn mount_of_device(mounts: &str, device: &str) -> Option<(String, String)> {
     let mounts = mounts.lines().filter(|line| line.split(' ').nth(2) == Some(device));
-    mounts.filter_map(|line| line.split_once(" - ")?.1.split(' ').next()).next_back().map(String::from)
+    let mut described = mounts.filter_map(|line| {
+        let mut rest = line.split_once(" - ")?.1.split(' ');
+        Some((rest.next()?.into(), rest.nth(1).unwrap_or_default().into()))
+    });
+    described.next_back()
+}
+
+/// `nolock`, or `local_lock=` with anything but `none` (nfs(5)).
+fn has_only_local_locks(options: &str) -> bool {
+    options.split(',').any(|option| match option.split_once('=') {
+        Some(("local_lock", which)) => which != "none",
+        _ => option == "nolock",
+    })
 }
 
 /// Bytes of memory that can be had: what the kernel estimates, or the limit of this process's control group (version
@@ -91,12 +112,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_system_is_found_by_its_device() {
+    fn a_file_system_is_found_by_its_device_with_its_options() {
         let mounts =
-            "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:45 / /mnt rw shared:7 - fuse.sshfs host: rw\n";
-        assert_eq!(type_of_device(mounts, "0:45").as_deref(), Some("fuse.sshfs"));
-        assert_eq!(type_of_device(mounts, "8:1").as_deref(), Some("ext4"));
-        assert_eq!(type_of_device(mounts, "8:2"), None);
+            "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n30 22 0:45 / /mnt rw shared:7 - nfs4 host:/ rw,nolock\n";
+        let found = |device| mount_of_device(mounts, device);
+        assert_eq!(found("0:45"), Some(("nfs4".into(), "rw,nolock".into())));
+        assert_eq!(found("8:1"), Some(("ext4".into(), "rw".into())));
+        assert_eq!(found("8:2"), None);
+        assert!(
+            has_only_local_locks("rw,vers=3,nolock,local_lock=none")
+                && has_only_local_locks("local_lock=all")
+        );
+        assert!(!has_only_local_locks("rw,vers=4.2,local_lock=none"));
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod page;
 mod process;
 mod proxies;
 mod python;
+mod read_only;
 mod readme;
 mod root;
 mod serve;

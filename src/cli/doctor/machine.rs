@@ -38,7 +38,7 @@ pub(super) fn space(patient: &Patient) -> Vec<Finding> {
 }
 
 fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
-    let FileSystem { name, free_bytes, is_read_only, network } = file_system;
+    let FileSystem { name, has_only_local_locks, free_bytes, is_read_only, network } = file_system;
     let on = name.map(|name| format!(" on {name}")).unwrap_or_default();
     let (free, needed) = (free_bytes / MIB, ENOUGH_FREE.max(database_bytes.saturating_mul(2)));
     let finding = if is_read_only {
@@ -53,6 +53,12 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
         Finding::ok(format!("{free} MiB are free{on}"))
     };
     let network = network.map(|name| {
+        if has_only_local_locks {
+            return Finding::failure(
+                format!("file locks don't work on {name} with its mount options (nolock): two machines would corrupt the data"),
+                "put it on a disk of this machine, or mount without nolock and local_lock",
+            );
+        }
         Finding::warning(
             format!("the data lies on {name}: SQLite's locks and shared memory don't hold over a network"),
             "put it on a disk of this machine",
@@ -134,7 +140,13 @@ mod tests {
     #[test]
     fn room_is_judged_by_what_is_written_and_what_a_backup_takes() {
         let judge = |free, network, database| {
-            let file_system = FileSystem { name: None, free_bytes: free * MIB, is_read_only: false, network };
+            let file_system = FileSystem {
+                name: None,
+                has_only_local_locks: false,
+                free_bytes: free * MIB,
+                is_read_only: false,
+                network,
+            };
             let found = judge_space(file_system, database * MIB);
             found.into_iter().map(|finding| finding.verdict).collect::<Vec<_>>()
         };
@@ -146,12 +158,21 @@ mod tests {
         assert_eq!(judge(128, Some("NFS"), 0), [Verdict::Ok, Verdict::Warning]);
         let read_only = FileSystem {
             name: Some("iso9660".into()),
+            has_only_local_locks: false,
             free_bytes: 1 << 40,
             is_read_only: true,
             network: None,
         };
         let found = judge_space(read_only, 0).remove(0);
         assert_eq!(found.says, "nothing can be written on iso9660: the file system is read-only");
+        let nolock = FileSystem {
+            name: None,
+            has_only_local_locks: true,
+            free_bytes: 1 << 40,
+            is_read_only: false,
+            network: Some("NFS"),
+        };
+        assert_eq!(judge_space(nolock, 0).remove(1).verdict, Verdict::Failure);
     }
 
     #[test]

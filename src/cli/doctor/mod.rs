@@ -19,12 +19,14 @@ mod network;
 
 use super::Failure;
 use super::commands::Command;
+use super::data;
 use super::env_file::EnvFile;
 use super::environment;
 use super::hash_time;
 use super::listen::{self, Place};
 use super::log;
 use super::options;
+use super::private_copy::PrivateCopy;
 use super::progress;
 use super::serve;
 use super::settings::Settings;
@@ -130,7 +132,12 @@ impl Patient {
 
     fn check_up(&self) -> &Result<CheckUp, StoreError> {
         let at = self.now.saturating_add(database::TOLERATED);
-        self.check_up.get_or_init(|| store::check_up(&self.data_dir.database(), at))
+        self.check_up.get_or_init(|| {
+            // Where it can't be copied, the database's own error says more.
+            let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
+            let database = copy.as_ref().map_or_else(|| self.data_dir.database(), PrivateCopy::database);
+            store::check_up(&database, at)
+        })
     }
 
     fn time_hash(&self) -> Option<Duration> {
