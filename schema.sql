@@ -1,8 +1,8 @@
--- The whole schema, version 5. A new database is made by exactly this text; an older one is brought here by the
+-- The whole schema, version 6. A new database is made by exactly this text; an older one is brought here by the
 -- numbered steps in src/store/, and a test compares the two.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 5;
+PRAGMA user_version = 6;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
@@ -20,7 +20,8 @@ CREATE TABLE realm (
     tokens_not_before INTEGER NOT NULL DEFAULT 0,    -- Unix seconds; tokens issued earlier are dead
     newest_time       INTEGER NOT NULL DEFAULT 0,    -- Unix seconds; the newest that was ever seen: it is not earlier now
     throttle_key      BLOB,                          -- 32 random bytes under which names and addresses are hashed; NULL until needed
-    throttle_epoch    INTEGER NOT NULL DEFAULT 0     -- another number: not the server changed the counters, so it reads them again
+    throttle_epoch    INTEGER NOT NULL DEFAULT 0,    -- another number: not the server changed the counters, so it reads them again
+    first_generation  INTEGER NOT NULL DEFAULT 1     -- the generation of a new user; raised where tokens of unknown generations may exist
 ) STRICT;
 INSERT INTO realm (only) VALUES (1);
 

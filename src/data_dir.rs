@@ -6,10 +6,11 @@
 //!     signing-keys              0600   the secrets that sign tokens
 //! ```
 //!
-//! Both are made at the first start. After that, each needs the other. A database without its keys would sign
-//! everybody out by a new key that nobody asked for; and keys without their database, a volume that was not mounted
-//! say, would get an empty one, whose users would be given ids anew, and old tokens would fit those. So either is an
-//! error instead.
+//! Both are made at the first start, the keys last and at once: a database without keys in which no user ever was is a
+//! first start that was cut short, and the next one goes on from there. After that, each needs the other. A database
+//! without its keys would sign everybody out by a new key that nobody asked for. And keys without their database (it is
+//! missing, or its file is empty: a volume that was not mounted, a file that was truncated) would get a new one, whose
+//! users would be given ids anew, and old tokens would fit those. So either is an error instead.
 //!
 //! A symbolic link in the place of one of these files is refused: it would have another file read or written. A key file
 //! elsewhere (`--key-file`) may be one, as a mounted secret is. Root refuses a directory of another user; the command line
@@ -20,7 +21,7 @@
 use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
-use crate::store::{self, Backup, CopyError, CopyStep, Restored, Store, StoreError};
+use crate::store::{self, Backup, CopyError, CopyStep, FirstGeneration, Restored, Store, StoreError};
 use alloc::string::String;
 use core::error::Error;
 use core::fmt;
@@ -104,31 +105,36 @@ impl DataDir {
     /// Opens database and keys, and makes what a first start needs.
     ///
     /// # Errors
-    /// [`DataDirError`]; [`DataDirError::DatabaseMissing`] where there are keys, but no database, unless it was said to
-    /// be new.
+    /// [`DataDirError`]; [`DataDirError::DatabaseMissing`] where there are keys, but no database or an empty one, unless it
+    /// was said to be new.
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
         self.refuse_links()?;
-        if self.has_database()? {
+        let has_keys = self.has_key_file()?;
+        if has_keys && (!self.is_new || self.has_database()?) {
             return self.open();
         }
-        // In this order, since of two first starts at once the other makes its database's file before its keys.
-        self.check_may_create()?;
         self.create_directory()?;
-        // An empty file, then the keys, then what the file holds: wherever this is cut short, the next start finds an
-        // empty file and goes on from there.
-        let made = store::create_file(&self.database());
-        made.map_err(|error| DataDirError::Store(self.database(), error))?;
-        self.create_keys()?;
-        self.open()
+        // The keys may have signed tokens for users of a database that is gone.
+        let first = if has_keys { FirstGeneration::Unused } else { FirstGeneration::One };
+        let store = Store::open_or_create(&self.database(), first);
+        let store = store.map_err(|error| DataDirError::Store(self.database(), error))?;
+        if !has_keys {
+            let is_unused = store.is_unused().map_err(|error| DataDirError::Store(self.database(), error))?;
+            // Unless another first start has just made them.
+            if !is_unused && !self.has_key_file()? {
+                return Err(self.keys_missing());
+            }
+            self.create_keys()?;
+        }
+        self.with_keys(Ok(store))
     }
 
     /// Whether a new database may be made here.
     ///
     /// # Errors
-    /// [`DataDirError::DatabaseMissing`] where there are keys, but no database, unless it was said to be new.
+    /// [`DataDirError::DatabaseMissing`] where there are keys, but no database or an empty one, unless it was said to be new.
     pub fn check_may_create(&self) -> Result<(), DataDirError> {
-        let has_keys = self.has_key_file()?;
-        if has_keys && !self.is_new && !self.has_database_file()? {
+        if self.has_key_file()? && !self.is_new && !self.has_database()? {
             Err(self.database_missing())
         } else {
             Ok(())
@@ -162,7 +168,9 @@ impl DataDir {
     fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {
         self.refuse_links()?;
         let store = store.map_err(|error| match error {
-            StoreError::Missing if self.has_key_file().unwrap_or(false) => self.database_missing(),
+            StoreError::Missing | StoreError::Empty if self.has_key_file().unwrap_or(false) => {
+                self.database_missing()
+            }
             error => DataDirError::Store(self.database(), error),
         })?;
         let keys = Keys::watched(self.key_file.clone()).map_err(|error| {
@@ -212,18 +220,22 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn back_up(&self, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<store::BackedUp, DataDirError> {
         self.refuse_links()?;
-        if !self.has_database_file()? && self.has_key_file()? {
+        if !self.has_database()? && self.has_key_file()? {
             return Err(self.database_missing());
         }
         Ok(store::back_up(&self.database(), file, told)?)
     }
 
-    /// Whether there is a database; not where a first start was cut short, and its file is empty.
+    /// Whether there is a database; an empty file is none.
     ///
     /// # Errors
     /// [`DataDirError::Directory`] where that can't be told.
     pub fn has_database(&self) -> Result<bool, DataDirError> {
-        Ok(self.database_bytes()?.is_some_and(|bytes| bytes > 0))
+        match self.database().symlink_metadata() {
+            Ok(metadata) => Ok(metadata.len() > 0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(DataDirError::Directory(self.database(), error)),
+        }
     }
 
     /// Whether anything stands at the key file's path, usable or not.
@@ -232,18 +244,6 @@ impl DataDir {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(DataDirError::Directory(self.key_file.clone(), error)),
-        }
-    }
-
-    fn has_database_file(&self) -> Result<bool, DataDirError> {
-        Ok(self.database_bytes()?.is_some())
-    }
-
-    fn database_bytes(&self) -> Result<Option<u64>, DataDirError> {
-        match self.database().symlink_metadata() {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(DataDirError::Directory(self.database(), error)),
         }
     }
 }
@@ -266,7 +266,7 @@ pub enum DataDirError {
         /// What isn't.
         key_file: PathBuf,
     },
-    /// There is a key file, but no database, and nobody said that it is a new one.
+    /// There is a key file, but no database or an empty one, and nobody said that it is a new one.
     DatabaseMissing {
         /// What isn't there.
         database: PathBuf,
@@ -304,8 +304,8 @@ impl fmt::Display for DataDirError {
             ),
             Self::DatabaseMissing { database, key_file } => write!(
                 f,
-                "there is a key file ({}) but no database ({}): put it back, or a backup in its place (gatekey restore \
-                 FILE); if these keys never had a database, say so with --new-database",
+                "there is a key file ({}) but no database ({} is missing or empty): put it back, or a backup in its place \
+                 (gatekey restore FILE); if these keys never had a database, say so with --new-database",
                 key_file.display(),
                 database.display()
             ),

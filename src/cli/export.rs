@@ -1,11 +1,12 @@
-//! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them.
+//! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them; and for which ids and
+//! generations tokens may have been issued.
 
 use super::commands::{self, Command};
 use super::settings::Settings;
 use super::user_list::PAGE;
 use super::{Failure, user};
 use crate::json::json;
-use crate::store::User;
+use crate::store::{Issued, User};
 use crate::user_id::UserId;
 use alloc::string::{String, ToString as _};
 use std::io::{self, BufWriter, Write as _};
@@ -15,9 +16,11 @@ pub(super) const EXPORT: Command = Command {
     words: &["user", "export"],
     operands: &[],
     summary: "Print all users, with their password hashes, as JSON lines.",
-    details: "One object per line: id, username, password_hash, generation, disabled. The output is secret: \
-              anyone with a hash can try passwords on it. The server may run meanwhile; users who register \
-              meanwhile may be missing.",
+    details: "The first line is {\"realm\":{\"last_generation\":…,\"last_id\":…}}: the highest generation and the \
+              largest id that tokens may have been issued for, so that an import assigns neither again. Then one \
+              object per line: id, username, password_hash, generation, disabled. The output is secret: anyone with \
+              a hash can try passwords on it. The server may run meanwhile; users who register meanwhile may be \
+              missing.",
     example: "(umask 077 && gatekey user export > users.jsonl)",
     options: &commands::DATA,
     run: export,
@@ -26,10 +29,12 @@ pub(super) const EXPORT: Command = Command {
 fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let realm = user::open(settings)?;
     let mut out = BufWriter::new(io::stdout().lock());
+    let cant = |error: &_| Failure::failed("can't export users", error);
+    let Issued { last_id, last_generation } = realm.issued().map_err(|error| cant(&error))?;
+    writeln!(out, "{}", json!({"realm": {"last_id": last_id, "last_generation": last_generation}}))?;
     let mut last: Option<UserId> = None;
     loop {
-        let users =
-            realm.list_users(last, PAGE).map_err(|error| Failure::failed("can't export users", &error))?;
+        let users = realm.list_users(last, PAGE).map_err(|error| cant(&error))?;
         for user in &users {
             writeln!(out, "{}", line(user))?;
         }

@@ -2,7 +2,7 @@
 
 use super::{Policy, Principal, Realm};
 use crate::clock::{Now, UnixTime};
-use crate::store::{Reads, StoreError};
+use crate::store::{Issued, Reads, StoreError};
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
 use alloc::string::String;
@@ -79,6 +79,14 @@ impl Realm {
     pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
         let newest = self.time.peek(now).unix;
         Ok(self.store.end_all_tokens(newest, now.unix)?.duration_since(newest))
+    }
+
+    /// For which ids and generations tokens may have been issued.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn issued(&self) -> Result<Issued, StoreError> {
+        self.store.issued()
     }
 
     /// Before which moment every token is dead, whoever it is for.

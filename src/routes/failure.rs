@@ -182,6 +182,7 @@ impl Failure {
                 Self::new(ErrorCode::Unavailable, "The server can't use its database now; try again later.")
             }
             StoreError::Missing
+            | StoreError::Empty
             | StoreError::Newer { .. }
             | StoreError::Foreign(_)
             | StoreError::Corrupt(_) => Self::internal(),

@@ -196,9 +196,6 @@ pub(super) enum Depth {
 pub(super) fn open_sound(path: &Path, depth: Depth) -> Result<(Connection, u64), StoreError> {
     schema::inspect(path)?;
     let connection = sqlite::connect_to_look(path)?;
-    if schema::is_empty(&connection)? {
-        return Err(StoreError::Foreign("empty"));
-    }
     if depth == Depth::EveryPage {
         let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if found != "ok" {

@@ -2,7 +2,7 @@
 
 use super::columns::{moment, seconds, unsigned};
 use super::normalize_names::colliding_names;
-use super::{StoreError, backup, lock, schema, sqlite};
+use super::{StoreError, backup, lock, schema};
 use crate::clock::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -14,7 +14,7 @@ use std::path::Path;
 pub struct CheckUp {
     /// How many users are in it.
     pub users: u64,
-    /// Its schema's version; 0 where there is nothing in it, since a first start was cut short.
+    /// Its schema's version.
     pub version: i64,
     /// The version that the next start brings it to.
     pub newest_version: i64,
@@ -42,19 +42,9 @@ pub struct Ahead {
 /// counts as of the future.
 ///
 /// # Errors
-/// [`StoreError`]: it is missing, newer, foreign, damaged, or can't be read now.
+/// [`StoreError`]: it is missing, empty, newer, foreign, damaged, or can't be read now.
 pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
     let _open = lock::Open::with_others(database)?;
-    if is_empty(database)? {
-        return Ok(CheckUp {
-            users: 0,
-            version: 0,
-            newest_version: schema::VERSION,
-            ahead: None,
-            colliding_names: Vec::new(),
-            undeclared_proxy: None,
-        });
-    }
     let (connection, users) = backup::open_sound(database, backup::Depth::EveryPage)?;
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
@@ -63,11 +53,6 @@ pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
     let undeclared_proxy =
         if is_newest { undeclared_proxy(&connection).map_err(StoreError::from)? } else { None };
     Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead, colliding_names, undeclared_proxy })
-}
-
-fn is_empty(database: &Path) -> Result<bool, StoreError> {
-    schema::inspect(database)?;
-    schema::is_empty(&sqlite::connect_to_look(database)?)
 }
 
 fn ahead(connection: &Connection, at: UnixTime) -> rusqlite::Result<Ahead> {

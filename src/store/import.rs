@@ -1,12 +1,18 @@
 //! Import: many users at once, all of them or none; and reading the users of the Flask original's database.
+//!
+//! Ids may come from elsewhere, and with them tokens: of users who were deleted there, or whose tokens were revoked there,
+//! also after the export. So users who bring an id, and all users who come later, get a generation that no token has
+//! (`generations.rs`). Tokens without a generation are the original's: its users keep generation 0, and their tokens,
+//! unless they come from a gatekey's export.
 
 use super::columns::{integer, seconds};
 use super::sqlite::{self, is_unique_violation};
-use super::{Store, StoreError};
+use super::{Issued, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
 use alloc::string::String;
+use core::cell::Cell;
 use core::error::Error;
 use core::fmt;
 use rusqlite::{Connection, OpenFlags, Row, params};
@@ -28,7 +34,7 @@ pub struct ImportedUser<'a> {
     pub password_hash: &'a str,
     /// The id to keep; `None` for a new one.
     pub id: Option<UserId>,
-    /// Which tokens are alive.
+    /// 0 to keep the tokens of the original's user; any other becomes one that no token has, if an id is kept.
     pub generation: Generation,
     /// Whether the user is kept out.
     pub disabled: bool,
@@ -42,6 +48,20 @@ pub struct Import<'a> {
     connection: &'a Connection,
     /// The largest id that was ever given before this import.
     last_id: i64,
+    brought: Cell<Brought>,
+}
+
+/// What an import brings along from elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    /// Whether tokens of this realm's form may have been issued elsewhere for the ids.
+    may_have_tokens: bool,
+    /// Whether also those of generation 0 may have been revoked.
+    is_export: bool,
+    /// The largest id that was given elsewhere.
+    last_id: i64,
+    /// The highest generation there.
+    last_generation: u64,
 }
 
 impl Store {
@@ -73,21 +93,51 @@ fn in_transaction<T, E: From<StoreError>>(
     let last_id = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
     let transaction = connection.transaction().map_err(StoreError::from)?;
     let last_id = transaction.query_row(last_id, [], |row| row.get(0)).map_err(StoreError::from)?;
-    let (is_kept, result) = work(&Import { connection: &transaction, last_id })?;
+    let import = Import { connection: &transaction, last_id, brought: Cell::default() };
+    let (is_kept, result) = work(&import)?;
     if is_kept {
+        import.end_tokens_from_elsewhere()?;
         transaction.commit().map_err(StoreError::from)?;
     }
     Ok(result)
 }
 
 impl Import<'_> {
+    /// Notes for which ids and generations tokens were issued where the users come from.
+    ///
+    /// # Errors
+    /// [`ImportError::IdTooLarge`] and [`ImportError::GenerationTooLarge`].
+    pub fn note_issued(&self, issued: &Issued) -> Result<(), ImportError> {
+        let last_id = i64::try_from(issued.last_id).ok().filter(|id| *id <= MAX_ID);
+        let last_id = last_id.ok_or(ImportError::IdTooLarge)?;
+        let brought = self.brought.get();
+        let last_generation = checked_generation(issued.last_generation)?.max(brought.last_generation);
+        let last_id = last_id.max(brought.last_id);
+        self.brought.set(Brought { may_have_tokens: true, is_export: true, last_id, last_generation });
+        Ok(())
+    }
+
+    fn end_tokens_from_elsewhere(&self) -> Result<(), StoreError> {
+        let Brought { may_have_tokens, is_export, last_id, last_generation } = self.brought.get();
+        if !may_have_tokens {
+            return Ok(());
+        }
+        let highest = generations::highest(self.connection)?.max(last_generation);
+        let unused = integer(generations::unused(highest)?.number());
+        let sql = "UPDATE users SET generation = ?1 WHERE id > ?2 AND generation >= ?3";
+        self.connection.execute(sql, params![unused, self.last_id, i64::from(!is_export)])?;
+        generations::begin_new_users_at(self.connection, unused)?;
+        Ok(generations::raise_last_id(self.connection, last_id)?)
+    }
+
     /// Inserts one user.
     ///
     /// # Errors
     /// [`ImportError`]. After any but [`ImportError::Store`] others can be inserted.
     pub fn insert(&self, user: &ImportedUser<'_>) -> Result<(), ImportError> {
         let sql = "INSERT INTO users (id, username, folded, password_hash, generation, disabled, created_at) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                   SELECT ?1, ?2, ?3, ?4, CASE WHEN ?5 > 0 THEN max(?5, first_generation) ELSE 0 END, ?6, ?7 \
+                   FROM realm";
         let id = user.id.map(UserId::number);
         if id.is_some_and(|id| id > MAX_ID) {
             return Err(ImportError::IdTooLarge);
@@ -96,24 +146,37 @@ impl Import<'_> {
         if id.is_some_and(|id| id <= self.last_id) {
             return Err(ImportError::IdTaken);
         }
+        let brought = self.brought.get();
+        let generation = checked_generation(user.generation.number())?;
         let mut statement = self.connection.prepare_cached(sql).map_err(StoreError::from)?;
-        let (name, generation) = (user.name, integer(user.generation.number()));
         let inserted = statement.execute(params![
             id,
-            name.as_str(),
-            name.folded(),
+            user.name.as_str(),
+            user.name.folded(),
             user.password_hash,
-            generation,
+            integer(generation),
             user.disabled,
             seconds(user.at)
         ]);
         match inserted {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.brought.set(Brought {
+                    may_have_tokens: brought.may_have_tokens || (id.is_some() && generation > 0),
+                    last_generation: brought.last_generation.max(generation),
+                    ..brought
+                });
+                Ok(())
+            }
             Err(error) if is_unique_violation(&error) => Err(ImportError::NameTaken),
             Err(error) if is_id_violation(&error) => Err(ImportError::IdTaken),
             Err(error) => Err(ImportError::Store(error.into())),
         }
     }
+}
+
+fn checked_generation(generation: u64) -> Result<u64, ImportError> {
+    let is_allowed = generation <= generations::MAX_IMPORTED;
+    if is_allowed { Ok(generation) } else { Err(ImportError::GenerationTooLarge) }
 }
 
 fn is_id_violation(error: &rusqlite::Error) -> bool {
@@ -170,6 +233,8 @@ pub enum ImportError {
     IdTaken,
     /// The id is over 2^53 - 1.
     IdTooLarge,
+    /// The generation is over 2^52.
+    GenerationTooLarge,
     /// The store can't.
     Store(StoreError),
 }
@@ -188,6 +253,9 @@ impl fmt::Display for ImportError {
                 "the id is taken, or was: an id is never given twice, expected a free one or none",
             ),
             Self::IdTooLarge => write!(f, "the id is too large, expected one up to {MAX_ID}"),
+            Self::GenerationTooLarge => {
+                write!(f, "the generation is too large, expected one up to {}", generations::MAX_IMPORTED)
+            }
             Self::Store(error) => error.fmt(f),
         }
     }
@@ -197,7 +265,7 @@ impl Error for ImportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::NameTaken | Self::IdTaken | Self::IdTooLarge => None,
+            Self::NameTaken | Self::IdTaken | Self::IdTooLarge | Self::GenerationTooLarge => None,
         }
     }
 }

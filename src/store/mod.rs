@@ -10,7 +10,7 @@
 //! |---|---|
 //! | `schema.sql` (top level) | the newest schema, whole |
 //! | `schema.rs` | opening: is this ours, how old, the steps up to today |
-//! | `step-2.sql`, `step-3.sql`, `step-5.sql` | the steps to version 2, to 3, and to 5 |
+//! | `step-2.sql`, `step-3.sql`, `step-5.sql`, `step-6.sql` | the steps to version 2, 3, 5, and 6 |
 //! | `normalize_names.rs` | the step to version 4, and the names that collide since |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
 //! | `session.rs` | read sessions: one read transaction for a batch of requests |
@@ -18,6 +18,7 @@
 //! | `lock.rs` | who has the database open |
 //! | `files.rs` | are the files that are open still those at their paths |
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
+//! | `generations.rs` | generations that no token has |
 //! | `users.rs` | the operations on users |
 //! | `import.rs` | many users at once; the users of the Flask original's database |
 //! | `logins.rs` | from where a user logged in lately |
@@ -33,6 +34,7 @@ mod backup;
 mod check_up;
 mod columns;
 mod files;
+mod generations;
 mod import;
 mod io_errors;
 mod lock;
@@ -52,7 +54,7 @@ pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use check_up::{Ahead, CheckUp, check_up};
 pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
 pub use logins::{LoginNotes, RememberedAddress};
-pub use realm::{MAX_UNSAVED, SAVE_EVERY};
+pub use realm::{Issued, MAX_UNSAVED, SAVE_EVERY};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
 pub use session::{ReadSession, Reader, Reads};
@@ -60,6 +62,8 @@ pub use signing_keys::SigningKeyUse;
 pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenSubject, User};
 
+use crate::os;
+use crate::user_id::Generation;
 use crate::wait::WouldBlock;
 use alloc::boxed::Box;
 use core::error::Error;
@@ -78,22 +82,46 @@ impl Store {
     /// Opens the database in this file, bringing an older one up to date.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Missing`] where there is no such file. One that is newer, foreign or corrupt is left as
-    /// it is, to the byte.
+    /// [`StoreError`]; [`StoreError::Missing`] where there is no such file, [`StoreError::Empty`] where nothing is in it.
+    /// One that is empty, newer, foreign or corrupt is left as it is, to the byte.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = lock::Open::with_others(path)?;
         let opened = schema::inspect(path).and_then(|()| sqlite::Database::open(path, schema::migrate));
         let database = opened.map_err(|error| lock::explain(error, path))?;
         Ok(Self { database, _open: open })
     }
+
+    /// Opens the database in this file, and makes it where there is none, for its owner alone, or where a first start was
+    /// cut short. When this returns, the database is on the disk.
+    ///
+    /// # Errors
+    /// As [`Store::open`], but for the two.
+    pub fn open_or_create(path: &Path, first: FirstGeneration) -> Result<Self, StoreError> {
+        let open = lock::Open::with_others(path)?;
+        sqlite::create_file(path)?;
+        let first_generation = match first {
+            FirstGeneration::One => Generation::FIRST,
+            FirstGeneration::Unused => generations::unused(0)?,
+        };
+        let migrate = |connection: &mut _| schema::create_or_migrate(connection, first_generation);
+        let inspected = match schema::inspect(path) {
+            Err(StoreError::Empty) => Ok(()),
+            inspected => inspected,
+        };
+        let opened = inspected.and_then(|()| sqlite::Database::open(path, migrate));
+        let database = opened.map_err(|error| lock::explain(error, path))?;
+        os::sync_directory_of(path).map_err(|error| StoreError::Unavailable(error.into()))?;
+        Ok(Self { database, _open: open })
+    }
 }
 
-/// Makes an empty file for a new database, its owner's alone, where there is none; [`Store::open`] fills it.
-///
-/// # Errors
-/// [`StoreError::Unavailable`].
-pub fn create_file(path: &Path) -> Result<(), StoreError> {
-    sqlite::create_file(path)
+/// Which generation the first user of a new database has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstGeneration {
+    /// The first: no key has signed anything yet.
+    One,
+    /// One that no token has: the keys that are there may have signed tokens for users of a database that is gone.
+    Unused,
 }
 
 /// Why the store can't do what it was asked.
@@ -101,6 +129,8 @@ pub fn create_file(path: &Path) -> Result<(), StoreError> {
 pub enum StoreError {
     /// There is no database file.
     Missing,
+    /// There is nothing in the database file.
+    Empty,
     /// A newer gatekey made it.
     Newer {
         /// Its schema's version.
@@ -122,6 +152,9 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no database; see --data, or make one: gatekey serve"),
+            Self::Empty => f.write_str(
+                "the database file is empty: a first start was cut short, or the file was truncated",
+            ),
             Self::Newer { found, known } => write!(
                 f,
                 "the database has schema version {found}, made by a newer gatekey; this one knows up to {known}. Use the newer one"
@@ -138,7 +171,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Corrupt(source) | Self::Unavailable(source) => Some(&**source),
-            Self::Missing | Self::Newer { .. } | Self::Foreign(_) | Self::WouldBlock => None,
+            Self::Missing | Self::Empty | Self::Newer { .. } | Self::Foreign(_) | Self::WouldBlock => None,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What holds for everybody: since when tokens count, the newest time, who spoke for others without being trusted to.
 
-use super::columns::{moment, seconds};
+use super::columns::{moment, seconds, unsigned};
 use super::sqlite::BUSY_TIMEOUT;
-use super::{Reads, Store, StoreError};
+use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use core::time::Duration;
 use rusqlite::{Connection, params};
@@ -12,6 +12,16 @@ use rusqlite::{Connection, params};
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// By how much the newest time in the store may be behind a running server's.
 pub const MAX_UNSAVED: Duration = SAVE_EVERY.saturating_add(BUSY_TIMEOUT);
+
+/// For which ids and generations tokens may have been issued: what another database needs to know that goes on with the
+/// same users and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Issued {
+    /// The largest id that was ever given; 0 where none was.
+    pub last_id: u64,
+    /// The highest generation that a user has, or that a new user would have.
+    pub last_generation: u64,
+}
 
 impl Store {
     /// Tokens issued before this moment are dead, whoever they are for.
@@ -40,6 +50,28 @@ impl Store {
             transaction.commit()?;
             Ok(since)
         })
+    }
+
+    /// For which ids and generations tokens may have been issued.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn issued(&self) -> Result<Issued, StoreError> {
+        let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
+        self.database.read_once(|connection| {
+            let last_id = connection.query_row(sql, [], |row| unsigned(row, 0))?;
+            Ok(Issued { last_id, last_generation: generations::highest(connection)? })
+        })
+    }
+
+    /// Whether this database never had a user, nor was served with a key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_unused(&self) -> Result<bool, StoreError> {
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users') \
+                   AND NOT EXISTS (SELECT 1 FROM signing_keys)";
+        self.database.read_once(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
     /// The newest time that anybody told the store: whatever the clock says, it is not earlier now.

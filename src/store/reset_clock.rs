@@ -3,10 +3,10 @@
 //! It leaves its mark. Time never goes back for the realm, so tokens go on to carry times of the future; addresses seen
 //! then push out all others; a key that was retired then is kept until then. Lowering these alone would bring tokens back
 //! to life that had expired meanwhile, and let those issued then live for as long as the clock was ahead. So
-//! [`reset_clock`] raises everybody's generation too: every token dies.
+//! [`reset_clock`] gives every user a generation that no token has (`generations.rs`): every token dies.
 
 use super::columns::seconds;
-use super::{CopyError, StoreError, lock, schema, sqlite};
+use super::{CopyError, StoreError, generations, lock, schema, sqlite};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -26,24 +26,25 @@ pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
             _ => refused(error.into()),
         })?;
     schema::migrate(&mut connection).map_err(refused)?;
-    lower(&mut connection, now).map_err(|error| refused(error.into()))
+    lower(&mut connection, now).map_err(refused)
 }
 
-fn lower(connection: &mut Connection, now: UnixTime) -> rusqlite::Result<()> {
-    const CHANGES: [&str; 7] = [
+fn lower(connection: &mut Connection, now: UnixTime) -> Result<(), StoreError> {
+    const CHANGES: [&str; 6] = [
         "UPDATE realm SET newest_time = min(newest_time, ?1), tokens_not_before = min(tokens_not_before, ?1)",
         "UPDATE throttle SET saved_at = min(saved_at, ?1)",
         "UPDATE undeclared_proxy SET seen_at = min(seen_at, ?1)",
         "UPDATE remembered_addresses SET seen_at = ?1 WHERE seen_at > ?1",
         "UPDATE signing_keys SET first_seen_at = min(first_seen_at, ?1), retired_at = min(retired_at, ?1)",
         "UPDATE users SET created_at = ?1 WHERE created_at > ?1",
-        // Whatever the number is: each statement has one.
-        "UPDATE users SET generation = generation + 1 WHERE ?1 = ?1",
     ];
     connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = connection.transaction()?;
     for change in CHANGES {
         transaction.execute(change, [seconds(now)])?;
     }
-    transaction.commit()
+    let unused = generations::unused(generations::highest(&transaction)?)?;
+    generations::begin_anew(&transaction, unused, 0)?;
+    transaction.commit()?;
+    Ok(())
 }

@@ -3,7 +3,8 @@
 //! What a backup can't know is lifted over what stands in the old database, before it is put in place by one rename:
 //!
 //! - Every token that was issued until now is dead, for everybody: which of them were revoked since the backup, nobody
-//!   knows any more.
+//!   knows any more. Every user, and each who registers later, gets a generation that no token has
+//!   (`generations.rs`): that holds whatever the clock says, now and after `gatekey doctor --reset-clock`.
 //! - No id is given twice. Where the old database can't say which were given since (there is none, it can't be read,
 //!   or it is another realm's), [`SPARE_IDS`] are left out.
 //! - Time doesn't go back.
@@ -12,12 +13,12 @@
 //! lost by restoring the wrong file.
 
 use super::backup::{self, CopyStep, Depth};
-use super::{CopyError, StoreError, files, lock, realm, schema, sqlite};
+use super::{CopyError, StoreError, files, generations, lock, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
 use alloc::format;
 use alloc::vec::Vec;
-use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -128,14 +129,14 @@ impl Backup {
         let seen = [Some(&own), old].into_iter().flatten();
         let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
         let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
+        let highest = seen.clone().map(|past| past.last_generation).max().unwrap_or(0);
         let newest = seen.map(|past| past.newest_time).fold(UnixTime::EPOCH, UnixTime::max);
         let tokens_not_before = realm::after_all_issued(newest, now);
 
         let transaction = connection.transaction()?;
         realm::count_tokens_since(&transaction, tokens_not_before)?;
-        transaction.execute("DELETE FROM sqlite_sequence WHERE name = 'users'", [])?;
-        transaction
-            .execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('users', ?1)", params![last_id])?;
+        generations::begin_anew(&transaction, generations::unused(highest)?, 0)?;
+        generations::raise_last_id(&transaction, last_id)?;
         transaction.commit()?;
         Ok(Restored { users: self.users, kept: None, last_id, ids_are_known, tokens_not_before })
     }
@@ -145,6 +146,7 @@ impl Backup {
 struct Past {
     last_id: Option<i64>,
     newest_time: UnixTime,
+    last_generation: u64,
     /// Another realm has another one.
     throttle_key: Option<Vec<u8>>,
 }
@@ -161,6 +163,7 @@ impl Past {
         Self {
             last_id: given.ok(),
             newest_time: newest_time.and_then(UnixTime::new).unwrap_or(UnixTime::EPOCH),
+            last_generation: generations::highest(connection).unwrap_or(0),
             throttle_key: throttle_key.ok().flatten(),
         }
     }

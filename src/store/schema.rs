@@ -3,9 +3,10 @@
 //! A new database is `schema.sql`, whole. An older one goes up step by step, `step-2.sql` first; all steps are one
 //! transaction, so a power cut leaves the old version or the new one, never half of one. A released step never changes.
 
-use super::StoreError;
+use super::columns::integer;
 use super::normalize_names::normalize_names;
-use super::sqlite;
+use super::{StoreError, generations, sqlite};
+use crate::user_id::Generation;
 use alloc::vec::Vec;
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;
@@ -15,7 +16,7 @@ use std::path::Path;
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
 /// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 6;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
@@ -25,6 +26,7 @@ const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
     |connection| connection.execute_batch(include_str!("step-3.sql")),
     normalize_names,
     |connection| connection.execute_batch(include_str!("step-5.sql")),
+    |connection| connection.execute_batch(include_str!("step-6.sql")),
 ];
 
 /// What every SQLite database begins with.
@@ -42,6 +44,9 @@ struct Identity {
 ///
 /// SQLite looks, nobody else: were the file opened and closed here, this process would lose every lock that
 /// another store in it has on the same file (POSIX wants it so).
+///
+/// # Errors
+/// [`StoreError::Missing`] and [`StoreError::Empty`] also where SQLite would make a database of it, and what else is wrong.
 pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     let not_sqlite = Err(StoreError::Foreign("not an SQLite database"));
     let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
@@ -50,6 +55,9 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     })?;
     if !metadata.is_file() {
         return Err(StoreError::Foreign("not a regular file"));
+    }
+    if metadata.len() == 0 {
+        return Err(StoreError::Empty); // before SQLite sees it, and removes a `-wal` beside it
     }
     // SQLite takes a file of one byte for an empty one.
     if (1..MAGIC.len() as u64).contains(&metadata.len()) {
@@ -90,11 +98,6 @@ fn identify(connection: &Connection) -> Result<Identity, StoreError> {
     })
 }
 
-/// Whether there is nothing in it: the schema never got in.
-pub(super) fn is_empty(connection: &Connection) -> Result<bool, StoreError> {
-    Ok(identify(connection)?.is_empty)
-}
-
 /// How old it is, of a database that was looked at.
 pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(identify(connection)?.version)
@@ -102,8 +105,8 @@ pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
 
 fn judge(identity: &Identity) -> Result<(), StoreError> {
     match *identity {
-        // Made, but the schema never got in: the first start was cut short.
-        Identity { application_id: 0, version: 0, is_empty: true } => Ok(()),
+        // Made, but the schema never got in: the first start was cut short. Or there was one, and it is gone.
+        Identity { application_id: 0, version: 0, is_empty: true } => Err(StoreError::Empty),
         Identity { application_id, .. } if application_id != APPLICATION_ID => {
             Err(StoreError::Foreign("another program's SQLite database"))
         }
@@ -115,15 +118,34 @@ fn judge(identity: &Identity) -> Result<(), StoreError> {
     }
 }
 
-/// Makes a new database, or brings an older one to [`VERSION`].
+/// Brings an older database to [`VERSION`].
+///
+/// # Errors
+/// [`StoreError::Empty`] where there is nothing in it, or what else [`inspect`] refuses.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    bring_up_to_date(connection, None)
+}
+
+/// Makes a new database, whose first user has this generation, or brings an older one to [`VERSION`].
+pub(super) fn create_or_migrate(
+    connection: &mut Connection,
+    first_generation: Generation,
+) -> Result<(), StoreError> {
+    bring_up_to_date(connection, Some(first_generation))
+}
+
+fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Result<(), StoreError> {
     // Taken as a writer from the start: of two processes that open it at once, the second finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let identity = identify(&transaction)?;
-    judge(&identity)?;
-    if identity.is_empty {
-        transaction.execute_batch(NEWEST)?;
-    } else {
+    match (judge(&identity), new) {
+        (Err(StoreError::Empty), Some(first_generation)) => {
+            transaction.execute_batch(NEWEST)?;
+            generations::begin_new_users_at(&transaction, integer(first_generation.number()))?;
+        }
+        (judged, _) => judged?,
+    }
+    if !identity.is_empty {
         let done = usize::try_from(identity.version - 1).unwrap_or(0);
         for (step, version) in STEPS.iter().zip(2_i64..).skip(done) {
             step(&transaction)?;
@@ -138,8 +160,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 /// Asks for every column that the operations use: a database that says it is ours, but isn't, is found now and
 /// not at somebody's login. (Whether every page of it is sound takes as long as reading it all.)
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
-    const ONE_REALM: &str =
-        "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch FROM realm WHERE only = 1";
+    const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch, first_generation FROM realm \
+         WHERE only = 1";
     const COLUMNS: [&str; 5] = [
         "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",

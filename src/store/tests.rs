@@ -21,10 +21,9 @@ use rusqlite::Connection;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// As a first start does, in one.
+/// As a first start does.
 fn open_or_create(path: &Path) -> Result<Store, StoreError> {
-    create_file(path)?;
-    Store::open(path)
+    Store::open_or_create(path, FirstGeneration::One)
 }
 
 /// A directory with a database in it, and the store that is open on it.

@@ -85,7 +85,7 @@ macro_rules! select_user {
 }
 
 impl Store {
-    /// Inserts a new user of generation 1; when this returns, the user is on the disk.
+    /// Inserts a new user, of the generation that new users have; when this returns, the user is on the disk.
     ///
     /// # Errors
     /// [`InsertError::Taken`], decided by the database.
@@ -95,7 +95,8 @@ impl Store {
         password_hash: &str,
         at: UnixTime,
     ) -> Result<UserId, InsertError> {
-        let sql = "INSERT INTO users (username, folded, password_hash, created_at) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO users (username, folded, password_hash, created_at, generation) \
+                   SELECT ?1, ?2, ?3, ?4, first_generation FROM realm";
         self.database.write(|connection| {
             let mut statement = connection.prepare_cached(sql).map_err(StoreError::from)?;
             let id = statement.insert(params![name.as_str(), name.folded(), password_hash, seconds(at)]);

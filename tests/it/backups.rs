@@ -369,7 +369,7 @@ fn what_is_no_sound_backup_is_refused_and_nothing_is_changed() {
     };
     refused("No such file or directory (os error 2)\n");
     fs::write(&spoilt, "").unwrap();
-    refused("the database is not gatekey's: it is empty\n");
+    refused("the database file is empty: a first start was cut short, or the file was truncated\n");
     fs::write(&spoilt, "some text that is no database").unwrap();
     refused("the database is not gatekey's: it is not an SQLite database\n");
     for (sql, message) in [

@@ -106,7 +106,7 @@ fn a_sound_installation_is_found_so_and_is_as_it_was_also_beside_its_server() {
         let report = place.examine(&["--min-password-length", "8"]);
         let expected = format!("{} (mode 0700)", place.data().display());
         assert_eq!(report.only("directory"), finding("ok", expected, ""));
-        assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 5", ""));
+        assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 6", ""));
         let files = if server.is_some() { 3 } else { 1 };
         let expected = format!("of the database: {files}, their owner's alone");
         assert_eq!(report.only("files"), finding("ok", expected, ""));
@@ -134,7 +134,7 @@ fn a_finding_is_a_line_with_what_to_do_below_and_the_last_line_sums_up() {
     let (code, out, message) =
         written(&run(command.args(["doctor", "--throttle", "off", "--data"]).arg(place.data()), ""));
     assert_eq!((code, message.as_str()), (Some(0), ""));
-    assert!(out.contains("ok       database   sound; users: 1, schema version: 5\n"), "{out}");
+    assert!(out.contains("ok       database   sound; users: 1, schema version: 6\n"), "{out}");
     let warning = "warning  guessing   wrong passwords are not counted (--throttle off)\n                    leave that option out\n";
     assert!(out.contains(warning), "{out}");
     let count = |verdict: &str| out.lines().filter(|line| line.starts_with(verdict)).count();
@@ -256,11 +256,11 @@ fn a_damaged_foreign_newer_or_older_database_is_found_and_stays_as_it_is() {
         (found.0, found.1.replace(&format!("{}: ", path.display()), ""), found.2)
     };
     place.sql("PRAGMA user_version = 9");
-    let says = "the database has schema version 9, made by a newer gatekey; this one knows up to 5. Use the newer one";
+    let says = "the database has schema version 9, made by a newer gatekey; this one knows up to 6. Use the newer one";
     let remedy = "use the gatekey that made it, or put a backup from before back: gatekey restore FILE";
     assert_eq!(look(), finding("failure", says, remedy));
     place.sql("PRAGMA user_version = 1");
-    let says = "sound, and of schema version 1: the next start makes it 5";
+    let says = "sound, and of schema version 1: the next start makes it 6";
     let remedy = "before an older gatekey may have to read it again: gatekey backup FILE";
     assert_eq!(look(), finding("warning", says, remedy));
     place.sql("PRAGMA application_id = 1");
@@ -425,6 +425,7 @@ fn a_database_with_nothing_in_it_is_a_warning_since_the_next_start_fills_it() {
     let place = Place::new();
     let path = place.file("gatekey.sqlite3");
     fs::write(&path, "").unwrap();
+    fs::remove_file(place.file("signing-keys")).unwrap();
     let says = format!("there is nothing in {}: the next start makes a new database of it", path.display());
     let remedy = "if there were users, put a backup in its place: gatekey restore FILE";
     assert_eq!(place.finding("database", &[]), finding("warning", says, remedy));
@@ -435,11 +436,14 @@ fn a_database_with_nothing_in_it_is_a_warning_since_the_next_start_fills_it() {
 fn keys_without_their_database_are_a_failure() {
     let place = Place::new();
     let path = place.file("gatekey.sqlite3");
-    fs::remove_file(&path).unwrap();
-    let says = format!("there are keys, but no {}, and serving is refused", path.display());
+    let says = format!("there are keys, but {} is missing or empty, and serving is refused", path.display());
     let remedy = "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey \
                   serve --new-database";
-    assert_eq!(place.finding("database", &[]), finding("failure", says, remedy));
+    let expected = finding("failure", says, remedy);
+    fs::write(&path, "").unwrap();
+    assert_eq!(place.finding("database", &[]), expected);
+    fs::remove_file(&path).unwrap();
+    assert_eq!(place.finding("database", &[]), expected);
 }
 
 #[test]
@@ -453,7 +457,7 @@ fn a_server_that_was_killed_left_a_sound_database_and_its_log_stays() {
     let read = || (fs::read(&database).unwrap(), fs::read(&wal).unwrap());
     let before = read();
     let report = examine(gatekey(), &data, &[]);
-    assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 5", ""));
+    assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 6", ""));
     assert!(read() == before);
 }
 

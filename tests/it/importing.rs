@@ -12,6 +12,8 @@ const PASSWORDS: &str = include_str!("../data/passwords.json");
 
 /// Any hash that is taken.
 const HASH: &str = "$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq";
+/// Above every generation that revocations lead to.
+const UNUSED: u64 = 1 << 32;
 const HASH_PASSWORD: &str = "correct horse battery staple";
 
 /// A directory with a data directory to be, and a file to import.
@@ -61,14 +63,15 @@ impl Place {
         out
     }
 
-    /// id, name, generation of everybody.
+    /// The id, name and generation of every user; [`UNUSED`] for a generation that no token has.
     fn users(&self) -> Vec<(i64, String, u64)> {
         let user = |line: &str| {
             let user = json::parse_object(line.as_bytes()).unwrap();
             let name = user["username"].as_str().unwrap().to_owned();
-            (user["id"].as_i64().unwrap(), name, user["generation"].as_u64().unwrap())
+            let generation = user["generation"].as_u64().unwrap();
+            (user["id"].as_i64().unwrap(), name, if generation > UNUSED { UNUSED } else { generation })
         };
-        self.export().lines().map(user).collect()
+        self.export().lines().skip(1).map(user).collect()
     }
 
     fn serve(&self) -> Server {
@@ -113,8 +116,8 @@ fn users_of_every_vector_log_in_and_get_hashes_of_ours() {
     }
     server.stop();
     let exported = place.export();
-    assert_eq!(exported.lines().count(), rows.len());
-    assert!(exported.lines().all(|line| line.contains(&format!("\"$scrypt${CHEAP}$"))), "{exported}");
+    assert_eq!(exported.lines().count(), 1 + rows.len());
+    assert!(exported.lines().skip(1).all(|line| line.contains(&format!("\"$scrypt${CHEAP}$"))), "{exported}");
 }
 
 #[test]
@@ -129,10 +132,25 @@ fn what_export_writes_import_reads() {
         &[],
     );
     let exported = first.export();
-    assert_eq!(first.users(), [(7, "alice".into(), 0), (8, "josé \"x\"".into(), 1), (20, "bob".into(), 5)]);
+    let users =
+        |alice| [(7, "alice".into(), alice), (8, "josé \"x\"".into(), UNUSED), (20, "bob".into(), UNUSED)];
+    assert_eq!(first.users(), users(0), "a user of the original keeps the tokens");
     let second = Place::new();
     assert_eq!(second.imported(&exported, &[]), "imported 3 users\n");
-    assert_eq!(second.export(), exported);
+    assert_eq!(second.users(), users(UNUSED));
+    let parsed = |text: &str| -> Vec<_> {
+        text.lines().map(|line| json::parse_object(line.as_bytes()).unwrap()).collect()
+    };
+    let (before, mut after) = (parsed(&exported), parsed(&second.export()));
+    let generation = |line: &Object, name: &str| line[name].as_u64().unwrap();
+    let highest = generation(&before[0]["realm"].as_object().unwrap().clone(), "last_generation");
+    assert_eq!(before[0]["realm"]["last_id"], 20);
+    assert_eq!(after[0]["realm"]["last_id"], 20);
+    for (user, imported) in before.iter().zip(&mut after).skip(1) {
+        assert!(generation(imported, "generation") > highest);
+        imported.insert("generation".into(), user["generation"].clone());
+        assert_eq!(imported, user);
+    }
     assert_eq!(Place::new().imported("", &[]), "imported 0 users\n");
 }
 
@@ -165,7 +183,7 @@ fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
         lines(&[("ok", json!({"id": 5})), ("OK", json!({})), ("a:b", json!({})), ("", json!({}))]),
         lines(&[("five", json!({"id": 5})), ("zero", json!({"id": 0})), ("huge", json!({"id": 1_u64 << 53}))]),
         lines(&[("g", json!({"generation": 0})), ("h", json!({"generation": -1})), ("typo", json!({"disable": true}))]),
-        lines(&[("apr1", json!({"password_hash": "$apr1$salt$hash"}))]),
+        lines(&[("high", json!({"generation": (1_u64 << 52) + 1})), ("apr1", json!({"password_hash": "$apr1$salt$hash"}))]),
         lines(&[("costly", json!({"password_hash": HASH.replace("$05$", "$15$")}))]),
         lines(&[("rounds", json!({"password_hash": "pbkdf2_sha256$5000001$salt$VuPzErmpQLaGJW3mdbwscH8drZ63bcM8mOKkZRr0oH8="}))]),
         lines(&[("memory", json!({"password_hash": over_memory}))]),
@@ -186,14 +204,15 @@ fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
         "line 9: generation is not a whole number from 0",
         "line 10: there is a member \"disable\", expected username and password_hash, and at most id, generation and \
          disabled",
-        "line 11, \"apr1\": the stored hash is of a scheme that is not known here",
-        "line 12, \"costly\": the stored hash asks for more work than bcrypt cost 14",
-        "line 13, \"rounds\": the stored hash asks for more work than 5000000 rounds or iterations",
-        "line 14, \"memory\": a hash of ln=17,r=8,p=1 takes 134217728 bytes, more than the 67108864 allowed",
-        "line 16: not a JSON object",
-        "line 17: there is no user name, expected a text",
-        "line 18: the line is over 16384 bytes long",
-        "line 19: there is no password_hash, expected a text",
+        "line 11, \"high\": the generation is too large, expected one up to 4503599627370496",
+        "line 12, \"apr1\": the stored hash is of a scheme that is not known here",
+        "line 13, \"costly\": the stored hash asks for more work than bcrypt cost 14",
+        "line 14, \"rounds\": the stored hash asks for more work than 5000000 rounds or iterations",
+        "line 15, \"memory\": a hash of ln=17,r=8,p=1 takes 134217728 bytes, more than the 67108864 allowed",
+        "line 17: not a JSON object",
+        "line 18: there is no user name, expected a text",
+        "line 19: the line is over 16384 bytes long",
+        "line 20: there is no password_hash, expected a text",
     ];
     assert_eq!(complaints(&message), expected);
     let memory = lines(&[("memory", json!({"password_hash": over_memory}))]);
@@ -212,7 +231,7 @@ fn an_id_is_not_given_again_by_an_import() {
     }
     place.imported(lines(&[("ten", json!({"id": 10})), ("next", json!({}))]), &[]);
     let users = place.users();
-    assert_eq!(users, [(3, "first".into(), 1), (10, "ten".into(), 1), (11, "next".into(), 1)]);
+    assert_eq!(users, [(3, "first".into(), UNUSED), (10, "ten".into(), UNUSED), (11, "next".into(), UNUSED)]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ mod proxies;
 mod python;
 mod read_only;
 mod readme;
+mod revocation;
 mod root;
 mod serve;
 mod service;

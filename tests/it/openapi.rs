@@ -300,7 +300,7 @@ fn schemathesis_finds_nothing_to_say() {
         .command(&["user", "add", "seed", "--password-stdin", "--scrypt", crate::harness::CHEAP], "python\n");
     assert_eq!(hash.status.code(), Some(0));
     let (_, exported, _) = written(&server.command(&["user", "export"], ""));
-    let mut user = json::parse_object(exported.trim().as_bytes()).unwrap();
+    let mut user = json::parse_object(exported.lines().last().unwrap().as_bytes()).unwrap();
     user.insert("username".into(), json!("tester"));
     user.insert("id".into(), json!(1_000_003));
     let file = directory.path().join("tester.jsonl");

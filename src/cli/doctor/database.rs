@@ -24,10 +24,6 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
     let name = patient.data_dir.database();
     let name = name.display();
     let finding = match patient.check_up() {
-        Ok(found) if found.version == 0 => Finding::warning(
-            format!("there is nothing in {name}: the next start makes a new database of it"),
-            "if there were users, put a backup in its place: gatekey restore FILE",
-        ),
         Ok(found) if found.version < found.newest_version => Finding::warning(
             format!(
                 "sound, and of schema version {}: the next start makes it {}",
@@ -36,12 +32,18 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
             "before an older gatekey may have to read it again: gatekey backup FILE",
         ),
         Ok(found) => Finding::ok(format!("sound; users: {}, schema version: {}", found.users, found.version)),
-        Err(StoreError::Missing) if patient.data_dir.key_file().exists() => Finding::failure(
-            format!("there are keys, but no {name}, and serving is refused"),
-            "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey serve \
+        Err(StoreError::Missing | StoreError::Empty) if patient.data_dir.key_file().exists() => {
+            Finding::failure(
+                format!("there are keys, but {name} is missing or empty, and serving is refused"),
+                "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey serve \
              --new-database",
-        ),
+            )
+        }
         Err(StoreError::Missing) => Finding::ok(format!("there is no {name} yet; gatekey serve makes it")),
+        Err(StoreError::Empty) => Finding::warning(
+            format!("there is nothing in {name}: the next start makes a new database of it"),
+            "if there were users, put a backup in its place: gatekey restore FILE",
+        ),
         Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
     };
     let colliding = patient.check_up().as_ref().map_or(&[][..], |found| &found.colliding_names[..]);
@@ -61,7 +63,7 @@ fn collision(names: &[String]) -> Option<Finding> {
 
 fn remedy(error: &StoreError) -> &'static str {
     match error {
-        StoreError::Missing => "gatekey serve makes one",
+        StoreError::Missing | StoreError::Empty => "gatekey serve makes one",
         StoreError::Newer { .. } => {
             "use the gatekey that made it, or put a backup from before back: gatekey restore FILE"
         }

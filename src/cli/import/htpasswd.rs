@@ -1,16 +1,16 @@
 //! A line of an htpasswd file as a row: `name:hash`. Lines that begin with `#` are comments.
 
-use super::rows::Row;
+use super::rows::{Record, Row};
 use crate::user_id::Generation;
 use alloc::string::String;
 use core::str;
 
 /// `None` for a line that holds no user.
-pub(super) fn parse(line: &[u8]) -> Option<Result<Row, String>> {
+pub(super) fn parse(line: &[u8]) -> Option<Result<Record, String>> {
     if line.is_empty() || line.starts_with(b"#") {
         return None;
     }
-    Some(row(line))
+    Some(row(line).map(Record::User))
 }
 
 fn row(line: &[u8]) -> Result<Row, String> {

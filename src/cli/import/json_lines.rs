@@ -1,19 +1,33 @@
 //! A line of JSON as a row: `{"username":"ok","password_hash":"$scrypt$…"}`, and optionally `id`, `generation` and
-//! `disabled`, as `gatekey user export` writes them.
+//! `disabled`, as `gatekey user export` writes them; and its first line,
+//! `{"realm":{"last_generation":1,"last_id":7}}`.
 
-use super::rows::Row;
+use super::rows::{Record, Row};
 use crate::json::{self, Object, Value};
+use crate::store::Issued;
 use crate::user_id::{Generation, UserId};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 
 /// `None` for a line without anything.
-pub(super) fn parse(line: &[u8]) -> Option<Result<Row, String>> {
+pub(super) fn parse(line: &[u8]) -> Option<Result<Record, String>> {
     if line.is_empty() {
         return None;
     }
     let object = json::parse_object(line).map_err(|error| error.to_string());
-    Some(object.and_then(row))
+    Some(object.and_then(|object| match object.get("realm") {
+        Some(realm) if object.len() == 1 => issued(realm).map(Record::Issued),
+        _ => row(object).map(Record::User),
+    }))
+}
+
+fn issued(realm: &Value) -> Result<Issued, String> {
+    let number = |name| realm.get(name).and_then(Value::as_u64);
+    match (number("last_id"), number("last_generation")) {
+        (Some(last_id), Some(last_generation)) => Ok(Issued { last_id, last_generation }),
+        _ => Err("realm has not the numbers last_id and last_generation, as gatekey user export writes them"
+            .into()),
+    }
 }
 
 fn row(mut object: Object) -> Result<Row, String> {

@@ -32,7 +32,7 @@ use alloc::format;
 use alloc::string::{String, ToString as _};
 use core::error::Error;
 use rename::Renames;
-use rows::{Format, Place, Row, Source};
+use rows::{Format, Place, Record, Row, Source};
 use scratch::instead_of;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -90,7 +90,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         let (at, complaints) = (clock::unix(), BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
-        rows::read(source, format, &mut |place, row| taker.take(&place, row))?;
+        rows::read(source, format, &mut |place, record| taker.take(&place, record))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
         Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))
@@ -134,10 +134,14 @@ struct Taker<'a, W: io::Write> {
 
 impl<W: io::Write> Taker<'_, W> {
     /// Fails only where no further row can be taken either.
-    fn take(&mut self, place: &Place, row: Result<Row, String>) -> Result<(), Failure> {
-        let (name, complaint) = match row {
+    fn take(&mut self, place: &Place, record: Result<Record, String>) -> Result<(), Failure> {
+        let (name, complaint) = match record {
             Err(complaint) => (None, complaint),
-            Ok(row) => match self.insert(&row) {
+            Ok(Record::Issued(issued)) => match self.into.note_issued(&issued) {
+                Ok(()) => return Ok(()),
+                Err(error) => (None, error.to_string()),
+            },
+            Ok(Record::User(row)) => match self.insert(&row) {
                 Ok(()) => {
                     self.counts.good += 1;
                     return Ok(());

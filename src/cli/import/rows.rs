@@ -4,7 +4,7 @@ use super::{htpasswd, json_lines};
 use crate::cli::Failure;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
-use crate::store::{self, OriginalUser, ReadError};
+use crate::store::{self, Issued, OriginalUser, ReadError};
 use crate::user_id::{Generation, UserId};
 use alloc::boxed::Box;
 use alloc::format;
@@ -83,8 +83,16 @@ pub(super) struct Row {
     pub(super) disabled: bool,
 }
 
-/// Takes a row, or what is wrong with it.
-pub(super) type Take<'a> = dyn FnMut(Place, Result<Row, String>) -> Result<(), Failure> + 'a;
+/// What a line or a table's row holds.
+#[derive(Debug)]
+pub(super) enum Record {
+    User(Row),
+    /// For which ids and generations tokens may have been issued where the users come from.
+    Issued(Issued),
+}
+
+/// Takes a record, or what is wrong with it.
+pub(super) type Take<'a> = dyn FnMut(Place, Result<Record, String>) -> Result<(), Failure> + 'a;
 
 /// A file of users, open. Opened once, so that it can be standard input, which goes by the name `-`: by a path of its own
 /// that may be closed to whoever reads it, under sudo say.
@@ -142,7 +150,7 @@ fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<()
         let row = match (UserId::new(id), password_hash) {
             (Some(id), Some(password_hash)) => {
                 let (id, generation) = (Some(id), Generation::IMPORTED);
-                Ok(Row { username, password_hash, id, generation, disabled: false })
+                Ok(Record::User(Row { username, password_hash, id, generation, disabled: false }))
             }
             (None, _) => Err("the id is not above 0".into()),
             (_, None) => Err("there is no password hash, expected a text".into()),

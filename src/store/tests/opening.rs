@@ -75,7 +75,7 @@ fn a_missing_file_is_missing_and_is_not_made() {
 fn a_newer_database_is_refused() {
     for directory in [closed_database(), closed_database_without_wal()] {
         raw(&database_in(&directory)).pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
-        let message = "the database has schema version 6, made by a newer gatekey; this one knows up to 5. Use the newer one";
+        let message = "the database has schema version 7, made by a newer gatekey; this one knows up to 6. Use the newer one";
         assert_refused(&directory, message);
     }
 }
@@ -207,7 +207,7 @@ fn a_path_may_have_any_bytes() {
 }
 
 #[test]
-fn a_first_start_that_was_cut_short_is_done_again() {
+fn an_empty_database_is_refused_unless_it_is_a_first_start_that_was_cut_short() {
     for statements in [None, Some("PRAGMA journal_mode = WAL"), Some("PRAGMA journal_mode = DELETE; VACUUM")]
     {
         let directory = tempfile::tempdir().unwrap();
@@ -215,7 +215,10 @@ fn a_first_start_that_was_cut_short_is_done_again() {
         if let Some(statements) = statements {
             raw(&database_in(&directory)).execute_batch(statements).unwrap();
         }
-        let store = Store::open(&database_in(&directory)).unwrap();
+        let before = files(&directory);
+        assert!(matches!(Store::open(&database_in(&directory)), Err(StoreError::Empty)));
+        assert!(files(&directory) == before, "the files have other bytes now");
+        let store = open_or_create(&database_in(&directory)).unwrap();
         let test = TestStore { store, directory };
         let id = test.insert("ok");
         assert_eq!(test.reopen().user(id).username, "ok");
