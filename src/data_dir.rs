@@ -16,6 +16,9 @@
 //! elsewhere (`--key-file`) may be one, as a mounted secret is. Root refuses a directory of another user; the command line
 //! becomes that user first.
 //!
+//! While a server runs, SQLite keeps `gatekey.sqlite3-wal` and `-shm` here, and each server a file `loaded-keys-…`
+//! (`keys/loaded.rs`).
+//!
 //! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
 use crate::clock::UnixTime;
@@ -211,7 +214,9 @@ impl DataDir {
         } else if !has_keys {
             return Err(self.keys_missing());
         }
-        Ok((backup.restore_to(&self.database(), now, told)?, !has_keys))
+        let restored = backup.restore_to(&self.database(), now, told)?;
+        let _ = keys::remove_abandoned(&self.directory); // left by servers that were killed; they harm nobody
+        Ok((restored, !has_keys))
     }
 
     /// Copies the database into a new file, also while a server writes to it. `told` is called as each step begins.

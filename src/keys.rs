@@ -12,16 +12,19 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `loaded.rs` | which keys each running server has loaded |
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
 //! | `published.rs` | secrets that the world knows |
 //! | `left_behind.rs` | new files that never took their place |
 
 mod edit;
 mod left_behind;
+mod loaded;
 mod published;
 
 pub use edit::KeyFile;
 pub use left_behind::left_behind;
+pub use loaded::{Dropped, await_dropped, remove_abandoned};
 pub use published::is_published;
 
 use crate::encoding;
@@ -35,6 +38,7 @@ use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
+use loaded::LoadedKeys;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -45,7 +49,7 @@ use std::time::Instant;
 /// More than a ring at its largest takes: 16 keys of 1 KiB, in base64.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
 /// How often the file is looked at, at most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why the file can't be used. Its path comes first in every message.
 #[derive(Debug)]
@@ -65,6 +69,10 @@ enum Problem {
 }
 
 impl KeyFileError {
+    fn io(path: &Path, attempt: &'static str, error: io::Error) -> Self {
+        Self { path: path.into(), problem: Problem::Io(attempt, error) }
+    }
+
     /// Whether the file is not there at all.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, Problem::Io(_, error) if error.kind() == io::ErrorKind::NotFound)
@@ -232,6 +240,8 @@ pub struct Keys {
 struct Watched {
     path: PathBuf,
     last: Mutex<LastLook>,
+    /// Where it is announced which keys are in use.
+    announced_in: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -240,6 +250,15 @@ struct LastLook {
     at: Option<Instant>,
     /// What was wrong then, so that it is reported once and not every second.
     trouble: Option<String>,
+    announcement: Announcement,
+}
+
+/// What other processes can read about the keys in use.
+#[derive(Debug, Default)]
+struct Announcement {
+    file: Option<LoadedKeys>,
+    /// Whether the file has the keys in use.
+    is_current: bool,
 }
 
 impl LastLook {
@@ -257,6 +276,8 @@ pub enum Refresh {
     Changed,
     /// The file can't be used; the old keys stay.
     Failed(KeyFileError),
+    /// Other processes can't be told which keys are in use; that is tried again at the next look.
+    NotAnnounced(KeyFileError),
 }
 
 impl Keys {
@@ -271,8 +292,27 @@ impl Keys {
     /// [`KeyFileError`].
     pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
         let (ring, stamp) = load_with_stamp(&path)?;
-        let last = Mutex::new(LastLook { stamp, at: None, trouble: None });
-        Ok(Self { ring: RwLock::new(Arc::new(ring)), file: Some(Watched { path, last }) })
+        let announcement = Announcement { file: None, is_current: true };
+        let last = Mutex::new(LastLook { stamp, at: None, trouble: None, announcement });
+        let file = Some(Watched { path, last, announced_in: None });
+        Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
+    }
+
+    /// The same keys, read again, for a server on this data directory: until this is dropped, a file there says which keys are
+    /// in use, so that a command that removes a key can wait until no server uses it ([`await_dropped`]). Where that can't be
+    /// written, the next look tries again, and reports it.
+    #[must_use]
+    pub fn announced_in(mut self, directory: &Path) -> Self {
+        if let Some(Watched { announced_in, .. }) = &mut self.file {
+            *announced_in = Some(directory.into());
+        }
+        if let Some(Watched { path, last, announced_in }) = &self.file {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            last.announcement.is_current = false;
+            self.read_again(path, &mut last, announced_in.as_deref());
+            last.trouble = None;
+        }
+        self
     }
 
     /// The ring in use.
@@ -292,7 +332,7 @@ impl Keys {
 
     /// Looks at the file if the last look is a second ago, and nobody else is looking.
     pub fn refresh(&self, now: Instant) -> Refresh {
-        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Same };
         let mut last = match last.try_lock() {
             Ok(last) => last,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(), // nobody is looking any more
@@ -303,32 +343,59 @@ impl Keys {
         }
         last.at = Some(now);
         let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
-        if is_same && last.trouble.is_none() {
+        if is_same && last.trouble.is_none() && last.announcement.is_current {
             return Refresh::Same;
         }
-        self.read_again(path, &mut last)
+        self.read_again(path, &mut last, announced_in.as_deref())
     }
 
     /// Reads the file now, whatever its stamp says.
     pub fn refresh_now(&self, now: Instant) -> Refresh {
-        let Some(Watched { path, last }) = &self.file else { return Refresh::Same };
+        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Same };
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         last.at = Some(now);
-        self.read_again(path, &mut last)
+        self.read_again(path, &mut last, announced_in.as_deref())
     }
 
-    fn read_again(&self, path: &Path, last: &mut LastLook) -> Refresh {
-        match load_with_stamp(path) {
-            Ok((ring, stamp)) => {
-                *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
-                (last.stamp, last.trouble) = (stamp, None);
-                Refresh::Changed
+    fn read_again(&self, path: &Path, last: &mut LastLook, announced_in: Option<&Path>) -> Refresh {
+        // First, so that a command that doesn't see it has changed the key file before it is read here.
+        let created = announced_in.map_or(Ok(()), |directory| last.announcement.create_in(directory));
+        let read = load_with_stamp(path).map(|(ring, stamp)| {
+            *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+            last.stamp = stamp;
+        });
+        let announced = created.and_then(|()| last.announcement.publish(&self.ring()));
+        let announced = announced.map_err(|error| match announced_in {
+            Some(directory) => KeyFileError::io(directory, "say there which keys are in use", error),
+            None => KeyFileError::io(path, "say which keys are in use", error),
+        });
+        let (error, refresh): (KeyFileError, fn(KeyFileError) -> Refresh) = match (read, announced) {
+            (Err(error), _) => (error, Refresh::Failed),
+            (Ok(()), Err(error)) => (error, Refresh::NotAnnounced),
+            (Ok(()), Ok(())) => {
+                last.trouble = None;
+                return Refresh::Changed;
             }
-            Err(error) => match last.trouble.replace(error.to_string()) {
-                Some(reported) if reported == error.to_string() => Refresh::Same,
-                _ => Refresh::Failed(error),
-            },
+        };
+        match last.trouble.replace(error.to_string()) {
+            Some(reported) if reported == error.to_string() => Refresh::Same,
+            _ => refresh(error),
         }
+    }
+}
+
+impl Announcement {
+    fn create_in(&mut self, directory: &Path) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(LoadedKeys::create_in(directory)?);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, ring: &KeyRing) -> io::Result<()> {
+        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring));
+        self.is_current = published.is_ok();
+        published
     }
 }
 

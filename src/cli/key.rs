@@ -6,11 +6,11 @@
 use super::commands::Command;
 use super::options;
 use super::settings::Settings;
-use super::{Failure, log, output, prompt, table};
+use super::{Failure, log, output, progress, prompt, table};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
-use crate::keys::{self, KeyFile, KeyFileError};
+use crate::keys::{self, Dropped, KeyFile, KeyFileError};
 use crate::signer::{KeyLengthError, KeyRing, SigningKey};
 use crate::store::{SigningKeyUse, Store, StoreError};
 use alloc::collections::BTreeMap;
@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 /// How long a server may go on signing with a key after it was retired: it looks at the file once a second.
 const LAST_SIGNATURE: Duration = Duration::from_secs(2);
+/// How long a command waits until running servers have dropped a removed key.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How each key was used, by its fingerprint.
 type Uses = BTreeMap<String, SigningKeyUse>;
@@ -66,7 +68,9 @@ pub(super) const ROTATE: Command = Command {
     operands: &[],
     summary: "Create a new signing key, which signs from now on.",
     details: "No user is signed out: older keys verify what they signed, until they are pruned. Running \
-              servers use the new key within a second. If a secret may have leaked, use --compromised.",
+              servers use the new key within a second. If a secret may have leaked, use --compromised: it removes \
+              the older keys, and returns when every server on this data directory has dropped them. It fails if \
+              one has not within 10 s.",
     example: "gatekey key rotate --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
     run: rotate,
@@ -88,9 +92,10 @@ fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     note(settings, &ring)?;
     let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
     output::say(&if is_compromised {
+        let waited_for = await_dropped(settings)?;
         format!(
             "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
-             Passwords stay as they are"
+             Passwords stay as they are. {waited_for}"
         )
     } else {
         format!(
@@ -190,8 +195,40 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     }
     let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
     pruned.map_err(|error| Failure::failed("can't remove old keys", &error))?;
-    let removed: Vec<_> = going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
+    let waited_for = await_dropped(settings)?;
+    let mut removed: Vec<_> =
+        going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
+    removed.push(waited_for);
     output::say([removed.join("\n"), staying].join("\n").trim_end())
+}
+
+/// Waits until no running server uses a key that is not in the file; says what was waited for.
+fn await_dropped(settings: &Settings<'_>) -> Result<String, Failure> {
+    let data_dir = settings.data_dir()?;
+    let waited = progress::watched(|progress| {
+        progress.begin("waiting until running servers have dropped the old keys");
+        keys::await_dropped(data_dir.directory(), data_dir.key_file(), CONFIRMED_WITHIN)
+    });
+    let Dropped { confirmed, unconfirmed } = waited.map_err(|error| {
+        Failure::failed(
+            "the keys are removed, but it is not known whether running servers still use them",
+            &error,
+        )
+    })?;
+    let directory = data_dir.directory().display();
+    if !unconfirmed.is_empty() {
+        return Err(Failure::Failed(format!(
+            "the keys are removed from the file, but after {} s these servers in {directory} may still use them: process \
+             {}. Stop them or restart them now",
+            CONFIRMED_WITHIN.as_secs(),
+            unconfirmed.join(", ")
+        )));
+    }
+    Ok(if confirmed.is_empty() {
+        format!("No server runs in {directory}, so none had to drop a key")
+    } else {
+        format!("Waited until the servers in {directory} had dropped them: process {}", confirmed.join(", "))
+    })
 }
 
 /// A key, and what is known of it.

@@ -108,6 +108,7 @@ pub(super) fn realm_notice(notice: &Notice<'_>) {
     let event = match notice {
         Notice::KeysChanged(_) => "key_reloaded",
         Notice::KeysUnusable(_) => "key_not_reloaded",
+        Notice::KeysNotAnnounced(_) => "keys_not_announced",
         _ => "notice",
     };
     write_notice(event, notice);

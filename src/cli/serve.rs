@@ -128,6 +128,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let data_dir = settings.data_dir()?;
     data::refuse_writable_by_others(&data_dir)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
+    let keys = keys.announced_in(data_dir.directory());
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
@@ -304,12 +305,19 @@ fn obey_signals(
     Ok(SignalThread { handle, thread })
 }
 
-/// Saves what a restart must not forget, while the server runs.
+/// While the server runs: looks at the key file every second, so that a removed key is dropped also where no request
+/// comes, and saves what a restart must not forget.
 fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<JoinHandle<()>, Failure> {
     let (realm, shutdown) = (realm.clone(), shutdown.clone());
     let save = move || {
-        while !shutdown.wait_for(SAVE_EVERY) {
-            realm.save(clock::now());
+        let mut saved_at = clock::monotonic();
+        while !shutdown.wait_for(keys::LOOK_EVERY) {
+            let now = clock::now();
+            realm.watch_keys(now);
+            if now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY {
+                realm.save(now);
+                saved_at = now.monotonic;
+            }
         }
     };
     let thread = thread::Builder::new().name("saver".into()).spawn(save);

@@ -29,6 +29,13 @@ impl Realm {
         self.take_up(self.keys.refresh_now(now.monotonic), now);
     }
 
+    /// Looks at the key file, once a second at most, as each request does that depends on it. To be called every second, so
+    /// that a server without requests drops a removed key, too.
+    pub fn watch_keys(&self, now: Now) {
+        let now = self.time.peek(now);
+        self.take_up(self.keys.refresh(now.monotonic), now);
+    }
+
     /// Looks at the key file again, once a second at most: of all requests on event loops, one a second goes to a worker
     /// thread for that.
     pub(super) fn refresh_keys(&self, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
@@ -49,6 +56,7 @@ impl Realm {
                 self.note_ring(now);
             }
             Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
+            Refresh::NotAnnounced(error) => (self.observer)(Notice::KeysNotAnnounced(&error)),
         }
     }
 

@@ -19,6 +19,8 @@ pub enum Notice<'a> {
     KeysChanged(&'a KeyRing),
     /// The key file can't be used; the old keys stay.
     KeysUnusable(&'a KeyFileError),
+    /// Commands that remove a key can't see which keys are in use here.
+    KeysNotAnnounced(&'a KeyFileError),
     /// The use of the keys could not be noted in the store.
     KeysNotNoted(&'a StoreError),
     /// This peer, which is no trusted proxy, spoke for others. Told of the first only.
@@ -47,6 +49,10 @@ impl fmt::Display for Notice<'_> {
                 write!(f, "signing keys read again: {count}, the newest has the fingerprint {newest}")
             }
             Self::KeysUnusable(error) => write!(f, "{error}; the keys read before stay in use"),
+            Self::KeysNotAnnounced(error) => write!(
+                f,
+                "{error}; gatekey key rotate --compromised and key prune don't wait for this server until it can"
+            ),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
             Self::ForwardingIgnored(peer) => {
                 let name = proxy_name(*peer);

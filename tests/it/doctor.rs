@@ -529,10 +529,8 @@ fn a_clock_that_once_ran_ahead_is_found_and_there_is_a_way_back() {
     assert_eq!(shown(&server, &of_the_future), (401, true), "it would have lived for a day more");
     assert_eq!(shown(&server, &token(&server)), (200, false));
     assert!(!server.log().contains("the clock is"), "{}", server.log());
-    assert_eq!(
-        place.names(),
-        ["gatekey.sqlite3", "gatekey.sqlite3-shm", "gatekey.sqlite3-wal", "signing-keys"]
-    );
+    let names: Vec<_> = place.names().into_iter().filter(|name| !name.starts_with("loaded-keys-")).collect();
+    assert_eq!(names, ["gatekey.sqlite3", "gatekey.sqlite3-shm", "gatekey.sqlite3-wal", "signing-keys"]);
 }
 
 #[test]

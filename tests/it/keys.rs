@@ -7,10 +7,14 @@ use gatekey::keys;
 use gatekey::signer::{KeyRing, SigningKey};
 use gatekey::store::Store;
 use gatekey::token;
+use gatekey::user_id::{Generation, UserId};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The server looks at its keys once a second; a machine that is busy may take longer, but a test must end.
@@ -117,14 +121,82 @@ fn after_a_compromise_every_old_token_dies_at_a_running_server() {
     assert_eq!(fingerprints.len(), 1);
     let expected = format!(
         "the key {} signs from now on; older keys dropped: 2. Every token issued before is dead: everybody must log in \
-         again. Passwords stay as they are\n",
-        fingerprints[0]
+         again. Passwords stay as they are. Waited until the servers in {} had dropped them: process {}\n",
+        fingerprints[0],
+        server.data.display(),
+        server.pid()
     );
     assert_eq!(said, expected);
-    soon(|| bearer(&server, &old) == 401);
+    assert_eq!(bearer(&server, &old), 401);
     let new = new_token(&server);
     assert!(token::open(&new, &newest(&server)).is_ok());
     assert_eq!(bearer(&server, &new), 200);
+}
+
+/// A token as whoever has the server's keys makes it, for the user with the id 1.
+fn forged(server: &Server) -> String {
+    let now = clock::now().unix;
+    let claims = token::Claims {
+        id: UserId::new(1).unwrap(),
+        generation: Generation::FIRST,
+        issued_at: now,
+        expires_at: now.saturating_add(Duration::from_secs(3_600)),
+        auth_time: now,
+    };
+    token::issue(&claims, &ring(server))
+}
+
+#[test]
+fn a_token_of_a_compromised_key_is_never_renewed_under_the_key_that_replaced_it() {
+    let server = Server::start(&[]);
+    server.register("ok", "python");
+    for _ in 0..6 {
+        let (forged, renewed, is_over) = (forged(&server), Mutex::new(Vec::new()), AtomicBool::new(false));
+        let bearer = format!("Authorization: Bearer {forged}");
+        let renew = || {
+            while !is_over.load(Ordering::SeqCst) {
+                let answer = server.request("GET /api/token", &[&bearer], "");
+                if status(&answer) == 200 {
+                    let token = json::parse_object(body(&answer).as_bytes()).unwrap()["token"].clone();
+                    renewed.lock().unwrap().push(token.as_str().unwrap().to_owned());
+                }
+            }
+        };
+        thread::scope(|scope| {
+            (0..4).for_each(|_| drop(scope.spawn(renew)));
+            soon(|| !renewed.lock().unwrap().is_empty());
+            done(&server, &["key", "rotate", "--compromised"], "");
+            assert_eq!(status(&server.request("GET /api/token", &[&bearer], "")), 401, "after the command");
+            is_over.store(true, Ordering::SeqCst);
+        });
+        let newest = newest(&server);
+        let renewed = renewed.into_inner().unwrap();
+        let survivors = renewed.iter().filter(|token| token::open(token, &newest).is_ok()).count();
+        assert_eq!(survivors, 0, "of {} tokens", renewed.len());
+    }
+}
+
+#[test]
+fn a_server_that_does_not_drop_a_compromised_key_is_an_error_and_one_that_was_killed_is_not_waited_for() {
+    let server = Server::start(&[]);
+    server.signal("STOP");
+    let message = failed(&server, &["key", "rotate", "--compromised"], "");
+    let expected = format!(
+        "gatekey: the keys are removed from the file, but after 10 s these servers in {} may still use them: process {}. \
+         Stop them or restart them now\n",
+        server.data.display(),
+        server.pid()
+    );
+    assert_eq!(message, expected);
+    let (data, _directory) = server.kill();
+    let mut rotate = gatekey();
+    rotate.args(["key", "rotate", "--compromised", "--data"]).arg(&data);
+    let (code, out, _) = written(&run(&mut rotate, ""));
+    assert_eq!(code, Some(0));
+    let none = format!("No server runs in {}, so none had to drop a key\n", data.display());
+    assert!(out.ends_with(&none), "{out}");
+    let left = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(left.filter(|name| name.contains("loaded-keys")).count(), 0);
 }
 
 #[test]
@@ -229,7 +301,12 @@ fn a_key_is_pruned_when_its_last_token_has_expired_and_not_before() {
 
     let_pass(&server, 3_700);
     let said = done(&server, &["key", "prune"], "");
-    assert_eq!(said, format!("removed the key {}\n{}", names[1], waits(0)));
+    let dropped = format!(
+        "Waited until the servers in {} had dropped them: process {}",
+        server.data.display(),
+        server.pid()
+    );
+    assert_eq!(said, format!("removed the key {}\n{dropped}\n{}", names[1], waits(0)));
     assert_eq!(fingerprints(&server), [names[0].clone(), names[2].clone()]);
 }
 

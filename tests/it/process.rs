@@ -182,6 +182,13 @@ impl Server {
         (status.code(), self.log())
     }
 
+    /// Kills it, also while it is stopped: its data directory, and what holds that.
+    pub fn kill(mut self) -> (PathBuf, Option<TempDir>) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        (self.data.clone(), self.directory.take())
+    }
+
     /// What it has written on standard error up to now.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()

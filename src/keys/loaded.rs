@@ -1,0 +1,243 @@
+//! Which keys each running server has loaded, for a command that removes a key and must know when no server uses it.
+//!
+//! A server keeps a file in the data directory, `loaded-keys-` and a random name:
+//!
+//! ```text
+//! 1234                   the server's process id
+//! Kp3v0m8dX1bQz9aL       the fingerprint of each key in use
+//! 3q2-7w…                the SHA-256 of what precedes, so that half a file is never taken for a whole one
+//! ```
+//!
+//! The file is locked (flock(2)) for as long as the server runs, by kill -9 too: an unlocked one belongs to no server. It
+//! is there before the keys are read, and written again after others are in use. So of a server that is not seen by
+//! [`await_dropped`], it is certain that it reads the key file later.
+
+use super::{KeyFileError, load};
+use crate::clock;
+use crate::encoding;
+use crate::os;
+use crate::random;
+use crate::signer::{self, KeyRing, SigningKey};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::thread;
+
+const NAME: &str = "loaded-keys-";
+/// Longer than a file with all keys that a ring may have.
+const MAX_BYTES: u64 = 1024;
+/// Between two looks at the servers' files.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A server's file. It is removed with this.
+#[derive(Debug)]
+pub(super) struct LoadedKeys {
+    path: PathBuf,
+    /// Locked until this is dropped.
+    file: File,
+}
+
+impl LoadedKeys {
+    /// Makes the file. Until [`LoadedKeys::publish`], the server counts as one that uses any key.
+    pub(super) fn create_in(directory: &Path) -> io::Result<Self> {
+        remove_abandoned(directory)?;
+        let name = random::bytes::<9>().map_err(io::Error::other)?;
+        let path = directory.join(format!("{NAME}{}", encoding::encode_base64url(name)));
+        // Under another name until it is locked, or it would look abandoned.
+        let unlocked = directory.join(format!(".{NAME}{}", encoding::encode_base64url(name)));
+        let file = os::create_private_file(&unlocked)?;
+        let locked = file.lock().and_then(|()| os::rename_to_free_name(&unlocked, &path));
+        locked.inspect_err(|_| drop(fs::remove_file(&unlocked)))?;
+        Ok(Self { path, file })
+    }
+
+    /// Says that the server uses these keys from now on, and no others.
+    pub(super) fn publish(&self, ring: &KeyRing) -> io::Result<()> {
+        let mut text = format!("{}\n", process::id());
+        for key in ring.keys() {
+            text.push_str(&key.fingerprint());
+            text.push('\n');
+        }
+        text.push_str(&checksum(&text));
+        text.push('\n');
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(text.len() as u64)
+    }
+}
+
+impl Drop for LoadedKeys {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path); // one that stays looks abandoned, and is removed later
+    }
+}
+
+fn checksum(text: &str) -> String {
+    encoding::encode_base64url(signer::sha256(text.as_bytes()))
+}
+
+/// A running server, as its file describes it.
+struct Server {
+    /// `None` while nothing whole is written yet.
+    loaded: Option<(u32, BTreeSet<String>)>,
+}
+
+/// Removes the files of servers that run no more.
+///
+/// # Errors
+/// The directory can't be read, or a file not removed.
+pub fn remove_abandoned(directory: &Path) -> io::Result<()> {
+    running_servers(directory).map(drop)
+}
+
+fn running_servers(directory: &Path) -> io::Result<Vec<Server>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut servers = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(NAME));
+        if is_ours && entry.file_type()?.is_file() {
+            servers.extend(running_server(&entry.path())?);
+        }
+    }
+    Ok(servers)
+}
+
+/// `None` where no server has it locked: it is removed.
+fn running_server(path: &Path) -> io::Result<Option<Server>> {
+    let missing = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(None), // the server has just ended
+        _ => Err(error),
+    };
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return missing(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => fs::remove_file(path).map(|()| None).or_else(missing),
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            file.take(MAX_BYTES).read_to_string(&mut text)?;
+            Ok(Some(Server { loaded: parse(&text) }))
+        }
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn parse(text: &str) -> Option<(u32, BTreeSet<String>)> {
+    let (content, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
+    let content = format!("{content}\n");
+    let mut lines = content.lines();
+    let pid = lines.next()?.parse().ok()?;
+    (checksum(&content) == sum).then(|| (pid, lines.map(String::from).collect()))
+}
+
+/// What became of the servers that ran when a key was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Process ids of the running servers that use none but the keys in the file.
+    pub confirmed: Vec<String>,
+    /// Those of the servers that had not confirmed that in time.
+    pub unconfirmed: Vec<String>,
+}
+
+/// Waits until each running server in this data directory uses none but the keys that are in the key file, for no
+/// longer than `limit`. Returns at once where no server runs.
+///
+/// # Errors
+/// [`KeyFileError`] where the files can't be read.
+pub fn await_dropped(directory: &Path, key_file: &Path, limit: Duration) -> Result<Dropped, KeyFileError> {
+    let failed = |error| KeyFileError::io(directory, "find out which servers run", error);
+    let start = clock::monotonic();
+    loop {
+        // Again each time: another command may have changed it.
+        let current: BTreeSet<_> = load(key_file)?.keys().map(SigningKey::fingerprint).collect();
+        let mut dropped = Dropped::default();
+        for Server { loaded } in running_servers(directory).map_err(failed)? {
+            match loaded {
+                Some((pid, keys)) if keys.is_subset(&current) => dropped.confirmed.push(pid.to_string()),
+                Some((pid, _)) => dropped.unconfirmed.push(pid.to_string()),
+                None => dropped.unconfirmed.push("that is starting".into()),
+            }
+        }
+        if dropped.unconfirmed.is_empty() || start.elapsed() >= limit {
+            return Ok(dropped);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{KeyFile, Keys, Refresh};
+
+    const OLD: &str = "a secret of sixteen bytes or more";
+
+    fn key_file(directory: &Path) -> PathBuf {
+        let path = directory.join("signing-keys");
+        os::create_private_file(&path).unwrap();
+        fs::write(&path, OLD).unwrap();
+        path
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = fs::read_dir(directory).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_removed_key_is_dropped_when_every_running_server_has_read_the_file_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = key_file(directory.path());
+        let dropped = || await_dropped(directory.path(), &path, Duration::ZERO).unwrap();
+        assert_eq!(dropped(), Dropped::default(), "no server runs");
+        let servers = [(); 2].map(|()| Keys::watched(path.clone()).unwrap().announced_in(directory.path()));
+        let pid = process::id().to_string();
+        assert_eq!(dropped().confirmed, [pid.clone(), pid.clone()]);
+
+        // Two changes: the servers have not even seen the first.
+        KeyFile::open(&path).unwrap().replace_all(b"the second of the secrets").unwrap();
+        KeyFile::open(&path).unwrap().replace_all(b"the third of the secrets").unwrap();
+        assert_eq!(
+            dropped(),
+            Dropped { confirmed: [].into(), unconfirmed: [pid.clone(), pid.clone()].into() }
+        );
+        assert!(matches!(servers[0].refresh_now(clock::monotonic()), Refresh::Changed));
+        assert_eq!(dropped(), Dropped { confirmed: [pid.clone()].into(), unconfirmed: [pid.clone()].into() });
+        let [first, second] = servers;
+        drop(second);
+        assert_eq!(dropped().confirmed, [pid]);
+        drop(first);
+        assert_eq!(names(directory.path()), ["signing-keys"]);
+    }
+
+    #[test]
+    fn a_killed_server_is_not_waited_for_and_half_a_file_confirms_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = key_file(directory.path());
+        let server = LoadedKeys::create_in(directory.path()).unwrap();
+        let dropped = || await_dropped(directory.path(), &path, Duration::ZERO).unwrap();
+        assert_eq!(dropped().unconfirmed, ["that is starting"]);
+        server.publish(&load(&path).unwrap()).unwrap();
+        assert_eq!(dropped().confirmed.len(), 1);
+        let whole = fs::read(&server.path).unwrap();
+        for end in 0..whole.len() {
+            fs::write(&server.path, &whole[..end]).unwrap();
+            assert_eq!(dropped().unconfirmed.len(), 1, "{end}");
+        }
+        // The lock ends with the process, and the file stays.
+        server.file.unlock().unwrap();
+        assert_eq!(dropped(), Dropped::default());
+        assert_eq!(names(directory.path()), ["signing-keys"]);
+    }
+}
