@@ -197,6 +197,9 @@ pub(super) fn open_sound(path: &Path, depth: Depth) -> Result<(Connection, u64),
     schema::inspect(path)?;
     let connection = sqlite::connect_to_look(path)?;
     if depth == Depth::EveryPage {
+        schema::refuse_code(&connection)?;
+    }
+    if depth == Depth::EveryPage {
         let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if found != "ok" {
             return Err(StoreError::Corrupt(found.into()));

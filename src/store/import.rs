@@ -1,4 +1,4 @@
-//! Import: many users at once, all of them or none; and reading the users of the Flask original's database.
+//! Import: many users at once, all of them or none.
 //!
 //! Ids may come from elsewhere, and with them tokens: of users who were deleted there, or whose tokens were revoked there,
 //! also after the export. So users who bring an id, and all users who come later, get a generation that no token has
@@ -6,17 +6,15 @@
 //! unless they come from a gatekey's export.
 
 use super::columns::{integer, seconds};
-use super::sqlite::{self, is_unique_violation};
+use super::sqlite::is_unique_violation;
 use super::{Issued, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
-use alloc::string::String;
 use core::cell::Cell;
 use core::error::Error;
 use core::fmt;
-use rusqlite::{Connection, OpenFlags, Row, params};
-use std::path::Path;
+use rusqlite::{Connection, params};
 
 /// Pages that an import keeps, in KiB: each user goes to a random place of two indexes, and a page that was not kept is
 /// read and written again.
@@ -184,46 +182,6 @@ fn is_id_violation(error: &rusqlite::Error) -> bool {
     code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
 }
 
-/// A row of the original's table, in which the name is neither unique nor always there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OriginalUser {
-    /// Its number.
-    pub id: i64,
-    /// The name, where there is one and it is a text.
-    pub username: Option<String>,
-    /// The hash, likewise.
-    pub password_hash: Option<String>,
-}
-
-/// Reads every user of the Flask original's database, in the order of their ids, and changes nothing there.
-///
-/// # Errors
-/// What `each` fails with, and [`ReadError`].
-pub fn read_original<E: From<ReadError>>(
-    path: &Path,
-    mut each: impl FnMut(OriginalUser) -> Result<(), E>,
-) -> Result<(), E> {
-    let failed = |error: rusqlite::Error| ReadError::Store(error.into());
-    let connection = sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(ReadError::Store)?;
-    let owner: i64 =
-        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(failed)?;
-    if owner == super::schema::APPLICATION_ID {
-        return Err(ReadError::Ours.into());
-    }
-    let sql = "SELECT id, username, password_hash FROM users ORDER BY id";
-    let mut statement = connection.prepare(sql).map_err(|_| ReadError::NotTheOriginals)?;
-    let mut rows = statement.query([]).map_err(failed)?;
-    while let Some(row) = rows.next().map_err(failed)? {
-        each(original_user(row).map_err(failed)?)?;
-    }
-    Ok(())
-}
-
-fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
-    let text = |column| row.get_ref(column).map(|value| value.as_str().ok().map(String::from));
-    Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
-}
-
 /// Why a user was not imported.
 #[derive(Debug)]
 pub enum ImportError {
@@ -266,40 +224,6 @@ impl Error for ImportError {
         match self {
             Self::Store(error) => error.source(),
             Self::NameTaken | Self::IdTaken | Self::IdTooLarge | Self::GenerationTooLarge => None,
-        }
-    }
-}
-
-/// Why the original's database can't be read.
-#[derive(Debug)]
-pub enum ReadError {
-    /// It is gatekey's own.
-    Ours,
-    /// It has no such table.
-    NotTheOriginals,
-    /// SQLite can't.
-    Store(StoreError),
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Ours => {
-                f.write_str("it is gatekey's own database; export from it first: gatekey user export")
-            }
-            Self::NotTheOriginals => {
-                f.write_str("expected a table users with the columns id, username and password_hash")
-            }
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ReadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Store(error) => error.source(),
-            Self::Ours | Self::NotTheOriginals => None,
         }
     }
 }

@@ -20,7 +20,9 @@
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
 //! | `generations.rs` | generations that no token has |
 //! | `users.rs` | the operations on users |
-//! | `import.rs` | many users at once; the users of the Flask original's database |
+//! | `import.rs` | many users at once |
+//! | `original.rs` | the users of the Flask original's database |
+//! | `watchdog.rs` | interrupts SQLite when it works on one thing for too long |
 //! | `logins.rs` | from where a user logged in lately |
 //! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody |
@@ -39,6 +41,7 @@ mod import;
 mod io_errors;
 mod lock;
 mod logins;
+mod original;
 mod normalize_names;
 mod realm;
 mod reset_clock;
@@ -49,11 +52,13 @@ mod signing_keys;
 mod sqlite;
 mod throttle;
 mod users;
+mod watchdog;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use check_up::{Ahead, CheckUp, check_up};
-pub use import::{Import, ImportError, ImportedUser, OriginalUser, ReadError, read_original};
+pub use import::{Import, ImportError, ImportedUser};
 pub use logins::{LoginNotes, RememberedAddress};
+pub use original::{OriginalUser, ReadError, read_original};
 pub use realm::{Issued, MAX_UNSAVED, SAVE_EVERY};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};

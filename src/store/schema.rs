@@ -5,8 +5,11 @@
 
 use super::columns::integer;
 use super::normalize_names::normalize_names;
+use super::sqlite::{Kind, kind_of};
 use super::{StoreError, generations, sqlite};
 use crate::user_id::Generation;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;
@@ -157,11 +160,34 @@ fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Res
     Ok(())
 }
 
+/// Refuses what SQLite would evaluate: a backup that anyone may have made is read in full, copied and written to.
+pub(super) fn refuse_code(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT type, name, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE type <> 'index'";
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
+        match Kind::of(&kind, row.get(2)?) {
+            Kind::Table => {}
+            Kind::View => return Err(unexpected("view", &name)),
+            Kind::VirtualTable => return Err(unexpected("virtual table", &name)),
+            Kind::Other => return Err(unexpected(&kind, &name)),
+        }
+    }
+    Ok(())
+}
+
+fn unexpected(kind: &str, name: &str) -> StoreError {
+    StoreError::Corrupt(format!("it contains the {kind} {name:?}, expected nothing but tables").into())
+}
+
 /// Asks for every column that the operations use: a database that says it is ours, but isn't, is found now and
 /// not at somebody's login. (Whether every page of it is sound takes as long as reading it all.)
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch, first_generation FROM realm \
          WHERE only = 1";
+    const TABLES: [&str; 6] =
+        ["realm", "users", "signing_keys", "throttle", "undeclared_proxy", "remembered_addresses"];
     const COLUMNS: [&str; 5] = [
         "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
@@ -170,6 +196,12 @@ fn check_tables(connection: &Connection) -> Result<(), StoreError> {
         "SELECT user_id, address, seen_at FROM remembered_addresses LIMIT 0",
     ];
     let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());
+    for table in TABLES {
+        match kind_of(connection, table).map_err(damaged)? {
+            Some(Kind::Table) | None => {} // that one is missing is said below, as SQLite says it
+            Some(kind) => return Err(unexpected(kind.name(), table)),
+        }
+    }
     connection.query_row(ONE_REALM, [], |row| row.get::<_, i64>(0)).map_err(damaged)?;
     for columns in COLUMNS {
         connection.prepare(columns).map_err(damaged)?;

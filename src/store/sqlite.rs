@@ -11,7 +11,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroUsize;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -263,6 +263,46 @@ pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     Ok(connection)
+}
+
+/// What a name in a database stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A table that stores its rows.
+    Table,
+    VirtualTable,
+    View,
+    /// An index, or a trigger.
+    Other,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::VirtualTable => "virtual table",
+            Self::View => "view",
+            Self::Other => "trigger or index",
+        }
+    }
+
+    /// As a row of `sqlite_schema` says it: type, and where the first page of a table is.
+    pub(super) fn of(kind: &str, root_page: i64) -> Self {
+        match kind {
+            "table" if root_page > 0 => Self::Table,
+            "table" => Self::VirtualTable,
+            "view" => Self::View,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What this name stands for, if for anything.
+pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<Kind>> {
+    let sql = "SELECT type, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE lower(name) = ?1 \
+               ORDER BY type IN ('table', 'view') DESC LIMIT 1";
+    let kind = |row: &Row<'_>| Ok(Kind::of(row.get_ref(0)?.as_str()?, row.get(1)?));
+    connection.query_row(sql, [name], kind).optional()
 }
 
 /// The path of a file that SQLite puts beside the database.

@@ -379,6 +379,15 @@ fn what_is_no_sound_backup_is_refused_and_nothing_is_changed() {
         ),
         ("PRAGMA user_version = 99", "the database has schema version 99, made by a newer gatekey"),
         ("DROP TABLE realm", "the database is corrupt: no such table: realm"),
+        (
+            "DROP TABLE realm; CREATE VIEW realm AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+             SELECT i AS tokens_not_before FROM n",
+            "the database is corrupt: it contains the view \"realm\", expected nothing but tables\n",
+        ),
+        (
+            "CREATE TRIGGER again AFTER UPDATE ON users BEGIN UPDATE users SET generation = 1; END",
+            "the database is corrupt: it contains the trigger \"again\", expected nothing but tables\n",
+        ),
     ] {
         fs::copy(&good, &spoilt).unwrap();
         change(&spoilt, sql);

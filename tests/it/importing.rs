@@ -2,10 +2,13 @@
 //! or none.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, gatekey, run, written};
+use crate::hazards::watch::await_that;
+use crate::process::{Server, gatekey, names_in, run, status, written};
 use gatekey::json::{self, Object, json};
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use tempfile::TempDir;
 
 const PASSWORDS: &str = include_str!("../data/passwords.json");
@@ -301,6 +304,70 @@ fn the_originals_database_is_read_with_its_duplicates_and_nulls() {
         !fs::exists(place.path("db.sqlite-journal")).unwrap()
             && !fs::exists(place.path("db.sqlite-wal")).unwrap()
     );
+}
+
+#[test]
+fn a_hostile_database_is_refused_with_what_was_found_in_it() {
+    const COLUMNS: &str = "expected a table users with the columns id, username and password_hash";
+    const ENDLESS: &str = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id";
+    let place = Place::new();
+    place.imported("", &[]);
+    let view = format!("CREATE VIEW users AS {ENDLESS}, 'a' AS username, 'b' AS password_hash FROM n");
+    let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'users', 'users', 0, \
+                         'CREATE VIRTUAL TABLE users USING no_such_module')";
+    let computed = "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT AS (printf('%.*c', id, 'x')), \
+                    password_hash TEXT); INSERT INTO users (id) VALUES (400000000)";
+    let long = "CREATE TABLE users (id INTEGER PRIMARY KEY, username TEXT, password_hash TEXT); \
+                INSERT INTO users VALUES (3, 'ok', 'x'), (4, printf('%.*c', 2000000, 'x'), 'x')";
+    for (name, sql, expected) in [
+        ("view", view.as_str(), format!("users is a view; {COLUMNS}")),
+        ("virtual", virtual_table, format!("users is a virtual table; {COLUMNS}")),
+        ("computed", computed, "a value in the row after id 0 is over 1048576 bytes long".into()),
+        ("long", long, "a value in the row after id 3 is over 1048576 bytes long".into()),
+    ] {
+        let database = place.path(name);
+        rusqlite::Connection::open(&database).unwrap().execute_batch(sql).unwrap();
+        let (code, _, message) = place.command(&["user", "import", database.to_str().unwrap(), "--skip-bad"]);
+        let last = message.lines().last().unwrap();
+        assert_eq!(
+            (code, last),
+            (Some(1), &*format!("gatekey: can't read {}: {expected}", database.display()))
+        );
+    }
+    assert_eq!(place.users(), []);
+}
+
+#[test]
+fn a_line_that_may_never_end_is_no_file_of_users() {
+    let place = Place::new();
+    let (code, _, message) = place.import("x".repeat(2 << 20), &["--skip-bad"]);
+    let expected = format!(
+        "gatekey: can't read {}: a line is over 1048576 bytes long, so this is no file of users\n",
+        place.path("users").display()
+    );
+    assert_eq!((code, message), (Some(1), expected));
+}
+
+#[test]
+fn an_import_from_a_pipe_that_pauses_keeps_no_registration_waiting() {
+    let place = Place::new();
+    let server = place.serve();
+    let temporary = place.path("temporary");
+    fs::create_dir(&temporary).unwrap();
+    let mut import = gatekey();
+    import.args(["user", "import", "-", "--data"]).arg(place.path("data")).env("TMPDIR", &temporary);
+    let mut import =
+        import.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = import.stdin.take().unwrap();
+    input.write_all(lines(&[("alice", json!({}))]).as_bytes()).unwrap();
+    // What comes by the pipe is collected there first.
+    assert!(await_that(|| !names_in(&temporary).is_empty()));
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    drop(input);
+    let (code, out, message) = written(&import.wait_with_output().unwrap());
+    assert_eq!((code, out.as_str()), (Some(0), "imported 1 user\n"), "{message}");
+    assert_eq!(names_in(&temporary), Vec::<String>::new());
+    assert_eq!(server.login("alice", HASH_PASSWORD), 200);
 }
 
 #[test]

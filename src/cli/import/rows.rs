@@ -4,19 +4,25 @@ use super::{htpasswd, json_lines};
 use crate::cli::Failure;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
+use crate::cli::scratch::{Scratch, cant_write};
+use crate::os;
 use crate::store::{self, Issued, OriginalUser, ReadError};
 use crate::user_id::{Generation, UserId};
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use std::fs;
-use std::io::{self, BufRead, BufReader, Read};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read as _};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 
 /// A longer line is no user's.
 const MAX_LINE_BYTES: u64 = 16 * 1024;
+/// No longer line is skipped: it may never end.
+const MAX_SKIPPED_BYTES: usize = 1 << 20;
+/// More does not come from a pipe or a device: it would fill the disk, and perhaps never end.
+const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// What every SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 /// What some editors put before UTF-8.
@@ -98,19 +104,40 @@ pub(super) type Take<'a> = dyn FnMut(Place, Result<Record, String>) -> Result<()
 /// that may be closed to whoever reads it, under sudo say.
 pub(super) struct Source<'a> {
     path: &'a Path,
-    input: BufReader<Box<dyn Read>>,
+    input: BufReader<File>,
     files: &'a Files,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn open(path: &'a Path, files: &'a Files) -> Result<Self, Failure> {
-        let input: Box<dyn Read> = if path == Path::new("-") {
-            Box::new(io::stdin())
+        let opened = if path == Path::new("-") {
+            io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
-            Box::new(files.open(path).map_err(|error| cant_read(path, &error))?)
+            files.open(path)
         };
-        Ok(Self { path, input: BufReader::new(input), files })
+        let is_file = |file: File| Ok((file.metadata()?.is_file(), file));
+        let (is_file, file) = opened.and_then(is_file).map_err(|error| cant_read(path, &error))?;
+        let file = if is_file { file } else { whole(path, file)? };
+        Ok(Self { path, input: BufReader::new(file), files })
     }
+}
+
+/// A pipe or a device, as a temporary file with its whole content: it may pause, or never end, and an import keeps the
+/// database locked.
+fn whole(path: &Path, stream: File) -> Result<File, Failure> {
+    let directory = Scratch::new("input")?;
+    let copy = directory.path().join("users");
+    let mut file = os::create_private_file(&copy).map_err(|error| cant_write(&copy, &error))?;
+    let copied = io::copy(&mut stream.take(MAX_STREAM_BYTES + 1), &mut file);
+    // The one error or the other, as far as that can be told.
+    if copied.map_err(|error| cant_read(path, &error))? > MAX_STREAM_BYTES {
+        return Err(Failure::Failed(format!(
+            "can't read {}: it is no regular file, and over {MAX_STREAM_BYTES} bytes came from it; write the users to a \
+             file first",
+            path.display()
+        )));
+    }
+    File::open(&copy).map_err(|error| cant_read(&copy, &error))
 }
 
 fn cant_read(path: &Path, error: &io::Error) -> Failure {
@@ -188,11 +215,16 @@ fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<b
         return Ok(None);
     }
     let is_whole = line.ends_with(b"\n") || file.fill_buf()?.is_empty();
-    let mut is_at_end = is_whole;
+    let (mut is_at_end, mut skipped) = (is_whole, 0);
     while !is_at_end {
         line.clear();
         read = file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', line)?;
+        skipped += read;
         is_at_end = read == 0 || line.ends_with(b"\n");
+        if skipped > MAX_SKIPPED_BYTES {
+            let cause = format!("a line is over {MAX_SKIPPED_BYTES} bytes long, so this is no file of users");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+        }
     }
     Ok(Some(is_whole))
 }

@@ -1,0 +1,179 @@
+//! The users of the Flask original's database: read from a file that may come from anyone.
+//!
+//! SQLite evaluates what a file contains: a view named `users` may never end, a computed column may be anything, a page
+//! may be referred to a thousand times, a value may have 400 MB. So only a table is read, no value over
+//! [`MAX_VALUE_BYTES`], in ascending order of the ids, no more rows than the file has room for, and each within
+//! [`ROW_TIME`]: an import keeps the database that it fills locked.
+
+use super::StoreError;
+use super::sqlite;
+use super::watchdog::Watchdog;
+use alloc::string::String;
+use core::error::Error;
+use core::fmt;
+use core::time::Duration;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use std::path::Path;
+
+/// The longest value that SQLite may make. A password hash has a few hundred bytes.
+const MAX_VALUE_BYTES: i32 = 1 << 20;
+/// How long SQLite may look for one row. In a sound file it takes microseconds.
+const ROW_TIME: Duration = Duration::from_secs(10);
+/// No row takes fewer bytes in the file: a cell pointer, two lengths.
+const LEAST_ROW_BYTES: u64 = 4;
+
+/// A row of the original's table, in which the name is neither unique nor always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OriginalUser {
+    /// Its number.
+    pub id: i64,
+    /// The name, where there is one and it is a text.
+    pub username: Option<String>,
+    /// The hash, likewise.
+    pub password_hash: Option<String>,
+}
+
+/// Reads every user of the Flask original's database, in the order of their ids, and changes nothing there.
+///
+/// # Errors
+/// What `each` fails with, and [`ReadError`].
+pub fn read_original<E: From<ReadError>>(
+    path: &Path,
+    mut each: impl FnMut(OriginalUser) -> Result<(), E>,
+) -> Result<(), E> {
+    let connection = sqlite::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(ReadError::Store)?;
+    let watchdog = Watchdog::new(connection.get_interrupt_handle(), ROW_TIME).map_err(ReadError::Store)?;
+    check(&connection)?;
+    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    let most = (length(path) + length(&sqlite::beside(path, "-wal"))) / LEAST_ROW_BYTES;
+    let sql = "SELECT id, username, password_hash FROM main.users ORDER BY id";
+    let mut statement = connection.prepare(sql).map_err(ReadError::expect_columns)?;
+    let mut rows = statement.query([]).map_err(ReadError::from)?;
+    let (mut last, mut count) = (i64::MIN, 0);
+    while let Some(row) = rows.next().map_err(|error| ReadError::after(last, error))? {
+        let user = original_user(row).map_err(|error| ReadError::after(last, error))?;
+        count += 1;
+        if user.id < last || count > most {
+            return Err(ReadError::Disordered { after: last }.into());
+        }
+        last = user.id;
+        watchdog.pause(|| each(user))?;
+    }
+    Ok(())
+}
+
+/// Whether it is not ours, and `users` a table.
+fn check(connection: &Connection) -> Result<(), ReadError> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    let owner: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if owner == super::schema::APPLICATION_ID {
+        return Err(ReadError::Ours);
+    }
+    match sqlite::kind_of(connection, "users")? {
+        None => Err(ReadError::NotTheOriginals),
+        Some(sqlite::Kind::Table) => Ok(()),
+        Some(kind) => Err(ReadError::NotATable(kind.name())),
+    }
+}
+
+fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
+    let text = |column| row.get_ref(column).map(|value| value.as_str().ok().map(String::from));
+    Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
+}
+
+/// Why the original's database can't be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// It is gatekey's own.
+    Ours,
+    /// It has no such table.
+    NotTheOriginals,
+    /// `users` is not a table that stores its rows, but this.
+    NotATable(&'static str),
+    /// The rows are out of order, or more than the file has room for: the file is damaged.
+    Disordered {
+        /// The last id before.
+        after: i64,
+    },
+    /// A row has a value over 1 MiB.
+    ValueTooLong {
+        /// The last id before.
+        after: i64,
+    },
+    /// SQLite looked for the next row for too long.
+    TooSlow,
+    /// SQLite can't.
+    Store(StoreError),
+}
+
+impl ReadError {
+    fn expect_columns(error: rusqlite::Error) -> Self {
+        match Self::from(error) {
+            Self::TooSlow => Self::TooSlow,
+            _ => Self::NotTheOriginals,
+        }
+    }
+
+    fn after(id: i64, error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::TooBig) => Self::ValueTooLong { after: id.max(0) },
+            _ => Self::from(error),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => Self::TooSlow,
+            _ => Self::Store(error.into()),
+        }
+    }
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const EXPECTED: &str = "expected a table users with the columns id, username and password_hash";
+        match self {
+            Self::Ours => {
+                f.write_str("it is gatekey's own database; export from it first: gatekey user export")
+            }
+            Self::NotTheOriginals => f.write_str(EXPECTED),
+            Self::NotATable(kind) => write!(f, "users is a {kind}; {EXPECTED}"),
+            Self::Disordered { after } => {
+                write!(f, "the database is corrupt: the row after id {after} is not where it belongs")
+            }
+            Self::ValueTooLong { after } => {
+                write!(f, "a value in the row after id {after} is over {MAX_VALUE_BYTES} bytes long")
+            }
+            Self::TooSlow => write!(
+                f,
+                "the next row was not found within {} s; the file is damaged, or made to hold up the import",
+                ROW_TIME.as_secs()
+            ),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for ReadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Store(error) => error.source(),
+            Self::Ours
+            | Self::NotTheOriginals
+            | Self::NotATable(_)
+            | Self::Disordered { .. }
+            | Self::ValueTooLong { .. }
+            | Self::TooSlow => None,
+        }
+    }
+}
