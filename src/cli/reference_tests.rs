@@ -89,3 +89,22 @@ fn the_option_reference_has_every_option_once() {
     }
     assert!(document.lines().all(|line| line.chars().count() <= 100));
 }
+
+/// The README's table of options: `| `--a`, `--b` | `default of a`, `default of b` | ... |`.
+#[test]
+fn the_readme_has_the_defaults_of_the_options_that_it_shows() {
+    let readme = include_str!("../../README.md");
+    let quoted = |cell: &str| cell.split('`').skip(1).step_by(2).map(String::from).collect::<Vec<_>>();
+    let mut checked = 0;
+    for row in readme.lines().filter(|line| line.starts_with("| `--")) {
+        let cells: Vec<_> = row.split(" | ").collect();
+        for (place, name) in quoted(cells[0]).iter().enumerate() {
+            let option = options::all().find(|option| name.strip_prefix("--") == Some(option.name));
+            let option = option.unwrap_or_else(|| panic!("README.md has an unknown option {name}"));
+            let shown = quoted(cells[1]).get(place).cloned();
+            assert_eq!(shown.as_deref(), option.default, "README.md, default of {name}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 10, "only {checked} options were seen");
+}

@@ -2,6 +2,7 @@
 
 use super::{files, read, root};
 use crate::ideas::{function, is_path, quoted};
+use gatekey::json::{self, Value};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -145,6 +146,35 @@ fn what_documents_link_to_is_shipped_with_them() {
                 in_docs || file.is_empty() || is_shipped,
                 "{path} links to {link}: not in deploy/stage.sh"
             );
+        }
+    }
+}
+
+/// The strings under this name anywhere in a JSON value.
+fn strings_named<'a>(name: &str, value: &'a Value) -> Vec<&'a str> {
+    match value {
+        Value::Object(members) => {
+            let own = members.get(name).and_then(Value::as_str);
+            own.into_iter().chain(members.values().flat_map(|value| strings_named(name, value))).collect()
+        }
+        Value::Array(values) => values.iter().flat_map(|value| strings_named(name, value)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_api_reference_has_every_route_and_error_code_of_the_openapi_document() {
+    let openapi = Value::from(json::parse_object(read("src/routes/openapi.json").as_bytes()).unwrap());
+    let (api, readme) = (read("docs/api.md"), read("README.md"));
+    let codes: BTreeSet<_> = strings_named("error", &openapi).into_iter().collect();
+    assert!(codes.len() > 20, "only {codes:?} were seen");
+    for code in codes {
+        assert!(api.contains(&format!("`{code}`")), "docs/api.md does not have the error {code}");
+    }
+    for path in openapi["paths"].as_object().unwrap().keys() {
+        for (name, document) in [("docs/api.md", &api), ("README.md", &readme)] {
+            let is_there = [format!("{path}`"), format!("{path} ")].iter().any(|end| document.contains(end));
+            assert!(is_there, "{name} does not have the route {path}");
         }
     }
 }
