@@ -4,8 +4,8 @@
     bench/run.py target/release/gatekey [PART...]
     bench/run.py --compare ONE.json OTHER.json
 
-Parts: tokens, proved, storm, refused, logins, guesses, imported, footprint, growth; all of them by default, and then the results
-go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
+Parts: tokens, proved, storm, refused, logins, guesses, imported, enumeration, footprint, growth; all of them by default, and then
+the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
 """
 
 import os
@@ -13,6 +13,7 @@ import sys
 import time
 
 import checks
+import enumeration
 import logins
 import size
 from measuring import QUICK, ROUNDS, SECONDS
@@ -27,6 +28,7 @@ PARTS = {
     "logins": logins.logins,
     "guesses": logins.guesses,
     "imported": logins.imported,
+    "enumeration": enumeration.enumeration,
     "footprint": size.footprint,
     "growth": size.growth,
 }
