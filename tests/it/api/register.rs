@@ -163,11 +163,11 @@ fn a_password_does_not_end_in_a_nul() {
 }
 
 #[test]
-fn a_password_is_compared_exactly() {
+fn a_password_is_compared_exactly_but_for_its_normalization_form() {
     let realm = TestRealm::new();
     realm.add_user("ok", " Pass:wörd\u{0} ");
     assert_eq!(realm.basic("GET", "/api/resource", "ok", " Pass:wörd\u{0} ").status, 200);
-    for other in ["Pass:wörd\u{0}", " pass:wörd\u{0} ", " Pass:wo\u{308}rd\u{0} ", " Pass", " Pass:wörd"] {
+    for other in ["Pass:wörd\u{0}", " pass:wörd\u{0} ", " Pass:word\u{0} ", " Pass", " Pass:wörd"] {
         assert_eq!(realm.basic("GET", "/api/resource", "ok", other).status, 401, "{other:?}");
     }
 }
