@@ -1,17 +1,18 @@
 //! What a `Host` field may hold (RFC 9110 section 7.2).
 
-/// Whether this is a name or an address, and perhaps a port: nothing that would turn a URL built from it into another.
+/// Whether this is a name or an address, and perhaps a port, which may be empty (RFC 3986 section 3.2): nothing that would
+/// turn a URL built from it into another.
 ///
-/// `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`.
+/// `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`, `example.org:`.
 pub fn is_valid_host(host: &str) -> bool {
     let (name, port) = split_port(host);
     let is_name = match name.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
         Some(Some(address)) => is_made_of(address, |byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)),
         Some(None) => false,
-        None => is_made_of(name, |byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)),
+        None => is_reg_name(name),
     };
     let is_port = match port.strip_prefix(':') {
-        Some(digits) => digits.len() <= 5 && is_made_of(digits, |byte| byte.is_ascii_digit()),
+        Some(digits) => digits.len() <= 5 && digits.bytes().all(|byte| byte.is_ascii_digit()),
         None => port.is_empty(),
     };
     is_name && name.len() <= 255 && is_port
@@ -24,6 +25,26 @@ pub fn split_port(host: &str) -> (&str, &str) {
         _ => host.find(':').unwrap_or(host.len()),
     };
     host.split_at_checked(end_of_name).unwrap_or((host, ""))
+}
+
+/// Unreserved characters, sub-delimiters and percent-encoded bytes (RFC 3986 section 3.2.2), at least one.
+fn is_reg_name(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    while let Some(byte) = bytes.next() {
+        let mut is_encoded = || {
+            [bytes.next(), bytes.next()]
+                .into_iter()
+                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
+        };
+        let is_allowed = match byte {
+            b'%' => is_encoded(),
+            _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte),
+        };
+        if !is_allowed {
+            return false;
+        }
+    }
+    !name.is_empty()
 }
 
 fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
@@ -45,14 +66,23 @@ mod tests {
             "[::1]",
             "[::1]:5000",
             "xn--bcher-kva.example",
+            "name:",
+            "[::1]:",
+            "a!$&'()*+,;=~b",
+            "b%C3%BCcher.example",
         ] {
             assert!(is_valid_host(yes), "{yes}");
         }
         for no in [
             "",
             ":5000",
-            "a:",
+            ":",
             "a:b",
+            "a%",
+            "a%4",
+            "a%4g",
+            "%",
+            "a\"b",
             "a:123456",
             "a b",
             "a/b",

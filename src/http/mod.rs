@@ -15,6 +15,9 @@ pub use request::{Body, Request};
 pub use request_id::{REQUEST_ID, RequestIds};
 pub use response::{About, Checked, Evidence, Outcome, Persistence, Response};
 
+/// `*` stands for the server as a whole (RFC 9112 section 3.2.4).
+pub const ASTERISK_MESSAGE: &str = "Only OPTIONS takes the target *; send a path.";
+
 /// A body may have this many bytes. The longest one that makes sense is a name and a password, every character
 /// of them escaped: about 13 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

@@ -27,7 +27,8 @@ fn is_secure(scheme: &str) -> bool {
 
 /// The host that the client named, and perhaps a port: as a trusted proxy forwards it, else from `Host`.
 pub(super) fn requested_host<'a>(call: &Call<'a>) -> Option<&'a str> {
-    forwarded_host(call).or_else(|| valid_host(call.request))
+    let host = forwarded_host(call).or_else(|| valid_host(call.request))?;
+    Some(host.strip_suffix(':').unwrap_or(host)) // an empty port is the scheme's own
 }
 
 /// The host that a trusted proxy was asked for.

@@ -10,8 +10,11 @@ use alloc::string::String;
 /// The body as a JSON object.
 pub(super) fn object(request: &Request) -> Result<Object, Failure> {
     if !request.field("Content-Type").is_some_and(is_json) {
-        let message = "Send the body as JSON, with Content-Type: application/json.";
-        return Err(Failure::new(ErrorCode::UnsupportedMediaType, message));
+        return Err(Failure::unsupported_body("Accept", "application/json"));
+    }
+    let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    if !request.fields("Content-Encoding").all(is_plain) {
+        return Err(Failure::unsupported_body("Accept-Encoding", "identity"));
     }
     let Body::Complete(text) = &request.body else { return Err(malformed("longer than it may be")) };
     json::parse_object(text).map_err(malformed)

@@ -6,7 +6,7 @@
 use crate::chain;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
-use crate::http::{About, ErrorCode, Response};
+use crate::http::{ASTERISK_MESSAGE, About, ErrorCode, Response};
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
 use crate::store::StoreError;
 use crate::throttle::Throttled;
@@ -49,6 +49,28 @@ impl Failure {
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let message = alloc::format!("This path takes {allow}.");
         Self { field: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
+    }
+
+    /// The target `*` with another method than OPTIONS.
+    pub(super) fn asterisk() -> Self {
+        Self::new(ErrorCode::MalformedRequest, ASTERISK_MESSAGE)
+    }
+
+    /// Not a method that HTTP defines: 501, not 405 (RFC 9110 section 15.6.2).
+    pub(super) fn unknown_method() -> Self {
+        Self::new(
+            ErrorCode::NotImplemented,
+            "This server does not know the method; method names are in upper case.",
+        )
+    }
+
+    /// The body is of another media type, or encoded; the header says what is accepted (RFC 9110 section 15.5.16).
+    pub(super) fn unsupported_body(header: &'static str, accepted: &'static str) -> Self {
+        let message = match header {
+            "Accept-Encoding" => "Send the body without Content-Encoding.",
+            _ => "Send the body as JSON, with Content-Type: application/json.",
+        };
+        Self { field: Some((header, accepted.into())), ..Self::new(ErrorCode::UnsupportedMediaType, message) }
     }
 
     pub(super) fn cross_site() -> Self {

@@ -17,7 +17,7 @@
 //! No test asks for its line in the table above, in those of README.md and docs/api.md, and in the test below.
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
-//! 400 (two `Authorization` fields), 404, 405, 403 (another site, registration closed), 413: `answer` has these, for all routes. What
+//! 400 (two `Authorization` fields), 404, 405 or 501 (a method that HTTP doesn't define), 403 (another site, registration closed), 413: `answer` has these, for all routes. What
 //! follows is each route's own: 415, 400 (body or query), 429, 503, 401, 403. (That a name is taken shows last, being found out by a hash and
 //! the database; and who shows no credentials at all gets the 401 at once.) `/api/verify` takes any method, from any site and with any body:
 //! what the request may do is its app's matter.
@@ -206,13 +206,33 @@ pub fn may_hash(request: &Request) -> bool {
     needs_body(request) || shows_password()
 }
 
+/// The methods of RFC 9110, PATCH (RFC 5789) and QUERY.
+const KNOWN_METHODS: [&str; 10] =
+    ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
+
+/// `OPTIONS *` asks about the server as a whole (RFC 9110 section 9.3.7), as load balancers do to see whether it is up.
+fn answer_asterisk(request: &Request) -> Result<Response, Failure> {
+    if request.method != "OPTIONS" {
+        return Err(Failure::asterisk());
+    }
+    Ok(Response::empty(204).with_field("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"))
+}
+
 /// The order of the checks.
 fn answer(call: &Call<'_>, target: Option<Target>) -> Result<Response, Failure> {
     let (realm, request) = (call.realm, call.request);
+    if request.path == "*" {
+        return answer_asterisk(request);
+    }
     let target = target.ok_or_else(Failure::not_found)?;
     if let Some(allow) = target.allow() {
         if !allow.split(", ").any(|method| method == request.method) {
-            return Err(Failure::method_not_allowed(allow));
+            let is_known = KNOWN_METHODS.contains(&request.method.as_str());
+            return Err(if is_known {
+                Failure::method_not_allowed(allow)
+            } else {
+                Failure::unknown_method()
+            });
         }
         csrf::check_origin(call)?;
         refuse_closed_registration(realm, target, request)?;

@@ -31,6 +31,9 @@ const PATHS: [(&str, &str); 8] = [
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "BREW"];
 
+/// Those of them that HTTP doesn't define.
+const UNKNOWN_METHODS: [&str; 2] = ["get", "BREW"];
+
 #[test]
 fn health_is_asked_without_credentials_and_whatever_they_are() {
     let realm = TestRealm::new();
@@ -224,6 +227,8 @@ fn allow_tells_the_truth_about_every_path_and_method() {
             let response = realm.basic(method, path, "ok", "python");
             if allow.split(", ").any(|allowed| allowed == method) {
                 assert_ne!(response.status, 405, "{method} {path}");
+            } else if UNKNOWN_METHODS.contains(&method) {
+                assert_eq!(error(&response), (501, "not_implemented".into()), "{method} {path}");
             } else {
                 assert_eq!(error(&response), (405, "method_not_allowed".into()), "{method} {path}");
                 assert_eq!(field(&response, "Allow"), Some(allow), "{method} {path}");
@@ -275,7 +280,6 @@ fn what_is_nowhere_is_404_whatever_is_sent_there() {
         "//",
         "/index.html",
         "",
-        "*",
         "/api",
         "/api/",
         "/api/users/",
@@ -303,6 +307,39 @@ fn what_is_nowhere_is_404_whatever_is_sent_there() {
             assert_eq!(fields(&response), [("Content-Type", "application/json")], "{method} {path}");
         }
     }
+}
+
+#[test]
+fn options_of_the_whole_server_is_answered_and_no_other_method() {
+    let realm = TestRealm::new();
+    let response = realm.send(&Request::new("OPTIONS", "*"));
+    assert_eq!((response.status, response.body.as_slice()), (204, &b""[..]));
+    assert_eq!(field(&response, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, POST, PUT"));
+    for method in METHODS.into_iter().filter(|method| *method != "OPTIONS") {
+        assert_eq!(
+            error(&realm.send(&Request::new(method, "*"))),
+            (400, "malformed_request".into()),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn a_415_says_which_type_and_which_coding_are_accepted() {
+    let realm = TestRealm::new();
+    let body = r#"{"username":"ok","password":"python"}"#;
+    let text = Request::new("POST", "/api/users").with_field("Content-Type", "text/plain");
+    let response = realm.send(&text.with_body(Body::Complete(body.into())));
+    assert_eq!(error(&response), (415, "unsupported_media_type".into()));
+    assert_eq!(field(&response, "Accept"), Some("application/json"));
+    for coding in ["gzip", "br", "identity, gzip", "x"] {
+        let request = json_request("POST", "/api/users", body).with_field("Content-Encoding", coding);
+        let response = realm.send(&request);
+        assert_eq!(error(&response), (415, "unsupported_media_type".into()), "{coding}");
+        assert_eq!(field(&response, "Accept-Encoding"), Some("identity"), "{coding}");
+    }
+    let request = json_request("POST", "/api/users", body).with_field("Content-Encoding", "Identity");
+    assert_eq!(realm.send(&request).status, 201);
 }
 
 #[test]

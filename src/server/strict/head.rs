@@ -15,7 +15,7 @@
 
 use super::Refusal;
 use super::limits::MAX_FIELDS;
-use crate::http::{ErrorCode, Request, is_valid_host};
+use crate::http::{ASTERISK_MESSAGE as ASTERISK, ErrorCode, Request, is_valid_host};
 use alloc::string::String;
 
 /// A head, understood.
@@ -132,16 +132,23 @@ fn parse_request_line(line: &str) -> Result<(&str, &str, bool), Refusal> {
 /// The target's path and query, and its authority if it has one (RFC 9112 section 3.2).
 fn parse_target<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'a str>), Refusal> {
     const TARGET: Refusal = malformed("The target is neither a path nor an http URL.");
-    // RFC 3986 section 2, and no fragment.
-    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
-    if !target.bytes().all(is_allowed) {
+    // No fragment. Of the characters that RFC 3986 section 2 leaves out, those that browsers send as they are (URL
+    // Standard, section 1.3) are accepted: paths are compared as sent, so they change nothing.
+    let path_bytes = target.find('?').unwrap_or(target.len());
+    let is_allowed = |(at, byte): (usize, u8)| {
+        byte.is_ascii_graphic() && !b"\"#<>".contains(&byte) && (byte != b'\\' || at > path_bytes)
+    };
+    if !target.bytes().enumerate().all(is_allowed) {
         return Err(malformed("The target has characters that must be percent-encoded."));
     }
     if method == "CONNECT" {
         return Err(refuse(ErrorCode::NotImplemented, "This server is no proxy."));
     }
-    if target.starts_with('/') || target == "*" {
+    if target.starts_with('/') {
         return Ok((target, None));
+    }
+    if target == "*" {
+        return if method == "OPTIONS" { Ok((target, None)) } else { Err(malformed(ASTERISK)) };
     }
     let (scheme, rest) = target.split_once("://").ok_or(TARGET)?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {

@@ -77,6 +77,25 @@ fn a_path_has_one_spelling_and_the_query_is_no_part_of_it_h18() {
     });
 }
 
+/// As HAProxy's health check and Chromium send them.
+#[test]
+fn requests_of_real_clients_are_answered_though_few_send_them() {
+    over_both_loops(|server| {
+        let ask = |line: &str, host: &str| {
+            status(&send(
+                server,
+                format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(),
+            ))
+        };
+        assert_eq!(ask("OPTIONS *", "www"), 204);
+        assert_eq!(ask("GET *", "www"), 400);
+        assert_eq!(ask("GET /healthz?a=b|c&d={e}^`f\\", "www"), 200);
+        for host in ["name:", "name:5000", "a,b", "b%C3%BCcher.example"] {
+            assert_eq!(ask("GET /healthz", host), 200, "{host}");
+        }
+    });
+}
+
 // The tiny_http loop passes on whatever target there is.
 #[test]
 fn an_odd_target_is_refused_or_nothing_is_there_h18() {
@@ -103,7 +122,7 @@ fn an_odd_target_is_refused_or_nothing_is_there_h18() {
             assert_refused(server, &get(target), 400);
         }
         assert_refused(server, b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n", 400);
-        assert_eq!(status(&send(server, &get("*"))), 404);
+        assert_eq!(status(&send(server, &get("*"))), 400);
         for target in ["http://a/api/users/1", "HTTP://[::1]:5000/api/users/1?x", "https://b/api/users/1"] {
             assert_eq!(status(&send(server, &get(target))), 200, "{target}");
         }
@@ -178,7 +197,10 @@ fn a_method_is_spelled_right_or_not_allowed_h20() {
             assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
             let options = ask("OPTIONS", "/api/users/1");
             assert_eq!((status(&options), body(&options)), (204, ""));
-            for method in ["get", "Get", "PATCH", "TRACE", "PRI", "POST", &long] {
+            for method in ["get", "Get", "PRI", "BREW", &long] {
+                assert_eq!(status(&ask(method, "/api/users/1")), 501, "{method}");
+            }
+            for method in ["PATCH", "TRACE", "QUERY", "POST"] {
                 let answer = ask(method, "/api/users/1");
                 assert_eq!(status(&answer), 405, "{method}");
                 assert_eq!(field(&answer, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"), "{method}");
