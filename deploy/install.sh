@@ -18,7 +18,7 @@ put() { # mode, file, path below PREFIX
         echo "$from/$2 is not a regular file: unpack the archive again" >&2
         exit 1
     fi
-    mkdir -p "$(dirname "$to")" 2>/dev/null && new=$(mktemp "$to.XXXXXX" 2>/dev/null) && cat "$from/$2" >"$new" || {
+    mkdir -p "$(dirname "$to")" 2>/dev/null && new=$(mktemp "$to.new.XXXXXX" 2>/dev/null) && cat "$from/$2" >"$new" || {
         echo "can't write $to: run this as root, or name another place: PREFIX=\$HOME/.local $0" >&2
         exit 1
     }

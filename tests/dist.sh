@@ -33,7 +33,12 @@ for file in bin/gatekey share/man/man1/gatekey.1 share/bash-completion/completio
     share/doc/gatekey/deploy/nginx/gatekey.conf share/doc/gatekey/deploy/caddy/Caddyfile share/doc/gatekey/deploy/traefik/dynamic.yml; do
     [ -s "$directory/root/usr/$file" ] || fail "$file was not installed"
 done
-find "$directory/root" -name '*.new' | grep . && fail "something was left half installed"
+find "$directory/root" -name '*.new*' | grep . && fail "something was left half installed"
+cp -r . "$directory/linked"
+ln -sf /etc/passwd "$directory/linked/LICENSE"
+if DESTDIR=$directory/linked-root "$directory/linked/install.sh" 2>/dev/null; then
+    fail "a symbolic link was installed in a file's place"
+fi
 grep -q '^ExecStart=/usr/bin/gatekey ' "$directory/root/usr/lib/systemd/system/gatekey.service" ||
     fail "the unit starts another binary than the installed one"
 

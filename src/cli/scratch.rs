@@ -1,12 +1,14 @@
 //! Temporary directory: private, and removed in the end.
 
 use super::Failure;
+use crate::encoding;
+use crate::random;
 use alloc::format;
+use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::{env, process};
 
 /// A directory that is removed with this.
 #[derive(Debug)]
@@ -18,8 +20,10 @@ impl Scratch {
     /// # Errors
     /// [`Failure`] with what to do.
     pub(super) fn new(purpose: &str) -> Result<Self, Failure> {
-        let path = env::temp_dir().join(format!("gatekey-{purpose}-{}", process::id()));
-        // It fails where anything has that name, so nobody else's is used.
+        // A name that another user can't take first; mkdir(2) fails where anything has it.
+        let name = random::bytes::<9>().map_err(|error| Failure::failed("can't name a directory", &error))?;
+        let name = format!("gatekey-{purpose}-{}", encoding::encode_base64url(name));
+        let path = env::temp_dir().join(name);
         let made = DirBuilder::new().mode(0o700).create(&path);
         made.map_err(|error| cant_write(&path, &error))?;
         Ok(Self(path))
