@@ -182,11 +182,14 @@ fn the_api_reference_has_every_route_and_error_code_of_the_openapi_document() {
 #[test]
 fn every_threat_names_its_code_and_a_test_that_exists() {
     let text = read("docs/security.md");
+    let contents = links(text.split("\n## ").next().unwrap());
     let threats: Vec<_> = text.split("\n### ").skip(1).collect();
     assert!(threats.len() > 20, "only {} were seen", threats.len());
     for threat in threats {
         let threat = threat.split("\n## ").next().unwrap();
         let (title, _) = threat.split_once('\n').unwrap();
+        let anchor = anchors(&format!("# {title}")).pop_first().unwrap();
+        assert!(contents.contains(&format!("#{anchor}")), "{title} is not in the contents");
         let (_, code_and_tests) =
             threat.split_once("\n- Code: ").unwrap_or_else(|| panic!("{title} names no code"));
         let (code, tests) =
