@@ -12,7 +12,7 @@ use gatekey::hashing::Hasher;
 use gatekey::realm::{Policy, Principal, Realm};
 use gatekey::secret::Secret;
 use gatekey::store::{self, CopyError};
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -42,13 +42,6 @@ struct World {
     /// What was done, for who reads that it failed.
     log: Vec<String>,
     accepted: usize,
-}
-
-/// Tries again while the database is in use: a program that another test just starts has all our descriptors for a moment.
-fn when_alone(is_alone: impl Fn() -> bool) {
-    while !is_alone() {
-        thread::yield_now();
-    }
 }
 
 impl World {
@@ -177,8 +170,17 @@ impl World {
         out
     }
 
+    /// Does what needs the data directory alone. A program that another test is just starting has copies of our descriptors
+    /// for a moment, and their locks: so this tries again, and waits until the last copy of its own lock is closed.
+    fn alone(&self, is_done: impl Fn() -> bool) {
+        while !is_done() {
+            thread::yield_now();
+        }
+        File::open(self.directory()).unwrap().lock_shared().unwrap();
+    }
+
     fn restore(&self, file: &Path) {
-        when_alone(|| match self.data_dir().restore(file, self.now, &|_| ()) {
+        self.alone(|| match self.data_dir().restore(file, self.now, &|_| ()) {
             Err(DataDirError::Copy(CopyError::InUse(_))) => false,
             restored => restored.is_ok() || panic!("not restored"),
         });
@@ -225,7 +227,7 @@ impl World {
                 self.command(&["key", "rotate", "--compromised"]);
                 self.kill(|_| true);
             }
-            "reset clock" => when_alone(|| match store::reset_clock(&self.data_dir().database(), self.now) {
+            "reset clock" => self.alone(|| match store::reset_clock(&self.data_dir().database(), self.now) {
                 Err(CopyError::InUse(_)) => false,
                 reset => reset.is_ok() || panic!("not reset"),
             }),
