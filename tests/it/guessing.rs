@@ -47,7 +47,6 @@ fn scene() -> Scene {
         ("garbage", "g".repeat(65)),
         ("three parts of garbage", format!("{0}.{0}.{0}", "g".repeat(30))),
         ("over 2 KiB", "g".repeat(2049)),
-        ("not ASCII", "é".repeat(65)),
         ("expired", expired),
         ("revoked", revoked),
         ("a disabled user's", disabled),
@@ -157,8 +156,13 @@ fn every_bad_bearer_token_is_the_same_bytes_and_no_hash() {
     let basic_challenge = "Basic realm=\"Authentication Required\"";
     let bearer_challenge = "Bearer realm=\"Authentication Required\", error=\"invalid_token\"";
     let refused_bearer = REFUSED_BASIC.replace(basic_challenge, bearer_challenge);
-    let short = [("a user's name", "ok".into()), ("one character", "x".into()), ("nothing", String::new())];
-    for (wrong, token) in scene.bad_tokens.iter().chain(&short) {
+    let others = [
+        ("a user's name", "ok".into()),
+        ("one character", "x".into()),
+        ("nothing", String::new()),
+        ("not ASCII", "é".repeat(65)), // as a user name it is a name, which costs a hash
+    ];
+    for (wrong, token) in scene.bad_tokens.iter().chain(&others) {
         for request in guarded_requests(&scene.user) {
             let context = format!("{wrong}: {} {}", request.method, request.path);
             let answer = refused(&scene, request, format!("Bearer {token}"));
