@@ -1,10 +1,14 @@
-//! Nothing blocks an event loop: every request is dispatched on one, with a hasher and a store that panic there.
+//! Nothing blocks an event loop: every request is dispatched on one, with a hasher and a store that panic there. And one that
+//! stalls all the same is noticed.
 
 use crate::harness::{TestRealm, basic, json_request};
-use gatekey::http::{Request, Response};
+use gatekey::clock;
+use gatekey::http::{Request, RequestIds, Response};
 use gatekey::realm::{Policy, UserLookup};
 use gatekey::routes;
 use gatekey::secret::Secret;
+use gatekey::server;
+use gatekey::server::heartbeats::Heartbeats;
 use gatekey::store::Reads;
 use gatekey::user_id::UserId;
 use gatekey::wait::{EVENT_LOOP, WouldBlock};
@@ -128,4 +132,26 @@ fn looking_at_the_key_file_would_block_an_event_loop() {
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Err(WouldBlock));
     assert_eq!(test.send(&request).status, 200);
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Ok(200));
+}
+
+#[test]
+fn a_server_with_a_stalled_thread_is_not_healthy() {
+    let test = TestRealm::new();
+    let started = clock::monotonic().checked_sub(2 * Heartbeats::STALLED_AFTER).unwrap();
+    let (ids, heartbeats) = (RequestIds::new().unwrap(), Heartbeats::new(started));
+    let ask = |path: &str, reads: Reads<'_>| {
+        let request = Request::new("GET", path);
+        let answered = server::handle(&test.realm, &ids, &heartbeats, &request, reads, &|_, _, _| ());
+        answered.unwrap().status
+    };
+    let mut reader = test.realm.reader();
+    let session = reader.session();
+    let event_loop = heartbeats.add(clock::monotonic());
+    assert_eq!(ask("/healthz", Reads::Batch(&session)), 200);
+    event_loop.beat(clock::monotonic().checked_sub(Heartbeats::STALLED_AFTER).unwrap());
+    assert_eq!(ask("/healthz", Reads::Batch(&session)), 503);
+    assert_eq!(ask("/healthz", Reads::PerCall), 503);
+    assert_eq!(ask("/api/resource", Reads::PerCall), 401, "it is served as well as it can be");
+    event_loop.beat(clock::monotonic());
+    assert_eq!(ask("/healthz", Reads::PerCall), 200);
 }

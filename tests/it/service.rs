@@ -1,6 +1,7 @@
 //! Under a service manager: what it is told, what the units for systemd allow, and a socket that it hands over.
 
 use crate::harness::CHEAP;
+use crate::hazards::watch::{await_that, threads_named};
 use crate::process::{Server, binary, body, gatekey, gatekey_by, status};
 use crate::skip::skip;
 use std::fs;
@@ -140,6 +141,38 @@ fn a_server_that_has_no_good_answer_falls_silent_and_speaks_again() {
 
     fs::rename(&away, &database).unwrap();
     assert_eq!(manager.told(), "WATCHDOG=1");
+}
+
+/// Clients that hold all places must not have the server restarted, which would forget what it counted against them.
+#[test]
+fn a_server_whose_places_are_all_taken_still_feeds_the_watchdog() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, data) = (directory.path().join("notify"), directory.path().join("data"));
+    let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
+    let mut command = gatekey();
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+    // Each of these takes its place for longer than the watchdog's patience.
+    let options = ["--scrypt", "ln=15,r=16,p=16", "--hash-slots", "2", "--max-connections", "2"];
+    let server = Server::start_as(command, data, &options);
+    let body = r#"{"username":"ok","password":"python"}"#;
+    let registration = format!(
+        "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut held: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    for connection in &mut held {
+        connection.write_all(registration.as_bytes()).unwrap();
+    }
+    assert!(await_that(|| threads_named(&server, "hash") == 2));
+    manager.drain();
+    for _ in 0..3 {
+        assert_eq!(manager.told(), "WATCHDOG=1");
+    }
+    assert_eq!(threads_named(&server, "hash"), 2, "both are still at it");
+    let mut answer = [0; 12];
+    let nothing_yet = held[0].set_nonblocking(true).and_then(|()| held[0].peek(&mut answer));
+    assert_eq!(nothing_yet.map_err(|error| error.kind()), Err(ErrorKind::WouldBlock));
+    assert!(!server.log().contains("no good answer"), "{}", server.log());
 }
 
 #[test]
