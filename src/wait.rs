@@ -5,7 +5,7 @@
 //! has a worker thread do all of it again, from the beginning. [`crate::store::Reads`] says which kind of thread calls.
 
 use core::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
 /// The operation would block, and the calling thread may not. Nothing has changed.
@@ -33,6 +33,18 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Locks a mutex that may be held for longer, if it isn't held now.
+///
+/// # Errors
+/// [`WouldBlock`].
+pub fn try_lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, WouldBlock> {
+    match mutex.try_lock() {
+        Ok(guard) => Ok(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => Err(WouldBlock),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +59,16 @@ mod tests {
         thread::scope(|scope| assert!(scope.spawn(panics).join().is_err()));
         assert!(mutex.is_poisoned());
         assert_eq!(*lock(&mutex), 7);
+        assert_eq!(try_lock(&mutex).map(|guard| *guard), Ok(7));
+    }
+
+    #[test]
+    fn a_lock_that_is_held_would_block() {
+        let mutex = Mutex::new(7);
+        let held = lock(&mutex);
+        assert_eq!(try_lock(&mutex).map(drop), Err(WouldBlock));
+        drop(held);
+        assert_eq!(try_lock(&mutex).map(drop), Ok(()));
     }
 
     #[test]

@@ -58,6 +58,7 @@ struct LogWriter {
 }
 
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "four facts that change each by itself")]
 struct Buffer {
     bytes: Vec<u8>,
     /// Lines that were dropped since the last notice.
@@ -66,12 +67,21 @@ struct Buffer {
     is_writing: bool,
     /// Whether the thread waits to be notified.
     is_waiting: bool,
+    /// Whether a flush does.
+    is_flushing: bool,
 }
 
 impl LogWriter {
     const fn new() -> Self {
         let bytes = Vec::new();
-        let buffer = Buffer { bytes, dropped: 0, is_started: false, is_writing: false, is_waiting: false };
+        let buffer = Buffer {
+            bytes,
+            dropped: 0,
+            is_started: false,
+            is_writing: false,
+            is_waiting: false,
+            is_flushing: false,
+        };
         Self { buffer: Mutex::new(buffer), changed: Condvar::new(), dropped: AtomicU64::new(0) }
     }
 
@@ -101,7 +111,9 @@ impl LogWriter {
         loop {
             let mut buffer = lock(&self.buffer);
             buffer.is_writing = false;
-            self.changed.notify_all(); // for a flush
+            if buffer.is_flushing {
+                self.changed.notify_all();
+            }
             while buffer.bytes.is_empty() && buffer.dropped == 0 {
                 buffer.is_waiting = true;
                 buffer = self.changed.wait(buffer).unwrap_or_else(PoisonError::into_inner);
@@ -123,7 +135,9 @@ impl LogWriter {
         let has_rest = |buffer: &mut Buffer| {
             buffer.is_started && (buffer.is_writing || !buffer.bytes.is_empty() || buffer.dropped > 0)
         };
-        drop(self.changed.wait_timeout_while(lock(&self.buffer), at_most, has_rest));
+        let mut buffer = lock(&self.buffer);
+        buffer.is_flushing = true;
+        drop(self.changed.wait_timeout_while(buffer, at_most, has_rest));
     }
 }
 

@@ -314,7 +314,8 @@ fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<Joi
         while !shutdown.wait_for(keys::LOOK_EVERY) {
             let now = clock::now();
             realm.watch_keys(now);
-            if now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY {
+            let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY;
+            if is_due || realm.is_save_urgent() {
                 realm.save(now);
                 saved_at = now.monotonic;
             }

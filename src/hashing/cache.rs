@@ -39,7 +39,7 @@ use super::semaphore::{Permit, Semaphore};
 use super::{Check, HashError, Verdict};
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
-use crate::wait::{assert_may_block, lock};
+use crate::wait::{assert_may_block, lock, try_lock};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -163,6 +163,22 @@ impl PasswordCache {
                 }
             }
         }
+    }
+
+    /// The row, where the check was proved right less than a lifetime ago and the user hasn't changed since.
+    pub(super) fn check_proved<A: Attempt>(
+        &self,
+        key: CheckKey,
+        now: Instant,
+        attempt: &A,
+    ) -> Result<Option<A::Row>, A::Error> {
+        // Held while the limiter is asked, which may be locked for longer.
+        let Ok(state) = try_lock(&self.state) else { return Ok(None) };
+        let Some(fingerprint) = state.proved(key, now, self.lifetime) else { return Ok(None) };
+        attempt.peek()?;
+        drop(state);
+        let row = attempt.read_row()?;
+        Ok((self.fingerprint(attempt, &row) == fingerprint).then_some(row))
     }
 
     /// Waits for the verdict of an identical check; `None` if that is about another stored hash than this request reads.

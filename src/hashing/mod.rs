@@ -270,6 +270,20 @@ impl Hasher {
         Ok(Proof { row, verdict, reservation: Reservation { slot, permit } })
     }
 
+    /// The row of the user whose password this is, where the cache knows that; otherwise `None`, and nothing was charged.
+    /// It never blocks, if the attempt doesn't.
+    ///
+    /// # Errors
+    /// What the attempt says.
+    pub fn check_cached<A: Attempt>(
+        &self,
+        check: &Check<'_>,
+        now: Instant,
+        attempt: &A,
+    ) -> Result<Option<A::Row>, A::Error> {
+        self.cache.check_proved(self.cache.key(check), now, attempt)
+    }
+
     fn verify<A: Attempt>(
         &self,
         password: &Secret,

@@ -141,9 +141,11 @@ impl Realm {
         match credentials {
             Credentials::Token(token) => self.authenticate_token(token.expose(), reads, now),
             Credentials::Password { username, password } => {
-                reads.may_block()?; // on a hash
-                let proved = self.verify_password(username, password, client, now)?;
-                let user = self.conclude_login(proved, password);
+                let user = if reads.may_block().is_ok() {
+                    self.conclude_login(self.verify_password(username, password, client, now)?, password)
+                } else {
+                    self.verify_cached_password(username, password, client, reads, now)?.ok_or(WouldBlock)?
+                };
                 Ok(self.principal(user, now))
             }
         }
@@ -154,6 +156,25 @@ impl Realm {
         let _ = self.refresh_keys(Reads::PerCall, now); // which blocks, and so never fails
         let User { id, username, generation, .. } = user;
         Principal { id, username, generation, auth_time: now.unix, ring: ProofRing(self.keys.ring()) }
+    }
+
+    /// Verifies a password without a hash and without a write, on an event loop; `None` where it takes one of them.
+    fn verify_cached_password(
+        &self,
+        username: &str,
+        password: &Secret,
+        client: Client,
+        reads: Reads<'_>,
+        now: RealmNow,
+    ) -> Result<Option<User>, AuthenticateError> {
+        self.refresh_keys(reads, now)?;
+        let attempt = self.login_attempt(unicode::nfc(username), client, reads, now)?;
+        if !attempt.is_noted() {
+            return Ok(None);
+        }
+        let check =
+            Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
+        Ok(self.hasher.check_cached(&check, now.monotonic, &attempt)?.flatten())
     }
 
     /// Verifies a password. The limiter and the hash queue decide before anything about the user is read
@@ -170,7 +191,7 @@ impl Realm {
             return Err(refusal(None, Why::NoPassword));
         }
         // In the form in which registration stores it.
-        let attempt = self.login_attempt(unicode::nfc(username), client, now)?;
+        let attempt = self.login_attempt(unicode::nfc(username), client, Reads::PerCall, now)?;
         let check =
             Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
         let Proof { row, verdict, reservation } = self.hasher.check(&check, now.monotonic, &attempt)?;

@@ -10,7 +10,7 @@ use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{Store, StoreError};
 use crate::throttle::{Rules, SavedError, Throttle};
-use crate::wait::lock;
+use crate::wait::{lock, try_lock};
 use alloc::string::ToString as _;
 use std::sync::Mutex;
 
@@ -68,8 +68,13 @@ impl DurableThrottle {
         Ok(true)
     }
 
-    pub(super) fn epoch(&self) -> u64 {
+    fn epoch(&self) -> u64 {
         *lock(&self.epoch)
+    }
+
+    /// `None` while another thread takes up new counters.
+    pub(super) fn try_epoch(&self) -> Option<u64> {
+        try_lock(&self.epoch).ok().map(|epoch| *epoch)
     }
 }
 

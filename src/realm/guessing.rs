@@ -17,7 +17,7 @@ use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{Attempt, HashError, Stored};
-use crate::store::{LoginNotes, RememberedAddress, StoreError, User};
+use crate::store::{LoginNotes, Reads, RememberedAddress, StoreError, User};
 use crate::throttle::{Charged, Count, Guess, Throttle, Throttled};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
@@ -39,6 +39,7 @@ pub(super) struct LoginAttempt<'a> {
     client: Client,
     mark: AddressMark,
     remembered_at: Option<UnixTime>,
+    reads: Reads<'a>,
     now: RealmNow,
 }
 
@@ -53,37 +54,42 @@ pub struct FailedGuesses {
 
 impl Realm {
     /// Finds out whether the address is remembered for this name. Reads nothing of the user.
-    pub(super) fn login_attempt(
-        &self,
+    pub(super) fn login_attempt<'a>(
+        &'a self,
         username: String,
         client: Client,
+        reads: Reads<'a>,
         now: RealmNow,
-    ) -> Result<LoginAttempt<'_>, StoreError> {
+    ) -> Result<LoginAttempt<'a>, StoreError> {
         let (mut mark, mut remembered_at) = (AddressMark::default(), None);
         if let Some(throttle) = self.throttle() {
             mark = throttle.mark(client, &username);
-            let RememberedAddress { seen_at, throttle_epoch } = self.store.find_remembered_address(&mark)?;
-            self.take_up_counters(throttle_epoch, now);
+            let RememberedAddress { seen_at, throttle_epoch } =
+                self.store.find_remembered_address(&mark, reads)?;
+            self.take_up_counters(throttle_epoch, reads, now)?;
             remembered_at = seen_at;
         }
-        Ok(LoginAttempt { realm: self, username, client, mark, remembered_at, now })
+        Ok(LoginAttempt { realm: self, username, client, mark, remembered_at, reads, now })
     }
 
     /// An operator cleared the counters: in the store, by another process.
-    fn take_up_counters(&self, epoch: u64, now: RealmNow) {
-        let throttle = self.durable_throttle.as_ref();
-        let Some(throttle) = throttle.filter(|throttle| throttle.epoch() != epoch) else { return };
+    fn take_up_counters(&self, epoch: u64, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
+        let Some(throttle) = &self.durable_throttle else { return Ok(()) };
+        if throttle.try_epoch() == Some(epoch) {
+            return Ok(());
+        }
+        reads.may_block()?; // on reading them, or on another thread that does
         match throttle.reload(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
             Err(error) => (self.observer)(Notice::CountersNotRead(&error)),
         }
+        Ok(())
     }
 
     /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not reject anyone.
     pub(super) fn remember_address(&self, attempt: &LoginAttempt<'_>, id: UserId) {
-        let LoginAttempt { mark, remembered_at, now, .. } = attempt;
-        let is_noted = remembered_at.is_some_and(|at| now.unix.duration_since(at) < NOTED_AGAIN);
-        let Some(throttle) = self.throttle().filter(|_| !is_noted) else { return };
+        let LoginAttempt { mark, now, .. } = attempt;
+        let Some(throttle) = self.throttle().filter(|_| !attempt.is_noted()) else { return };
         if !attempt.is_remembered() {
             throttle.promote(attempt.client, &attempt.username, now.monotonic);
         }
@@ -183,6 +189,12 @@ impl LoginAttempt<'_> {
         self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < REMEMBERED)
     }
 
+    /// Whether its success needs no note: it was noted within a day, or nothing is.
+    pub(super) fn is_noted(&self) -> bool {
+        self.realm.throttle().is_none()
+            || self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < NOTED_AGAIN)
+    }
+
     fn guess(&self) -> Guess<'_> {
         Guess { client: self.client, username: &self.username, is_remembered: self.is_remembered() }
     }
@@ -195,8 +207,12 @@ impl<'a> Attempt for LoginAttempt<'a> {
     type Row = Option<User>;
 
     fn peek(&self) -> Result<(), AuthenticateError> {
-        let throttle = self.realm.throttle();
-        Ok(throttle.map_or(Ok(()), |throttle| throttle.peek(&self.guess(), self.now.monotonic))?)
+        let Some(throttle) = self.realm.throttle() else { return Ok(()) };
+        match self.reads {
+            Reads::PerCall => throttle.peek(&self.guess(), self.now.monotonic)?,
+            Reads::Batch(_) => throttle.try_peek(&self.guess(), self.now.monotonic)??,
+        }
+        Ok(())
     }
 
     fn charge(&self) -> Result<Self::Charge, AuthenticateError> {
@@ -211,7 +227,7 @@ impl<'a> Attempt for LoginAttempt<'a> {
     }
 
     fn read_row(&self) -> Result<Option<User>, AuthenticateError> {
-        Ok(self.realm.store.find_user_by_name(&self.username)?)
+        Ok(self.realm.store.find_user_by_name(&self.username, self.reads)?)
     }
 
     fn stored_hash<'b>(&self, row: &'b Option<User>) -> Option<Stored<'b>> {

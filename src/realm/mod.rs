@@ -135,6 +135,11 @@ impl Realm {
         }
     }
 
+    /// Whether [`Realm::save`] shouldn't wait for its next turn: a counter of failed guesses has become full.
+    pub fn is_save_urgent(&self) -> bool {
+        self.durable_throttle.as_ref().is_some_and(|durable| durable.throttle.is_save_urgent())
+    }
+
     fn try_save(&self, now: RealmNow) -> Result<(), StoreError> {
         if let Some(throttle) = &self.durable_throttle
             && throttle.save(&self.store, now)?

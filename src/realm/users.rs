@@ -101,7 +101,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`].
     pub fn find_user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
-        self.store.find_user_by_name(&unicode::nfc(username))
+        self.store.find_user_by_name(&unicode::nfc(username), Reads::PerCall)
     }
 
     /// Up to `limit` users with ids above `after`.

@@ -4,7 +4,7 @@
 //! store can tell whether an address is remembered, and the file doesn't say where a user lives.
 
 use super::columns::{optional_moment, seconds, unsigned};
-use super::{Store, StoreError};
+use super::{Reads, Store, StoreError};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
 use crate::user_id::UserId;
@@ -38,11 +38,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_remembered_address(&self, address: &AddressMark) -> Result<RememberedAddress, StoreError> {
+    pub fn find_remembered_address(
+        &self,
+        address: &AddressMark,
+        reads: Reads<'_>,
+    ) -> Result<RememberedAddress, StoreError> {
         let found = |row: &Row<'_>| {
             Ok(RememberedAddress { seen_at: optional_moment(row, 0)?, throttle_epoch: unsigned(row, 1)? })
         };
-        self.database.read(|connection| {
+        self.read(reads, |connection| {
             connection.prepare_cached(FIND_REMEMBERED_ADDRESS)?.query_row([address], found)
         })
     }

@@ -125,9 +125,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+    pub fn find_user_by_name(&self, name: &str, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         let sql = select_user!(" FROM users WHERE username = ?1");
-        self.database.read(|connection| connection.prepare_cached(sql)?.query_row([name], user).optional())
+        self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([name], user).optional())
     }
 
     /// The user of this id.

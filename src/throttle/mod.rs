@@ -32,8 +32,8 @@
 //! Everything is of a fixed size, whatever is sent; see `table.rs` for how, and for what a collision can do: it
 //! delays a stranger's password, never a token, and never a user at a remembered address because of a stranger. (Somebody
 //! with thousands of users of their own, each kept at its limit, may delay a few known ones.)
-//! The counters run on monotonic time. They are saved every 10 seconds and at the end, so a killed server forgets 10
-//! seconds of counting.
+//! The counters run on monotonic time. They are saved every 10 seconds, at the end, and within a second when one has become full.
+//! So a killed server forgets at most 10 seconds of counting, and not that a client is rejected.
 //!
 //! | file | what |
 //! |---|---|
@@ -55,13 +55,13 @@ pub use saved::SavedError;
 
 use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
-use crate::wait::{WouldBlock, lock};
+use crate::wait::{WouldBlock, lock, try_lock};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;
 use promoted::Promoted;
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 use table::{Key, Millis, Table};
 
@@ -146,6 +146,8 @@ pub struct Throttle {
     tables: Mutex<Tables>,
     promoted: Mutex<Promoted>,
     has_changed: AtomicBool,
+    /// Whether a counter has become full since they were saved.
+    is_save_urgent: AtomicBool,
     saves: AtomicU64,
 }
 
@@ -190,6 +192,7 @@ impl Throttle {
             tables: Mutex::new(tables),
             promoted: Mutex::default(),
             has_changed: AtomicBool::new(false),
+            is_save_urgent: AtomicBool::new(false),
             saves: AtomicU64::new(0),
         }
     }
@@ -201,6 +204,15 @@ impl Throttle {
     pub fn peek(&self, guess: &Guess<'_>, now: Instant) -> Result<(), Throttled> {
         let tables = self.lock(); // first: it decides what the keys are
         admit(&tables, &self.keys_of(guess, now), self.millis(now))
+    }
+
+    /// The same, on an event loop.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] where another thread has the counters locked: saving them takes some milliseconds.
+    pub fn try_peek(&self, guess: &Guess<'_>, now: Instant) -> Result<Result<(), Throttled>, WouldBlock> {
+        let keys = self.keys_of(guess, now);
+        Ok(admit(&*try_lock(&self.tables)?, &keys, self.millis(now)))
     }
 
     /// Charges the check of a password, before it is made.
@@ -238,7 +250,7 @@ impl Throttle {
         now: Instant,
     ) -> Result<Result<(), Throttled>, WouldBlock> {
         let keys = self.per_address(Kind::Lookups, client).collect();
-        let mut tables = self.try_lock()?;
+        let mut tables = try_lock(&self.tables)?;
         let charged = self.charge_in(&mut tables, keys, now);
         Ok(charged.map(|mut charged| charged.settle_in(&mut tables)))
     }
@@ -314,14 +326,6 @@ impl Throttle {
     fn lock(&self) -> MutexGuard<'_, Tables> {
         lock(&self.tables)
     }
-
-    fn try_lock(&self) -> Result<MutexGuard<'_, Tables>, WouldBlock> {
-        match self.tables.try_lock() {
-            Ok(tables) => Ok(tables),
-            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(WouldBlock),
-        }
-    }
 }
 
 /// Whether every counter has room for one more; else how long until they have.
@@ -337,10 +341,17 @@ fn admit(tables: &Tables, keys: &[Key], at: Millis) -> Result<(), Throttled> {
 
 impl Charged<'_> {
     fn settle_in(&mut self, tables: &mut Tables) {
+        let mut is_full = false;
         for key in self.keys.drain(..) {
-            key.kind.table_mut(tables).settle(key, self.at);
+            let table = key.kind.table_mut(tables);
+            table.settle(key, self.at);
+            // Look-ups are allowed again within seconds, so a restart gives nothing away.
+            is_full |= key.kind != Kind::Lookups && table.admits(key, self.at).is_err();
         }
         self.throttle.has_changed.store(true, Ordering::Release);
+        if is_full {
+            self.throttle.is_save_urgent.store(true, Ordering::Release);
+        }
     }
 
     /// The password was right, or nobody could tell: the check counts for nothing.

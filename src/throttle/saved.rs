@@ -42,7 +42,14 @@ fn head() -> [u8; HEAD_BYTES] {
 impl Throttle {
     /// All counters, if any changed since they were last saved or restored. Checks under way count as failed.
     pub fn save_changed(&self, now: Instant) -> Option<Vec<u8>> {
+        self.is_save_urgent.store(false, Ordering::Release);
         self.has_changed.swap(false, Ordering::AcqRel).then(|| self.save(now))
+    }
+
+    /// Whether a counter has become full since they were last saved: a client that is rejected from now on must not be let
+    /// in by a restart.
+    pub fn is_save_urgent(&self) -> bool {
+        self.is_save_urgent.load(Ordering::Acquire)
     }
 
     /// What was saved last didn't get to where it was to be kept.

@@ -1,10 +1,12 @@
 //! Nothing blocks an event loop: every request is dispatched on one, with a hasher and a store that panic there. And one that
 //! stalls all the same is noticed.
 
-use crate::harness::{TestRealm, basic, json_request};
-use gatekey::clock;
+use crate::harness::{CHEAP, TestRealm, basic, json_request};
+use gatekey::clock::{self, Now};
+use gatekey::data_dir::DataDir;
+use gatekey::hashing::Hasher;
 use gatekey::http::{Request, RequestIds, Response};
-use gatekey::realm::{Policy, UserLookup};
+use gatekey::realm::{Policy, Realm, UserLookup};
 use gatekey::routes;
 use gatekey::secret::Secret;
 use gatekey::server;
@@ -33,7 +35,10 @@ const BODY: &str = r#"{"username":"new","password":"a new password"}"#;
 
 /// What an event loop does with a request.
 fn dispatch_on_a_loop(test: &TestRealm, request: &Request) -> Result<Response, WouldBlock> {
-    let (realm, now) = (&test.realm, test.now());
+    dispatch_there(&test.realm, request, test.now())
+}
+
+fn dispatch_there(realm: &Realm, request: &Request, now: Now) -> Result<Response, WouldBlock> {
     let dispatch = || {
         let mut reader = realm.reader();
         let session = reader.session();
@@ -118,6 +123,33 @@ fn the_hasher_and_the_writer_panic_on_an_event_loop() {
         panics_on_a_loop(&|| drop(routes::dispatch(realm, &login, now))),
         "a request that reads per call"
     );
+}
+
+/// An app may send the password with each request: what was just proved right takes neither a hash nor a write.
+#[test]
+fn a_password_that_was_just_proved_is_accepted_on_an_event_loop_until_it_changes() {
+    for throttle in [None, Policy::default().throttle] {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
+        let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+        let (now, policy) = (clock::now(), Policy { throttle, ..Policy::default() });
+        let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
+        realm.add_user("ok", &Secret::new("python".into()), now.unix).unwrap();
+        let ask = |password| {
+            Request::new("GET", "/api/resource").with_field("Authorization", basic("ok", password))
+        };
+        let status = |password| dispatch_there(&realm, &ask(password), now).map(|response| response.status);
+        assert_eq!(status("python"), Err(WouldBlock));
+        assert_eq!(routes::dispatch(&realm, &ask("python"), now).status, 200);
+        let before = realm.hashes();
+        assert_eq!((status("python"), status("ruby")), (Ok(200), Err(WouldBlock)));
+        let user = realm.find_user_by_name("ok").unwrap().unwrap();
+        realm.set_disabled(user.id, true).unwrap();
+        assert_eq!(status("python"), Err(WouldBlock), "from the next request on");
+        realm.set_disabled(user.id, false).unwrap();
+        assert_eq!(status("python"), Err(WouldBlock), "of another generation");
+        assert_eq!(realm.hashes(), before);
+    }
 }
 
 /// One request a second looks at the key file; on an event loop it would block, and the others are answered meanwhile.

@@ -449,6 +449,28 @@ fn a_restart_forgets_no_guesses_and_an_operator_may() {
     assert_eq!(server.login("ok", "python"), 200, "the running server sees it at once");
 }
 
+/// A server that is killed forgets what was counted since the last save: not that a client is rejected by now.
+#[test]
+fn a_counter_that_becomes_full_is_to_be_saved_at_once() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    let wrong = |number| test.send(&log_in(ELSEWHERE, "ok", &format!("guess {number}"))).status;
+    for number in 0..9 {
+        assert_eq!((wrong(number), test.realm.is_save_urgent()), (401, false), "{number}");
+    }
+    assert_eq!((wrong(9), test.realm.is_save_urgent()), (401, true));
+    test.realm.save(test.now());
+    assert!(!test.realm.is_save_urgent());
+    assert_eq!((wrong(10), test.realm.is_save_urgent()), (429, false), "it is full already");
+    // Another one on the same store, as after a kill.
+    let (store, keys) = DataDir::new(test.directory.path()).open_or_create().unwrap();
+    let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
+    let policy = Policy { throttle: Some(rules()), ..Policy::default() };
+    let realm = Realm::open(store, keys, hasher, policy, test.now()).unwrap();
+    let answer = gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), test.now());
+    assert_eq!(answer.status, 429);
+}
+
 #[test]
 fn the_throttle_can_be_turned_off() {
     let server = Server::start(&["--throttle", "off"]);

@@ -10,7 +10,7 @@ const WORK: AddressMark = *b"at work.";
 
 /// When this address was seen last.
 fn seen_at(test: &TestStore, address: AddressMark) -> Option<UnixTime> {
-    test.store.find_remembered_address(&address).unwrap().seen_at
+    test.store.find_remembered_address(&address, Reads::PerCall).unwrap().seen_at
 }
 
 /// Remembers up to eight addresses, for as long as time goes back.
@@ -31,14 +31,14 @@ fn remembered(test: &TestStore) -> Vec<(i64, AddressMark, i64)> {
 fn an_address_is_found_without_the_user_and_with_the_epoch_of_the_counters() {
     let test = TestStore::new();
     let nothing = RememberedAddress { seen_at: None, throttle_epoch: 0 };
-    assert_eq!(test.store.find_remembered_address(&HOME).unwrap(), nothing);
+    assert_eq!(test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap(), nothing);
     let id = test.insert("Ok");
     remember(&test, id, HOME, 2_000);
     test.store.replace_throttle(b"counters", at(1)).unwrap();
     let at_home = RememberedAddress { seen_at: Some(at(2_000)), throttle_epoch: 1 };
-    assert_eq!(test.store.find_remembered_address(&HOME).unwrap(), at_home);
+    assert_eq!(test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap(), at_home);
     let elsewhere = RememberedAddress { seen_at: None, ..at_home };
-    assert_eq!(test.store.find_remembered_address(&WORK).unwrap(), elsewhere);
+    assert_eq!(test.store.find_remembered_address(&WORK, Reads::PerCall).unwrap(), elsewhere);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn an_address_with_a_damaged_row_is_an_error() {
         ("realm", "throttle_epoch", -1),
     ] {
         connection.execute(&format!("UPDATE {table} SET {column} = ?1"), params![value]).unwrap();
-        let error = test.store.find_remembered_address(&HOME).unwrap_err();
+        let error = test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt(_)), "{column} {value}: {error:?}");
         connection.execute(&format!("UPDATE {table} SET {column} = 10"), []).unwrap();
         assert_eq!(seen_at(&test, HOME), Some(at(10)));

@@ -201,7 +201,7 @@ fn a_path_may_have_any_bytes() {
         let path = PathBuf::from(path).join(OsStr::from_bytes(name));
         drop(open_or_create(&path).unwrap());
         Store::open(&path).unwrap().insert_user(&super::name("ok"), "the hash", at(1_000)).unwrap();
-        Store::open(&path).unwrap().find_user_by_name("ok").unwrap().unwrap();
+        Store::open(&path).unwrap().find_user_by_name("ok", Reads::PerCall).unwrap().unwrap();
     }
     assert_eq!(files(&directory).len(), 8);
 }

@@ -17,7 +17,7 @@ fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
         disabled: false,
         created_at: at(1_234),
     };
-    assert_eq!(test.store.find_user_by_name("José").unwrap(), Some(user.clone()));
+    assert_eq!(test.store.find_user_by_name("José", Reads::PerCall).unwrap(), Some(user.clone()));
     assert_eq!(test.store.find_user_by_id(id, Reads::PerCall).unwrap(), Some(user.clone()));
     let User { username, generation, disabled, .. } = user;
     let subject = TokenSubject { id, username, generation, disabled, tokens_not_before: UnixTime::EPOCH };
@@ -29,7 +29,7 @@ fn a_name_is_found_exactly_as_it_was_registered() {
     let test = TestStore::new();
     test.insert("Ok");
     for other in ["ok", "OK", "Ok ", "Оk", "", "Ok\0", "O_", "%", "' OR 1=1 --"] {
-        assert_eq!(test.store.find_user_by_name(other).unwrap(), None, "{other:?}");
+        assert_eq!(test.store.find_user_by_name(other, Reads::PerCall).unwrap(), None, "{other:?}");
     }
 }
 
@@ -37,7 +37,7 @@ fn a_name_is_found_exactly_as_it_was_registered() {
 fn nobody_is_found_in_an_empty_database() {
     let TestStore { store, directory: _directory } = TestStore::new();
     let id = UserId::new(1).unwrap();
-    assert_eq!(store.find_user_by_name("ok").unwrap(), None);
+    assert_eq!(store.find_user_by_name("ok", Reads::PerCall).unwrap(), None);
     assert_eq!(store.find_user_by_id(id, Reads::PerCall).unwrap(), None);
     assert_eq!(store.find_token_subject(id, Reads::PerCall).unwrap(), None);
     assert_eq!(store.list_users(None, 10).unwrap(), []);
@@ -234,7 +234,10 @@ fn a_row_that_can_not_be_is_an_error_and_nobody() {
         let good = test.user(id);
         let connection = raw(&test.path());
         connection.execute(&format!("UPDATE users SET {column} = ?1"), params![value]).unwrap();
-        assert!(matches!(test.store.find_user_by_name("ok"), Err(StoreError::Corrupt(_))), "{column}");
+        assert!(
+            matches!(test.store.find_user_by_name("ok", Reads::PerCall), Err(StoreError::Corrupt(_))),
+            "{column}"
+        );
         let subject = test.store.find_token_subject(id, Reads::PerCall);
         // Of a token, only what decides about it is read.
         assert_eq!(matches!(subject, Err(StoreError::Corrupt(_))), column == "generation", "{column}");

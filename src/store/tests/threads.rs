@@ -58,7 +58,7 @@ fn many_first_starts_at_once_agree_on_one_database() {
         let stores: Vec<Store> = stores.into_iter().map(|store| store.unwrap()).collect();
         let id = stores[0].insert_user(&name("ok"), "the hash", at(1_000)).unwrap();
         for store in &stores {
-            assert_eq!(store.find_user_by_name("ok").unwrap().unwrap().id, id);
+            assert_eq!(store.find_user_by_name("ok", Reads::PerCall).unwrap().unwrap().id, id);
         }
     }
 }
@@ -82,7 +82,7 @@ fn many_threads_read_while_one_writes() {
             let user = test.store.find_token_subject(id, Reads::PerCall).unwrap().unwrap();
             assert!(user.generation >= newest, "a read went back from {newest} to {}", user.generation);
             newest = user.generation;
-            assert_eq!(test.store.find_user_by_name("ok").unwrap().unwrap().id, id);
+            assert_eq!(test.store.find_user_by_name("ok", Reads::PerCall).unwrap().unwrap().id, id);
             assert_eq!(test.store.list_users(None, 10).unwrap().len(), 1);
             reads += 1;
         }

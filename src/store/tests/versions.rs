@@ -51,7 +51,7 @@ fn each_older_database_becomes_as_a_new_one() {
         let migrated = raw(&database_in(&directory));
         assert_eq!(describe(&migrated), describe(&raw(&fresh.path())), "from version {version}");
         assert_eq!(pragma(&migrated, "user_version"), VERSION);
-        let user = store.find_user_by_name("Ok").unwrap().unwrap();
+        let user = store.find_user_by_name("Ok", Reads::PerCall).unwrap().unwrap();
         assert_eq!((user.password_hash.as_str(), user.created_at), ("the hash", at(7)));
         assert!(store.is_username_taken(&name("OK")).unwrap());
     }
@@ -107,7 +107,7 @@ fn assert_migrated(directory: TempDir) {
     assert_eq!(test.store.throttle_key(&[1; 32]).unwrap(), [1; 32]);
     assert!(test.store.save_throttle(b"counters", at(3_000), 0).unwrap());
     test.store.remember_address(users[1].id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
-    let address = test.store.find_remembered_address(b"at home.").unwrap();
+    let address = test.store.find_remembered_address(b"at home.", Reads::PerCall).unwrap();
     assert_eq!(address, RememberedAddress { seen_at: Some(at(10)), throttle_epoch: 0 });
     assert_eq!(test.insert("d"), UserId::new(4).unwrap(), "3 was given once");
 }
@@ -255,7 +255,8 @@ fn third_version(users: &[(&str, &str)]) -> TempDir {
 fn names_of_a_database_of_version_3_are_normalized_and_folded_anew() {
     let directory = third_version(&[("jose\u{301}", "jos\u{e9}"), ("Straße", "straße"), ("ok", "ok")]);
     let store = Store::open(&database_in(&directory)).unwrap();
-    let hash = |name: &str| store.find_user_by_name(name).unwrap().map(|user| user.password_hash);
+    let hash =
+        |name: &str| store.find_user_by_name(name, Reads::PerCall).unwrap().map(|user| user.password_hash);
     assert_eq!(hash("jos\u{e9}").as_deref(), Some("of jose\u{301}"));
     assert_eq!(hash("Straße").as_deref(), Some("of Straße"));
     for taken in ["JOSE\u{301}", "strasse", "STRAẞE", "O\u{34f}K"] {
@@ -279,7 +280,7 @@ fn users_whose_names_collide_in_version_4_keep_working_and_are_counted() {
     let store = Store::open(&database_in(&directory)).unwrap();
     for username in ["admın", "admin", "straße", "STRASSE", "ſam", "ad\u{34f}min", "\u{3164}", "\u{115f}"]
     {
-        let user = store.find_user_by_name(username).unwrap().unwrap();
+        let user = store.find_user_by_name(username, Reads::PerCall).unwrap().unwrap();
         assert_eq!(user.password_hash, format!("of {username}"));
     }
     for taken in ["ADMIN", "Strasse", "Sam"] {
