@@ -29,6 +29,10 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
+mod error;
+
+pub use error::TokenError;
+
 use crate::clock::UnixTime;
 use crate::encoding;
 use crate::json::{self, Object, Value};
@@ -37,7 +41,6 @@ use crate::user_id::{Generation, UserId};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use core::time::Duration;
 
 /// A longer text is no token of ours: refused before anything is computed.
@@ -60,35 +63,6 @@ pub struct Claims {
     /// When the user last showed the password: renewal carries it along, so that the chain ends.
     pub auth_time: UnixTime,
 }
-
-/// Why a token is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenError {
-    /// It has not the form of a token, or its claims have not the form of ours.
-    Malformed(&'static str),
-    /// No key of the ring made its signature.
-    BadSignature,
-    /// Signed with our key, but it asks for something that we don't do.
-    Unsupported(&'static str),
-    /// It was valid until then.
-    Expired(UnixTime),
-    /// Its `iat` or `auth_time` is this moment, more than [`MAX_CLOCK_SKEW`] in the future.
-    IssuedInFuture(UnixTime),
-}
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(why) => write!(f, "malformed token: {why}"),
-            Self::BadSignature => f.write_str("no signing key matches the token's signature"),
-            Self::Unsupported(why) => write!(f, "unsupported token: {why}"),
-            Self::Expired(at) => write!(f, "the token expired at {at}"),
-            Self::IssuedInFuture(at) => write!(f, "iat or auth_time is in the future: {at}"),
-        }
-    }
-}
-
-impl core::error::Error for TokenError {}
 
 /// Makes a token, signed by the newest key.
 ///
@@ -236,6 +210,7 @@ impl Opened {
     /// [`TokenError::Unsupported`], [`TokenError::Malformed`], [`TokenError::IssuedInFuture`] and
     /// [`TokenError::Expired`].
     pub fn verify(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
+        const NBF: &str = "nbf is not a number of seconds since 1970";
         self.refuse_what_we_do_not_do()?;
         let expiry = self.expiry()?;
         let issued_at = self.issued_at()?;
@@ -246,8 +221,8 @@ impl Opened {
             expires_at: expiry.at,
             auth_time: self.auth_time()?,
         };
-        for part in [&self.header, &self.payload] {
-            let not_before = moment(part, "nbf", "nbf is not a whole number of seconds since 1970")?;
+        let in_header = moment(&self.header, "nbf", NBF)?;
+        for not_before in [in_header, self.numeric_date("nbf", in_header, NBF)?] {
             if not_before.is_some_and(|at| at > now) {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
             }
@@ -281,13 +256,7 @@ impl Opened {
     fn expiry(&self) -> Result<Expiry, TokenError> {
         const WHY: &str = "exp is not a whole number of seconds since 1970";
         let in_header = moment(&self.header, "exp", WHY)?;
-        let in_payload = match self.payload.get("exp") {
-            // The original's last edition wrote the time with its fraction.
-            Some(Value::Number(number)) if in_header.is_none() && number.is_f64() => {
-                Some(floor(number.as_f64()).ok_or(TokenError::Malformed(WHY))?)
-            }
-            _ => moment(&self.payload, "exp", WHY)?,
-        };
+        let in_payload = self.numeric_date("exp", in_header, WHY)?;
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
                 Err(TokenError::Malformed("header and payload differ in exp"))
@@ -305,7 +274,7 @@ impl Opened {
     pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
         const WHY: &str = "iat is not a whole number of seconds since 1970";
         let in_header = moment(&self.header, "iat", WHY)?;
-        let in_payload = moment(&self.payload, "iat", WHY)?;
+        let in_payload = self.numeric_date("iat", in_header, WHY)?;
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
                 Err(TokenError::Malformed("header and payload differ in iat"))
@@ -323,6 +292,22 @@ impl Opened {
         let issued_at = self.issued_at()?;
         let auth_time = self.auth_time_as_claimed()?;
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
+    }
+
+    /// A time of the payload, which may have a fraction (RFC 7519 section 2, NumericDate): its whole second. Where the header
+    /// has the time too, the two are compared, so there it has none.
+    fn numeric_date(
+        &self,
+        name: &str,
+        in_header: Option<UnixTime>,
+        why: &'static str,
+    ) -> Result<Option<UnixTime>, TokenError> {
+        match self.payload.get(name) {
+            Some(Value::Number(number)) if in_header.is_none() && number.is_f64() => {
+                floor(number.as_f64()).map(Some).ok_or(TokenError::Malformed(why))
+            }
+            _ => moment(&self.payload, name, why),
+        }
     }
 
     fn auth_time_as_claimed(&self) -> Result<Option<UnixTime>, TokenError> {
