@@ -19,7 +19,10 @@ row() { printf '| %-28s | %-17s | %9s | %9s | %9s | %9s |\n' "$@"; }
 # One row for a program that is in that state now: features, what it is, its file, its process.
 measured() { row "$1" "$2" "$(stat -c %s "$3")" "$(kib "$4" VmRSS)" "$(kib "$4" RssAnon)" "$(kib "$4" VmHWM)"; }
 
-build() { cargo build --locked --quiet --release --no-default-features "$@"; }
+# As the Makefile builds: the library for size, the last step for speed.
+build() {
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=s cargo rustc --locked --quiet --release --no-default-features "$@" -- -C opt-level=3
+}
 
 # The example that does once what these features give; it waits until its standard input ends.
 tier() {

@@ -22,6 +22,7 @@ mod fuzz;
 mod guarding;
 mod guessing;
 mod harness;
+mod hash_work;
 mod hazards;
 mod ideas;
 mod importing;
