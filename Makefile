@@ -121,7 +121,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 DIST = gatekey-$(VERSION)-$(TARGET)
 SHIPPED_BINARY = $(CURDIR)/target/$(TARGET)/release/gatekey
 static:
-	CFLAGS="-fno-asynchronous-unwind-tables -fno-unwind-tables" RUSTFLAGS="$(STATIC_FLAGS)" \
+	CFLAGS="-fstack-protector-strong -fno-asynchronous-unwind-tables -fno-unwind-tables" RUSTFLAGS="$(STATIC_FLAGS)" \
 	  $(BUILD) --target $(TARGET) $(LAST_STEP)
 
 dist: static

@@ -22,6 +22,11 @@ sha256sum --check --quiet SHA256SUMS
 readelf --program-headers --wide gatekey | grep -q INTERP && fail "the binary is not static"
 readelf --file-header gatekey | grep -q 'DYN' || fail "the binary is not position-independent"
 readelf --sections --wide gatekey | grep -q '\.symtab' && fail "the binary is not stripped"
+# SQLite's functions check a guard value before they return: 810 reads of it on x86-64, besides 270 of the C library's own.
+if [ "$(uname -m)" = x86_64 ]; then
+    guards=$(objdump --disassemble --no-show-raw-insn gatekey | grep -c '%fs:0x28' || true)
+    [ "$guards" -ge 800 ] || fail "SQLite is built without the stack protector: $guards reads of a guard value"
+fi
 
 mkdir "$directory/root"
 DESTDIR=$directory/root PREFIX=/usr ./install.sh
