@@ -1,7 +1,8 @@
 //! Why nothing could be hashed or verified.
 
-use crate::password::{Cost, StoredHashError};
+use crate::password::StoredHashError;
 use crate::random::RandomError;
+use alloc::string::String;
 use core::fmt;
 
 /// Why nothing could be hashed or verified.
@@ -11,8 +12,10 @@ pub enum HashError {
     Stored(StoredHashError),
     /// One hash of this cost takes more memory than is allowed.
     TooMuchMemory {
-        /// The cost asked for.
-        cost: Cost,
+        /// Its scheme and parameters.
+        parameters: String,
+        /// What it takes, in bytes.
+        bytes: u64,
         /// The limit, in bytes.
         max_bytes: u64,
     },
@@ -38,12 +41,8 @@ impl fmt::Display for HashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stored(error) => error.fmt(f),
-            Self::TooMuchMemory { cost, max_bytes } => {
-                write!(
-                    f,
-                    "a hash of {cost} takes {} bytes, more than the {max_bytes} allowed",
-                    cost.memory_bytes()
-                )
+            Self::TooMuchMemory { parameters, bytes, max_bytes } => {
+                write!(f, "a hash of {parameters} takes {bytes} bytes, more than the {max_bytes} allowed")
             }
             Self::Busy => f.write_str("too many passwords are being checked at once"),
             Self::Random(error) => error.fmt(f),

@@ -137,7 +137,7 @@ impl Hasher {
             semaphore: Semaphore::new(usize::MAX),
             owners: RandomState::new(),
         };
-        hasher.admit_cost(cost)?;
+        hasher.admit_memory(cost.memory_bytes(), || cost.to_string())?;
         Ok(hasher)
     }
 
@@ -242,7 +242,7 @@ impl Hasher {
     /// [`HashError::Stored`] and [`HashError::TooMuchMemory`].
     pub fn admit(&self, text: &str) -> Result<AnyHash, HashError> {
         let parsed: AnyHash = text.parse()?;
-        parsed.scrypt_cost().map_or(Ok(()), |cost| self.admit_cost(cost))?;
+        self.admit_memory(parsed.memory_bytes(), || parsed.parameters())?;
         Ok(parsed)
     }
 
@@ -328,11 +328,12 @@ impl Hasher {
         self.hashes.fetch_add(hashes, Ordering::Relaxed);
     }
 
-    fn admit_cost(&self, cost: Cost) -> Result<(), HashError> {
-        if cost.memory_bytes() <= self.max_memory_bytes {
+    fn admit_memory(&self, bytes: u64, parameters: impl FnOnce() -> String) -> Result<(), HashError> {
+        let max_bytes = self.max_memory_bytes;
+        if bytes <= max_bytes {
             Ok(())
         } else {
-            Err(HashError::TooMuchMemory { cost, max_bytes: self.max_memory_bytes })
+            Err(HashError::TooMuchMemory { parameters: parameters(), bytes, max_bytes })
         }
     }
 }

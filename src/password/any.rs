@@ -4,6 +4,7 @@
 use super::legacy::LegacyHash;
 use super::{Cost, StoredHash, StoredHashError, verify};
 use crate::secret::Secret;
+use alloc::string::{String, ToString as _};
 use core::str::FromStr;
 
 /// A stored hash of ours, or (feature `legacy-hashes`) of another program's.
@@ -18,12 +19,31 @@ enum Kind {
 }
 
 impl AnyHash {
-    /// scrypt's parameters, where it is scrypt, ours or not: what takes memory.
-    pub fn scrypt_cost(&self) -> Option<Cost> {
+    /// Bytes that one verification takes; 0 for a scheme whose memory is not worth counting.
+    pub fn memory_bytes(&self) -> u64 {
         match &self.0 {
-            Kind::Ours(hash) => Some(hash.cost()),
+            Kind::Ours(hash) => hash.cost().memory_bytes(),
             #[cfg(feature = "legacy-hashes")]
-            Kind::Legacy(hash) => hash.cost(),
+            Kind::Legacy(hash) => hash.memory_bytes(),
+        }
+    }
+
+    /// Scheme and parameters without salt and hash, for a scheme that takes memory: `ln=14,r=8,p=5`,
+    /// `argon2id m=65536,t=3,p=4`.
+    pub fn parameters(&self) -> String {
+        match &self.0 {
+            Kind::Ours(hash) => hash.cost().to_string(),
+            #[cfg(feature = "legacy-hashes")]
+            Kind::Legacy(hash) => hash.parameters(),
+        }
+    }
+
+    /// Whether the scheme is so fast that whoever has the hash can try millions of passwords in a second.
+    pub fn is_weak(&self) -> bool {
+        match &self.0 {
+            Kind::Ours(_) => false,
+            #[cfg(feature = "legacy-hashes")]
+            Kind::Legacy(hash) => hash.is_weak(),
         }
     }
 

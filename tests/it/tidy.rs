@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 
 /// Who alone may name each dependency: a top-level module with its submodules.
 /// Only rustix, the system calls, has two owners.
-const OWNERS: [(&str, &str); 19] = [
+const OWNERS: [(&str, &str); 22] = [
+    ("argon2", "password"),
     ("base64", "encoding"),
     ("bcrypt", "password"),
     ("ctutils", "secret"),
     ("hmac", "signer"),
     ("httparse", "server"),
     ("lexopt", "cli"),
+    ("md5", "password"),
     ("pbkdf2", "password"),
     ("rpassword", "cli"),
     ("rusqlite", "store"),
@@ -22,6 +24,7 @@ const OWNERS: [(&str, &str); 19] = [
     ("scrypt", "password"),
     ("serde_json", "json"),
     ("sha-crypt", "password"),
+    ("sha1", "password"),
     ("sha2", "signer"),
     ("signal-hook", "cli"),
     ("tiny_http", "server"),

@@ -3,9 +3,11 @@
 //! | file | scheme | who wrote it |
 //! |---|---|---|
 //! | `sha_crypt.rs` | `$6$…`, `$5$…` | passlib, as in the article; crypt(3) |
-//! | `pbkdf2.rs` | `pbkdf2:sha256:…`, `pbkdf2_sha256$…` | Werkzeug, Django |
-//! | `werkzeug_scrypt.rs` | `scrypt:…` | Werkzeug 3 |
-//! | `bcrypt.rs` | `$2a$`, `$2b$`, `$2y$` | bcrypt, PHP, htpasswd |
+//! | `pbkdf2.rs` | `pbkdf2:sha256:…`, `pbkdf2_sha256$…`, `$pbkdf2-sha256$…`, and of other digests | Werkzeug, Django, passlib |
+//! | `scrypt.rs` | `scrypt:…`, `scrypt$…` | Werkzeug 3, Django |
+//! | `bcrypt.rs` | `$2a$`, `$2b$`, `$2y$`, `bcrypt$…`, `bcrypt_sha256$…` | bcrypt, PHP, htpasswd, Django |
+//! | `argon2.rs` | `$argon2id$…`, `$argon2i$…`, `argon2$…` | argon2, PHP, passlib, Django |
+//! | `md5_crypt.rs` | `$apr1$…`, `$1$…` | htpasswd, crypt(3) |
 //!
 //! None is ever made here. Whatever a string asks for meets a limit when it is parsed: the work of a guess is the
 //! string's to choose, and the string is a stranger's.
@@ -14,17 +16,22 @@
 //! saying so is that of the first so many bytes, as for any other wrong one. Nor is one with a NUL: crypt and bcrypt end
 //! there, and PBKDF2 takes one at the end for none.
 
+mod argon2;
 mod bcrypt;
+mod md5_crypt;
 mod pbkdf2;
+mod scrypt;
 mod sha_crypt;
-mod werkzeug_scrypt;
 
+use self::argon2::Argon2Hash;
 use self::bcrypt::Bcrypt;
+use self::md5_crypt::Md5Crypt;
 use self::pbkdf2::Pbkdf2;
+use self::scrypt::ForeignScrypt;
 use self::sha_crypt::ShaCrypt;
-use self::werkzeug_scrypt::WerkzeugScrypt;
-use super::{Cost, StoredHashError};
+use super::StoredHashError;
 use crate::secret::Secret;
+use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -46,8 +53,10 @@ pub struct LegacyHash(Scheme);
 enum Scheme {
     ShaCrypt(ShaCrypt),
     Pbkdf2(Pbkdf2),
-    WerkzeugScrypt(WerkzeugScrypt),
+    Scrypt(ForeignScrypt),
     Bcrypt(Bcrypt),
+    Argon2(Argon2Hash),
+    Md5Crypt(Md5Crypt),
 }
 
 impl LegacyHash {
@@ -63,22 +72,43 @@ impl LegacyHash {
             Scheme::ShaCrypt(parsed?)
         } else if let Some(parsed) = Pbkdf2::parse(text) {
             Scheme::Pbkdf2(parsed?)
-        } else if let Some(parsed) = WerkzeugScrypt::parse(text) {
-            Scheme::WerkzeugScrypt(parsed?)
+        } else if let Some(parsed) = ForeignScrypt::parse(text) {
+            Scheme::Scrypt(parsed?)
         } else if let Some(parsed) = Bcrypt::parse(text) {
             Scheme::Bcrypt(parsed?)
+        } else if let Some(parsed) = Argon2Hash::parse(text) {
+            Scheme::Argon2(parsed?)
+        } else if let Some(parsed) = Md5Crypt::parse(text) {
+            Scheme::Md5Crypt(parsed?)
         } else {
             return Err(StoredHashError::UnknownScheme);
         };
         Ok(Self(scheme))
     }
 
-    /// scrypt's parameters, where it is scrypt: the only one of these that takes memory worth counting.
-    pub(super) fn cost(&self) -> Option<Cost> {
+    /// Bytes that one verification takes; 0 where they are too few to count.
+    pub(super) fn memory_bytes(&self) -> u64 {
         match &self.0 {
-            Scheme::WerkzeugScrypt(hash) => Some(hash.cost()),
-            Scheme::ShaCrypt(_) | Scheme::Pbkdf2(_) | Scheme::Bcrypt(_) => None,
+            Scheme::Scrypt(hash) => hash.cost().memory_bytes(),
+            Scheme::Argon2(hash) => hash.memory_bytes(),
+            Scheme::ShaCrypt(_) | Scheme::Pbkdf2(_) | Scheme::Bcrypt(_) | Scheme::Md5Crypt(_) => 0,
         }
+    }
+
+    /// Scheme and parameters of a hash that takes memory worth counting.
+    pub(super) fn parameters(&self) -> String {
+        match &self.0 {
+            Scheme::Scrypt(hash) => hash.cost().to_string(),
+            Scheme::Argon2(hash) => hash.parameters(),
+            Scheme::ShaCrypt(_) | Scheme::Pbkdf2(_) | Scheme::Bcrypt(_) | Scheme::Md5Crypt(_) => {
+                String::new()
+            }
+        }
+    }
+
+    /// Whether whoever has the hash can try millions of passwords in a second.
+    pub(super) fn is_weak(&self) -> bool {
+        matches!(self.0, Scheme::Md5Crypt(_))
     }
 
     /// Whether this is the password whose hash it is.
@@ -88,8 +118,10 @@ impl LegacyHash {
         let is_equal = match &self.0 {
             Scheme::ShaCrypt(hash) => hash.verify(shown),
             Scheme::Pbkdf2(hash) => hash.verify(shown),
-            Scheme::WerkzeugScrypt(hash) => hash.verify(shown),
+            Scheme::Scrypt(hash) => hash.verify(shown),
             Scheme::Bcrypt(hash) => hash.verify(shown),
+            Scheme::Argon2(hash) => hash.verify(shown),
+            Scheme::Md5Crypt(hash) => hash.verify(shown),
         };
         is_equal && rest.is_empty() && !password.contains(&0)
     }
@@ -166,6 +198,17 @@ mod tests {
         }
         let costly = format!("scrypt:2097152:8:1${SALT}${}", "0".repeat(128));
         assert_eq!(error(&costly), StoredHashError::Cost);
+        let costly = format!("scrypt$2097152${SALT}$8$1${}==", "A".repeat(86));
+        assert_eq!(error(&costly), StoredHashError::Cost);
+        let argon2 = |params| format!("$argon2id$v=19${params}$c2FsdHNhbHQ${}", "A".repeat(22));
+        for largest in ["m=2097152,t=1,p=1", "m=65536,t=32,p=4"] {
+            assert!(LegacyHash::parse(&argon2(largest)).is_ok(), "{largest}");
+        }
+        let work = StoredHashError::Work("argon2's memory times passes of 2 GiB");
+        for over in ["m=2097153,t=1,p=1", "m=65536,t=33,p=4", "m=4999999,t=4999999,p=1"] {
+            assert_eq!(error(&argon2(over)), work, "{over}");
+        }
+        assert_eq!(error(&argon2("m=65536,t=5000001,p=4")), rounds);
         assert_eq!(error(&format!("$6${}", "a".repeat(256))), StoredHashError::TooLong);
     }
 
@@ -189,11 +232,27 @@ mod tests {
             "pbkdf2_sha256$1000$salt$AAAA",
             "scrypt:32768:8:1$salt$00",
             "scrypt:32767:8:1$salt$00",
+            "scrypt$16384$salt$8$1$AAAA",
+            "scrypt$16384$salt$8$AAAA",
+            "pbkdf2:sha1:1$s$0",
+            "pbkdf2:sha512:1$s$0",
+            "$pbkdf2-sha256$1$c2FsdA$AAAA",
+            "$pbkdf2-sha512$1$c2FsdA",
+            "bcrypt$$2b$10$short",
+            "bcrypt_sha256$$2b$10$short",
+            "$argon2id$v=19$m=19456,t=2$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=19456,t=2,p=0$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=7,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2Fs$AAAAAAAAAAAAAAAAAAAAAA",
+            "$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$AAAA",
+            "argon2$argon2i$",
+            "$apr1$salt$hash",
+            "$1$saltysalt$TNlb8DIvkJkq0oZTO4qnQ0",
         ] {
             assert!(matches!(error(text), StoredHashError::Form(_)), "{text}: {:?}", error(text));
         }
         for text in
-            ["", "python", "$1$salt$hash", "$apr1$salt$hash", "{SHA}x", "$2x$10$", "pbkdf2:sha1:1$s$0"]
+            ["", "python", "{SHA}x", "$2x$10$", "pbkdf2:md5:1$s$0", "$argon2d$v=19$m=8,t=1,p=1$", "md5$s$0"]
         {
             assert_eq!(error(text), StoredHashError::UnknownScheme, "{text}");
         }

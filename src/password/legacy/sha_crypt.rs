@@ -16,7 +16,8 @@ use sha_crypt::Params;
 use super::super::StoredHashError;
 
 const FORM: &str = "$6$rounds=…$salt$hash or $5$rounds=…$salt$hash";
-const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// The characters that crypt(3) writes salts and hashes in.
+pub(super) const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// crypt(3) takes no more of a salt.
 const MAX_SALT_CHARS: usize = 16;
 
@@ -100,7 +101,7 @@ fn byte(hash: &[u8], place: usize) -> u8 {
 }
 
 /// Three bytes, the first the highest, as so many characters, the lowest six bits first.
-fn encode([high, middle, low]: [u8; 3], chars: usize) -> impl Iterator<Item = u8> {
+pub(super) fn encode([high, middle, low]: [u8; 3], chars: usize) -> impl Iterator<Item = u8> {
     let bits = u32::from(high) << 16 | u32::from(middle) << 8 | u32::from(low);
     (0..chars).map(move |n| byte(ALPHABET, (bits >> (6 * n)) as usize & 63))
 }
