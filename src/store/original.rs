@@ -13,6 +13,7 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 use rusqlite::limits::Limit;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use std::path::Path;
 
@@ -52,6 +53,9 @@ pub fn read_original<E: From<ReadError>>(
     let mut rows = statement.query([]).map_err(ReadError::from)?;
     let (mut last, mut count) = (i64::MIN, 0);
     while let Some(row) = rows.next().map_err(|error| ReadError::after(last, error))? {
+        if !matches!(row.get_ref(0).map_err(ReadError::from)?, ValueRef::Integer(_)) {
+            return Err(ReadError::IdNotANumber.into());
+        }
         let user = original_user(row).map_err(|error| ReadError::after(last, error))?;
         count += 1;
         if user.id < last || count > most {
@@ -79,7 +83,11 @@ fn check(connection: &Connection) -> Result<(), ReadError> {
 }
 
 fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
-    let text = |column| row.get_ref(column).map(|value| value.as_str().ok().map(String::from));
+    // Some programs write the bytes of a text as a BLOB.
+    let text = |column| {
+        let bytes = row.get_ref(column)?.as_bytes().ok();
+        Ok::<_, rusqlite::Error>(bytes.and_then(|bytes| str::from_utf8(bytes).ok()).map(String::from))
+    };
     Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
 }
 
@@ -92,6 +100,8 @@ pub enum ReadError {
     NotTheOriginals,
     /// `users` is not a table that stores its rows, but this.
     NotATable(&'static str),
+    /// An id there is a text, or another value that is not a whole number.
+    IdNotANumber,
     /// The rows are out of order, or more than the file has room for: the file is damaged.
     Disordered {
         /// The last id before.
@@ -148,6 +158,10 @@ impl fmt::Display for ReadError {
             }
             Self::NotTheOriginals => f.write_str(EXPECTED),
             Self::NotATable(kind) => write!(f, "users is a {kind}; {EXPECTED}"),
+            Self::IdNotANumber => f.write_str(
+                "an id in the table users is not a whole number, and ids here are; write the users as JSON lines without \
+                 ids, and gatekey gives each a new one",
+            ),
             Self::Disordered { after } => {
                 write!(f, "the database is corrupt: the row after id {after} is not where it belongs")
             }
@@ -171,6 +185,7 @@ impl Error for ReadError {
             Self::Ours
             | Self::NotTheOriginals
             | Self::NotATable(_)
+            | Self::IdNotANumber
             | Self::Disordered { .. }
             | Self::ValueTooLong { .. }
             | Self::TooSlow => None,

@@ -1,6 +1,8 @@
 //! `gatekey user import` and `export`: what is taken, what is refused and how that is said, and that all of it is there
 //! or none.
 
+mod foreign;
+
 use crate::harness::CHEAP;
 use crate::hazards::watch::await_that;
 use crate::process::{Server, gatekey, names_in, run, status, written};
@@ -109,9 +111,12 @@ fn users_of_every_vector_log_in_and_get_hashes_of_ours() {
         json!({"username": format!("user {n}"), "password_hash": row["hash"]}).to_string() + "\n"
     });
     let place = Place::new();
-    let out = place.imported(users.collect::<String>(), &[]);
-    assert_eq!(out, format!("imported {} users\n", rows.len()));
-    let server = place.serve();
+    // Django's argon2 takes 100 MiB.
+    let memory = ["--max-hash-memory", "100M"];
+    let (code, out, message) = place.import(users.collect::<String>(), &memory);
+    assert_eq!((code, out), (Some(0), format!("imported {} users\n", rows.len())));
+    assert!(message.starts_with("gatekey: warning: 2 users have hashes of MD5 ($apr1$, $1$): "), "{message}");
+    let server = Server::start_in(place.path("data"), &[&["--scrypt", CHEAP], &memory[..]].concat());
     for (n, row) in rows.iter().enumerate() {
         let (name, password) = (format!("user {n}"), row["password"].as_str().unwrap());
         assert_eq!(server.login(&name, &format!("{password}x")), 401, "{row}");
@@ -186,7 +191,7 @@ fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
         lines(&[("ok", json!({"id": 5})), ("OK", json!({})), ("a:b", json!({})), ("", json!({}))]),
         lines(&[("five", json!({"id": 5})), ("zero", json!({"id": 0})), ("huge", json!({"id": 1_u64 << 53}))]),
         lines(&[("g", json!({"generation": 0})), ("h", json!({"generation": -1})), ("typo", json!({"disable": true}))]),
-        lines(&[("high", json!({"generation": (1_u64 << 52) + 1})), ("apr1", json!({"password_hash": "$apr1$salt$hash"}))]),
+        lines(&[("high", json!({"generation": (1_u64 << 52) + 1})), ("sha", json!({"password_hash": "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g="}))]),
         lines(&[("costly", json!({"password_hash": HASH.replace("$05$", "$15$")}))]),
         lines(&[("rounds", json!({"password_hash": "pbkdf2_sha256$5000001$salt$VuPzErmpQLaGJW3mdbwscH8drZ63bcM8mOKkZRr0oH8="}))]),
         lines(&[("memory", json!({"password_hash": over_memory}))]),
@@ -208,10 +213,11 @@ fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
         "line 10: there is a member \"disable\", expected username and password_hash, and at most id, generation and \
          disabled",
         "line 11, \"high\": the generation is too large, expected one up to 4503599627370496",
-        "line 12, \"apr1\": the stored hash is of a scheme that is not known here",
+        "line 12, \"sha\": the stored hash is of a scheme that is not known here: {SHA}",
         "line 13, \"costly\": the stored hash asks for more work than bcrypt cost 14",
         "line 14, \"rounds\": the stored hash asks for more work than 5000000 rounds or iterations",
-        "line 15, \"memory\": a hash of ln=17,r=8,p=1 takes 134217728 bytes, more than the 67108864 allowed",
+        "line 15, \"memory\": a hash of ln=17,r=8,p=1 takes 134217728 bytes, more than the 67108864 allowed; \
+         --max-hash-memory 128M allows it, here and for gatekey serve",
         "line 17: not a JSON object",
         "line 18: there is no user name, expected a text",
         "line 19: the line is over 16384 bytes long",
@@ -241,11 +247,11 @@ fn an_id_is_not_given_again_by_an_import() {
 fn an_htpasswd_file_is_told_by_its_content() {
     let place = Place::new();
     let hash = HASH.replace("$2b$", "$2y$");
-    let content = format!("# users\n\nalice:{hash}\r\nbob:$apr1$x$y\ncarol:{{SHA}}x\nnobody\ndave:{HASH}");
+    let content = format!("# users\n\nalice:{hash}\r\nbob:$2x$x$y\ncarol:{{SHA}}x\nnobody\ndave:{HASH}");
     let (code, out, message) = place.import(&content, &["--skip-bad"]);
     assert_eq!((code, out.as_str()), (Some(0), "imported 2 users, left out 3\n"));
-    let expected = "gatekey: line 4, \"bob\": the stored hash is of a scheme that is not known here\n\
-                    gatekey: line 5, \"carol\": the stored hash is of a scheme that is not known here\n\
+    let expected = "gatekey: line 4, \"bob\": the stored hash is of a scheme that is not known here: $2x$\n\
+                    gatekey: line 5, \"carol\": the stored hash is of a scheme that is not known here: {SHA}\n\
                     gatekey: line 6: the line is not name:hash\n";
     assert_eq!(message, expected);
     let server = place.serve();
@@ -255,7 +261,7 @@ fn an_htpasswd_file_is_told_by_its_content() {
     let (code, _, message) = place.import(&content, &["--format", "jsonl"]);
     assert_eq!((code, complaints(&message).len()), (Some(1), 6));
     let (code, _, message) = place.import(&content, &["--format", "csv"]);
-    let expected = "gatekey: invalid value \"csv\" (--format): expected sqlite, jsonl or htpasswd\n";
+    let expected = "gatekey: invalid value \"csv\" (--format): expected sqlite, jsonl, json or htpasswd\n";
     assert_eq!((code, message.as_str()), (Some(2), expected));
 }
 

@@ -31,7 +31,10 @@ fn issued(realm: &Value) -> Result<Issued, String> {
 }
 
 fn row(mut object: Object) -> Result<Row, String> {
-    let id = take(&mut object, "id", "a whole number above 0", |value| UserId::new(value.as_i64()?))?;
+    let id = match object.remove("id") {
+        None | Some(Value::Null) => None,
+        Some(id) => Some(id.as_i64().and_then(UserId::new).ok_or_else(|| bad_id("id", &id))?),
+    };
     let generation = take(&mut object, "generation", "a whole number from 0", |value| {
         value.as_u64().and_then(Generation::new)
     })?;
@@ -55,6 +58,12 @@ fn row(mut object: Object) -> Result<Row, String> {
         generation: generation.unwrap_or(Generation::FIRST),
         disabled: disabled.unwrap_or(false),
     })
+}
+
+/// What is wrong with an id.
+pub(super) fn bad_id(name: &str, id: &Value) -> String {
+    let hint = if id.is_string() { ", it is a text; without an id the user gets a new one" } else { "" };
+    format!("{name} is not a whole number above 0{hint}")
 }
 
 /// Takes a member out, of this kind; one that is null is as good as none.

@@ -4,13 +4,17 @@
 //! |---|---|
 //! | `rows.rs` | a file as rows, of whatever format it is |
 //! | `json_lines.rs`, `htpasswd.rs` | a line as a row |
+//! | `json_array.rs` | an object of an array as a row: Django's dumpdata |
+//! | `complaint.rs` | what is wrong with a password hash |
 //! | `rename.rs` | names that are to be others here |
 //! | `scratch.rs` | where a dry run finds no database: one that goes away again |
 //!
 //! Rows are read one by one and go into one transaction, so that neither their number nor a bad one at the end
 //! matters. A row that can't be taken is named on standard error with its line.
 
+mod complaint;
 mod htpasswd;
+mod json_array;
 mod json_lines;
 mod rename;
 mod rows;
@@ -43,7 +47,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
     operands: &["FILE"],
     summary: "Import users, with their password hashes, from a file.",
     details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, \
-              or an htpasswd file. The FILE - is standard input. Users keep their passwords; hashes of other \
+              a JSON array as Django's dumpdata writes it, or an htpasswd file. The FILE - is standard input. Users keep their passwords; hashes of other \
               programs are replaced by scrypt at the next login. Every row that can't be imported is \
               reported, and then nothing is imported, unless --skip-bad is set. Creates the data directory \
               if there is none. The server may run meanwhile; until the import ends, registrations may be \
@@ -103,13 +107,21 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 }
 
 fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Failure> {
-    let Counts { good, bad } = counts;
+    let Counts { good, bad, weak } = counts;
     if *bad > 0 && !skips_bad {
         return Err(Failure::Failed(format!(
             "nothing was imported: of {} rows {bad} can't be; mend those named above, give their users other \
              names by --rename FILE, or leave them out by --skip-bad",
             good + bad
         )));
+    }
+    if *weak > 0 {
+        let users = if *weak == 1 { "user has a hash" } else { "users have hashes" };
+        let message = format!(
+            "gatekey: warning: {weak} {users} of MD5 ($apr1$, $1$): with the database at hand, millions of passwords a second \
+             can be tried. A user's next login replaces it; gatekey user passwd does so at once"
+        );
+        let _ = writeln!(io::stderr(), "{message}"); // the users are imported, whoever reads it
     }
     let done = if is_dry { "would import" } else { "imported" };
     let left_out = if *bad > 0 { format!(", left out {bad}") } else { String::new() };
@@ -120,6 +132,8 @@ fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Fa
 struct Counts {
     good: u64,
     bad: u64,
+    /// How many of the good have a hash that is fast to guess.
+    weak: u64,
 }
 
 /// Takes one row after the other.
@@ -156,13 +170,15 @@ impl<W: io::Write> Taker<'_, W> {
         Ok(())
     }
 
-    fn insert(&self, row: &Row) -> Result<(), Refused> {
+    fn insert(&mut self, row: &Row) -> Result<(), Refused> {
         let Some(name) = self.renames.apply(row.id, row.username.as_deref()) else {
             return Err(Refused::Row("there is no user name, expected a text".into()));
         };
         let name = Username::parse(name).map_err(|error| Refused::Row(error.to_string()))?;
         let admitted = self.hasher.admit(&row.password_hash);
-        admitted.map_err(|error| Refused::Row(error.to_string()))?;
+        let admitted =
+            admitted.map_err(|error| Refused::Row(complaint::of_hash(&error, &row.password_hash)))?;
+        let is_weak = admitted.is_weak();
         let Row { password_hash, id, generation, disabled, .. } = row;
         self.into
             .insert(&ImportedUser {
@@ -176,7 +192,9 @@ impl<W: io::Write> Taker<'_, W> {
             .map_err(|error| match error {
                 ImportError::Store(error) => Refused::Store(error),
                 refused => Refused::Row(refused.to_string()),
-            })
+            })?;
+        self.counts.weak += u64::from(is_weak);
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A file of users as rows, one by one: however long the file, one row is in memory.
 
-use super::{htpasswd, json_lines};
+use super::{htpasswd, json_array, json_lines};
 use crate::cli::Failure;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
@@ -17,16 +17,16 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-/// A longer line is no user's.
-const MAX_LINE_BYTES: u64 = 16 * 1024;
-/// No longer line is skipped: it may never end.
-const MAX_SKIPPED_BYTES: usize = 1 << 20;
+/// A longer line or object is no user's.
+pub(super) const MAX_LINE_BYTES: u64 = 16 * 1024;
+/// No longer line or object is skipped: it may never end.
+pub(super) const MAX_SKIPPED_BYTES: usize = 1 << 20;
 /// More does not come from a pipe or a device: it would fill the disk, and perhaps never end.
 const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// What every SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 /// What some editors put before UTF-8.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What a file of users is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) enum Format {
     Sqlite,
     /// A JSON object a line.
     JsonLines,
+    /// An array of JSON objects: Django's dumpdata.
+    JsonArray,
     /// `name:hash` a line.
     Htpasswd,
 }
@@ -44,8 +46,9 @@ impl Format {
         match text {
             "sqlite" => Ok(Self::Sqlite),
             "jsonl" => Ok(Self::JsonLines),
+            "json" => Ok(Self::JsonArray),
             "htpasswd" => Ok(Self::Htpasswd),
-            _ => Err("expected sqlite, jsonl or htpasswd"),
+            _ => Err("expected sqlite, jsonl, json or htpasswd"),
         }
     }
 
@@ -55,7 +58,11 @@ impl Format {
             return Self::Sqlite;
         }
         let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
-        if start.trim_ascii_start().starts_with(b"{") { Self::JsonLines } else { Self::Htpasswd }
+        match start.trim_ascii_start().first() {
+            Some(b'{') => Self::JsonLines,
+            Some(b'[') => Self::JsonArray,
+            _ => Self::Htpasswd,
+        }
     }
 }
 
@@ -64,6 +71,8 @@ impl Format {
 pub(super) enum Place {
     /// From 1.
     Line(u64),
+    /// Of an array, from 1.
+    Object(u64),
     /// Of a table's row.
     Id(i64),
 }
@@ -72,6 +81,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}"),
+            Self::Object(number) => write!(f, "object {number}"),
             Self::Id(id) => write!(f, "id {id}"),
         }
     }
@@ -167,6 +177,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
             read_original(path, &database, take)
         }
         Format::JsonLines => read_lines(&mut file, json_lines::parse, take).map_err(|error| error.on(path)),
+        Format::JsonArray => json_array::read(&mut file, take).map_err(|error| error.on(path)),
         Format::Htpasswd => read_lines(&mut file, htpasswd::parse, take).map_err(|error| error.on(path)),
     }
 }

@@ -4,10 +4,10 @@ use super::Opt;
 
 pub(in crate::cli) const FORMAT: Opt = Opt {
     name: "format",
-    value: Some("sqlite|jsonl|htpasswd"),
+    value: Some("sqlite|jsonl|json|htpasswd"),
     default: None,
-    help: "The format of the file: the Flask app's database, JSON lines or an htpasswd file. Default: \
-           detected.",
+    help: "The format of the file: the Flask app's database, JSON lines, a JSON array as Django's \
+           dumpdata writes it, or an htpasswd file. Default: detected.",
 };
 pub(in crate::cli) const RENAME: Opt = Opt {
     name: "rename",
