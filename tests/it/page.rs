@@ -206,7 +206,38 @@ fn a_token_is_watched_until_it_expires() {
         act(&browser, action, "401");
         assert_contains(&browser.text("#expiry .verdict"), &["401 Refused: it has expired."]);
     }
+    act(&browser, "dead", "401"); // expired, and not signed out
+    assert!(!is_done(&browser, "sign-out"));
+    act(&browser, "signOut", "204"); // by the password, since the token has expired
+    assert!(is_done(&browser, "sign-out"));
     act(&browser, "token", "200"); // the password opens it again
+}
+
+/// Whether the step is ticked off in the list of steps.
+fn is_done(browser: &Browser, step: &str) -> bool {
+    browser.run(&format!("return document.querySelector('nav a[href=\"#{step}\"]').className")) == "done"
+}
+
+#[test]
+fn a_step_that_was_refused_is_not_ticked_off() {
+    let test = "a_step_that_was_refused_is_not_ticked_off";
+    let Some(browser) = Browser::start(test) else { return };
+    let server = Server::start(&[]);
+    begin(&browser, &server);
+    assert!(is_done(&browser, "register") && is_done(&browser, "token"));
+    assert_eq!(status(&server.request("GET /healthz", &[], "")), 200);
+    // Elsewhere the account goes: what the page shows then is refused.
+    let name = browser.run("return document.querySelector('[name=username]').value");
+    let deleted = server.command(&["user", "delete", name.as_str().unwrap()], "");
+    assert_eq!(deleted.status.code(), Some(0), "{:?}", written(&deleted));
+    for (action, step) in
+        [("use", "use"), ("signOut", "sign-out"), ("password", "password"), ("remove", "delete")]
+    {
+        act(&browser, action, "401");
+        assert!(!is_done(&browser, step), "{step}");
+    }
+    act(&browser, "stranger", "401");
+    assert!(is_done(&browser, "stranger"));
 }
 
 #[test]

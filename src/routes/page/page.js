@@ -26,6 +26,7 @@ const ACTIONS = {
     says: { 201: () => `You are user number ${memory.id}. Location is your address here; the password is nowhere in the answer.` },
   },
   stranger: {
+    isDone: (answer) => answer.status === 401,
     request: () => ask("GET", "api/resource"),
     says: { 401: () => "Refused, as it should be. WWW-Authenticate is the challenge: Basic, please, a name and a password." },
   },
@@ -34,6 +35,7 @@ const ACTIONS = {
     says: { 200: opened, 401: () => WHO },
   },
   wrong: {
+    isDone: (answer) => answer.status === 401,
     request: () => ask("GET", "api/resource", basic(`not ${password()}`)),
     says: { 401: () => "Refused, and counted: after some wrong passwords the server makes you wait." },
   },
@@ -47,11 +49,13 @@ const ACTIONS = {
     says: { 200: (answer) => `${opened(answer)} And no password was sent.`, 401: whyDead },
   },
   break: {
+    isDone: (answer) => answer.status === 401,
     request: (button) => brokenRequest(Number(button.value)),
     says: { 401: (_, button) => `Refused: one character was changed ${button.textContent}, and the signature no longer fits. `
       + "The server doesn't even look at what such a token says." },
   },
   late: {
+    isDone: (answer) => answer.status === 200 || secondsLeft() === 0,
     request: () => memory.token ? ask("GET", "api/resource", bearer(memory.token)) : NO_TOKEN,
     says: { 200: (answer) => `${opened(answer)} It is still good, for ${inWords(secondsLeft())}. Wait for the end, and knock again.`, 401: whyDead },
   },
@@ -61,11 +65,13 @@ const ACTIONS = {
     says: { 200: () => `A new token for the old one, good for ${inWords(memory.lifetime)}, and no password was sent.`, 401: whyDead },
   },
   signOut: {
-    request: () => memory.token ? ask("DELETE", "api/token", bearer(memory.token)) : NO_TOKEN,
+    // An expired token signs nobody out, and the step before says to wait for that: then the password does.
+    request: () => memory.token ? ask("DELETE", "api/token", isAlive() ? bearer(memory.token) : basic(password())) : NO_TOKEN,
     then: () => endToken("you signed out everywhere"),
-    says: { 204: () => "Every token of yours is dead from now on. Try this one.", 401: whyDead },
+    says: { 204: () => "Every token of yours is dead from now on. Try this one.", 401: () => isAlive() ? whyDead() : WHO },
   },
   dead: {
+    isDone: (answer) => answer.status === 401 && memory.death,
     request: () => memory.token ? ask("GET", "api/resource", bearer(memory.token)) : NO_TOKEN,
     says: { 200: () => "It still opens the door, since nobody signed out yet.", 401: whyDead },
   },
@@ -155,7 +161,7 @@ async function perform(button) {
   const words = answer && action.says[answer.status];
   if (words) {
     say(step, answer.status, words(answer, button), answer.status < 300 ? "good" : "refused");
-    markDone(step);
+    if (action.isDone ? action.isDone(answer) : answer.status < 300) markDone(step);
   } else {
     say(step, answer?.status ?? "none", trouble(answer), "trouble");
     waitOut(step, answer);
@@ -360,7 +366,7 @@ function signatureRows(part) {
 // The token with the middle character of a part replaced. Only a living one shows that it is the change that kills it.
 function brokenRequest(at) {
   if (!memory.token) return NO_TOKEN;
-  if (memory.death || secondsLeft() === 0) return "This token is dead anyway. Get a fresh one in step 4, and break that.";
+  if (!isAlive()) return "This token is dead anyway. Get a fresh one in step 4, and break that.";
   const parts = memory.token.split(".");
   const middle = Math.floor(parts[at].length / 2);
   const letter = parts[at][middle] === "x" ? "y" : "x";
@@ -371,6 +377,9 @@ function brokenRequest(at) {
 // The clock.
 
 const secondsLeft = () => Math.max(0, Math.ceil((memory.expiresAt - Date.now()) / 1000));
+
+// With a second to spare, for the way to the server.
+const isAlive = () => !memory.death && secondsLeft() > 1;
 
 function inWords(seconds) {
   if (seconds >= 7200) return `${Math.round(seconds / 3600)} hours`;
