@@ -12,6 +12,7 @@ use crate::store::{Store, StoreError};
 use alloc::format;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 /// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
 pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result<(), Failure> {
@@ -77,6 +78,25 @@ pub(super) fn refuse_writable_by_others(data_dir: &DataDir) -> Result<(), Failur
         }
     }
     Ok(())
+}
+
+/// What the packages use.
+const PACKAGED: &str = "/var/lib/gatekey";
+
+/// The data directory for a command that adds users: named by the operator, or the default one if it exists. Users in a directory
+/// that was made by mistake would be missed where the server runs.
+pub(super) fn named(settings: &Settings<'_>) -> Result<DataDir, Failure> {
+    let data_dir = settings.data_dir()?;
+    let directory = data_dir.directory();
+    if settings.is_given(&options::DATA) || directory.exists() {
+        return Ok(data_dir);
+    }
+    let directory = directory.display();
+    let packaged = if Path::new(PACKAGED).exists() { PACKAGED } else { "DIR" };
+    Err(Failure::Usage(format!(
+        "there is no data directory {directory} here: name the server's by --data {packaged}, or make a new one by \
+         --data {directory}"
+    )))
 }
 
 /// Database and keys, which must be there.

@@ -5,7 +5,7 @@ use super::options;
 use super::settings::Settings;
 use crate::secret::{Secret, SecretBytes};
 use alloc::string::String;
-use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 /// A longer line on standard input is not read to its end: it is neither a password nor a token.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
@@ -39,6 +39,21 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, Failure> {
         bytes.pop();
     }
     Ok(bytes)
+}
+
+/// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
+pub(super) fn confirm(settings: &Settings<'_>, question: &str) -> Result<(), Failure> {
+    if settings.flag(&options::YES)? || !io::stdin().is_terminal() {
+        return Ok(());
+    }
+    let mut terminal = io::stderr();
+    let _ = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush()); // or else the answer is no
+    let answer = first_line("the answer")?;
+    if ["y", "yes"].contains(&answer.expose().trim().to_ascii_lowercase().as_str()) {
+        Ok(())
+    } else {
+        Err(Failure::Failed("not confirmed; nothing was changed".into()))
+    }
 }
 
 fn ask(question: &str) -> Result<Secret, Failure> {

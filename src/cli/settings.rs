@@ -143,6 +143,12 @@ impl<'a> Settings<'a> {
         self.read(option, text)
     }
 
+    /// Whether an argument or the environment gives the option.
+    pub(super) fn is_given(&self, option: &Opt) -> bool {
+        self.given.iter().any(|(given, _)| given.name == option.name)
+            || self.variable(&option.variable()).is_some_and(|text| !text.is_empty())
+    }
+
     pub(super) fn data_dir(&self) -> Result<DataDir, Failure> {
         let directory = DataDir::new(self.required(&options::DATA, text)?);
         let directory = match self.read(&options::KEY_FILE, text)? {

@@ -18,7 +18,8 @@ pub(super) const ADD: Command = Command {
     words: &["user", "add"],
     operands: &["USERNAME"],
     summary: "Add a user, also while registration is closed.",
-    details: "Asks for the password twice, without echo. Creates the data directory if there is none.",
+    details: "Asks for the password twice, without echo. Creates the data directory that --data \
+              names if there is none.",
     example: "gatekey user add alice",
     options: &[
         &options::DATA,
@@ -34,9 +35,9 @@ pub(super) const ADD: Command = Command {
 
 fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
     let username = operand(operands);
-    let (policy, hasher) = (settings.policy()?, settings.hasher()?);
+    let (policy, hasher, data_dir) = (settings.policy()?, settings.hasher()?, data::named(settings)?);
     let password = prompt::new_password(settings)?;
-    let (store, keys) = data::open_or_create(&settings.data_dir()?)?;
+    let (store, keys) = data::open_or_create(&data_dir)?;
     let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::unix());
     let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
@@ -104,9 +105,10 @@ pub(super) const REVOKE: Command = Command {
     summary: "Revoke all tokens of a user, or of all users.",
     details: "Passwords are kept. --all instead of a name revokes the tokens of all users. The command ends \
               when newly issued tokens are valid: after a second, or longer while the clock is behind the \
-              newest time in the database. Users who log in meanwhile must log in again.",
+              newest time in the database. Users who log in meanwhile must log in again. \
+              On a terminal, --all asks for confirmation first.",
     example: "gatekey user revoke alice",
-    options: &[&options::DATA, &options::KEY_FILE, &options::ALL],
+    options: &[&options::DATA, &options::KEY_FILE, &options::ALL, &options::YES],
     run: revoke,
 };
 
@@ -123,7 +125,9 @@ fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
 }
 
 fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
-    let revoked = open(settings)?.revoke_all_tokens(clock::now());
+    let realm = open(settings)?;
+    prompt::confirm(settings, "Revoke the tokens of all users? All of them must log in again.")?;
+    let revoked = realm.revoke_all_tokens(clock::now());
     let wait = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
     progress::watched(|progress| {
         progress.begin("waiting until new tokens live");
@@ -136,14 +140,21 @@ pub(super) const DELETE: Command = Command {
     words: &["user", "delete"],
     operands: &["USERNAME"],
     summary: "Delete a user.",
-    details: "The name becomes free. The id is never used again.",
+    details: "The name becomes free. The id is never used again. On a terminal the command asks for \
+              confirmation first.",
     example: "gatekey user delete alice",
-    options: &commands::DATA,
+    options: &[&options::DATA, &options::KEY_FILE, &options::YES],
     run: delete,
 };
 
 fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
-    change(settings, operand(operands), "deleted {}", Realm::delete_user)
+    let username = operand(operands);
+    let (realm, user) = open_for(settings, username)?;
+    prompt::confirm(
+        settings,
+        &format!("Delete the user {username:?}, with id {}? This can't be undone.", user.id),
+    )?;
+    apply(&realm, &user, username, "deleted {}", Realm::delete_user)
 }
 
 /// Changes one user, and says so.
@@ -154,7 +165,17 @@ fn change(
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
 ) -> Result<ExitCode, Failure> {
     let (realm, user) = open_for(settings, username)?;
-    let changed = change(&realm, user.id);
+    apply(&realm, &user, username, done, change)
+}
+
+fn apply(
+    realm: &Realm,
+    user: &User,
+    username: &str,
+    done: &str,
+    change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
+) -> Result<ExitCode, Failure> {
+    let changed = change(realm, user.id);
     changed.map_err(|error| Failure::failed(format!("can't change {username:?}"), &error))?;
     output::say(&done.replace("{}", &format!("{username:?}")))
 }

@@ -237,7 +237,8 @@ fn every_variable_in_the_example_is_an_option_of_serve() {
     let help = gatekey().args(["help", "serve"]).output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let example = unit("gatekey.conf");
-    let variables: Vec<_> = example.lines().filter_map(|line| line.strip_prefix("#GATEKEY_")).collect();
+    let variables: Vec<_> =
+        example.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix("GATEKEY_")).collect();
     assert!(variables.len() > 5);
     for line in variables {
         let (name, _) = line.split_once('=').unwrap();
@@ -280,4 +281,16 @@ fn systemd_hands_over_the_socket_that_it_listens_on() {
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
     assert_eq!(status(&answer), 200, "{}", body(&answer));
+}
+
+/// What strangers can do with a service that nobody has configured.
+#[test]
+fn the_packaged_service_closes_registration_and_sets_a_minimum_of_8_characters() {
+    for file in ["gatekey.service", "gatekey.conf"] {
+        let text = unit(file);
+        for setting in ["GATEKEY_REGISTRATION=closed", "GATEKEY_MIN_PASSWORD_LENGTH=8"] {
+            let is_set = |line: &str| line.trim_start_matches("Environment=") == setting;
+            assert!(text.lines().any(is_set), "{file}: {setting}");
+        }
+    }
 }

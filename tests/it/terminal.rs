@@ -4,7 +4,7 @@ use crate::process::{Server, gatekey, run, written};
 use rusqlite::Connection;
 use rustix::pty::{self, OpenptFlags};
 use std::fs::{self, File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -32,6 +32,51 @@ fn on_terminal(mut command: Command) -> String {
     }
     assert_eq!(child.wait().unwrap().code(), Some(1));
     String::from_utf8(drawn).unwrap()
+}
+
+/// Runs a command with a terminal as its standard input, on which this is typed: its exit status and standard error.
+fn typed(mut command: Command, keys: &str) -> (Option<i32>, String) {
+    let (mut ours, name) = open_terminal();
+    let theirs = OpenOptions::new().read(true).write(true).open(name).unwrap();
+    ours.write_all(keys.as_bytes()).unwrap();
+    let child = command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let (code, _, message) = written(&child.wait_with_output().unwrap());
+    (code, message)
+}
+
+#[test]
+fn deleting_a_user_and_revoking_all_tokens_ask_on_a_terminal() {
+    let server = Server::start(&[]);
+    for name in ["alice", "bob"] {
+        server.register(name, "python");
+    }
+    let command = |words: &[&str]| {
+        let mut command = gatekey();
+        command.args(words).arg("--data").arg(&server.data);
+        command
+    };
+    for (words, question) in [
+        (
+            &["user", "delete", "alice"][..],
+            "Delete the user \"alice\", with id 1? This can't be undone. [y/N] ",
+        ),
+        (
+            &["user", "revoke", "--all"],
+            "Revoke the tokens of all users? All of them must log in again. [y/N] ",
+        ),
+    ] {
+        for no in ["\n", "n\n", "yess\n"] {
+            let expected = format!("{question}gatekey: not confirmed; nothing was changed\n");
+            assert_eq!(typed(command(words), no), (Some(1), expected), "{no:?}");
+        }
+    }
+    assert_eq!(server.login("alice", "python"), 200);
+    assert_eq!(typed(command(&["user", "delete", "alice"]), "y\n").0, Some(0));
+    assert_eq!(typed(command(&["user", "delete", "bob", "--yes"]), ""), (Some(0), String::new()));
+    assert_eq!((server.login("alice", "python"), server.login("bob", "python")), (401, 401));
+    // Programs are not asked.
+    server.register("carol", "python");
+    assert_eq!(server.command(&["user", "delete", "carol"], "").status.code(), Some(0));
 }
 
 /// What a person sees in the end.

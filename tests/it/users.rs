@@ -5,6 +5,7 @@ use crate::process::{Server, body, gatekey, run, status, written};
 use gatekey::json::{self, Value, json};
 use rusqlite::Connection;
 use std::fmt::Write as _;
+use std::fs;
 
 /// A command that must succeed: what it wrote.
 #[track_caller]
@@ -213,4 +214,32 @@ fn either_one_user_is_signed_out_or_all_are() {
     assert_eq!(bearer(&server, &token), 200, "nobody was signed out");
     let help = written(&run(gatekey().args(["help", "user", "revoke"]), "")).1;
     assert!(help.contains("\nUsage: gatekey user revoke [USERNAME] [OPTIONS]\n"), "{help}");
+}
+
+#[test]
+fn users_are_not_added_to_a_data_directory_that_nobody_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("users.jsonl"), "").unwrap();
+    for words in [
+        &["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP][..],
+        &["user", "import", "users.jsonl"],
+    ] {
+        let mut command = gatekey();
+        command.args(words).current_dir(directory.path());
+        let (code, _, message) = written(&run(&mut command, "python\n"));
+        assert_eq!(code, Some(2), "{message}");
+        assert!(
+            message.contains("there is no data directory ./gatekey-data here") && message.contains("--data"),
+            "{message}"
+        );
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing was made");
+        let (code, _, message) = written(&run(command.args(["--data", "./gatekey-data"]), "python\n"));
+        assert_eq!(code, Some(0), "{message}");
+        fs::remove_dir_all(directory.path().join("gatekey-data")).unwrap();
+    }
+    // One that is there is taken.
+    fs::create_dir(directory.path().join("gatekey-data")).unwrap();
+    let mut command = gatekey();
+    command.args(["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP]).current_dir(directory.path());
+    assert_eq!(run(&mut command, "python\n").status.code(), Some(0));
 }

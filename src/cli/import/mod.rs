@@ -47,10 +47,10 @@ pub(in crate::cli) const IMPORT: Command = Command {
     operands: &["FILE"],
     summary: "Import users, with their password hashes, from a file.",
     details: "Reads the db.sqlite of the article's Flask app, JSON lines as gatekey user export writes them, \
-              a JSON array as Django's dumpdata writes it, or an htpasswd file. The FILE - is standard input. Users keep their passwords; hashes of other \
-              programs are replaced by scrypt at the next login. Every row that can't be imported is \
+              a JSON array as Django's dumpdata writes it, or an htpasswd file. The FILE - is standard input. \
+              Users keep their passwords; hashes of other programs are replaced by scrypt at the next login. Every row that can't be imported is \
               reported, and then nothing is imported, unless --skip-bad is set. Creates the data directory \
-              if there is none. The server may run meanwhile; until the import ends, registrations may be \
+              that --data names if there is none. The server may run meanwhile; until the import ends, registrations may be \
               answered 503.",
     example: "gatekey user import db.sqlite",
     options: &[
@@ -76,7 +76,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         Some(path) => Renames::read(Path::new(&path), settings.files())?,
         None => Renames::default(),
     };
-    let data_dir = settings.data_dir()?;
+    let data_dir = if is_dry { settings.data_dir()? } else { data::named(settings)? };
     let scratch = if is_dry { instead_of(&data_dir)? } else { None };
     let (store, _) = match &scratch {
         Some(scratch) => {
