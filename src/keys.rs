@@ -5,7 +5,8 @@
 //! - It is written under another name and then renamed to its own, which fails if there is one: two first starts at once agree
 //!   on one key, and no key is ever overwritten.
 //! - It must be a regular file that nobody else can read (mode 0600 or 0400; 0640 or 0440 only where owner or
-//!   group are not simply ours, which is how a service reads a file that root owns).
+//!   group are not simply ours, which is how a service reads a file that root owns). A container's secret is a file of
+//!   root's with mode 0444 or 0644 in a read-only mount: whoever else is in the container is the container's matter.
 //! - While the server runs, the file is looked at again, once a second at most, when a token is issued or verified:
 //!   so a key that was taken out verifies nothing a second later. A file that can't be used leaves the old ring
 //!   in place.
@@ -14,12 +15,14 @@
 //! |---|---|
 //! | `loaded.rs` | which keys each running server has loaded |
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
+//! | `permissions.rs` | which modes keep the file secret |
 //! | `published.rs` | secrets that the world knows |
 //! | `left_behind.rs` | new files that never took their place |
 
 mod edit;
 mod left_behind;
 mod loaded;
+mod permissions;
 mod published;
 
 pub use edit::KeyFile;
@@ -39,6 +42,7 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 use loaded::LoadedKeys;
+use permissions::{is_mounted_secret, is_private};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -184,7 +188,8 @@ fn read(path: &Path, file: &File) -> Result<(SecretBytes, Metadata), KeyFileErro
     let failed = |problem| KeyFileError { path: path.into(), problem };
     let read_failed = |error| failed(Problem::Io("read it", error));
     let metadata = file.metadata().map_err(read_failed)?;
-    if !is_private(&metadata, os::effective_ids()) {
+    let is_secret = || is_mounted_secret(&metadata, os::is_in_read_only_mount(file));
+    if !is_private(&metadata, os::effective_ids()) && !is_secret() {
         return Err(failed(Problem::Mode { mode: metadata.mode() & 0o7777 }));
     }
     let mut bytes = SecretBytes::default();
@@ -197,16 +202,6 @@ fn read(path: &Path, file: &File) -> Result<(SecretBytes, Metadata), KeyFileErro
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<KeyRing, KeyFileError> {
     KeyRing::parse(bytes).map_err(|error| KeyFileError { path: path.into(), problem: Problem::Ring(error) })
-}
-
-/// A file of ours whose group is simply our own was made readable for the group by accident; where root owns it,
-/// or the group is another one, somebody chose so.
-fn is_private(metadata: &Metadata, (uid, gid): (u32, u32)) -> bool {
-    match metadata.mode() & 0o7777 {
-        0o600 | 0o400 => true,
-        0o640 | 0o440 => metadata.uid() != uid || metadata.gid() != gid,
-        _ => false,
-    }
 }
 
 /// What tells a file from the one that stood there before.

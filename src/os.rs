@@ -8,7 +8,7 @@ mod poller;
 mod socket_buffers;
 
 pub use handed_over::{hand_over_files, receive_handed_over};
-pub use machine::{FileSystem, available_memory, file_system_of, name_of_file_system};
+pub use machine::{FileSystem, available_memory, file_system_of, is_in_read_only_mount, name_of_file_system};
 pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub use path_owners::{
     LastEntry, PathOwners, group_of_user, refuse_directory_of_others_as_root, refuse_other_owners_as_root,

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use rustix::fs::StatVfsMountFlags;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -45,6 +45,11 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
         is_read_only: room.f_flag.contains(StatVfsMountFlags::RDONLY),
         network,
     })
+}
+
+/// Whether this file was opened in a mount in which nobody can write.
+pub fn is_in_read_only_mount(file: &File) -> bool {
+    rustix::fs::fstatvfs(file).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// The type of the file system on which this stands, as the kernel names it.

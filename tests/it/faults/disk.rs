@@ -89,7 +89,7 @@ fn commands_on_a_full_disk_name_the_missing_space() {
 }
 
 /// A mounted disk, which goes also when the test fails.
-struct Mounted(PathBuf);
+pub(super) struct Mounted(pub(super) PathBuf);
 
 impl Mounted {
     /// A disk of 1 MiB, if mounting is allowed.
