@@ -47,6 +47,14 @@ fi
 grep -q '^ExecStart=/usr/bin/gatekey ' "$directory/root/usr/lib/systemd/system/gatekey.service" ||
     fail "the unit starts another binary than the installed one"
 
+# Into a place that can't be: the system's own message says why.
+if message=$(DESTDIR=/dev/null PREFIX=/usr ./install.sh 2>&1); then fail "it installed into /dev/null"; fi
+case $message in *"Not a directory"*) ;; *) fail "install.sh hides why it can't write: $message" ;; esac
+cp -R "$directory/root" "$directory/other"
+DESTDIR=$directory/other PREFIX=/usr ./install.sh --uninstall
+find "$directory/other" -type f -o -path '*/doc/gatekey' | grep . && fail "install.sh --uninstall left something"
+DESTDIR=$directory/other ./install.sh --remove 2>/dev/null && fail "install.sh takes an unknown argument"
+
 gatekey=$directory/root/usr/bin/gatekey
 mkfifo "$directory/ready"
 env -i "$gatekey" serve --listen 127.0.0.1:0 --data "$directory/data" --log off >"$directory/ready" 2>/dev/null &
