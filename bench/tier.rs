@@ -89,11 +89,11 @@ fn work() -> Outcome {
 fn work() -> Outcome {
     use gatekey::clock;
     use gatekey::http::Request;
-    use gatekey::routes;
+    use gatekey::routes::{self, Config};
     let (realm, _directory) = open_realm()?;
     let request =
         Request::new("GET", "/api/token").with_field("Authorization", "Basic b2s6Y29ycmVjdCBob3JzZQ==");
-    let response = routes::dispatch(&realm, &request, clock::now());
+    let response = routes::dispatch(&realm, &Config::default(), &request, clock::now());
     Ok(String::from_utf8(response.body)?)
 }
 
@@ -102,14 +102,16 @@ fn work() -> Outcome {
 fn work() -> Outcome {
     use gatekey::clock;
     use gatekey::http::{Request, Response};
-    use gatekey::routes;
+    use gatekey::routes::{self, Config};
     use gatekey::server::Shutdown;
     use std::io::Write as _;
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
     use std::thread;
     let (realm, _directory) = open_realm()?;
-    let handler = move |request: &Request| -> Response { routes::dispatch(&realm, request, clock::now()) };
+    let handler = move |request: &Request| -> Response {
+        routes::dispatch(&realm, &Config::default(), request, clock::now())
+    };
     let (listener, shutdown) = (TcpListener::bind("127.0.0.1:0")?, Arc::new(Shutdown::default()));
     let address = listener.local_addr()?;
     thread::spawn(move || {

@@ -121,9 +121,9 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (hasher, log) = (settings.hasher()?, read_log(settings)?);
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
     let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
-    let limits = settings.limits()?;
+    let (limits, config) = (settings.limits()?, settings.routes_config()?);
     // The address comes before the data: where it is taken, nothing is made.
-    let Entrance { listener, name, door, file } = listen::listen(settings, &policy.trusted_proxies)?;
+    let Entrance { listener, name, door, file } = listen::listen(settings, &config.trusted_proxies)?;
     let metrics = watch::listen(settings)?;
     let data_dir = settings.data_dir()?;
     data::refuse_writable_by_others(&data_dir)?;
@@ -137,9 +137,10 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), Manager::from_environment());
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
-    let saver = save_now_and_then(&realm, &shutdown)?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
-    let watch = Arc::new(Watch::new(realm.clone(), heartbeats.clone(), log)?);
+    let proxies = config.trusted_proxies.clone();
+    let watch = Arc::new(Watch::new(realm.clone(), config, heartbeats.clone(), log)?);
+    let saver = save_now_and_then(&realm, &watch, &shutdown)?;
     let metrics = metrics.map(|listener| watch::metrics_endpoint(listener, &watch)).transpose()?;
     announce(&name);
     manager.ready();
@@ -147,11 +148,10 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     match listener {
         #[cfg(feature = "tiny-http")]
         strict::Listener::Tcp(listener) if !settings.is_strict()? => {
-            serve_by_tiny_http(listener, metrics, watch, &heartbeats, &shutdown)?;
+            serve_by_tiny_http(listener, metrics, watch.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
-            let (limits, proxies) = (within_descriptors(limits), realm.policy().trusted_proxies.clone());
-            let service = Box::new(WatchedRealm(watch));
+            let (limits, service) = (within_descriptors(limits), Box::new(WatchedRealm(watch.clone())));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
             let served = strict::run(endpoints.collect(), &heartbeats, &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
@@ -161,8 +161,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
-    realm.save(clock::now());
-    drop(realm);
+    watch.save(clock::now());
+    drop((watch, realm));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,6 +204,7 @@ pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
     settings.hasher()?;
     settings.throttle_rules()?;
     settings.policy()?;
+    settings.routes_config()?;
     settings.limits()?;
     settings.data_dir()?;
     read_log(&settings)?;
@@ -307,8 +308,12 @@ fn obey_signals(
 
 /// While the server runs: looks at the key file every second, so that a removed key is dropped also where no request
 /// comes, and saves what a restart must not forget.
-fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<JoinHandle<()>, Failure> {
-    let (realm, shutdown) = (realm.clone(), shutdown.clone());
+fn save_now_and_then(
+    realm: &Arc<Realm>,
+    watch: &Arc<Watch>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<JoinHandle<()>, Failure> {
+    let (realm, watch, shutdown) = (realm.clone(), watch.clone(), shutdown.clone());
     let save = move || {
         let mut saved_at = clock::monotonic();
         while !shutdown.wait_for(keys::LOOK_EVERY) {
@@ -316,7 +321,7 @@ fn save_now_and_then(realm: &Arc<Realm>, shutdown: &Arc<Shutdown>) -> Result<Joi
             realm.watch_keys(now);
             let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY;
             if is_due || realm.is_save_urgent() {
-                realm.save(now);
+                watch.save(now);
                 saved_at = now.monotonic;
             }
         }

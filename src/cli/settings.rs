@@ -8,8 +8,8 @@ use super::private_copy::PrivateCopy;
 use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
 use crate::password::Cost;
-use crate::proxies::TrustedProxies;
-use crate::realm::{Origin, Policy, PublicUrl, Registration, UserLookup};
+use crate::realm::{Policy, Registration, UserLookup};
+use crate::routes::{Config, Origin, PublicUrl};
 use crate::server::strict::Limits;
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
@@ -225,11 +225,7 @@ impl<'a> Settings<'a> {
             // 256 characters fit into 1024 bytes, whatever they are.
             min_password_chars: self
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
-            public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
             throttle: None,
-            trusted_proxies: self.trusted_proxies()?,
-            cors_origins: self.list(&options::CORS_ORIGIN, Origin::parse)?,
-            page: !self.flag(&options::NO_PAGE)?,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
@@ -238,6 +234,16 @@ impl<'a> Settings<'a> {
             )));
         }
         Ok(policy)
+    }
+
+    /// The configuration of the routes.
+    pub(super) fn routes_config(&self) -> Result<Config, Failure> {
+        Ok(Config {
+            public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
+            trusted_proxies: self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect(),
+            cors_origins: self.list(&options::CORS_ORIGIN, Origin::parse)?,
+            page: !self.flag(&options::NO_PAGE)?,
+        })
     }
 
     /// How often passwords may be wrong, and users registered and looked up; `None` where that isn't counted.
@@ -256,10 +262,6 @@ impl<'a> Settings<'a> {
             lookups_per_address: allowance(&options::LOOKUPS_PER_ADDRESS)?,
         };
         Ok(is_on.then_some(rules))
-    }
-
-    fn trusted_proxies(&self) -> Result<TrustedProxies, Failure> {
-        Ok(self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect())
     }
 
     /// The strict loop's limits.

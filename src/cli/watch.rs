@@ -6,11 +6,11 @@ use super::log::{self, Log};
 use super::log_writer;
 use super::options;
 use super::settings::Settings;
-use crate::clock;
+use crate::clock::{self, Now};
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
 use crate::realm::Realm;
-use crate::routes;
+use crate::routes::{self, UndeclaredProxy};
 use crate::server;
 use crate::server::heartbeats::Heartbeats;
 use crate::server::metrics::{self, Metrics};
@@ -36,6 +36,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// The realm, served, and where everything that is answered is noted.
 pub(super) struct Watch {
     realm: Arc<Realm>,
+    config: routes::Config,
+    undeclared_proxy: UndeclaredProxy,
     log: Log,
     ids: RequestIds,
     metrics: Metrics,
@@ -45,9 +47,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn new(realm: Arc<Realm>, heartbeats: Arc<Heartbeats>, log: Log) -> Result<Self, Failure> {
+    pub(super) fn new(
+        realm: Arc<Realm>,
+        config: routes::Config,
+        heartbeats: Arc<Heartbeats>,
+        log: Log,
+    ) -> Result<Self, Failure> {
         let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
-        Ok(Self { realm, log, ids, metrics: Metrics::default(), heartbeats, told: Mutex::default() })
+        let (metrics, undeclared_proxy) = (Metrics::default(), UndeclaredProxy::default());
+        Ok(Self { realm, config, undeclared_proxy, log, ids, metrics, heartbeats, told: Mutex::default() })
     }
 
     /// Answers a request, and notes that.
@@ -56,8 +64,19 @@ impl Watch {
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
             self.tell_of_failure(response);
+            if let Some(ignored) = self.undeclared_proxy.observe(&response.about) {
+                log::notice(ignored);
+            }
         };
-        server::handle(&self.realm, &self.ids, &self.heartbeats, request, reads, &log)
+        server::handle(&self.realm, &self.config, &self.ids, &self.heartbeats, request, reads, &log)
+    }
+
+    /// Saves what must survive a restart. To be called every few seconds, and at the end.
+    pub(super) fn save(&self, now: Now) {
+        self.realm.save(now);
+        if let Err(error) = self.undeclared_proxy.save(&self.realm, now) {
+            log::notice(format!("the undeclared proxy was not recorded: {error}"));
+        }
     }
 
     /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.

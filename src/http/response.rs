@@ -30,6 +30,8 @@ pub struct About {
     /// Who asked, seen through the trusted proxies between; `None` where the request didn't come so far, and its peer
     /// is all that is known.
     pub client: Option<Client>,
+    /// The peer whose `X-Forwarded` headers were ignored, because it is no trusted proxy.
+    pub ignored_forwarding: Option<Client>,
     /// Who was authenticated, or who the credentials would have belonged to.
     pub user: Option<UserId>,
     /// What was found about the credentials; `None` where nobody looked at any.

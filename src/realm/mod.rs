@@ -3,10 +3,8 @@
 //! | file | what |
 //! |---|---|
 //! | `policy.rs` | what an operator decides |
-//! | `public_url.rs` | the URLs and origins in it |
 //! | `time.rs` | time never goes back |
 //! | `notice.rs` | what an operator is told |
-//! | `undeclared_proxy.rs` | who spoke for others without being trusted to |
 //! | `durable_throttle.rs` | the throttle's counters, over a restart and between processes |
 //! | `guessing.rs` | what the limiter is asked, and which addresses are remembered |
 //! | `decoy.rs` | decoy hashes against user enumeration |
@@ -22,10 +20,8 @@
 //! line. What it calls is given that. (Where only the monotonic clock counts, there is nothing to turn.)
 
 mod policy;
-mod public_url;
 mod time;
 mod notice;
-mod undeclared_proxy;
 mod durable_throttle;
 mod guessing;
 mod decoy;
@@ -43,12 +39,11 @@ pub use guessing::FailedGuesses;
 pub use new_password::PasswordError;
 pub use notice::Notice;
 pub use policy::{Policy, Registration, UserLookup};
-pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use register::{RegisterError, Registered};
 pub use tokens::{IssuedToken, SessionOver};
 pub use users::UserChangeError;
 
-use crate::clock::Now;
+use crate::clock::{Now, UnixTime};
 use crate::hashing::{Hasher, Load};
 use crate::keys::Keys;
 use crate::store::{Reader, Reads, Store, StoreError};
@@ -58,7 +53,6 @@ use core::fmt;
 use decoy::Decoys;
 use durable_throttle::DurableThrottle;
 use time::{RealmNow, RealmTime};
-use undeclared_proxy::UndeclaredProxy;
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
 pub struct Realm {
@@ -73,7 +67,6 @@ pub struct Realm {
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
-    undeclared_proxy: UndeclaredProxy,
 }
 
 impl fmt::Debug for Realm {
@@ -111,7 +104,6 @@ impl Realm {
             durable_throttle,
             untold,
             observer: Box::new(|_| ()),
-            undeclared_proxy: UndeclaredProxy::default(),
         })
     }
 
@@ -127,8 +119,8 @@ impl Realm {
         &self.policy
     }
 
-    /// Saves what a restart must not forget, if there is anything new: the counters of failed guesses, the newest
-    /// time, and a proxy that isn't declared. To be called every few seconds, and at the end.
+    /// Saves what must survive a restart, if anything is new: the rate limiter's counters and the newest time. Call it
+    /// every few seconds, and before the end.
     pub fn save(&self, now: Now) {
         if let Err(error) = self.try_save(self.time.peek(now)) {
             (self.observer)(Notice::NotSaved(&error));
@@ -150,7 +142,7 @@ impl Realm {
             self.store.raise_newest_time(newest)?;
             self.time.saved(newest);
         }
-        self.undeclared_proxy.save(&self.store, now.unix)
+        Ok(())
     }
 
     /// Whether the store answers, which it can only by reading its file: for whoever asks after the server's health.
@@ -159,6 +151,16 @@ impl Realm {
     /// [`StoreError`] where it can't answer.
     pub fn ask_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
         self.store.tokens_not_before(reads).map(drop)
+    }
+
+    /// The store of this realm.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The realm's time, which never goes back, at this reading of the clocks.
+    pub fn unix(&self, now: Now) -> UnixTime {
+        self.time.peek(now).unix
     }
 
     /// A database connection for an event loop.

@@ -1,7 +1,5 @@
 //! What an operator is told.
 
-use super::undeclared_proxy::proxy_name;
-use crate::client::Client;
 use crate::hashing::HashError;
 use crate::keys::KeyFileError;
 use crate::signer::KeyRing;
@@ -23,8 +21,6 @@ pub enum Notice<'a> {
     KeysNotAnnounced(&'a KeyFileError),
     /// The use of the keys could not be noted in the store.
     KeysNotNoted(&'a StoreError),
-    /// This peer, which is no trusted proxy, spoke for others. Told of the first only.
-    ForwardingIgnored(Client),
     /// This user's stored hash can't be verified, so the user can't log in.
     HashUnusable(UserId, &'a HashError),
     /// This user's outdated hash could not be replaced; the login went on.
@@ -54,14 +50,6 @@ impl fmt::Display for Notice<'_> {
                 "{error}; gatekey key rotate --compromised and key prune don't wait for this server until it can"
             ),
             Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
-            Self::ForwardingIgnored(peer) => {
-                let name = proxy_name(*peer);
-                write!(
-                    f,
-                    "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
-                     (this is said once, whoever sends more)"
-                )
-            }
             Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
             Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
             Self::AddressNotRemembered(id, error) => {

@@ -1,9 +1,6 @@
 //! What an operator decides about a realm.
 
-use super::public_url::{Origin, PublicUrl};
-use crate::proxies::TrustedProxies;
 use crate::throttle::Rules;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The rules that an operator may turn, with the defaults of `gatekey serve`.
@@ -23,15 +20,6 @@ pub struct Policy {
     /// How often a password may be wrong, and a user registered or looked up; `None` for as often as one likes. Default:
     /// [`Rules::default`].
     pub throttle: Option<Rules>,
-    /// Under which URL clients reach the realm, if it is known.
-    pub public_url: Option<PublicUrl>,
-    /// Whose word is taken on who the client is. Default: nobody's.
-    pub trusted_proxies: TrustedProxies,
-    /// Whose pages may read answers besides our own. Default: nobody's.
-    pub cors_origins: Vec<Origin>,
-    /// Whether the routes have the page at `/`. Default: no, since whoever embeds them has pages of their own; `gatekey serve`
-    /// has it.
-    pub page: bool,
 }
 
 impl Default for Policy {
@@ -43,10 +31,6 @@ impl Default for Policy {
             user_lookup: None,
             min_password_chars: 1,
             throttle: Some(Rules::default()),
-            public_url: None,
-            trusted_proxies: TrustedProxies::default(),
-            cors_origins: Vec::new(),
-            page: false,
         }
     }
 }

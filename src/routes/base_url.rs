@@ -10,7 +10,7 @@ use core::str;
 /// trusted proxy was asked for them, else `http://` and the `Host`; else nothing, which makes a relative reference
 /// (RFC 9110 section 10.2.2).
 pub(super) fn base_url(call: &Call<'_>) -> String {
-    if let Some(public) = &call.realm.policy().public_url {
+    if let Some(public) = &call.config.public_url {
         return public.as_str().into();
     }
     let scheme = if forwarded(call, "X-Forwarded-Proto").is_some_and(is_secure) { "https" } else { "http" };

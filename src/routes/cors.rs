@@ -6,8 +6,8 @@
 //! password from a broken network.
 
 use super::Target;
+use super::public_url::Origin;
 use crate::http::{Request, Response};
-use crate::realm::Origin;
 use alloc::string::String;
 
 /// What a page may read besides the body.

@@ -13,8 +13,8 @@ use super::Call;
 use super::base_url::requested_host;
 use super::cors;
 use super::failure::Failure;
+use super::public_url::PublicUrl;
 use crate::http::split_port;
-use crate::realm::PublicUrl;
 use alloc::format;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
@@ -25,10 +25,10 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 pub(super) fn check_origin(call: &Call<'_>) -> Result<(), Failure> {
     let request = call.request;
     let is_safe = !matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
-    if is_safe || cors::origin(&call.realm.policy().cors_origins, request).is_some() {
+    if is_safe || cors::origin(&call.config.cors_origins, request).is_some() {
         return Ok(());
     }
-    let public = call.realm.policy().public_url.as_ref();
+    let public = call.config.public_url.as_ref();
     let host = requested_host(call);
     let is_public_origin =
         |origin: &[u8]| public.is_some_and(|public| origin.eq_ignore_ascii_case(public.origin().as_bytes()));

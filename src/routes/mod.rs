@@ -25,8 +25,11 @@
 //! | file | what |
 //! |---|---|
 //! | `users.rs`, `tokens.rs`, `verify.rs` | the functions |
+//! | `config.rs` | the configuration: public URL, trusted proxies, CORS origins, page |
+//! | `public_url.rs` | URLs and origins in it |
 //! | `body.rs` | a JSON body, and its members |
 //! | `sender.rs` | who sent this, seen through trusted proxies |
+//! | `undeclared_proxy.rs` | peers that send `X-Forwarded` headers without being trusted |
 //! | `cors.rs` | which other sites' pages may read answers |
 //! | `csrf.rs` | CSRF protection: rejects state-changing cross-site requests |
 //! | `base_url.rs` | the URL under which the client reached this server |
@@ -36,13 +39,16 @@
 
 mod base_url;
 mod body;
+mod config;
 mod cors;
 mod csrf;
 mod failure;
 mod outcome;
 mod page;
+mod public_url;
 mod sender;
 mod tokens;
+mod undeclared_proxy;
 mod users;
 mod verify;
 
@@ -55,10 +61,13 @@ use crate::realm::{Principal, Realm, Registration};
 use crate::store::Reads;
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
+pub use config::Config;
 use core::cell::Cell;
 use failure::Failure;
 pub use failure::panicked;
+pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
 use sender::Sender;
+pub use undeclared_proxy::{ForwardingIgnored, UndeclaredProxy};
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +137,7 @@ impl Target {
 /// A request on its way through the checks.
 struct Call<'a> {
     realm: &'a Realm,
+    config: &'a Config,
     request: &'a Request,
     sender: Sender,
     reads: Reads<'a>,
@@ -142,7 +152,7 @@ struct Call<'a> {
 /// Answers a request. Blocks on the store, and on a hash.
 ///
 /// ```
-/// # use gatekey::{clock, data_dir::DataDir, hashing::Hasher, http::{Body, Request}, realm::{Policy, Realm}, routes};
+/// # use gatekey::{clock, data_dir::DataDir, hashing::Hasher, http::{Body, Request}, realm::{Policy, Realm}, routes::{self, Config}};
 /// # let directory = tempfile::tempdir()?;
 /// # let (store, keys) = DataDir::new(directory.path()).open_or_create()?;
 /// # let hasher = Hasher::new("ln=4,r=8,p=1".parse()?, Hasher::DEFAULT_MAX_MEMORY_BYTES)?;
@@ -150,13 +160,13 @@ struct Call<'a> {
 /// let request = Request::new("POST", "/api/users")
 ///     .with_field("Content-Type", "application/json")
 ///     .with_body(Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()));
-/// let response = routes::dispatch(&realm, &request, clock::now());
+/// let response = routes::dispatch(&realm, &Config::default(), &request, clock::now());
 /// assert_eq!((response.status, response.body.as_slice()), (201, &br#"{"username":"ok"}"#[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
+pub fn dispatch(realm: &Realm, config: &Config, request: &Request, now: Now) -> Response {
     // With reads per call nothing is refused for blocking.
-    dispatch_from(realm, request, Reads::PerCall, now).unwrap_or_else(|_| panicked())
+    dispatch_from(realm, config, request, Reads::PerCall, now).unwrap_or_else(|_| panicked())
 }
 
 /// Answers a request, reading from there. With [`Reads::Batch`] it never blocks.
@@ -165,20 +175,22 @@ pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
 /// [`WouldBlock`] before any side effect: [`dispatch`] answers the request, on a thread that may block.
 pub fn dispatch_from<'a>(
     realm: &'a Realm,
+    config: &'a Config,
     request: &'a Request,
     reads: Reads<'a>,
     now: Now,
 ) -> Result<Response, WouldBlock> {
-    let sender = Sender::of(realm, request);
-    let target = Target::at(&request.path).filter(|target| *target != Target::Page || realm.policy().page);
-    let response = match Call::read(realm, request, sender, reads, now).and_then(|call| answer(&call, target))
-    {
-        Ok(response) => response,
-        Err(failure) if failure.would_block => return Err(WouldBlock),
-        Err(failure) => failure.into(),
-    };
-    let mut response = cors::add_fields(&realm.policy().cors_origins, request, target, response);
+    let sender = Sender::of(&config.trusted_proxies, request);
+    let target = Target::at(&request.path).filter(|target| *target != Target::Page || config.page);
+    let response =
+        match Call::read(realm, config, request, sender, reads, now).and_then(|call| answer(&call, target)) {
+            Ok(response) => response,
+            Err(failure) if failure.would_block => return Err(WouldBlock),
+            Err(failure) => failure.into(),
+        };
+    let mut response = cors::add_fields(&config.cors_origins, request, target, response);
     response.about.client = Some(sender.client);
+    response.about.ignored_forwarding = sender.ignored_forwarding;
     response.about.route = target.map(Target::route);
     Ok(response)
 }
@@ -299,6 +311,7 @@ fn refuse_large_body(request: &Request) -> Result<(), Failure> {
 impl<'a> Call<'a> {
     fn read(
         realm: &'a Realm,
+        config: &'a Config,
         request: &'a Request,
         sender: Sender,
         reads: Reads<'a>,
@@ -314,7 +327,7 @@ impl<'a> Call<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(field);
-        Ok(Self { realm, request, sender, reads, now, scheme, credentials, checked: Cell::new(None) })
+        Ok(Self { realm, config, request, sender, reads, now, scheme, credentials, checked: Cell::new(None) })
     }
 
     /// The credentials that were sent, whether they hold or not.

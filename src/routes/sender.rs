@@ -2,7 +2,7 @@
 
 use crate::client::Client;
 use crate::http::Request;
-use crate::realm::Realm;
+use crate::proxies::TrustedProxies;
 
 /// Who sent a request, and by way of whom.
 #[derive(Clone, Copy, Debug)]
@@ -11,19 +11,22 @@ pub(super) struct Sender {
     pub(super) client: Client,
     /// Whether a trusted proxy passed it on, and its other `X-Forwarded` fields count too.
     pub(super) has_trusted_proxy: bool,
+    /// The peer, if it sent `X-Forwarded` headers without being a trusted proxy.
+    pub(super) ignored_forwarding: Option<Client>,
 }
 
 impl Sender {
     /// Judges by the peer, and by what it says if it is trusted to speak for others.
-    pub(super) fn of(realm: &Realm, request: &Request) -> Self {
-        let (peer, proxies) = (request.peer, &realm.policy().trusted_proxies);
+    pub(super) fn of(proxies: &TrustedProxies, request: &Request) -> Self {
+        let peer = request.peer;
         let has_trusted_proxy = proxies.trusts(peer);
         let speaks_for_others = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"]
             .iter()
             .any(|name| request.fields(name).next().is_some());
-        if speaks_for_others && !has_trusted_proxy {
-            realm.note_ignored_forwarding(peer);
+        Self {
+            client: proxies.client_of(peer, request.fields("X-Forwarded-For")),
+            has_trusted_proxy,
+            ignored_forwarding: (speaks_for_others && !has_trusted_proxy).then_some(peer),
         }
-        Self { client: proxies.client_of(peer, request.fields("X-Forwarded-For")), has_trusted_proxy }
     }
 }

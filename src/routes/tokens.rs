@@ -49,7 +49,7 @@ mod tests {
     use crate::hashing::Hasher;
     use crate::http::Request;
     use crate::realm::{Policy, Realm};
-    use crate::routes::dispatch;
+    use crate::routes::{Config, dispatch};
     use crate::secret::Secret;
     use crate::token::{self, Claims};
     use crate::user_id::Generation;
@@ -72,15 +72,25 @@ mod tests {
             auth_time: UnixTime::new(now.unix.seconds() - 31 * 86_400).unwrap(),
         };
         let bearer = format!("Bearer {}", token::issue(&claims, &realm.ring()));
-        let ask =
-            |path| dispatch(&realm, &Request::new("GET", path).with_field("Authorization", &bearer), now);
+        let ask = |path| {
+            dispatch(
+                &realm,
+                &Config::default(),
+                &Request::new("GET", path).with_field("Authorization", &bearer),
+                now,
+            )
+        };
         assert_eq!(ask("/api/resource").status, 200);
         let refused = ask("/api/token");
         assert_eq!((refused.status, refused.about.user), (401, Some(id)));
         let cause = "the session has lasted as long as one may";
         assert_eq!(refused.about.cause.as_deref(), Some(cause));
-        let stranger =
-            dispatch(&realm, &Request::new("GET", "/api/token").with_field("Authorization", "Bearer x"), now);
+        let stranger = dispatch(
+            &realm,
+            &Config::default(),
+            &Request::new("GET", "/api/token").with_field("Authorization", "Bearer x"),
+            now,
+        );
         assert_eq!(refused.body, stranger.body);
     }
 

@@ -32,6 +32,7 @@ pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 /// [`WouldBlock`] on an event loop ([`Reads::Batch`]): nothing has happened, and nothing was logged.
 pub fn handle(
     realm: &Realm,
+    config: &routes::Config,
     ids: &RequestIds,
     heartbeats: &Heartbeats,
     request: &Request,
@@ -40,7 +41,7 @@ pub fn handle(
 ) -> Result<Response, WouldBlock> {
     let now = clock::now();
     // Guarded here too, though every server does it: the log is to have a line for the request that panicked.
-    let response = guarded(|| routes::dispatch_from(realm, request, reads, now))?;
+    let response = guarded(|| routes::dispatch_from(realm, config, request, reads, now))?;
     let response =
         check_heartbeats(heartbeats, now.monotonic, response).with_field(REQUEST_ID, ids.of(request));
     log(request, &response, clock::monotonic().saturating_duration_since(now.monotonic));

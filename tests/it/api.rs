@@ -13,6 +13,7 @@ use crate::openapi::route_names;
 use gatekey::clock::UnixTime;
 use gatekey::http::{Body, Persistence, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
+use gatekey::routes::Config;
 use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
@@ -67,12 +68,17 @@ fn guarded_requests(user: &str) -> Vec<Request> {
 
 /// A realm in which one's own name, and no other, may be looked up, so that every route for users asks who is there.
 fn realm_that_guards_names() -> TestRealm {
-    TestRealm::with_policy(Policy { user_lookup: Some(UserLookup::Own), page: true, ..Policy::default() })
+    TestRealm::with_policy(Policy { user_lookup: Some(UserLookup::Own), ..Policy::default() })
+        .behind(with_page())
+}
+
+fn with_page() -> Config {
+    Config { page: true, ..Config::default() }
 }
 
 /// One that shows the page, as `serve` does.
 fn realm_with_page() -> TestRealm {
-    TestRealm::with_policy(Policy { page: true, ..Policy::default() })
+    TestRealm::with_config(with_page())
 }
 
 fn fields(response: &Response) -> Vec<(&str, &str)> {

@@ -1,13 +1,13 @@
 //! Nothing blocks an event loop: every request is dispatched on one, with a hasher and a store that panic there. And one that
 //! stalls all the same is noticed.
 
-use crate::harness::{CHEAP, TestRealm, basic, json_request};
+use crate::harness::{self, CHEAP, TestRealm, basic, json_request};
 use gatekey::clock::{self, Now};
 use gatekey::data_dir::DataDir;
 use gatekey::hashing::Hasher;
 use gatekey::http::{Request, RequestIds, Response};
 use gatekey::realm::{Policy, Realm, UserLookup};
-use gatekey::routes;
+use gatekey::routes::{self, Config};
 use gatekey::secret::Secret;
 use gatekey::server;
 use gatekey::server::heartbeats::Heartbeats;
@@ -42,7 +42,7 @@ fn dispatch_there(realm: &Realm, request: &Request, now: Now) -> Result<Response
     let dispatch = || {
         let mut reader = realm.reader();
         let session = reader.session();
-        routes::dispatch_from(realm, request, Reads::Batch(&session), now)
+        routes::dispatch_from(realm, &Config::default(), request, Reads::Batch(&session), now)
     };
     thread::scope(|scope| {
         let event_loop = thread::Builder::new().name(EVENT_LOOP.into()).spawn_scoped(scope, dispatch);
@@ -120,7 +120,7 @@ fn the_hasher_and_the_writer_panic_on_an_event_loop() {
     let new = realm.list_users(None, 1).unwrap().remove(0);
     assert!(panics_on_a_loop(&|| drop(realm.set_password(&new, &password))), "the hasher");
     assert!(
-        panics_on_a_loop(&|| drop(routes::dispatch(realm, &login, now))),
+        panics_on_a_loop(&|| drop(harness::dispatch(realm, &login, now))),
         "a request that reads per call"
     );
 }
@@ -140,7 +140,7 @@ fn a_password_that_was_just_proved_is_accepted_on_an_event_loop_until_it_changes
         };
         let status = |password| dispatch_there(&realm, &ask(password), now).map(|response| response.status);
         assert_eq!(status("python"), Err(WouldBlock));
-        assert_eq!(routes::dispatch(&realm, &ask("python"), now).status, 200);
+        assert_eq!(harness::dispatch(&realm, &ask("python"), now).status, 200);
         let before = realm.hashes();
         assert_eq!((status("python"), status("ruby")), (Ok(200), Err(WouldBlock)));
         let user = realm.find_user_by_name("ok").unwrap().unwrap();
@@ -173,7 +173,9 @@ fn a_server_with_a_stalled_thread_is_not_healthy() {
     let (ids, heartbeats) = (RequestIds::new().unwrap(), Heartbeats::new(started));
     let ask = |path: &str, reads: Reads<'_>| {
         let request = Request::new("GET", path);
-        let answered = server::handle(&test.realm, &ids, &heartbeats, &request, reads, &|_, _, _| ());
+        let config = Config::default();
+        let answered =
+            server::handle(&test.realm, &config, &ids, &heartbeats, &request, reads, &|_, _, _| ());
         answered.unwrap().status
     };
     let mut reader = test.realm.reader();

@@ -7,7 +7,7 @@ use gatekey::hashing::Hasher;
 use gatekey::http::{Body, Request, Response};
 use gatekey::json::{self, Object};
 use gatekey::realm::{Policy, Realm};
-use gatekey::routes;
+use gatekey::routes::{self, Config};
 use std::cell::Cell;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ pub const CHEAP: &str = "ln=1,r=1,p=1";
 /// A realm behind its routes, without a socket, whose clock stands still until it is moved.
 pub struct TestRealm {
     pub realm: Realm,
+    config: Config,
     pub directory: TempDir,
     now: Cell<Now>,
 }
@@ -28,8 +29,19 @@ impl TestRealm {
     }
 
     /// Without the throttle, and without the password cache: most tests are not about these.
-    pub fn with_policy(policy: Policy) -> Self {
-        Self::throttled(Policy { throttle: None, ..policy })
+    pub fn with_policy(mut policy: Policy) -> Self {
+        policy.throttle = None;
+        Self::throttled(policy)
+    }
+
+    /// Without the throttle, behind routes with this configuration.
+    pub fn with_config(config: Config) -> Self {
+        Self { config, ..Self::new() }
+    }
+
+    /// The same realm behind routes with this configuration.
+    pub fn behind(self, config: Config) -> Self {
+        Self { config, ..self }
     }
 
     /// With what this policy says of the throttle.
@@ -40,7 +52,7 @@ impl TestRealm {
         let hasher = hasher.with_password_cache(Duration::ZERO);
         let now = clock::now();
         let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
-        Self { realm, directory, now: Cell::new(now) }
+        Self { realm, config: Config::default(), directory, now: Cell::new(now) }
     }
 
     /// What the realm is told the time is.
@@ -59,7 +71,7 @@ impl TestRealm {
     }
 
     pub fn send(&self, request: &Request) -> Response {
-        routes::dispatch(&self.realm, request, self.now.get())
+        routes::dispatch(&self.realm, &self.config, request, self.now.get())
     }
 
     /// `POST /api/users`.
@@ -91,6 +103,11 @@ impl TestRealm {
         assert_eq!(response.status, 200, "{}", text(&response));
         object(&response)["token"].as_str().unwrap().to_owned()
     }
+}
+
+/// The response of routes with the default configuration.
+pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
+    routes::dispatch(realm, &Config::default(), request, now)
 }
 
 /// The value of an `Authorization` field.

@@ -1,14 +1,13 @@
 //! Ten thousand registrations from eight threads, many of them for the same names at once, each with a login:
 //! what was promised then holds after a restart.
 
-use crate::harness::{CHEAP, basic, error, field, json_request, object, text};
+use crate::harness::{self, CHEAP, basic, error, field, json_request, object, text};
 use gatekey::clock;
 use gatekey::data_dir::DataDir;
 use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
 use gatekey::json;
 use gatekey::realm::{Policy, Realm};
-use gatekey::routes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Barrier;
@@ -43,7 +42,7 @@ impl Attempt {
         let password = format!("password {number} of thread {thread}");
         let body = json::json!({"username": username, "password": password}).to_string();
         let request = json_request("POST", "/api/users", &body);
-        let response = routes::dispatch(realm, &request, clock::now());
+        let response = harness::dispatch(realm, &request, clock::now());
         Self { username, password, response }
     }
 
@@ -54,7 +53,7 @@ impl Attempt {
     fn log_in(&self, realm: &Realm) -> Response {
         let credentials = basic(&self.username, &self.password);
         let request = Request::new("GET", "/api/token").with_field("Authorization", credentials);
-        routes::dispatch(realm, &request, clock::now())
+        harness::dispatch(realm, &request, clock::now())
     }
 }
 
@@ -112,11 +111,11 @@ fn every_201_is_a_user_and_every_name_has_one() {
         let token = object(&response)["token"].as_str().unwrap().to_owned();
         let request =
             Request::new("GET", "/api/resource").with_field("Authorization", format!("Bearer {token}"));
-        let response = routes::dispatch(&realm, &request, clock::now());
+        let response = harness::dispatch(&realm, &request, clock::now());
         let expected = json::json!({"data": format!("Hello, {}!", winner.username)}).to_string();
         assert_eq!((response.status, text(&response)), (200, expected.as_str()));
         let path = field(&winner.response, "Location").unwrap();
-        let shown = routes::dispatch(&realm, &Request::new("GET", path), clock::now());
+        let shown = harness::dispatch(&realm, &Request::new("GET", path), clock::now());
         let expected = json::json!({"username": winner.username}).to_string();
         assert_eq!((shown.status, text(&shown)), (200, expected.as_str()));
     }

@@ -4,17 +4,16 @@ use crate::harness::{TestRealm, error, field, json_request};
 use crate::process::{self, Server, status};
 use gatekey::client::Client;
 use gatekey::http::Request;
-use gatekey::realm::{Policy, PublicUrl};
-use std::sync::mpsc;
+use gatekey::routes::{Config, PublicUrl, UndeclaredProxy};
 
 const BODY: &str = r#"{"username":"ok","password":"python"}"#;
 const FORWARDED: [(&str, &str); 3] =
     [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-Host", "auth.example"), ("X-Forwarded-Proto", "https")];
 
 /// Who may speak for others, and nothing else out of the ordinary.
-fn trusting(proxies: &[&str]) -> Policy {
+fn trusting(proxies: &[&str]) -> Config {
     let trusted_proxies = proxies.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
-    Policy { trusted_proxies: trusted_proxies.into_iter().collect(), ..Policy::default() }
+    Config { trusted_proxies: trusted_proxies.into_iter().collect(), ..Config::default() }
 }
 
 fn with_fields(request: Request, fields: &[(&str, &str)]) -> Request {
@@ -26,8 +25,8 @@ fn at(address: &str) -> Client {
 }
 
 /// The `Location` of a registration by way of this peer.
-fn location(policy: Policy, peer: &str, fields: &[(&str, &str)]) -> String {
-    let realm = TestRealm::with_policy(policy);
+fn location(config: Config, peer: &str, fields: &[(&str, &str)]) -> String {
+    let realm = TestRealm::with_config(config);
     let request = with_fields(json_request("POST", "/api/users", BODY), fields).from_peer(at(peer));
     let response = realm.send(&request);
     assert_eq!(response.status, 201);
@@ -36,7 +35,7 @@ fn location(policy: Policy, peer: &str, fields: &[(&str, &str)]) -> String {
 
 #[test]
 fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
-    let realm = TestRealm::with_policy(trusting(&["10.0.0.0/8", "unix"]));
+    let realm = TestRealm::with_config(trusting(&["10.0.0.0/8", "unix"]));
     for (peer, expected) in [
         (at("10.0.0.1"), "192.0.2.1"),
         (at("::ffff:10.0.0.1"), "192.0.2.1"),
@@ -52,7 +51,7 @@ fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
 
 #[test]
 fn every_answer_of_the_routes_says_who_asked() {
-    let realm = TestRealm::with_policy(trusting(&["unix"]));
+    let realm = TestRealm::with_config(trusting(&["unix"]));
     for (request, status) in [
         (Request::new("GET", "/nowhere"), 404),
         (Request::new("PATCH", "/api/token"), 405),
@@ -95,15 +94,15 @@ fn a_location_is_where_the_trusted_proxy_was_asked() {
         assert_eq!(location(trusting(&["10.0.0.1"]), "10.0.0.1", fields), expected, "{fields:?}");
     }
     let public_url = Some(PublicUrl::parse("https://public.example/auth").unwrap());
-    let policy = Policy { public_url, ..trusting(&["10.0.0.1"]) };
-    assert_eq!(location(policy, "10.0.0.1", &FORWARDED), "https://public.example/auth/api/users/1");
+    let config = Config { public_url, ..trusting(&["10.0.0.1"]) };
+    assert_eq!(location(config, "10.0.0.1", &FORWARDED), "https://public.example/auth/api/users/1");
 }
 
 #[test]
 fn a_location_is_nothing_that_a_stranger_says() {
     let fields = [&FORWARDED[..], &[("Host", "a.example")]].concat();
-    for policy in [Policy::default(), trusting(&["10.0.0.2"])] {
-        assert_eq!(location(policy, "10.0.0.1", &fields), "http://a.example/api/users/1");
+    for config in [Config::default(), trusting(&["10.0.0.2"])] {
+        assert_eq!(location(config, "10.0.0.1", &fields), "http://a.example/api/users/1");
     }
 }
 
@@ -111,7 +110,7 @@ fn a_location_is_nothing_that_a_stranger_says() {
 fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
     let registration = |peer: &str, forwarded_host: &str, origin: &str| {
         let public_url = Some(PublicUrl::parse("https://auth.example").unwrap());
-        let realm = TestRealm::with_policy(Policy { public_url, ..trusting(&["10.0.0.1"]) });
+        let realm = TestRealm::with_config(Config { public_url, ..trusting(&["10.0.0.1"]) });
         let fields = [("Host", "127.0.0.1:5000"), ("X-Forwarded-Host", forwarded_host), ("Origin", origin)];
         realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_peer(at(peer)))
     };
@@ -138,23 +137,18 @@ fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
 #[test]
 fn what_a_stranger_says_of_others_is_noted_once() {
     for (name, value) in FORWARDED {
-        let (sender, notices) = mpsc::channel();
-        let test = TestRealm::with_policy(trusting(&["10.0.0.1"]));
-        let TestRealm { realm, .. } = test;
-        let realm = realm.with_observer(move |notice| sender.send(notice.to_string()).unwrap());
-        let now = gatekey::clock::now();
+        let realm = TestRealm::with_config(trusting(&["10.0.0.1"]));
+        let undeclared_proxy = UndeclaredProxy::default();
         let ask = |peer: Client, fields: &[(&str, &str)]| {
             let request = with_fields(Request::new("GET", "/nowhere"), fields).from_peer(peer);
-            gatekey::routes::dispatch(&realm, &request, now);
+            undeclared_proxy.observe(&realm.send(&request).about).map(|notice| notice.to_string())
         };
-        ask(at("10.0.0.1"), &[(name, value)]);
-        ask(at("192.0.2.9"), &[]);
-        assert_eq!(notices.try_recv(), Err(mpsc::TryRecvError::Empty));
-        ask(at("192.0.2.9"), &[(name, value)]);
-        ask(at("192.0.2.10"), &[(name, value)]);
+        assert_eq!(ask(at("10.0.0.1"), &[(name, value)]), None);
+        assert_eq!(ask(at("192.0.2.9"), &[]), None);
         let expected = "X-Forwarded fields from 192.0.2.9 are ignored; if that is your proxy, say --trusted-proxy \
                         192.0.2.9 (this is said once, whoever sends more)";
-        assert_eq!(notices.try_iter().collect::<Vec<_>>(), [expected]);
+        assert_eq!(ask(at("192.0.2.9"), &[(name, value)]).as_deref(), Some(expected));
+        assert_eq!(ask(at("192.0.2.10"), &[(name, value)]), None);
     }
 }
 

@@ -135,7 +135,7 @@ fn a_password_just_proved_answers_no_guesses() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);
-    let send = |request: &Request| gatekey::routes::dispatch(&realm, request, now);
+    let send = |request: &Request| crate::harness::dispatch(&realm, request, now);
     let body = r#"{"username":"ok","password":"python"}"#;
     assert_eq!(send(&json_request("POST", "/api/users", body)).status, 201);
     assert_eq!(send(&log_in(HOME, "ok", "python")).status, 200);
@@ -168,8 +168,7 @@ fn identical_wrong_passwords_at_once_count_each() {
     for name in ["ok", "nobody"] {
         if name == "ok" {
             let body = r#"{"username":"ok","password":"python"}"#;
-            let registered =
-                gatekey::routes::dispatch(&realm, &json_request("POST", "/api/users", body), now);
+            let registered = crate::harness::dispatch(&realm, &json_request("POST", "/api/users", body), now);
             assert_eq!(registered.status, 201);
         }
         let refused = AtomicUsize::new(0);
@@ -177,7 +176,7 @@ fn identical_wrong_passwords_at_once_count_each() {
             for _ in 0..40 {
                 scope.spawn(|| {
                     let status =
-                        gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, name, "ruby"), now).status;
+                        crate::harness::dispatch(&realm, &log_in(ELSEWHERE, name, "ruby"), now).status;
                     assert!([401, 429].contains(&status), "{status}");
                     refused.fetch_add(usize::from(status == 401), Ordering::Relaxed);
                 });
@@ -313,7 +312,7 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
     let now = clock::now();
     let realm = open(directory.path(), now);
     let body = r#"{"username":"ok","password":"python"}"#;
-    assert_eq!(gatekey::routes::dispatch(&realm, &json_request("POST", "/api/users", body), now).status, 201);
+    assert_eq!(crate::harness::dispatch(&realm, &json_request("POST", "/api/users", body), now).status, 201);
     let (next, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
         for _ in 0..16 {
@@ -322,7 +321,7 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
                     // Another password each time, and one's own good login in between.
                     let password = next.fetch_add(1, Ordering::Relaxed).to_string();
                     for (address, password) in [(ELSEWHERE, password.as_str()), (HOME, "python")] {
-                        let answer = gatekey::routes::dispatch(&realm, &log_in(address, "ok", password), now);
+                        let answer = crate::harness::dispatch(&realm, &log_in(address, "ok", password), now);
                         looked_at.fetch_add(usize::from(answer.status == 401), Ordering::Relaxed);
                     }
                 }
@@ -332,7 +331,7 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
     assert_eq!(looked_at.into_inner(), 10);
     drop(realm);
     let realm = open(directory.path(), now);
-    let answer = gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), now);
+    let answer = crate::harness::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), now);
     assert_eq!(answer.status, 200, "what was not saved is forgotten");
 }
 
@@ -354,9 +353,9 @@ fn what_an_operator_cleared_is_not_saved_again_by_a_server() {
     let now = clock::now();
     let (server, command) = (open(directory.path(), now), open(directory.path(), now));
     let body = r#"{"username":"ok","password":"python"}"#;
-    gatekey::routes::dispatch(&server, &json_request("POST", "/api/users", body), now);
+    crate::harness::dispatch(&server, &json_request("POST", "/api/users", body), now);
     let guess =
-        |password: &str| gatekey::routes::dispatch(&server, &log_in(ELSEWHERE, "ok", password), now).status;
+        |password: &str| crate::harness::dispatch(&server, &log_in(ELSEWHERE, "ok", password), now).status;
     assert_eq!((guess("1"), guess("2")), (401, 401));
     command.clear_failed_guesses(now).unwrap();
     server.save(now);
@@ -380,7 +379,7 @@ fn a_realm_that_nobody_asks_anything_writes_nothing() {
         realm.save(Now { unix: now.unix.saturating_add(later), monotonic: now.monotonic + later });
     }
     assert_eq!(version(), before);
-    gatekey::routes::dispatch(&realm, &log_in(HOME, "nobody", "python"), now);
+    crate::harness::dispatch(&realm, &log_in(HOME, "nobody", "python"), now);
     realm.save(now);
     assert_ne!(version(), before);
 }
@@ -396,7 +395,7 @@ fn a_clock_set_back_revives_nothing_over_a_restart() {
     let show = |realm: &Realm, token: &str, now: Now| {
         let request =
             Request::new("GET", "/api/resource").with_field("Authorization", format!("Bearer {token}"));
-        gatekey::routes::dispatch(realm, &request, now).status
+        crate::harness::dispatch(realm, &request, now).status
     };
     let realm = open(directory.path(), start);
     let user = realm.add_user("ok", &gatekey::secret::Secret::new("python".into()), start.unix).unwrap();
@@ -467,7 +466,7 @@ fn a_counter_that_becomes_full_is_to_be_saved_at_once() {
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
     let policy = Policy { throttle: Some(rules()), ..Policy::default() };
     let realm = Realm::open(store, keys, hasher, policy, test.now()).unwrap();
-    let answer = gatekey::routes::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), test.now());
+    let answer = crate::harness::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), test.now());
     assert_eq!(answer.status, 429);
 }
 

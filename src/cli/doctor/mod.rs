@@ -36,6 +36,7 @@ use crate::hashing;
 use crate::json::Value;
 use crate::password::Cost;
 use crate::realm::Policy;
+use crate::routes;
 use crate::store::{self, CheckUp, StoreError};
 use alloc::format;
 use alloc::string::String;
@@ -102,6 +103,7 @@ struct Patient {
     place: Place,
     allows_cleartext: bool,
     policy: Policy,
+    config: routes::Config,
     is_strict: bool,
     max_connections: usize,
     cost: Cost,
@@ -121,6 +123,7 @@ impl Patient {
             place: listen::place(settings)?,
             allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
             policy: Policy { throttle: settings.throttle_rules()?, ..settings.policy()? },
+            config: settings.routes_config()?,
             is_strict: settings.is_strict()?,
             max_connections: settings.limits()?.max_connections,
             cost: settings.hash_cost()?,

@@ -4,7 +4,8 @@ use super::super::listen::{self, Place};
 use super::super::serve::ADVISED_PASSWORD_CHARS;
 use super::{Finding, Patient};
 use crate::client::Client;
-use crate::realm::{PublicUrl, Registration};
+use crate::realm::Registration;
+use crate::routes::PublicUrl;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -13,7 +14,7 @@ use alloc::vec::Vec;
 /// Do passwords cross a network that somebody else can read.
 pub(super) fn exposure(patient: &Patient) -> Vec<Finding> {
     let mut found = vec![place(patient)];
-    if patient.policy.public_url.as_ref().is_some_and(|url| !is_https(url)) {
+    if patient.config.public_url.as_ref().is_some_and(|url| !is_https(url)) {
         found.push(Finding::warning(
             "clients come by a --public-url without TLS: their passwords can be read on the way",
             "let the proxy end TLS, and name the https:// URL",
@@ -52,7 +53,7 @@ fn place(patient: &Patient) -> Finding {
             "serve refuses: --loop tiny-http listens on an address and a port only",
             "leave out --loop",
         ),
-        Place::Path(path) if !patient.policy.trusted_proxies.trusts(Client::Local) => Finding::failure(
+        Place::Path(path) if !patient.config.trusted_proxies.trusts(Client::Local) => Finding::failure(
             format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
             "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
         ),
@@ -63,7 +64,7 @@ fn place(patient: &Patient) -> Finding {
 
 /// Does whoever stands in front have a say, and nobody else.
 pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
-    let (proxies, url) = (&patient.policy.trusted_proxies, patient.policy.public_url.as_ref());
+    let (proxies, url) = (&patient.config.trusted_proxies, patient.config.public_url.as_ref());
     let wide: Vec<_> = proxies.networks_with_strangers().map(ToString::to_string).collect();
     if !wide.is_empty() {
         return vec![Finding::warning(
@@ -95,7 +96,7 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
 fn undeclared(patient: &Patient) -> Option<Finding> {
     let (peer, at) = patient.check_up().as_ref().ok()?.undeclared_proxy.as_ref()?;
     let client = if peer == "unix" { Client::Local } else { Client::at(peer.parse().ok()?) };
-    (!patient.policy.trusted_proxies.trusts(client)).then(|| {
+    (!patient.config.trusted_proxies.trusts(client)).then(|| {
         Finding::warning(
             format!("{peer} sent X-Forwarded fields, lately on {at}, and is not declared: they were ignored"),
             format!(

@@ -3,13 +3,13 @@
 use super::PATHS;
 use crate::harness::{TestRealm, basic, field, json_request};
 use gatekey::http::{Request, Response};
-use gatekey::realm::{Origin, Policy};
+use gatekey::routes::{Config, Origin};
 
 const APP: &str = "https://app.example";
 
 fn realm() -> TestRealm {
     let cors_origins = [APP, "http://localhost:3000"].map(|text| Origin::parse(text).unwrap()).into();
-    TestRealm::with_policy(Policy { cors_origins, page: true, ..Policy::default() })
+    TestRealm::with_config(Config { cors_origins, page: true, ..Config::default() })
 }
 
 /// The fields that a browser goes by.

@@ -2,12 +2,12 @@
 
 use crate::harness::{TestRealm, basic, error, json_request, text};
 use gatekey::http::Request;
-use gatekey::realm::{Origin, Policy, PublicUrl};
+use gatekey::routes::{Config, Origin, PublicUrl};
 
 const BODY: &str = r#"{"username":"ok","password":"python"}"#;
 
-fn public_url(url: &str) -> Policy {
-    Policy { public_url: Some(PublicUrl::parse(url).unwrap()), ..Policy::default() }
+fn public_url(url: &str) -> Config {
+    Config { public_url: Some(PublicUrl::parse(url).unwrap()), ..Config::default() }
 }
 
 /// A registration with these headers.
@@ -17,8 +17,8 @@ fn registration(fields: &[(&str, &str)]) -> Request {
 }
 
 /// Whether a registration with these headers is accepted. If not, it is 403 `cross_site` and costs no hash.
-fn is_accepted(policy: Policy, fields: &[(&str, &str)]) -> bool {
-    let realm = TestRealm::with_policy(policy);
+fn is_accepted(config: Config, fields: &[(&str, &str)]) -> bool {
+    let realm = TestRealm::with_config(config);
     let response = realm.send(&registration(fields));
     if response.status == 201 {
         return true;
@@ -34,13 +34,13 @@ fn a_request_that_is_marked_cross_site_is_rejected() {
         [("cross-site", false), ("same-origin", true), ("same-site", true), ("none", true)]
     {
         let fields = [("Host", "localhost:5000"), ("Sec-Fetch-Site", site)];
-        assert_eq!(is_accepted(Policy::default(), &fields), expected, "{site}");
+        assert_eq!(is_accepted(Config::default(), &fields), expected, "{site}");
     }
     let own_origin =
         [("Host", "127.0.0.1"), ("Origin", "http://127.0.0.1"), ("Sec-Fetch-Site", "cross-site")];
-    assert!(!is_accepted(Policy::default(), &own_origin), "one sign is enough");
+    assert!(!is_accepted(Config::default(), &own_origin), "one sign is enough");
     let foreign_origin = [("Host", "127.0.0.1"), ("Origin", "https://b.example"), ("Sec-Fetch-Site", "none")];
-    assert!(!is_accepted(Policy::default(), &foreign_origin), "either of them");
+    assert!(!is_accepted(Config::default(), &foreign_origin), "either of them");
 }
 
 /// The page was loaded from the attacker's name, which then resolves to this server: everything agrees.
@@ -57,10 +57,10 @@ fn a_browser_request_after_dns_rebinding_is_rejected() {
         &[rebound, ("Sec-Fetch-User", "?1")],
         &[("Sec-Fetch-Site", "same-origin")],
     ] {
-        assert!(!is_accepted(Policy::default(), fields), "{fields:?}");
+        assert!(!is_accepted(Config::default(), fields), "{fields:?}");
         assert!(!is_accepted(public_url("https://auth.example"), fields), "{fields:?}");
     }
-    assert!(is_accepted(Policy::default(), &[rebound]), "a program may use any name");
+    assert!(is_accepted(Config::default(), &[rebound]), "a program may use any name");
     let other_port = [("Host", "auth.example:5000"), ("Origin", "http://auth.example:5000")];
     assert!(is_accepted(public_url("https://auth.example"), &other_port), "the public URL's host");
 }
@@ -96,9 +96,9 @@ fn the_rejection_of_an_unknown_host_says_what_to_set() {
 #[test]
 fn a_named_cors_origin_is_accepted_under_any_host() {
     let cors_origins = vec![Origin::parse("https://app.example").unwrap()];
-    let policy = Policy { cors_origins, ..Policy::default() };
+    let config = Config { cors_origins, ..Config::default() };
     let fields = [("Host", "auth.lan:5000"), ("Origin", "https://app.example")];
-    assert!(is_accepted(policy, &fields));
+    assert!(is_accepted(config, &fields));
 }
 
 #[test]
@@ -130,13 +130,13 @@ fn an_origin_is_ours_if_it_is_the_hosts() {
         ("a localhost", "http://a localhost", false),
     ] {
         let fields = [("Host", host), ("Origin", origin)];
-        assert_eq!(is_accepted(Policy::default(), &fields), expected, "{fields:?}");
+        assert_eq!(is_accepted(Config::default(), &fields), expected, "{fields:?}");
     }
     let with_path = [("Host", "localhost/x"), ("Origin", "http://localhost/x")];
-    assert!(!is_accepted(Policy::default(), &with_path), "an invalid host");
+    assert!(!is_accepted(Config::default(), &with_path), "an invalid host");
     let hosts = [("Host", "127.0.0.1"), ("Host", "localhost"), ("Origin", "https://localhost")];
-    assert!(!is_accepted(Policy::default(), &hosts), "two hosts are none");
-    assert!(!is_accepted(Policy::default(), &[("Origin", "https://localhost")]), "no host at all");
+    assert!(!is_accepted(Config::default(), &hosts), "two hosts are none");
+    assert!(!is_accepted(Config::default(), &[("Origin", "https://localhost")]), "no host at all");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn an_origin_is_ours_if_it_is_the_public_urls() {
 #[test]
 fn every_origin_must_be_ours() {
     let fields = [("Host", "localhost"), ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
-    assert!(!is_accepted(Policy::default(), &fields));
+    assert!(!is_accepted(Config::default(), &fields));
 }
 
 #[test]

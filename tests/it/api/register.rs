@@ -4,7 +4,8 @@ use super::fields;
 use crate::harness::{TestRealm, error, field, json_request, object, text};
 use gatekey::http::{Body, Request, Response};
 use gatekey::json::json;
-use gatekey::realm::{Policy, PublicUrl, Registration};
+use gatekey::realm::{Policy, Registration};
+use gatekey::routes::{Config, PublicUrl};
 use gatekey::secret::Secret;
 
 fn post(realm: &TestRealm, body: &str) -> Response {
@@ -55,7 +56,7 @@ fn location_is_under_the_public_url_else_under_a_valid_host_else_a_path() {
         (public(), vec![], "https://auth.example.org/login/api/users/1"),
         (public(), vec!["evil.example"], "https://auth.example.org/login/api/users/1"),
     ] {
-        let realm = TestRealm::with_policy(Policy { public_url, ..Policy::default() });
+        let realm = TestRealm::with_config(Config { public_url, ..Config::default() });
         let mut request = json_request("POST", "/api/users", r#"{"username":"ok","password":"python"}"#);
         for host in &hosts {
             request = request.with_field("Host", host);
@@ -218,7 +219,7 @@ fn registrations_at_once_of_one_name_make_one_user() {
             .map(|name| {
                 let body = json!({"username": name, "password": "python"}).to_string();
                 let request = json_request("POST", "/api/users", &body);
-                scope.spawn(move || gatekey::routes::dispatch(realm, &request, now).status)
+                scope.spawn(move || crate::harness::dispatch(realm, &request, now).status)
             })
             .collect();
         sends.into_iter().map(|send| send.join().unwrap()).collect()

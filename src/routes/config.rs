@@ -1,0 +1,19 @@
+//! Configuration of the routes: what depends on HTTP, while [`realm::Policy`](crate::realm::Policy) has the rules that don't.
+
+use super::public_url::{Origin, PublicUrl};
+use crate::proxies::TrustedProxies;
+use alloc::vec::Vec;
+
+/// Settings of the HTTP interface. The default suits an embedder: no proxy is trusted, no other origin may read
+/// responses, and there is no page.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The URL that clients use, if it is known. It makes links in responses, and is same-origin for the CSRF check.
+    pub public_url: Option<PublicUrl>,
+    /// Proxies whose `X-Forwarded` headers are trusted.
+    pub trusted_proxies: TrustedProxies,
+    /// Origins whose pages may read responses (CORS).
+    pub cors_origins: Vec<Origin>,
+    /// Whether `GET /` serves the page. `gatekey serve` sets it; an embedder has pages of its own.
+    pub page: bool,
+}
