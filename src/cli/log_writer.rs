@@ -15,6 +15,8 @@ use std::thread;
 
 /// Bytes of lines that wait. As many again may be on their way.
 const MAX_BYTES: usize = 256 * 1024;
+/// When there is a line, the thread waits so long for more: under load it is woken, and writes, once for all of them.
+const GATHER: Duration = Duration::from_millis(1);
 /// At the end, what waits gets so long to be written.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -119,6 +121,9 @@ impl LogWriter {
                 buffer = self.changed.wait(buffer).unwrap_or_else(PoisonError::into_inner);
             }
             buffer.is_waiting = false;
+            drop(buffer);
+            thread::sleep(GATHER);
+            let mut buffer = lock(&self.buffer);
             buffer.is_writing = true;
             bytes.clear();
             core::mem::swap(&mut bytes, &mut buffer.bytes);

@@ -304,12 +304,12 @@ fn text(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
 }
 
-/// Each may need a thread, when all have to wait at once.
-const MOST_CONNECTIONS: usize = 4096;
+/// Each costs a descriptor, and up to 128 KiB of the kernel's memory.
+const MOST_CONNECTIONS: usize = 16_384;
 
 fn parse_connections(text: &str) -> Result<usize, &'static str> {
     let number = text.parse().ok().filter(|number| (1..=MOST_CONNECTIONS).contains(number));
-    number.ok_or("expected a number from 1 to 4096")
+    number.ok_or("expected a number from 1 to 16384")
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
