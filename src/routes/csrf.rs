@@ -9,7 +9,7 @@
 //! the victim's network reaches. A browser's request is therefore served only under a host that an attacker cannot
 //! own: the public URL's, a loopback name (RFC 6761 section 6.3) or an IP address.
 
-use super::Call;
+use super::RequestContext;
 use super::base_url::requested_host;
 use super::cors;
 use super::failure::Failure;
@@ -22,14 +22,14 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 /// host that is not known to be this server's.
 ///
 /// Origins in `--cors-origin` are accepted.
-pub(super) fn check_origin(call: &Call<'_>) -> Result<(), Failure> {
-    let request = call.request;
+pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), Failure> {
+    let request = context.request;
     let is_safe = !matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
-    if is_safe || cors::origin(&call.config.cors_origins, request).is_some() {
+    if is_safe || cors::origin(&context.config.cors_origins, request).is_some() {
         return Ok(());
     }
-    let public = call.config.public_url.as_ref();
-    let host = requested_host(call);
+    let public = context.config.public_url.as_ref();
+    let host = requested_host(context);
     let is_public_origin =
         |origin: &[u8]| public.is_some_and(|public| origin.eq_ignore_ascii_case(public.origin().as_bytes()));
     let is_same_origin =

@@ -135,7 +135,7 @@ impl Target {
 }
 
 /// A request on its way through the checks.
-struct Call<'a> {
+struct RequestContext<'a> {
     realm: &'a Realm,
     config: &'a Config,
     request: &'a Request,
@@ -182,12 +182,13 @@ pub fn dispatch_from<'a>(
 ) -> Result<Response, WouldBlock> {
     let sender = Sender::of(&config.trusted_proxies, request);
     let target = Target::at(&request.path).filter(|target| *target != Target::Page || config.page);
-    let response =
-        match Call::read(realm, config, request, sender, reads, now).and_then(|call| answer(&call, target)) {
-            Ok(response) => response,
-            Err(failure) if failure.would_block => return Err(WouldBlock),
-            Err(failure) => failure.into(),
-        };
+    let response = match RequestContext::read(realm, config, request, sender, reads, now)
+        .and_then(|context| answer(&context, target))
+    {
+        Ok(response) => response,
+        Err(failure) if failure.would_block => return Err(WouldBlock),
+        Err(failure) => failure.into(),
+    };
     let mut response = cors::add_fields(&config.cors_origins, request, target, response);
     response.about.client = Some(sender.client);
     response.about.ignored_forwarding = sender.ignored_forwarding;
@@ -231,8 +232,8 @@ fn answer_asterisk(request: &Request) -> Result<Response, Failure> {
 }
 
 /// The order of the checks.
-fn answer(call: &Call<'_>, target: Option<Target>) -> Result<Response, Failure> {
-    let (realm, request) = (call.realm, call.request);
+fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Response, Failure> {
+    let (realm, request) = (context.realm, context.request);
     if request.path == "*" {
         return answer_asterisk(request);
     }
@@ -246,47 +247,47 @@ fn answer(call: &Call<'_>, target: Option<Target>) -> Result<Response, Failure> 
                 Failure::unknown_method()
             });
         }
-        csrf::check_origin(call)?;
+        csrf::check_origin(context)?;
         refuse_closed_registration(realm, target, request)?;
         refuse_large_body(request)?;
         if request.method == "OPTIONS" {
             return Ok(Response::empty(204).with_field("Allow", allow));
         }
     }
-    match serve(call, target) {
+    match serve(context, target) {
         Err(failure) if failure.would_block => Err(failure),
-        served => Ok(call.tell(served.unwrap_or_else(Response::from))),
+        served => Ok(context.tell(served.unwrap_or_else(Response::from))),
     }
 }
 
 /// Each route's functions. Of its methods, the last stands for what is left: HEAD goes wherever GET does.
-fn serve(call: &Call<'_>, target: Target) -> Result<Response, Failure> {
-    match (target, call.request.method.as_str()) {
-        (Target::Users, _) => users::register(call),
-        (Target::User(id), "PUT") => users::change_password(call, id),
-        (Target::User(id), "DELETE") => users::delete(call, id),
-        (Target::User(id), _) => users::show(call, id),
-        (Target::Token, "DELETE") => tokens::revoke_all(call),
-        (Target::Token, _) => tokens::issue(call),
-        (Target::Resource, _) => resource(call),
-        (Target::Verify, _) => verify::verify(call),
-        (Target::Health, _) => health(call),
+fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, Failure> {
+    match (target, context.request.method.as_str()) {
+        (Target::Users, _) => users::register(context),
+        (Target::User(id), "PUT") => users::change_password(context, id),
+        (Target::User(id), "DELETE") => users::delete(context, id),
+        (Target::User(id), _) => users::show(context, id),
+        (Target::Token, "DELETE") => tokens::revoke_all(context),
+        (Target::Token, _) => tokens::issue(context),
+        (Target::Resource, _) => resource(context),
+        (Target::Verify, _) => verify::verify(context),
+        (Target::Health, _) => health(context),
         (Target::Page, _) => Ok(page::show()),
         (Target::Description, _) => Ok(Response::document("application/json", DESCRIPTION)),
     }
 }
 
 /// `GET /api/resource`: something that only users see, by name.
-fn resource(call: &Call<'_>) -> Result<Response, Failure> {
-    let principal = call.authenticate()?;
+fn resource(context: &RequestContext<'_>) -> Result<Response, Failure> {
+    let principal = context.authenticate()?;
     let data = alloc::format!("Hello, {}!", principal.username);
     Ok(Response::json(200, &json!({ "data": data })).for_user(principal.id))
 }
 
 /// `GET /healthz`: whether the database answers, for whoever decides who gets the next request. Anybody may ask, and
 /// learns nothing else; it costs one read of one row.
-fn health(call: &Call<'_>) -> Result<Response, Failure> {
-    call.realm.ask_store(call.reads).map_err(|error| Failure::store(&error))?;
+fn health(context: &RequestContext<'_>) -> Result<Response, Failure> {
+    context.realm.ask_store(context.reads).map_err(|error| Failure::store(&error))?;
     Ok(Response::json(200, &json!({"status": "ok"})))
 }
 
@@ -308,7 +309,7 @@ fn refuse_large_body(request: &Request) -> Result<(), Failure> {
     }
 }
 
-impl<'a> Call<'a> {
+impl<'a> RequestContext<'a> {
     fn read(
         realm: &'a Realm,
         config: &'a Config,

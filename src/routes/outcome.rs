@@ -1,11 +1,11 @@
 //! What became of the credentials that were shown, for log and metrics; clients learn nothing from here.
 
-use super::Call;
+use super::RequestContext;
 use crate::credentials::Credentials;
 use crate::http::{Checked, Evidence, Outcome, Response};
 use crate::realm::{AuthenticateError, UserChangeError};
 
-impl Call<'_> {
+impl RequestContext<'_> {
     /// Notes what the realm said about the credentials.
     pub(super) fn note_authentication<T>(&self, result: &Result<T, AuthenticateError>) {
         self.note(result.as_ref().map_or_else(outcome_of, |_| Outcome::Accepted));

@@ -1,6 +1,6 @@
 //! `/api/token`.
 
-use super::Call;
+use super::RequestContext;
 use super::failure::Failure;
 use crate::http::{ErrorCode, Response};
 use crate::json::json;
@@ -8,11 +8,11 @@ use core::time::Duration;
 
 /// `GET /api/token`: a token, for a password or for another token, and for how many seconds it is good. Who wants it for
 /// less than the policy gives asks for `?duration=15`.
-pub(super) fn issue(call: &Call<'_>) -> Result<Response, Failure> {
-    let at_most = asked_for(call.request.query.as_deref().unwrap_or_default())?;
-    let principal = call.authenticate()?;
-    let issued = call.realm.issue_token_for(&principal, at_most, call.now);
-    let issued = issued.map_err(|error| Failure::session_over(error, principal.id, call.scheme))?;
+pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, Failure> {
+    let at_most = asked_for(context.request.query.as_deref().unwrap_or_default())?;
+    let principal = context.authenticate()?;
+    let issued = context.realm.issue_token_for(&principal, at_most, context.now);
+    let issued = issued.map_err(|error| Failure::session_over(error, principal.id, context.scheme))?;
     let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
     Ok(Response::json(200, &body).for_user(principal.id))
 }
@@ -34,10 +34,10 @@ fn asked_for(query: &str) -> Result<Duration, Failure> {
 }
 
 /// `DELETE /api/token`: ends every token of the user, on every device.
-pub(super) fn revoke_all(call: &Call<'_>) -> Result<Response, Failure> {
-    let principal = call.authenticate()?;
-    call.reads.may_block()?; // on a write
-    call.realm.revoke_tokens(principal.id).map_err(|error| Failure::store(&error))?;
+pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, Failure> {
+    let principal = context.authenticate()?;
+    context.reads.may_block()?; // on a write
+    context.realm.revoke_tokens(principal.id).map_err(|error| Failure::store(&error))?;
     Ok(Response::empty(204).for_user(principal.id))
 }
 

@@ -15,7 +15,7 @@
 //!
 //! Left out: `+` as a space. It is 400, because form encoding and RFC 3986 read it differently.
 
-use super::Call;
+use super::RequestContext;
 use super::failure::Failure;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
@@ -37,10 +37,10 @@ fn suffix(path: &str) -> Option<&str> {
 }
 
 /// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions.
-pub(super) fn verify(call: &Call<'_>) -> Result<Response, Failure> {
-    reject_spoofed_identity(call.request)?;
-    let admitted = admitted(conditions(call.request))?;
-    let principal = call.authenticate()?;
+pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, Failure> {
+    reject_spoofed_identity(context.request)?;
+    let admitted = admitted(conditions(context.request))?;
+    let principal = context.authenticate()?;
     let is_admitted = |name: &String| unicode::nfc(name) == principal.username;
     if !admitted.is_empty() && !admitted.iter().any(is_admitted) {
         return Err(Failure::not_admitted(principal.id));
