@@ -18,7 +18,7 @@ use super::log_writer::{self, FlushAtEnd, write};
 use super::visible;
 use crate::client::Client;
 use crate::clock;
-use crate::http::{Checked, Evidence, Outcome, REQUEST_ID, Request, Response};
+use crate::http::{AuditEvent, REQUEST_ID, Request, Response};
 use crate::json::Value;
 use crate::realm::Notice;
 use crate::routes;
@@ -69,7 +69,7 @@ impl Log {
             return;
         }
         let line = Line::of(request, response);
-        let event = security_event(request, response);
+        let event = response.about.audit.and_then(|event| Some((event, event_name(event)?)));
         match self {
             Self::Off => {}
             Self::Text => {
@@ -132,50 +132,30 @@ fn dropped_line(count: u64) -> String {
     notice_line("log_lines_dropped", &text)
 }
 
-/// What happened to somebody's account, or nearly did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SecurityEvent {
-    /// A password was looked at and was wrong.
-    LoginFailed,
-    /// Whoever asks has to wait.
-    Throttled,
-    /// A user came, changed or went, as the word says.
-    UserChanged(&'static str),
-}
-
-fn security_event(request: &Request, response: &Response) -> Option<SecurityEvent> {
-    let failed = Checked { evidence: Evidence::Password, outcome: Outcome::Refused };
-    if response.about.checked == Some(failed) {
-        return Some(SecurityEvent::LoginFailed);
-    }
-    match (response.status, request.method.as_str(), response.about.route) {
-        (429, ..) => Some(SecurityEvent::Throttled),
-        (201, "POST", Some("/api/users")) => Some(SecurityEvent::UserChanged("registered")),
-        (204, "PUT", Some("/api/users/{id}")) => Some(SecurityEvent::UserChanged("password")),
-        (204, "DELETE", Some("/api/users/{id}")) => Some(SecurityEvent::UserChanged("deleted")),
-        (204, "DELETE", Some("/api/token")) => Some(SecurityEvent::UserChanged("signed_out")),
-        _ => None,
+/// The event's name in the log; `None` for an event that isn't logged.
+fn event_name(event: AuditEvent) -> Option<&'static str> {
+    match event {
+        AuditEvent::LoginFailed => Some("login failed"),
+        AuditEvent::Throttled => Some("throttled"),
+        AuditEvent::Registered
+        | AuditEvent::PasswordChanged
+        | AuditEvent::Deleted
+        | AuditEvent::SignedOut => Some("user changed"),
+        AuditEvent::TokenIssued => None,
     }
 }
 
-impl SecurityEvent {
-    fn name(self) -> &'static str {
-        match self {
-            Self::LoginFailed => "login failed",
-            Self::Throttled => "throttled",
-            Self::UserChanged(_) => "user changed",
+/// The one detail that this kind of event has: its name and its value.
+fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str, String)> {
+    match event {
+        AuditEvent::LoginFailed => {
+            Some(("name", response.about.username.as_deref().map_or("-".into(), shortened)))
         }
-    }
-
-    /// The one detail that this kind has: its name and its value.
-    fn detail(self, response: &Response) -> Option<(&'static str, String)> {
-        match self {
-            Self::LoginFailed => {
-                Some(("name", response.about.username.as_deref().map_or("-".into(), shortened)))
-            }
-            Self::UserChanged(change) => Some(("change", change.into())),
-            Self::Throttled => None,
-        }
+        AuditEvent::Registered => Some(("change", "registered".into())),
+        AuditEvent::PasswordChanged => Some(("change", "password".into())),
+        AuditEvent::Deleted => Some(("change", "deleted".into())),
+        AuditEvent::SignedOut => Some(("change", "signed_out".into())),
+        AuditEvent::Throttled | AuditEvent::TokenIssued => None,
     }
 }
 
@@ -223,18 +203,18 @@ impl<'a> Line<'a> {
         )
     }
 
-    fn event_as_text(&self, event: SecurityEvent) -> String {
-        let (time, client, name) = (clock::unix(), self.client, event.name());
+    fn event_as_text(&self, (event, name): (AuditEvent, &str)) -> String {
+        let (time, client) = (clock::unix(), self.client);
         let (user, id) = (self.user("-"), self.id());
-        let detail = event.detail(self.response);
+        let detail = event_detail(event, self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(" {key}={value}"));
         format!("{time} gatekey: {name}: client={client} user={user}{detail} id={id}\n")
     }
 
-    fn event_as_json(&self, event: SecurityEvent) -> String {
-        let (time, client, name) = (clock::unix(), self.client, event.name().replace(' ', "_"));
+    fn event_as_json(&self, (event, name): (AuditEvent, &str)) -> String {
+        let (time, client, name) = (clock::unix(), self.client, name.replace(' ', "_"));
         let (user, id) = (self.user("null"), self.id());
-        let detail = event.detail(self.response);
+        let detail = event_detail(event, self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(",\"{key}\":{}", quoted(&value)));
         format!(
             "{{\"time\":\"{time}\",\"event\":\"{name}\",\"client\":\"{client}\",\"user\":{user}{detail},\
@@ -273,7 +253,7 @@ mod tests {
 
     fn refused_login(username: Option<&str>) -> Response {
         let mut response = Response::empty(401).with_field(REQUEST_ID, "a-1");
-        response.about.checked = Some(Checked { evidence: Evidence::Password, outcome: Outcome::Refused });
+        response.about.audit = Some(AuditEvent::LoginFailed);
         response.about.user = username.and_then(|_| UserId::new(7));
         response.about.username = username.map(Into::into);
         response.about.cause = Some("\"why\"\n".into());
@@ -303,8 +283,7 @@ mod tests {
             [(Some("a b=\"c\"\u{2028}"), "user=7 name=a\\x20b=\"c\"\\u{2028}"), (None, "user=- name=-")]
         {
             let response = refused_login(name);
-            let event = security_event(&request, &response).unwrap();
-            let line = Line::of(&request, &response).event_as_text(event);
+            let line = Line::of(&request, &response).event_as_text((AuditEvent::LoginFailed, "login failed"));
             let expected = format!("gatekey: login failed: client=local {expected} id=a-1");
             assert_eq!(without_time(&line), expected);
         }
@@ -326,29 +305,11 @@ mod tests {
             "user": 7, "cause": "\"why\"\n", "request_id": "a-1",
         });
         assert_eq!(Value::Object(object), expected);
-        let mut object = parsed(&line.event_as_json(SecurityEvent::LoginFailed));
+        let mut object = parsed(&line.event_as_json((AuditEvent::LoginFailed, "login failed")));
         object.remove("time").unwrap();
         let expected = json::json!({
             "event": "login_failed", "client": "local", "user": 7, "name": "\"\\\\\\u{202e}", "request_id": "a-1",
         });
         assert_eq!(Value::Object(object), expected);
-    }
-
-    #[test]
-    fn who_comes_changes_and_goes_is_an_event() {
-        for (method, route, status, change) in [
-            ("POST", "/api/users", 201, Some("registered")),
-            ("PUT", "/api/users/{id}", 204, Some("password")),
-            ("DELETE", "/api/users/{id}", 204, Some("deleted")),
-            ("DELETE", "/api/token", 204, Some("signed_out")),
-            ("OPTIONS", "/api/token", 204, None),
-            ("GET", "/api/users/{id}", 200, None),
-            ("POST", "/api/users", 400, None),
-        ] {
-            let mut response = Response::empty(status);
-            response.about.route = Some(route);
-            let event = security_event(&Request::new(method, "/"), &response);
-            assert_eq!(event, change.map(SecurityEvent::UserChanged), "{method} {route}");
-        }
     }
 }

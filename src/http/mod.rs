@@ -3,12 +3,14 @@
 //! A server loop makes the one and sends the other; a test does both by hand. What stands in the bytes of a
 //! request (RFC 9112) is the loop's matter; what it means (RFC 9110) is [`crate::routes`]'.
 
+mod audit;
 mod error;
 mod host;
 mod request;
 mod request_id;
 mod response;
 
+pub use audit::AuditEvent;
 pub use error::ErrorCode;
 pub use host::{is_valid_host, split_port};
 pub use request::{Body, Request};

@@ -1,6 +1,6 @@
 //! A response that has not yet left.
 
-use super::ErrorCode;
+use super::{AuditEvent, ErrorCode};
 use crate::client::Client;
 use crate::clock::UnixTime;
 use crate::json::{Value, json};
@@ -39,6 +39,8 @@ pub struct About {
     /// Whose password was wrong. The name of a user who exists, or nothing: into a log it goes with security events
     /// alone.
     pub username: Option<String>,
+    /// The audit event that the request is, if it is one.
+    pub audit: Option<AuditEvent>,
     /// Of an error, its code.
     pub error: Option<ErrorCode>,
     /// Why it failed, with every cause.
@@ -124,6 +126,13 @@ impl Response {
     /// The value of the first field of this name, as it stands in [`Response::fields`].
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// The same, as this audit event.
+    #[must_use]
+    pub fn with_audit_event(mut self, event: AuditEvent) -> Self {
+        self.about.audit = Some(event);
+        self
     }
 
     /// The same response, known to be for this user.

@@ -6,7 +6,7 @@
 use crate::chain;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
-use crate::http::{ASTERISK_MESSAGE, About, ErrorCode, Response};
+use crate::http::{ASTERISK_MESSAGE, About, AuditEvent, ErrorCode, Response};
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
 use crate::store::StoreError;
 use crate::throttle::Throttled;
@@ -25,13 +25,22 @@ pub(super) struct Failure {
     field: Option<(&'static str, Cow<'static, str>)>,
     user: Option<UserId>,
     cause: Option<String>,
+    audit: Option<AuditEvent>,
     /// This is no answer: the request is to be dispatched again, by a thread that may block.
     pub(super) would_block: bool,
 }
 
 impl Failure {
     pub(super) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, message: message.into(), field: None, user: None, cause: None, would_block: false }
+        Self {
+            code,
+            message: message.into(),
+            field: None,
+            user: None,
+            cause: None,
+            audit: None,
+            would_block: false,
+        }
     }
 
     fn for_user(self, user: Option<UserId>) -> Self {
@@ -195,7 +204,8 @@ impl Failure {
         let seconds = error.retry_after_seconds();
         let message = alloc::format!("Too many {what}; try again in {seconds} s.");
         let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
-        Self { field, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
+        let audit = Some(AuditEvent::Throttled);
+        Self { field, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
     }
 
     pub(super) fn store(error: &StoreError) -> Self {
@@ -247,11 +257,11 @@ impl From<WouldBlock> for Failure {
 
 impl From<Failure> for Response {
     fn from(failure: Failure) -> Self {
-        let Failure { code, message, field, user, cause, would_block: _ } = failure;
+        let Failure { code, message, field, user, cause, audit, would_block: _ } = failure;
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
         let cause = cause.or_else(|| Some(code.name().into()));
-        response.about = About { user, cause, ..response.about };
+        response.about = About { user, audit, cause, ..response.about };
         response
     }
 }

@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use crate::credentials::Credentials;
-use crate::http::{Checked, Evidence, Outcome, Response};
+use crate::http::{AuditEvent, Checked, Evidence, Outcome, Response};
 use crate::realm::{AuthenticateError, UserChangeError};
 
 impl RequestContext<'_> {
@@ -33,11 +33,13 @@ impl RequestContext<'_> {
     pub(super) fn tell(&self, mut response: Response) -> Response {
         response.about.checked = self.checked.get();
         let refused = Checked { evidence: Evidence::Password, outcome: Outcome::Refused };
-        if let (Some(checked), Some(_), Ok(Credentials::Password { username, .. })) =
-            (response.about.checked, response.about.user, &self.credentials)
-            && checked == refused
-        {
-            response.about.username = Some(username.clone());
+        if response.about.checked == Some(refused) {
+            response.about.audit = Some(AuditEvent::LoginFailed);
+            if let (Some(_), Ok(Credentials::Password { username, .. })) =
+                (response.about.user, &self.credentials)
+            {
+                response.about.username = Some(username.clone());
+            }
         }
         response
     }

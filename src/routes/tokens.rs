@@ -2,7 +2,7 @@
 
 use super::RequestContext;
 use super::failure::Failure;
-use crate::http::{ErrorCode, Response};
+use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, Failure> {
     let issued = context.realm.issue_token_for(&principal, at_most, context.now);
     let issued = issued.map_err(|error| Failure::session_over(error, principal.id, context.scheme))?;
     let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
-    Ok(Response::json(200, &body).for_user(principal.id))
+    Ok(Response::json(200, &body).for_user(principal.id).with_audit_event(AuditEvent::TokenIssued))
 }
 
 /// The duration in a query; whatever else stands there is nobody's.
@@ -38,7 +38,7 @@ pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, Failu
     let principal = context.authenticate()?;
     context.reads.may_block()?; // on a write
     context.realm.revoke_tokens(principal.id).map_err(|error| Failure::store(&error))?;
-    Ok(Response::empty(204).for_user(principal.id))
+    Ok(Response::empty(204).for_user(principal.id).with_audit_event(AuditEvent::SignedOut))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::{RequestContext, base_url, body};
-use crate::http::{ErrorCode, Response};
+use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use crate::realm::UserLookup;
 use crate::store::Reads;
@@ -19,7 +19,8 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, Failure
     let location = alloc::format!("{}/api/users/{}", base_url::base_url(context), registered.id);
     Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
         .with_field("Location", location)
-        .for_user(registered.id))
+        .for_user(registered.id)
+        .with_audit_event(AuditEvent::Registered))
 }
 
 /// `GET /api/users/{id}`: the user's name; anybody's, or one's own, as the policy says.
@@ -62,7 +63,7 @@ pub(super) fn change_password(context: &RequestContext<'_>, id: UserId) -> Resul
         context.realm.change_password(id, context.credentials()?, &new, context.client(), context.now);
     context.note_user_change(&changed);
     changed.map_err(|error| Failure::user_change(&error, context.scheme))?;
-    Ok(Response::empty(204).for_user(id))
+    Ok(Response::empty(204).for_user(id).with_audit_event(AuditEvent::PasswordChanged))
 }
 
 /// `DELETE /api/users/{id}`: deletes the user.
@@ -71,5 +72,5 @@ pub(super) fn delete(context: &RequestContext<'_>, id: UserId) -> Result<Respons
     let deleted = context.realm.delete_own_user(id, context.credentials()?, context.client(), context.now);
     context.note_user_change(&deleted);
     deleted.map_err(|error| Failure::user_change(&error, context.scheme))?;
-    Ok(Response::empty(204).for_user(id))
+    Ok(Response::empty(204).for_user(id).with_audit_event(AuditEvent::Deleted))
 }

@@ -5,7 +5,7 @@
 //! asked for, such as how many wait for a hash, is asked for when somebody looks.
 
 use crate::hashing::Load;
-use crate::http::{Evidence, Outcome, Response};
+use crate::http::{AuditEvent, Evidence, Outcome, Response};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -83,11 +83,10 @@ impl Metrics {
             };
             counters.get(position(checked.outcome)).into_iter().for_each(|counter| counter.add(1));
         }
-        if response.about.route == Some("/api/token") && response.status == 200 {
-            self.tokens_issued.add(1);
-        }
-        if response.status == 429 {
-            self.throttled.add(1);
+        match response.about.audit {
+            Some(AuditEvent::TokenIssued) => self.tokens_issued.add(1),
+            Some(AuditEvent::Throttled) => self.throttled.add(1),
+            _ => {}
         }
     }
 

@@ -11,7 +11,7 @@ mod verify;
 use crate::harness::{TestRealm, basic, error, field, json_request, object, text};
 use crate::openapi::route_names;
 use gatekey::clock::UnixTime;
-use gatekey::http::{Body, Persistence, Request, Response};
+use gatekey::http::{AuditEvent, Body, Persistence, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
 use gatekey::routes::Config;
 use std::collections::BTreeSet;
@@ -457,4 +457,27 @@ fn the_checks_of_a_password_change_come_in_their_order() {
         assert_eq!(error(&response), (answer.0, answer.1.into()), "{mended} mended");
     }
     assert_eq!(faulty_password_change(&realm, 10).status, 204);
+}
+
+#[test]
+fn each_route_sets_its_audit_event() {
+    let test = TestRealm::new();
+    let user = test.add_user("ok", "python");
+    assert_eq!(test.register("next", "python").about.audit, Some(AuditEvent::Registered));
+    let new_password = json_request("PUT", &user, r#"{"password":"ruby"}"#);
+    for (request, status, expected) in [
+        (json_request("POST", "/api/users", "{}"), 400, None),
+        (Request::new("OPTIONS", "/api/token"), 204, None),
+        (Request::new("GET", &user), 200, None),
+        (Request::new("GET", "/api/token"), 200, Some(AuditEvent::TokenIssued)),
+        (Request::new("GET", "/api/resource"), 200, None),
+        (Request::new("DELETE", "/api/token"), 204, Some(AuditEvent::SignedOut)),
+        (new_password, 204, Some(AuditEvent::PasswordChanged)),
+        (Request::new("GET", "/api/resource"), 401, Some(AuditEvent::LoginFailed)),
+    ] {
+        let (method, path) = (request.method.clone(), request.path.clone());
+        let response = test.send(&request.with_field("Authorization", basic("ok", "python")));
+        assert_eq!((response.status, response.about.audit), (status, expected), "{method} {path}");
+    }
+    assert_eq!(test.basic("DELETE", &user, "ok", "ruby").about.audit, Some(AuditEvent::Deleted));
 }
