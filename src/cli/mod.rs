@@ -15,6 +15,7 @@
 //! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
 //! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `serve_tiny.rs` | `serve` with the tiny_http server |
 //! | `watch.rs`, `notify.rs` | what a running server shows of itself: log, ids and metrics; what its service manager is told |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
@@ -54,6 +55,8 @@ mod progress;
 mod prompt;
 mod scratch;
 mod serve;
+#[cfg(feature = "tiny-http")]
+mod serve_tiny;
 mod settings;
 mod suggest;
 mod throttle;

@@ -12,18 +12,14 @@ use super::options;
 use super::settings::Settings;
 use super::watch::{self, Watch, WatchedRealm};
 use crate::clock;
-use crate::http::{Request, Response};
 use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
-use crate::routes;
 use crate::server::Shutdown;
 use crate::server::heartbeats::Heartbeats;
 use crate::server::strict::{self, Endpoint, Limits};
-#[cfg(feature = "tiny-http")]
-use crate::server::{Handler, tiny};
 use crate::signer::SigningKey;
-use crate::store::{Reads, SAVE_EVERY};
+use crate::store::SAVE_EVERY;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -32,7 +28,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
 use std::io::{self, Write as _};
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
@@ -148,7 +143,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     match listener {
         #[cfg(feature = "tiny-http")]
         strict::Listener::Tcp(listener) if !settings.is_strict()? => {
-            serve_by_tiny_http(listener, metrics, watch.clone(), &heartbeats, &shutdown)?;
+            super::serve_tiny::run(listener, metrics, watch.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
             let (limits, service) = (within_descriptors(limits), Box::new(WatchedRealm(watch.clone())));
@@ -166,35 +161,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// By the tiny_http server, and the metrics beside it.
-#[cfg(feature = "tiny-http")]
-fn serve_by_tiny_http(
-    listener: TcpListener,
-    metrics: Option<Endpoint>,
-    watch: Arc<Watch>,
-    heartbeats: &Arc<Heartbeats>,
-    shutdown: &Arc<Shutdown>,
-) -> Result<(), Failure> {
-    let (until, beats) = (shutdown.clone(), heartbeats.clone());
-    let serve_metrics = |metrics: Endpoint| {
-        thread::Builder::new().name("metrics".into()).spawn(move || {
-            if let Err(error) = strict::run([metrics].into(), &beats, &until) {
-                log::notice(format!("can't serve metrics: {error}; everything else goes on"));
-            }
-        })
-    };
-    let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
-    // With reads per call nothing is refused for blocking.
-    let answer = move |request: &Request| -> Response {
-        watch.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
-    };
-    let handler: Arc<Handler> = Arc::new(answer);
-    let served = tiny::run(listener, &handler, shutdown);
-    let _ = metrics.map(JoinHandle::join); // it can't panic; if it did, there is nothing to do
-    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))
-}
-
-fn no_thread(error: &io::Error) -> Failure {
+pub(super) fn no_thread(error: &io::Error) -> Failure {
     Failure::failed("can't make a thread", error)
 }
 

@@ -1,0 +1,46 @@
+//! `gatekey serve --loop tiny-http`: the tiny_http server, with the metrics listener on a thread beside it.
+
+use super::Failure;
+use super::log;
+use super::serve::no_thread;
+use super::watch::Watch;
+use crate::http::{Request, Response};
+use crate::routes;
+use crate::server::heartbeats::Heartbeats;
+use crate::server::strict::{self, Endpoint};
+use crate::server::{Handler, Shutdown, tiny};
+use crate::store::Reads;
+use alloc::format;
+use alloc::sync::Arc;
+use std::net::TcpListener;
+use std::thread::{self, JoinHandle};
+
+/// Serves until the shutdown is requested. An error of the metrics listener is logged and ends nothing else.
+///
+/// # Errors
+/// The listener fails, or the system has no thread for the metrics.
+pub(super) fn run(
+    listener: TcpListener,
+    metrics: Option<Endpoint>,
+    watch: Arc<Watch>,
+    heartbeats: &Arc<Heartbeats>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(), Failure> {
+    let (until, beats) = (shutdown.clone(), heartbeats.clone());
+    let serve_metrics = |metrics: Endpoint| {
+        thread::Builder::new().name("metrics".into()).spawn(move || {
+            if let Err(error) = strict::run([metrics].into(), &beats, &until) {
+                log::notice(format!("can't serve metrics: {error}; everything else goes on"));
+            }
+        })
+    };
+    let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
+    // `Reads::PerCall` waits where a batch would return `WouldBlock`, so this error doesn't occur.
+    let answer = move |request: &Request| -> Response {
+        watch.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
+    };
+    let handler: Arc<Handler> = Arc::new(answer);
+    let served = tiny::run(listener, &handler, shutdown);
+    let _ = metrics.map(JoinHandle::join); // a panic there has been logged already
+    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))
+}
