@@ -3,11 +3,12 @@
 use super::commands::Command;
 use super::private_copy::{self, PrivateCopy};
 use super::settings::Settings;
-use super::{Failure, files, log, options};
+use super::{Failure, files, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;
 use crate::os;
+use crate::server::log;
 use crate::store::{Store, StoreError};
 use alloc::format;
 use std::fs;

@@ -2,7 +2,7 @@
 
 use super::options;
 use super::suggest;
-use super::visible;
+use crate::server::log::visible;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -6,11 +6,12 @@
 use super::commands::Command;
 use super::options;
 use super::settings::Settings;
-use super::{Failure, log, output, progress, prompt, table};
+use super::{Failure, output, progress, prompt, table};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
 use crate::keys::{self, Dropped, KeyFile, KeyFileError};
+use crate::server::log;
 use crate::signer::{KeyLengthError, KeyRing, SigningKey};
 use crate::store::{SigningKeyUse, Store, StoreError};
 use alloc::collections::BTreeMap;

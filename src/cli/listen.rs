@@ -1,12 +1,12 @@
 //! Where `serve` listens: at an address, at a path, or on a socket that it was given as its standard input.
 
 use super::Failure;
-use super::notify::Door;
 use super::options;
 use super::settings::Settings;
 use crate::client::Client;
 use crate::os::{self, FileId, ListeningSocket};
 use crate::proxies::TrustedProxies;
+use crate::server::service_manager::ProbeTarget;
 use crate::server::strict::Listener;
 use alloc::format;
 use alloc::string::String;
@@ -28,7 +28,7 @@ pub(super) struct Entrance {
     /// As the ready line has it: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
     pub(super) name: String,
     /// How to come in by it ourselves.
-    pub(super) door: Door,
+    pub(super) door: ProbeTarget,
     /// The file that was made for it.
     pub(super) file: Option<SocketFile>,
 }
@@ -111,7 +111,7 @@ fn refuse_strangers_at_path(proxies: &TrustedProxies) -> Result<(), Failure> {
 }
 
 fn at_address(listener: TcpListener, address: SocketAddr) -> Entrance {
-    let (name, door) = (format!("http://{address}"), Door::Tcp(address));
+    let (name, door) = (format!("http://{address}"), ProbeTarget::Tcp(address));
     Entrance { listener: listener.into(), name, door, file: None }
 }
 
@@ -143,7 +143,7 @@ fn at_path(path: PathBuf) -> Result<Entrance, Failure> {
         bound => bound,
     };
     let listener = bound.map_err(failed)?;
-    let door = Door::Unix(listener.local_addr().map_err(failed)?);
+    let door = ProbeTarget::Unix(listener.local_addr().map_err(failed)?);
     let file = SocketFile::at(path).map_err(failed)?;
     Ok(Entrance { listener: listener.into(), name, door, file: Some(file) })
 }
@@ -179,7 +179,7 @@ fn on_stdin(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entranc
             let address = listener.local_addr().map_err(failed)?;
             let path = address.as_pathname().unwrap_or(Path::new(""));
             // The file is whose who made it: it is not removed.
-            let (name, door) = (format!("unix:{}", path.display()), Door::Unix(address));
+            let (name, door) = (format!("unix:{}", path.display()), ProbeTarget::Unix(address));
             Ok(Entrance { listener: listener.into(), name, door, file: None })
         }
         None => Err(Failure::Failed(

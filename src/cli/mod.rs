@@ -16,7 +16,7 @@
 //! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
-//! | `watch.rs`, `notify.rs` | what a running server shows of itself: log, ids and metrics; what its service manager is told |
+//! | `watch.rs` | what a running server shows of itself: log, ids and metrics |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
 //! | `hash_time.rs` | how long a hash takes here |
@@ -24,7 +24,6 @@
 //! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
 //! | `output.rs` | what commands print: columns for people, JSON for programs |
 //! | `progress.rs` | how far a long piece of work is, on a terminal |
-//! | `log.rs` | what the server writes on standard error |
 //!
 //! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
 
@@ -42,10 +41,7 @@ mod help;
 mod import;
 mod key;
 mod listen;
-mod log;
-mod log_writer;
 mod man;
-mod notify;
 mod options;
 mod output;
 mod owner;
@@ -72,7 +68,7 @@ mod reference_tests;
 use crate::chain;
 use crate::os;
 use alloc::format;
-use alloc::string::{String, ToString as _};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::error::Error;
 use files::Files;
@@ -175,15 +171,4 @@ fn complain(message: &str, status: u8) -> ExitCode {
 /// The operand of a command that has one; the parser saw to it that it is there.
 fn operand(operands: &[String]) -> &str {
     operands.first().map_or("", String::as_str)
-}
-
-/// A text as one word: what would break the line or hide itself is escaped.
-fn visible(text: &str) -> String {
-    let escaped = |character: char| match character {
-        '\\' => "\\\\".to_string(),
-        ' ' => "\\x20".to_string(),
-        c if c.is_control() || c.is_whitespace() || !c.is_ascii() => c.escape_default().to_string(),
-        c => c.to_string(),
-    };
-    text.chars().map(escaped).collect()
 }

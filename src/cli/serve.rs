@@ -6,8 +6,6 @@ use super::data;
 use super::environment;
 use super::files;
 use super::listen::{self, Entrance};
-use super::log::{self, Log};
-use super::notify::Manager;
 use super::options;
 use super::settings::Settings;
 use super::watch::{self, Watch, WatchedRealm};
@@ -17,6 +15,8 @@ use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
 use crate::server::heartbeats::Heartbeats;
+use crate::server::log::{self, Log};
+use crate::server::service_manager::ServiceManager;
 use crate::server::strict::{self, Endpoint, Limits};
 use crate::signer::SigningKey;
 use crate::store::SAVE_EVERY;
@@ -130,7 +130,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     warn_of_weaknesses(&realm);
     realm.note_keys(clock::now());
 
-    let (shutdown, manager) = (Arc::new(Shutdown::default()), Manager::from_environment());
+    let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
     let proxies = config.trusted_proxies.clone();
@@ -244,7 +244,7 @@ fn warn_of_weaknesses(realm: &Realm) {
 fn obey_signals(
     realm: &Arc<Realm>,
     shutdown: &Arc<Shutdown>,
-    manager: Manager,
+    manager: ServiceManager,
 ) -> Result<SignalThread, Failure> {
     let failed = |error: io::Error| Failure::failed("can't listen for signals", &error);
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(failed)?;

@@ -1,12 +1,12 @@
 //! `gatekey serve --loop tiny-http`: the tiny_http server, with the metrics listener on a thread beside it.
 
 use super::Failure;
-use super::log;
 use super::serve::no_thread;
 use super::watch::Watch;
 use crate::http::{Request, Response};
 use crate::routes;
 use crate::server::heartbeats::Heartbeats;
+use crate::server::log;
 use crate::server::strict::{self, Endpoint};
 use crate::server::{Handler, Shutdown, tiny};
 use crate::store::Reads;

@@ -3,13 +3,14 @@
 use super::commands::Command;
 use super::options;
 use super::settings::Settings;
-use super::{Failure, log, operand, prompt, user};
+use super::{Failure, operand, prompt, user};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::json::{self, Value, json};
 use crate::keys;
 use crate::realm::{self, Why};
+use crate::server::log;
 use crate::store::{Reads, Store, StoreError};
 use crate::token::{self, Opened, TokenError};
 use alloc::format;

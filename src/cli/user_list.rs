@@ -3,10 +3,11 @@
 use super::commands::Command;
 use super::output::List;
 use super::settings::Settings;
-use super::{Failure, log, operand, options, table, user};
+use super::{Failure, operand, options, table, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{self, Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
+use crate::server::log;
 use crate::store::{LoginNotes, User};
 use alloc::format;
 use alloc::string::{String, ToString as _};

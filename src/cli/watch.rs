@@ -2,8 +2,6 @@
 
 use super::Failure;
 use super::listen;
-use super::log::{self, Log};
-use super::log_writer;
 use super::options;
 use super::settings::Settings;
 use crate::clock::{self, Now};
@@ -13,6 +11,7 @@ use crate::realm::Realm;
 use crate::routes::{self, UndeclaredProxy};
 use crate::server;
 use crate::server::heartbeats::Heartbeats;
+use crate::server::log::{self, Log};
 use crate::server::metrics::{self, Metrics};
 use crate::server::strict::{Endpoint, Event, Limits, Service};
 use crate::store::{Reader, Reads};
@@ -184,7 +183,7 @@ pub(super) fn metrics_endpoint(listener: TcpListener, watch: &Arc<Watch>) -> Res
 fn answer(metrics: &Metrics, realm: &Realm, request: &Request) -> Response {
     match (request.path.as_str(), request.method.as_str()) {
         ("/metrics", "GET" | "HEAD") => {
-            let body = metrics.text(realm.hash_load(), realm.hashes(), log_writer::dropped()).into_bytes();
+            let body = metrics.text(realm.hash_load(), realm.hashes(), log::dropped()).into_bytes();
             Response { body, ..Response::empty(200).with_field("Content-Type", metrics::CONTENT_TYPE) }
         }
         ("/metrics", _) => {

@@ -3,9 +3,13 @@
 //! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
 //! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
 //! open network. `metrics` counts what either does.
+//! `log` has the access log and the security events, and `service_manager` notifies systemd.
 
 pub mod heartbeats;
+pub mod log;
+mod log_writer;
 pub mod metrics;
+pub mod service_manager;
 #[cfg(feature = "strict")]
 pub mod strict;
 #[cfg(feature = "tiny-http")]

@@ -15,7 +15,6 @@
 //! whatever stands further on, and `deploy/fail2ban` reads no further than it must.
 
 use super::log_writer::{self, FlushAtEnd, write};
-use super::visible;
 use crate::client::Client;
 use crate::clock;
 use crate::http::{AuditEvent, REQUEST_ID, Request, Response};
@@ -40,9 +39,12 @@ static IS_JSON: AtomicBool = AtomicBool::new(false);
 
 /// Whether requests are logged, and how. Notices always are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Log {
+pub enum Log {
+    /// As lines of text.
     Text,
+    /// As JSON objects, one a line.
     Json,
+    /// Not at all.
     Off,
 }
 
@@ -51,7 +53,7 @@ impl Log {
     ///
     /// # Errors
     /// The system has no thread left.
-    pub(super) fn begin(self) -> io::Result<FlushAtEnd> {
+    pub fn begin(self) -> io::Result<FlushAtEnd> {
         IS_JSON.store(self == Self::Json, Ordering::Relaxed);
         let flush_at_end = log_writer::start(dropped_line)?;
         // What a panic writes by itself goes to standard error directly, and would wait for it.
@@ -63,7 +65,7 @@ impl Log {
     }
 
     /// One request, answered; and the security event that it was, if it was one.
-    pub(super) fn request(self, request: &Request, response: &Response, took: Duration) {
+    pub fn request(self, request: &Request, response: &Response, took: Duration) {
         // Asked every few seconds, by watchdogs and proxies: only a bad answer is news.
         if routes::is_healthy(response) {
             return;
@@ -88,7 +90,7 @@ impl Log {
     }
 
     /// An answer to what was no request: it has neither method nor path.
-    pub(super) fn refused(self, client: Client, response: &Response) {
+    pub fn refused(self, client: Client, response: &Response) {
         let line = Line { client, method: "-", path: "-", response };
         match self {
             Self::Off => {}
@@ -99,12 +101,12 @@ impl Log {
 }
 
 /// Something that an operator should know.
-pub(super) fn notice(text: impl Display) {
+pub fn notice(text: impl Display) {
     write_notice("notice", &text);
 }
 
 /// Something that the realm has to tell.
-pub(super) fn realm_notice(notice: &Notice<'_>) {
+pub fn realm_notice(notice: &Notice<'_>) {
     let event = match notice {
         Notice::KeysChanged(_) => "key_reloaded",
         Notice::KeysUnusable(_) => "key_not_reloaded",
@@ -125,6 +127,11 @@ fn notice_line(event: &str, text: &dyn Display) -> String {
     } else {
         format!("{time} gatekey: {text}\n")
     }
+}
+
+/// The number of lines dropped since the start.
+pub fn dropped() -> u64 {
+    log_writer::dropped()
 }
 
 fn dropped_line(count: u64) -> String {
@@ -228,6 +235,17 @@ fn shortened(text: &str) -> String {
         Some(start) => format!("{}...", visible(start)),
         None => visible(text),
     }
+}
+
+/// A text as one word: what would break the line or hide itself is escaped.
+pub fn visible(text: &str) -> String {
+    let escaped = |character: char| match character {
+        '\\' => "\\\\".to_string(),
+        ' ' => "\\x20".to_string(),
+        c if c.is_control() || c.is_whitespace() || !c.is_ascii() => c.escape_default().to_string(),
+        c => c.to_string(),
+    };
+    text.chars().map(escaped).collect()
 }
 
 /// As a JSON string.

@@ -1,14 +1,13 @@
-//! What the service manager is told, as sd_notify(3) has it: that the server is ready, reads its keys again, ends; and,
-//! every now and then, that it answers.
+//! Service manager notification by the protocol of sd_notify(3): ready, reloading, stopping, and the watchdog.
 //!
-//! Only a request to itself shows that it answers: one that comes in by the door that clients come in by, takes a thread,
+//! Only a request to itself shows that it answers: one that comes in by the target that clients come in by, takes a thread,
 //! and reads the database. A server that hangs anywhere on that way falls silent, and is started again.
 
+use super::Shutdown;
+use super::heartbeats::Heartbeats;
 use super::log;
 use crate::clock;
 use crate::http::ErrorCode;
-use crate::server::Shutdown;
-use crate::server::heartbeats::Heartbeats;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -29,20 +28,22 @@ use std::thread;
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 ";
 
-/// The way in that clients take.
+/// Where the watchdog connects: the address that clients use.
 #[derive(Clone, Debug)]
-pub(super) enum Door {
+pub enum ProbeTarget {
+    /// TCP.
     Tcp(SocketAddr),
+    /// A Unix socket.
     Unix(net::SocketAddr),
 }
 
-/// Whoever started us and wants to know, if anybody does.
+/// The service manager that started this process, if one asked for notifications.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Manager(Option<Arc<UnixDatagram>>);
+pub struct ServiceManager(Option<Arc<UnixDatagram>>);
 
-impl Manager {
+impl ServiceManager {
     /// The one that listens where `NOTIFY_SOCKET` says.
-    pub(super) fn from_environment() -> Self {
+    pub fn from_environment() -> Self {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         match connected(&name) {
             Ok(socket) => Self(Some(Arc::new(socket))),
@@ -56,16 +57,18 @@ impl Manager {
         }
     }
 
-    pub(super) fn ready(&self) {
+    /// Notifies that the server is ready.
+    pub fn ready(&self) {
         self.tell("READY=1");
     }
 
-    /// [`Manager::ready`] follows when it is done.
-    pub(super) fn reloading(&self) {
+    /// Notifies that the keys are read again; [`ServiceManager::ready`] follows when that is done.
+    pub fn reloading(&self) {
         self.tell("RELOADING=1");
     }
 
-    pub(super) fn stopping(&self) {
+    /// Notifies that the server ends.
+    pub fn stopping(&self) {
         self.tell("STOPPING=1");
     }
 
@@ -80,9 +83,9 @@ impl Manager {
     ///
     /// # Errors
     /// There is no thread left.
-    pub(super) fn keep_telling(
+    pub fn keep_telling(
         &self,
-        door: Door,
+        target: ProbeTarget,
         heartbeats: &Arc<Heartbeats>,
         shutdown: &Arc<Shutdown>,
     ) -> io::Result<()> {
@@ -92,7 +95,7 @@ impl Manager {
         let heartbeats = heartbeats.clone();
         let watch = move || {
             while !shutdown.wait_for(every) {
-                match answers(&door, patience / 2) {
+                match answers(&target, patience / 2) {
                     Ok(()) if heartbeats.all_beat(clock::monotonic()) => manager.tell("WATCHDOG=1"),
                     Ok(()) => log::notice("a thread of the server is stalled"),
                     Err(why) => log::notice(format!("a request to ourselves had no good answer: {why}")),
@@ -123,14 +126,14 @@ fn watchdog_patience() -> Option<Duration> {
 }
 
 /// Asks as a client would, with so much time for each step.
-fn answers(door: &Door, patience: Duration) -> Result<(), String> {
-    let asked = match door {
-        Door::Tcp(address) => TcpStream::connect_timeout(address, patience).and_then(|stream| {
+fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
+    let asked = match target {
+        ProbeTarget::Tcp(address) => TcpStream::connect_timeout(address, patience).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
             stream.set_write_timeout(Some(patience))?;
             ask(stream)
         }),
-        Door::Unix(address) => UnixStream::connect_addr(address).and_then(|stream| {
+        ProbeTarget::Unix(address) => UnixStream::connect_addr(address).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
             stream.set_write_timeout(Some(patience))?;
             ask(stream)

@@ -44,7 +44,8 @@ pub(super) fn dropped() -> u64 {
 }
 
 /// When it is dropped, what waits is written, if standard error accepts it soon.
-pub(super) struct FlushAtEnd;
+#[derive(Debug)]
+pub struct FlushAtEnd;
 
 impl Drop for FlushAtEnd {
     fn drop(&mut self) {
