@@ -110,6 +110,28 @@ fn refuse_strangers_at_path(proxies: &TrustedProxies) -> Result<(), Failure> {
     ))
 }
 
+/// The listener for metrics, if `--metrics` asks for one.
+pub(super) fn listen_for_metrics(settings: &Settings<'_>) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = metrics_address(settings)? else { return Ok(None) };
+    let failed = |error| Failure::failed(format!("can't listen on {address} for metrics"), &error);
+    TcpListener::bind(address).map(Some).map_err(failed)
+}
+
+/// As `--metrics` names it.
+pub(super) fn metrics_address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
+    let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
+    let address =
+        settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
+    let Some(address) = address else { return Ok(None) };
+    if !is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
+        return Err(Failure::Usage(format!(
+            "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
+             --allow-cleartext"
+        )));
+    }
+    Ok(Some(address))
+}
+
 fn at_address(listener: TcpListener, address: SocketAddr) -> Entrance {
     let (name, door) = (format!("http://{address}"), ProbeTarget::Tcp(address));
     Entrance { listener: listener.into(), name, door, file: None }

@@ -16,7 +16,6 @@
 //! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
-//! | `watch.rs` | what a running server shows of itself: log, ids and metrics |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
 //! | `hash_time.rs` | how long a hash takes here |
@@ -60,7 +59,6 @@ mod token;
 mod tune;
 mod user;
 mod user_list;
-mod watch;
 
 #[cfg(test)]
 mod reference_tests;

@@ -8,12 +8,12 @@ use super::files;
 use super::listen::{self, Entrance};
 use super::options;
 use super::settings::Settings;
-use super::watch::{self, Watch, WatchedRealm};
 use crate::clock;
 use crate::keys;
 use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
+use crate::server::app::{self, App, AppService};
 use crate::server::heartbeats::Heartbeats;
 use crate::server::log::{self, Log};
 use crate::server::service_manager::ServiceManager;
@@ -119,7 +119,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (limits, config) = (settings.limits()?, settings.routes_config()?);
     // The address comes before the data: where it is taken, nothing is made.
     let Entrance { listener, name, door, file } = listen::listen(settings, &config.trusted_proxies)?;
-    let metrics = watch::listen(settings)?;
+    let metrics = listen::listen_for_metrics(settings)?;
     let data_dir = settings.data_dir()?;
     data::refuse_writable_by_others(&data_dir)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
@@ -134,19 +134,21 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
     let proxies = config.trusted_proxies.clone();
-    let watch = Arc::new(Watch::new(realm.clone(), config, heartbeats.clone(), log)?);
-    let saver = save_now_and_then(&realm, &watch, &shutdown)?;
-    let metrics = metrics.map(|listener| watch::metrics_endpoint(listener, &watch)).transpose()?;
+    let app = App::new(realm.clone(), config, heartbeats.clone(), log);
+    let app = Arc::new(app.map_err(|error| Failure::failed("can't name requests", &error))?);
+    let saver = save_now_and_then(&realm, &app, &shutdown)?;
+    let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
+    let metrics = metrics.map_err(|error| Failure::failed("can't serve metrics", &error))?;
     announce(&name);
     manager.ready();
     manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
         strict::Listener::Tcp(listener) if !settings.is_strict()? => {
-            super::serve_tiny::run(listener, metrics, watch.clone(), &heartbeats, &shutdown)?;
+            super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
-            let (limits, service) = (within_descriptors(limits), Box::new(WatchedRealm(watch.clone())));
+            let (limits, service) = (within_descriptors(limits), Box::new(AppService(app.clone())));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
             let served = strict::run(endpoints.collect(), &heartbeats, &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
@@ -156,8 +158,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
     signals.close();
     let _ = saver.join(); // it can't panic; if it did, what it does is done here
-    watch.save(clock::now());
-    drop((watch, realm));
+    app.save(clock::now());
+    drop((app, realm));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -176,7 +178,7 @@ pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
     settings.data_dir()?;
     read_log(&settings)?;
     listen::place(&settings)?;
-    watch::address(&settings)?;
+    listen::metrics_address(&settings)?;
     Ok(())
 }
 
@@ -277,10 +279,10 @@ fn obey_signals(
 /// comes, and saves what a restart must not forget.
 fn save_now_and_then(
     realm: &Arc<Realm>,
-    watch: &Arc<Watch>,
+    app: &Arc<App>,
     shutdown: &Arc<Shutdown>,
 ) -> Result<JoinHandle<()>, Failure> {
-    let (realm, watch, shutdown) = (realm.clone(), watch.clone(), shutdown.clone());
+    let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
     let save = move || {
         let mut saved_at = clock::monotonic();
         while !shutdown.wait_for(keys::LOOK_EVERY) {
@@ -288,7 +290,7 @@ fn save_now_and_then(
             realm.watch_keys(now);
             let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY;
             if is_due || realm.is_save_urgent() {
-                watch.save(now);
+                app.save(now);
                 saved_at = now.monotonic;
             }
         }

@@ -2,9 +2,9 @@
 
 use super::Failure;
 use super::serve::no_thread;
-use super::watch::Watch;
 use crate::http::{Request, Response};
 use crate::routes;
+use crate::server::app::App;
 use crate::server::heartbeats::Heartbeats;
 use crate::server::log;
 use crate::server::strict::{self, Endpoint};
@@ -22,7 +22,7 @@ use std::thread::{self, JoinHandle};
 pub(super) fn run(
     listener: TcpListener,
     metrics: Option<Endpoint>,
-    watch: Arc<Watch>,
+    app: Arc<App>,
     heartbeats: &Arc<Heartbeats>,
     shutdown: &Arc<Shutdown>,
 ) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub(super) fn run(
     let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
     // `Reads::PerCall` waits where a batch would return `WouldBlock`, so this error doesn't occur.
     let answer = move |request: &Request| -> Response {
-        watch.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
+        app.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
     };
     let handler: Arc<Handler> = Arc::new(answer);
     let served = tiny::run(listener, &handler, shutdown);

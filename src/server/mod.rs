@@ -3,6 +3,7 @@
 //! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
 //! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
 //! open network. `metrics` counts what either does.
+//! `app` is the realm's routes with both of these.
 //! `log` has the access log and the security events, and `service_manager` notifies systemd.
 
 pub mod heartbeats;
@@ -14,6 +15,8 @@ pub mod service_manager;
 pub mod strict;
 #[cfg(feature = "tiny-http")]
 pub mod tiny;
+#[cfg(feature = "strict")]
+pub mod app;
 
 use crate::clock;
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};

@@ -1,26 +1,26 @@
-//! What `serve` shows of itself: the log, the ids in it, and the metrics on a listener of their own.
+//! The application that a server serves: the realm's routes, with request ids, access log and metrics.
+//!
+//! [`App`] answers requests for any server. [`AppService`] is it for the engine. [`metrics_endpoint`] serves its metrics on a
+//! listener of their own.
 
-use super::Failure;
-use super::listen;
-use super::options;
-use super::settings::Settings;
+use super::heartbeats::Heartbeats;
+use super::log::{self, Log};
+use super::metrics::{self, Metrics};
+use super::strict::{Endpoint, Event, Limits, Service};
 use crate::clock::{self, Now};
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
+use crate::random::RandomError;
 use crate::realm::Realm;
 use crate::routes::{self, UndeclaredProxy};
-use crate::server;
-use crate::server::heartbeats::Heartbeats;
-use crate::server::log::{self, Log};
-use crate::server::metrics::{self, Metrics};
-use crate::server::strict::{Endpoint, Event, Limits, Service};
 use crate::store::{Reader, Reads};
 use crate::wait::{WouldBlock, lock};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
-use core::net::SocketAddr;
+use core::fmt;
 use core::time::Duration;
+use std::io;
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -32,8 +32,8 @@ const LIMITS: (usize, Duration) = (4, Duration::from_secs(1));
 /// How often it is told that requests fail, at most.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// The realm, served, and where everything that is answered is noted.
-pub(super) struct Watch {
+/// The routes of a realm, and what is recorded of each response.
+pub struct App {
     realm: Arc<Realm>,
     config: routes::Config,
     undeclared_proxy: UndeclaredProxy,
@@ -45,20 +45,27 @@ pub(super) struct Watch {
     told: Mutex<Option<Instant>>,
 }
 
-impl Watch {
-    pub(super) fn new(
+impl App {
+    /// An application with new metrics.
+    ///
+    /// # Errors
+    /// [`RandomError`] if the system has no random numbers for request ids.
+    pub fn new(
         realm: Arc<Realm>,
         config: routes::Config,
         heartbeats: Arc<Heartbeats>,
         log: Log,
-    ) -> Result<Self, Failure> {
-        let ids = RequestIds::new().map_err(|error| Failure::failed("can't name requests", &error))?;
+    ) -> Result<Self, RandomError> {
+        let ids = RequestIds::new()?;
         let (metrics, undeclared_proxy) = (Metrics::default(), UndeclaredProxy::default());
         Ok(Self { realm, config, undeclared_proxy, log, ids, metrics, heartbeats, told: Mutex::default() })
     }
 
-    /// Answers a request, and notes that.
-    pub(super) fn handle(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
+    /// Answers a request; logs and counts it.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] with [`Reads::Batch`] only, before any side effect.
+    pub fn handle(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
         let log = |request: &Request, response: &Response, took| {
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
@@ -67,11 +74,11 @@ impl Watch {
                 log::notice(ignored);
             }
         };
-        server::handle(&self.realm, &self.config, &self.ids, &self.heartbeats, request, reads, &log)
+        super::handle(&self.realm, &self.config, &self.ids, &self.heartbeats, request, reads, &log)
     }
 
     /// Saves what must survive a restart. To be called every few seconds, and at the end.
-    pub(super) fn save(&self, now: Now) {
+    pub fn save(&self, now: Now) {
         self.realm.save(now);
         if let Err(error) = self.undeclared_proxy.save(&self.realm, now) {
             log::notice(format!("the undeclared proxy was not recorded: {error}"));
@@ -94,10 +101,17 @@ impl Watch {
     }
 }
 
-/// The service of the engine.
-pub(super) struct WatchedRealm(pub(super) Arc<Watch>);
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").field("config", &self.config).finish_non_exhaustive()
+    }
+}
 
-impl Service for WatchedRealm {
+/// The application as a service of the engine.
+#[derive(Debug)]
+pub struct AppService(pub Arc<App>);
+
+impl Service for AppService {
     fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
         self.0.handle(request, reads)
     }
@@ -115,7 +129,7 @@ impl Service for WatchedRealm {
     }
 
     fn observe(&self, event: Event<'_>) {
-        let Watch { log, ids, metrics, .. } = &*self.0;
+        let App { log, ids, metrics, .. } = &*self.0;
         match event {
             Event::Refused(client, response) => {
                 response.fields.push((REQUEST_ID, ids.next().into()));
@@ -128,10 +142,10 @@ impl Service for WatchedRealm {
     }
 }
 
-/// The service of the metrics' listener.
-struct WatchedMetrics(Arc<Watch>);
+/// The metrics as a service of the engine.
+struct MetricsService(Arc<App>);
 
-impl Service for WatchedMetrics {
+impl Service for MetricsService {
     /// Never blocks.
     fn answer(&self, request: &Request, _: Reads<'_>) -> Result<Response, WouldBlock> {
         Ok(answer(&self.0.metrics, &self.0.realm, request))
@@ -142,31 +156,12 @@ impl Service for WatchedMetrics {
     }
 }
 
-/// Where metrics are to be had, if anywhere.
-pub(super) fn listen(settings: &Settings<'_>) -> Result<Option<TcpListener>, Failure> {
-    let Some(address) = address(settings)? else { return Ok(None) };
-    let failed = |error| Failure::failed(format!("can't listen on {address} for metrics"), &error);
-    TcpListener::bind(address).map(Some).map_err(failed)
-}
-
-/// As `--metrics` names it.
-pub(super) fn address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
-    let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
-    let address =
-        settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
-    let Some(address) = address else { return Ok(None) };
-    if !listen::is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
-        return Err(Failure::Usage(format!(
-            "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
-             --allow-cleartext"
-        )));
-    }
-    Ok(Some(address))
-}
-
-/// `GET /metrics`, served there.
-pub(super) fn metrics_endpoint(listener: TcpListener, watch: &Arc<Watch>) -> Result<Endpoint, Failure> {
-    let address = listener.local_addr().map_err(|error| Failure::failed("can't serve metrics", &error))?;
+/// The endpoint of `GET /metrics` on this listener.
+///
+/// # Errors
+/// The socket has no address.
+pub fn metrics_endpoint(listener: TcpListener, app: &Arc<App>) -> io::Result<Endpoint> {
+    let address = listener.local_addr()?;
     let (max_connections, idle_timeout) = LIMITS;
     let limits = Limits {
         max_connections,
@@ -176,7 +171,7 @@ pub(super) fn metrics_endpoint(listener: TcpListener, watch: &Arc<Watch>) -> Res
         ..Limits::default()
     };
     log::notice(format!("metrics on http://{address}/metrics"));
-    let service = Box::new(WatchedMetrics(watch.clone()));
+    let service = Box::new(MetricsService(app.clone()));
     Ok(Endpoint { listener: listener.into(), limits, proxies: TrustedProxies::default(), service })
 }
 
