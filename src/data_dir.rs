@@ -165,7 +165,15 @@ impl DataDir {
     /// # Errors
     /// [`DataDirError`].
     pub fn open(&self) -> Result<(Store, Keys), DataDirError> {
-        self.with_keys(Store::open(&self.database()))
+        self.with_keys(self.open_store())
+    }
+
+    /// Opens the database alone, which must be there, for what needs no keys.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::Missing`] if there is no database.
+    pub fn open_store(&self) -> Result<Store, StoreError> {
+        Store::open(&self.database())
     }
 
     fn with_keys(&self, store: Result<Store, StoreError>) -> Result<(Store, Keys), DataDirError> {

@@ -17,6 +17,7 @@
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
 //! | `permissions.rs` | which modes keep the file secret |
 //! | `published.rs` | secrets that the world knows |
+//! | `rotation.rs` | how each key is used, and when it may be pruned |
 //! | `left_behind.rs` | new files that never took their place |
 
 mod edit;
@@ -24,11 +25,13 @@ mod left_behind;
 mod loaded;
 mod permissions;
 mod published;
+mod rotation;
 
 pub use edit::KeyFile;
 pub use left_behind::left_behind;
 pub use loaded::{Dropped, await_dropped, remove_abandoned};
 pub use published::is_published;
+pub use rotation::{KeyStatus, KeyUses, record_use, statuses};
 
 use crate::encoding;
 use crate::os::{self, FileId};

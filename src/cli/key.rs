@@ -10,11 +10,10 @@ use super::{Failure, output, progress, prompt, table};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
-use crate::keys::{self, Dropped, KeyFile, KeyFileError};
+use crate::keys::{self, Dropped, KeyFile, KeyFileError, KeyStatus, KeyUses};
 use crate::server::log;
 use crate::signer::{KeyLengthError, KeyRing, SigningKey};
-use crate::store::{SigningKeyUse, Store, StoreError};
-use alloc::collections::BTreeMap;
+use crate::store::{Store, StoreError};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -22,13 +21,8 @@ use core::time::Duration;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// How long a server may go on signing with a key after it was retired: it looks at the file once a second.
-const LAST_SIGNATURE: Duration = Duration::from_secs(2);
 /// How long a command waits until running servers have dropped a removed key.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
-
-/// How each key was used, by its fingerprint.
-type Uses = BTreeMap<String, SigningKeyUse>;
 
 pub(super) const LIST: Command = Command {
     words: &["key", "list"],
@@ -49,16 +43,16 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let ring = ring.map_err(|error| cant("list", &error))?;
     let (uses, now) = match open_store(settings)? {
         Some(store) => (uses(&store)?, time(&store)?),
-        None => (Uses::new(), clock::unix()),
+        None => (KeyUses::new(), clock::unix()),
     };
-    let keys = listed(&ring, &uses, max_session);
+    let keys = keys::statuses(&ring, &uses, max_session);
     let mut out = io::stdout().lock();
     if is_json {
-        writeln!(out, "{}", Value::Array(keys.iter().map(|key| key.json(now)).collect()))?;
+        writeln!(out, "{}", Value::Array(keys.iter().map(|key| json(key, now)).collect()))?;
     } else {
         let header = ["FINGERPRINT", "ROLE", "SINCE", "RETIRED", "LIFETIME", "PRUNE", "NOTE"];
         let header = header.map(String::from).to_vec();
-        let rows: Vec<_> = [header].into_iter().chain(keys.iter().map(|key| key.row(now))).collect();
+        let rows: Vec<_> = [header].into_iter().chain(keys.iter().map(|key| row(key, now))).collect();
         out.write_all(table(&rows).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -179,14 +173,14 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
         return Err(Failure::failed("can't say which keys may go", &StoreError::Missing));
     };
     let now = time(&store)?;
-    // Of a key that nobody has noted yet, the time begins now.
-    note_in(&store, file.ring(), now).map_err(|error| cant_use(&error))?;
+    // The time of a key without a record begins now.
+    keys::record_use(&store, file.ring(), now).map_err(|error| cant_use(&error))?;
     let uses = uses(&store)?;
-    let keys = listed(file.ring(), &uses, max_session);
+    let keys = keys::statuses(file.ring(), &uses, max_session);
     let (going, staying): (Vec<_>, Vec<_>) =
-        keys.iter().filter(|key| !key.signs).partition(|key| key.may_go(now));
+        keys.iter().filter(|key| !key.signs).partition(|key| key.may_be_pruned(now));
     let going: Vec<_> = going.into_iter().map(|key| key.fingerprint.clone()).collect();
-    let staying: Vec<_> = staying.into_iter().map(Listed::verifies_until).collect();
+    let staying: Vec<_> = staying.into_iter().map(verifies_until).collect();
     let staying = staying.join("\n");
     if going.is_empty() {
         return Err(Failure::Failed(format!(
@@ -232,94 +226,52 @@ fn await_dropped(settings: &Settings<'_>) -> Result<String, Failure> {
     })
 }
 
-/// A key, and what is known of it.
-struct Listed<'a> {
-    key: &'a SigningKey,
-    fingerprint: String,
-    signs: bool,
-    known: Option<SigningKeyUse>,
-    prunable_from: Option<UnixTime>,
+fn role(key: &KeyStatus<'_>) -> &'static str {
+    if key.signs { "signs" } else { "verifies" }
 }
 
-fn listed<'a>(ring: &'a KeyRing, uses: &Uses, max_session: Duration) -> Vec<Listed<'a>> {
-    let newest = ring.newest().fingerprint();
-    let list = |key: &'a SigningKey| {
-        let fingerprint = key.fingerprint();
-        let signs = fingerprint == newest;
-        let known = uses.get(&fingerprint).copied();
-        let prunable_from = known.filter(|_| !signs).and_then(|known| prunable_from(known, max_session));
-        Listed { key, fingerprint, signs, known, prunable_from }
+fn row(key: &KeyStatus<'_>, now: UnixTime) -> Vec<String> {
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+    let prune = match key.prunable_from {
+        Some(from) if from <= now => "now".into(),
+        from => or_dash(from.map(|from| from.to_string())),
     };
-    ring.keys().map(list).collect()
+    let notes = [(key.is_published(), "published"), (key.key.is_weak(), "weak")];
+    let notes: Vec<_> = notes.iter().filter(|(is_so, _)| *is_so).map(|(_, note)| *note).collect();
+    [
+        key.fingerprint.clone(),
+        role(key).into(),
+        or_dash(key.recorded.map(|known| known.first_seen_at.to_string())),
+        or_dash(key.recorded.and_then(|known| known.retired_at).map(|at| at.to_string())),
+        or_dash(lifetime(key).map(|lifetime| lifetime.to_string())),
+        prune,
+        notes.join(", "),
+    ]
+    .into()
 }
 
-/// When the last token that a retired key signed has expired. How long those live that were signed elsewhere, nobody
-/// has noted: `max_session` is as long as ours ever do.
-fn prunable_from(known: SigningKeyUse, max_session: Duration) -> Option<UnixTime> {
-    let lifetime = match known.longest_lifetime {
-        Duration::ZERO => max_session,
-        lifetime => lifetime,
-    };
-    Some(known.retired_at?.saturating_add(LAST_SIGNATURE).saturating_add(lifetime))
+fn json(key: &KeyStatus<'_>, now: UnixTime) -> Value {
+    json!({
+        "fingerprint": key.fingerprint,
+        "role": role(key),
+        "first_seen_at": key.recorded.map(|known| known.first_seen_at.seconds()),
+        "retired_at": key.recorded.and_then(|known| known.retired_at).map(UnixTime::seconds),
+        "longest_lifetime": lifetime(key),
+        "prunable_from": key.prunable_from.map(UnixTime::seconds),
+        "may_be_pruned": key.may_be_pruned(now),
+        "weak": key.key.is_weak(),
+        "published": key.is_published(),
+    })
 }
 
-impl Listed<'_> {
-    fn may_go(&self, now: UnixTime) -> bool {
-        self.prunable_from.is_some_and(|from| from <= now)
-    }
+/// In seconds; `None` for a key that never signed here.
+fn lifetime(key: &KeyStatus<'_>) -> Option<u64> {
+    key.longest_lifetime().map(|lifetime| lifetime.as_secs())
+}
 
-    fn role(&self) -> &'static str {
-        if self.signs { "signs" } else { "verifies" }
-    }
-
-    fn row(&self, now: UnixTime) -> Vec<String> {
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-        let prune = match self.prunable_from {
-            Some(from) if from <= now => "now".into(),
-            from => or_dash(from.map(|from| from.to_string())),
-        };
-        let notes = [(self.is_published(), "published"), (self.key.is_weak(), "weak")];
-        let notes: Vec<_> = notes.iter().filter(|(is_so, _)| *is_so).map(|(_, note)| *note).collect();
-        [
-            self.fingerprint.clone(),
-            self.role().into(),
-            or_dash(self.known.map(|known| known.first_seen_at.to_string())),
-            or_dash(self.known.and_then(|known| known.retired_at).map(|at| at.to_string())),
-            or_dash(self.lifetime().map(|lifetime| lifetime.to_string())),
-            prune,
-            notes.join(", "),
-        ]
-        .into()
-    }
-
-    fn json(&self, now: UnixTime) -> Value {
-        json!({
-            "fingerprint": self.fingerprint,
-            "role": self.role(),
-            "first_seen_at": self.known.map(|known| known.first_seen_at.seconds()),
-            "retired_at": self.known.and_then(|known| known.retired_at).map(UnixTime::seconds),
-            "longest_lifetime": self.lifetime(),
-            "prunable_from": self.prunable_from.map(UnixTime::seconds),
-            "may_be_pruned": self.may_go(now),
-            "weak": self.key.is_weak(),
-            "published": self.is_published(),
-        })
-    }
-
-    /// In seconds; of a key that never signed here, unknown.
-    fn lifetime(&self) -> Option<u64> {
-        let lifetime = self.known.map(|known| known.longest_lifetime.as_secs());
-        lifetime.filter(|lifetime| *lifetime != 0)
-    }
-
-    fn is_published(&self) -> bool {
-        keys::is_published(self.key)
-    }
-
-    fn verifies_until(&self) -> String {
-        let from = self.prunable_from.map_or_else(|| "-".into(), |from| from.to_string());
-        format!("the key {} may go from {from} on", self.fingerprint)
-    }
+fn verifies_until(key: &KeyStatus<'_>) -> String {
+    let from = key.prunable_from.map_or_else(|| "-".into(), |from| from.to_string());
+    format!("the key {} may go from {from} on", key.fingerprint)
 }
 
 /// The key file, locked for a change.
@@ -344,7 +296,7 @@ fn refuse_full(file: &KeyFile) -> Result<(), Failure> {
 
 /// The database, if there is one.
 fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, Failure> {
-    match Store::open(&settings.data_dir()?.database()) {
+    match settings.data_dir()?.open_store() {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Missing) => Ok(None),
         Err(error) => Err(cant_use(&error)),
@@ -355,7 +307,7 @@ fn cant_use(error: &StoreError) -> Failure {
     Failure::failed("can't look up how the keys were used", error)
 }
 
-fn uses(store: &Store) -> Result<Uses, Failure> {
+fn uses(store: &Store) -> Result<KeyUses, Failure> {
     store.signing_keys().map_err(|error| cant_use(&error))
 }
 
@@ -368,8 +320,10 @@ fn time(store: &Store) -> Result<UnixTime, Failure> {
 /// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
 /// running server, or the next start, notes it too.
 fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
-    let noted = match Store::open(&settings.data_dir()?.database()) {
-        Ok(store) => store.newest_time().and_then(|newest| note_in(&store, ring, newest.max(clock::unix()))),
+    let noted = match settings.data_dir()?.open_store() {
+        Ok(store) => {
+            store.newest_time().and_then(|newest| keys::record_use(&store, ring, newest.max(clock::unix())))
+        }
         Err(StoreError::Missing) => Ok(()),
         Err(error) => Err(error),
     };
@@ -377,29 +331,4 @@ fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
         log::notice(format!("the use of the signing keys was not noted: {}", chain::describe(&error)));
     }
     Ok(())
-}
-
-/// Without a lifetime: a server that signs with the newest key says which.
-fn note_in(store: &Store, ring: &KeyRing, now: UnixTime) -> Result<(), StoreError> {
-    let fingerprints: Vec<_> = ring.keys().map(SigningKey::fingerprint).collect();
-    store.note_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_may_go_when_its_last_token_has_expired() {
-        let at = |seconds| UnixTime::new(seconds).unwrap();
-        let max_session = Duration::from_secs(86_400);
-        let key = |retired_at: Option<u64>, lifetime| SigningKeyUse {
-            first_seen_at: at(10),
-            retired_at: retired_at.map(at),
-            longest_lifetime: Duration::from_secs(lifetime),
-        };
-        assert_eq!(prunable_from(key(Some(1_000), 600), max_session), Some(at(1_602)));
-        assert_eq!(prunable_from(key(Some(1_000), 0), max_session), Some(at(87_402)), "it never signed here");
-        assert_eq!(prunable_from(key(None, 600), max_session), None);
-    }
 }

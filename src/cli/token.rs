@@ -11,7 +11,7 @@ use crate::json::{self, Value, json};
 use crate::keys;
 use crate::realm::{self, Why};
 use crate::server::log;
-use crate::store::{Reads, Store, StoreError};
+use crate::store::{Reads, StoreError};
 use crate::token::{self, Opened, TokenError};
 use alloc::format;
 use alloc::string::String;
@@ -108,9 +108,7 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
     else {
         return Value::Null;
     };
-    let subject = match Store::open(&data_dir.database())
-        .and_then(|store| store.find_token_subject(id, Reads::PerCall))
-    {
+    let subject = match data_dir.open_store().and_then(|store| store.find_token_subject(id, Reads::PerCall)) {
         Ok(subject) => subject,
         Err(StoreError::Missing) => return Value::Null,
         Err(error) => {
