@@ -339,15 +339,16 @@ mod tests {
     #[test]
     fn logins_tokens_and_connections_are_counted_each_by_itself() {
         let metrics = Metrics::default();
-        for (evidence, outcome, status) in [
-            (Evidence::Password, Outcome::Accepted, 200),
-            (Evidence::Password, Outcome::Refused, 401),
-            (Evidence::Password, Outcome::Throttled, 429),
-            (Evidence::Token, Outcome::Accepted, 200),
-            (Evidence::Token, Outcome::Undecided, 503),
+        for (evidence, outcome, status, event) in [
+            (Evidence::Password, Outcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
+            (Evidence::Password, Outcome::Refused, 401, None),
+            (Evidence::Password, Outcome::Throttled, 429, Some(AuditEvent::Throttled)),
+            (Evidence::Token, Outcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
+            (Evidence::Token, Outcome::Undecided, 503, None),
         ] {
             let mut response = to(Some("/api/token"), status);
             response.about.checked = Some(Checked { evidence, outcome });
+            response.about.audit = event;
             metrics.answered(&response, Duration::ZERO);
         }
         (0..3).for_each(|_| metrics.connected());

@@ -55,7 +55,8 @@ fn cause(code: i32) -> Option<&'static str> {
             "the -shm file can't be shared in memory, which a database in WAL mode needs; put the data on a disk of this machine"
         }
         ffi::SQLITE_CANTOPEN => {
-            "a file of the database can't be opened or made: no permission, a read-only file system, or no inode left (df -i)"
+            "unable to open a database file: no descriptor left (ulimit -n), no permission, a read-only file system, or no \
+             inode left (df -i)"
         }
         ffi::SQLITE_READONLY | ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT => {
             "the database can't be written to: a read-only file system, or files of another user"

@@ -56,7 +56,8 @@ fn where_no_descriptor_is_left_the_database_is_a_503_and_a_newcomer_waits_h4() {
     assert_eq!(ask(&mut connection), Ok(200), "the cause is gone");
     assert_eq!(read_one(&mut newcomer).map(|answer| status(&answer)), Ok(200));
     let (_, log) = server.stop();
-    assert!(log.contains("cause=\"the database can't be used now: unable to open database file"), "{log}");
+    let cause = "cause=\"the database can't be used now: unable to open a database file: no descriptor left";
+    assert!(log.contains(cause), "{log}");
 }
 
 #[test]
