@@ -23,7 +23,8 @@ pub(super) enum Message {
 /// Messages for one event loop, from any thread.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    messages: Mutex<Vec<Message>>,
+    /// `None` when the loop has ended.
+    messages: Mutex<Option<Vec<Message>>>,
     /// Whether the loop has been woken since it took messages last: one wake-up serves for any number of them.
     is_woken: AtomicBool,
     waker: Waker,
@@ -34,15 +35,19 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
-            messages: Mutex::default(),
+            messages: Mutex::new(Some(Vec::new())),
             is_woken: AtomicBool::new(false),
             waker: Waker::new()?,
             connections: AtomicUsize::new(0),
         })
     }
 
+    /// Where the loop has ended, the message is dropped.
     pub(super) fn send(&self, message: Message) {
-        lock(&self.messages).push(message);
+        match &mut *lock(&self.messages) {
+            Some(messages) => messages.push(message),
+            None => return,
+        }
         if !self.is_woken.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
@@ -51,7 +56,13 @@ impl Inbox {
     /// Called by the loop alone. A message that comes after this wakes it again.
     pub(super) fn take(&self) -> Vec<Message> {
         self.is_woken.store(false, Ordering::Release);
-        core::mem::take(&mut *lock(&self.messages))
+        lock(&self.messages).as_mut().map(core::mem::take).unwrap_or_default()
+    }
+
+    /// The loop has ended.
+    pub(super) fn close(&self) {
+        let messages = lock(&self.messages).take();
+        drop(messages); // not under the lock
     }
 
     /// What becomes readable, edge by edge, when there are messages.

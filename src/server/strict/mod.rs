@@ -191,6 +191,7 @@ impl Loops {
             inbox.send(Message::Close);
         }
         let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        self.inboxes.iter().for_each(|inbox| inbox.close());
         let all_in_order = ended.into_iter().all(|ended| ended.is_ok());
         all_in_order.then_some(()).ok_or_else(|| io::Error::other("an event loop has panicked"))
     }

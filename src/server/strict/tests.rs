@@ -345,3 +345,14 @@ fn a_connection_belongs_to_its_event_loop_until_it_is_dropped() {
     drop(connection);
     assert_eq!(inbox.connections(), 0);
 }
+
+/// It would hold its listener's service, and with it the database, for ever: a connection has its inbox, and an inbox messages.
+#[test]
+fn a_connection_that_a_worker_returns_after_the_end_is_dropped() {
+    let inbox = Arc::new(Inbox::new().unwrap());
+    inbox.send(Message::Admitted(Box::new(connection(&inbox, |_| Response::empty(204)))));
+    inbox.close();
+    assert_eq!(inbox.connections(), 0);
+    inbox.send(Message::Returned(Box::new(connection(&inbox, |_| Response::empty(204)))));
+    assert_eq!(inbox.connections(), 0);
+}
