@@ -1,12 +1,13 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
-use super::commands::{self, Command};
+use super::command::{self, Command, Run};
+use super::failure::Failure;
+use super::output::operand;
 use super::owner::{self, Owner};
 use super::private_copy::PrivateCopy;
 use super::progress::{self, Progress};
 use super::scratch::Scratch;
 use super::settings::Settings;
-use super::{Failure, operand};
 use crate::clock;
 use crate::os::NewFile;
 use crate::store::{BackedUp, CopyError, CopyStep, Restored};
@@ -29,8 +30,8 @@ pub(super) const BACK_UP: Command = Command {
               logged in. It does not contain the signing keys. Keep a copy of those apart: an attacker with \
               both can act as any user.",
     example: "gatekey backup /var/backups/gatekey-$(date +%F).sqlite3 --data /var/lib/gatekey",
-    options: &commands::DATA,
-    run: back_up,
+    options: &command::DATA,
+    run: Run::Plain(back_up),
 };
 
 fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -101,8 +102,8 @@ pub(super) const RESTORE: Command = Command {
               old database is kept beside the new one. The signing keys stay as they are; on a new machine, \
               put their file there first, or a new key is created.",
     example: "gatekey restore /var/backups/gatekey-2026-11-23.sqlite3 --data /var/lib/gatekey",
-    options: &commands::DATA,
-    run: restore,
+    options: &command::DATA,
+    run: Run::Plain(restore),
 };
 
 fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {

@@ -1,37 +1,12 @@
-//! The table of commands. What each says of itself stands where it is done.
+//! The list of all commands. Each is declared beside its function.
 
-use super::options::{self, Opt};
-use super::settings::Settings;
+use super::command::Commands;
 use super::{
-    Failure, backup, completions, doctor, export, import, key, man, serve, throttle, token, tune, user,
-    user_list,
+    backup, completions, doctor, export, import, key, man, serve, throttle, token, tune, user, user_list,
 };
-use alloc::string::String;
-use alloc::vec::Vec;
-use std::process::ExitCode;
-
-/// One command: how it is called, what it says of itself, what it does.
-pub(super) struct Command {
-    /// The words that name it.
-    pub(super) words: &'static [&'static str],
-    /// The operands it needs; one in brackets may be left out, and so may those behind it.
-    pub(super) operands: &'static [&'static str],
-    /// What it does, in a sentence.
-    pub(super) summary: &'static str,
-    /// What one should know besides.
-    pub(super) details: &'static str,
-    /// One way to use it.
-    pub(super) example: &'static str,
-    /// The options it takes.
-    pub(super) options: &'static [&'static Opt],
-    pub(super) run: fn(&Settings<'_>, &[String]) -> Result<ExitCode, Failure>,
-}
-
-/// What opens the data.
-pub(super) const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
 
 /// Every command, in the order in which help shows them.
-pub(super) const COMMANDS: &[&Command] = &[
+pub(super) const COMMANDS: Commands = &[
     &serve::SERVE,
     &user::ADD,
     &user_list::LIST,
@@ -58,14 +33,6 @@ pub(super) const COMMANDS: &[&Command] = &[
     &completions::COMPLETIONS,
     &man::MAN,
 ];
-
-/// The words that may follow these in a command's name.
-pub(super) fn next_words(words: &[&str]) -> Vec<&'static str> {
-    let begun = COMMANDS.iter().filter(|command| command.words.starts_with(words));
-    let mut next: Vec<_> = begun.filter_map(|command| command.words.get(words.len()).copied()).collect();
-    next.dedup(); // a group's commands stand together
-    next
-}
 
 #[cfg(test)]
 #[path = "commands_tests.rs"]

@@ -1,6 +1,8 @@
 //! What the table promises: every example is one, and no two commands are mistaken for each other.
 
 use super::*;
+use crate::cli::command::{self, Command};
+use crate::cli::options;
 use crate::cli::parse::{self, Asked};
 use alloc::vec;
 use std::ffi::OsString;
@@ -76,9 +78,23 @@ fn a_groups_commands_stand_together_and_none_hides_another() {
             assert!(!hides, "{:?} {:?}", command.words, later.words);
         }
     }
-    let mut groups = next_words(&[]);
+    let mut groups = command::next_words(COMMANDS, &[]);
     groups.sort_unstable();
     let all = groups.len();
     groups.dedup();
     assert_eq!(groups.len(), all, "a group is torn apart");
+}
+
+#[test]
+fn the_list_of_options_has_each_that_a_command_takes_and_no_other() {
+    for command in COMMANDS {
+        for option in command.options {
+            let is_listed = options::all().any(|listed| listed.name == option.name);
+            assert!(is_listed, "--{} of {:?}", option.name, command.words);
+        }
+    }
+    for listed in options::all() {
+        let is_taken = |command: &&Command| command.options.iter().any(|option| option.name == listed.name);
+        assert!(COMMANDS.iter().any(is_taken), "--{}", listed.name);
+    }
 }

@@ -1,9 +1,10 @@
 //! The data directory, opened for a command.
 
-use super::commands::Command;
+use super::command::Command;
+use super::failure::Failure;
 use super::private_copy::{self, PrivateCopy};
 use super::settings::Settings;
-use super::{Failure, files, options};
+use super::{files, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;

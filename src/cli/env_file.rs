@@ -4,7 +4,7 @@
 //! Of quotes and backslashes within a value only a pair of quotes around all of it is understood here. Others are
 //! refused, since a shell and systemd read them in different ways.
 
-use super::Failure;
+use super::failure::Failure;
 use super::files::Files;
 use crate::chain;
 use alloc::collections::BTreeMap;

@@ -1,10 +1,11 @@
 //! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them; and for which ids and
 //! generations tokens may have been issued.
 
-use super::commands::{self, Command};
+use super::command::{self, Command, Run};
+use super::failure::Failure;
 use super::settings::Settings;
+use super::user;
 use super::user_list::PAGE;
-use super::{Failure, user};
 use crate::json::json;
 use crate::store::{Issued, User};
 use crate::user_id::UserId;
@@ -22,8 +23,8 @@ pub(super) const EXPORT: Command = Command {
               a hash can try passwords on it. The server may run meanwhile; users who register meanwhile may be \
               missing.",
     example: "(umask 077 && gatekey user export > users.jsonl)",
-    options: &commands::DATA,
-    run: export,
+    options: &command::DATA,
+    run: Run::Plain(export),
 };
 
 fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {

@@ -1,7 +1,7 @@
 //! The operator's files: input that the person at the command line names. Opened by path, unless root opened them before it
 //! became the data directory's owner (`owner.rs`) and handed them over.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::json::{self, Value};
 use crate::os;
 use alloc::string::{String, ToString as _};

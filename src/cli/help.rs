@@ -1,7 +1,8 @@
 //! The tables of commands and options as text.
 
-use super::Failure;
-use super::commands::{COMMANDS, Command};
+use super::command::Command;
+use super::commands::COMMANDS;
+use super::failure::Failure;
 use super::options::Opt;
 use super::parse::{find_command, unknown_command};
 use alloc::format;

@@ -3,10 +3,12 @@
 //! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
 //! known of their use, and nothing is noted.
 
-use super::commands::Command;
+use super::command::{Command, Run};
+use super::failure::Failure;
 use super::options;
+use super::output::{self, table};
 use super::settings::Settings;
-use super::{Failure, output, progress, prompt, table};
+use super::{progress, prompt};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
@@ -34,7 +36,7 @@ pub(super) const LIST: Command = Command {
               objects, times in Unix seconds. Unknown values are a dash, or null.",
     example: "gatekey key list --json",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
-    run: list,
+    run: Run::Plain(list),
 };
 
 fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -68,7 +70,7 @@ pub(super) const ROTATE: Command = Command {
               one has not within 10 s.",
     example: "gatekey key rotate --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
-    run: rotate,
+    run: Run::Plain(rotate),
 };
 
 fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -109,7 +111,7 @@ pub(super) const ADD: Command = Command {
               command asks for the secret, without echo.",
     example: "printf %s \"$SECRET_KEY\" | gatekey key add",
     options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
-    run: add,
+    run: Run::Plain(add),
 };
 
 fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -160,7 +162,7 @@ pub(super) const PRUNE: Command = Command {
               removed, the command prints until when and exits with 1.",
     example: "gatekey key prune --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
-    run: prune,
+    run: Run::Plain(prune),
 };
 
 fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {

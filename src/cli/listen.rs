@@ -1,6 +1,6 @@
 //! Where `serve` listens: at an address, at a path, or on a socket that it was given as its standard input.
 
-use super::Failure;
+use super::failure::Failure;
 use super::options;
 use super::settings::Settings;
 use crate::client::Client;

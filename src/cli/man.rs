@@ -4,10 +4,10 @@
 //! a request, a backslash an escape, and a bare hyphen may come out as another character, which copied into a shell
 //! is no option; so all text goes through [`escaped`].
 
-use super::commands::{COMMANDS, Command};
+use super::command::{Command, Commands, Run};
+use super::failure::Failure;
 use super::options::{self, Opt};
-use super::settings::Settings;
-use super::{Failure, print};
+use super::output::print;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,14 +22,14 @@ pub(super) const MAN: Command = Command {
               -l.",
     example: "gatekey man > /usr/local/share/man/man1/gatekey.1",
     options: &[],
-    run: man,
+    run: Run::WithCommands(man),
 };
 
-fn man(_: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    print(&page())
+fn man(commands: Commands, _: &[String]) -> Result<ExitCode, Failure> {
+    print(&page(commands))
 }
 
-fn page() -> String {
+fn page(commands: Commands) -> String {
     let mut page = String::from(".\\\" Made by: gatekey man\n");
     let _ = writeln!(page, ".TH GATEKEY 1 \"\" \"gatekey {}\"", escaped(env!("CARGO_PKG_VERSION")));
     page.push_str(".nh\n.ad l\n.SH NAME\ngatekey \\- accounts, logins and tokens beside your app\n");
@@ -37,7 +37,7 @@ fn page() -> String {
     page.push_str("\\fBgatekey help\\fR [\\fICOMMAND\\fR]\n\\fBgatekey \\-\\-version\\fR\n.fi\n");
     section(&mut page, "DESCRIPTION", DESCRIPTION);
     page.push_str(".SH COMMANDS\n");
-    for command in COMMANDS {
+    for command in commands {
         page.push_str(&on_command(command));
     }
     section(&mut page, "OPTIONS", OPTIONS);
@@ -48,7 +48,7 @@ fn page() -> String {
         section(&mut page, title, text);
     }
     page.push_str(".SH EXAMPLES\n.nf\n");
-    for command in COMMANDS {
+    for command in commands {
         let _ = writeln!(page, "{}", escaped(command.example));
     }
     page.push_str(".fi\n");
@@ -158,6 +158,7 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::commands::COMMANDS;
 
     #[test]
     fn nothing_in_a_text_is_a_request_or_an_escape() {
@@ -171,7 +172,7 @@ mod tests {
 
     #[test]
     fn every_option_is_told_once() {
-        let page = page();
+        let page = page(COMMANDS);
         for option in once_each() {
             let head = format!(".TP\n\\fB\\-\\-{}\\fR", escaped(option.name));
             assert_eq!(

@@ -2,7 +2,9 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `commands.rs` | the table of commands; what each says of itself stands where it is done |
+//! | `command.rs` | the type of a command |
+//! | `commands.rs` | the list of all commands; each is declared beside its function |
+//! | `failure.rs` | how a command fails, and its exit status |
 //! | `options/` | the options: names, defaults, help |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
@@ -27,6 +29,7 @@
 //! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
 
 mod backup;
+mod command;
 mod commands;
 mod completions;
 mod data;
@@ -34,6 +37,7 @@ mod doctor;
 mod env_file;
 mod environment;
 mod export;
+mod failure;
 mod files;
 mod hash_time;
 mod help;
@@ -63,50 +67,21 @@ mod user_list;
 #[cfg(test)]
 mod reference_tests;
 
-use crate::chain;
 use crate::os;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::error::Error;
+use command::Run;
+use commands::COMMANDS;
+use failure::Failure;
 use files::Files;
-use output::table;
+use output::print;
 use parse::Asked;
 use settings::Settings;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-
-/// What a command ends with.
-#[derive(Debug)]
-enum Failure {
-    /// The command line can't be understood: exit status 2.
-    Usage(String),
-    /// It was understood, and could not be done: exit status 1.
-    Failed(String),
-    /// A child process, which has reported the reason: exit status 1.
-    Reported,
-    /// Nobody reads what we write any more: no message would arrive either.
-    OutputClosed,
-}
-
-impl Failure {
-    /// What was attempted, and the error with all its causes.
-    fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
-        Self::Failed(format!("{attempted}: {}", chain::describe(error)))
-    }
-}
-
-/// Errors of standard output; whatever else is read or written is reported where it happens.
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Self::OutputClosed,
-            _ => Self::failed("can't write to standard output", &error),
-        }
-    }
-}
 
 /// Runs the program: `main` without the process around it.
 ///
@@ -135,12 +110,15 @@ fn run_asked(
         Asked::Help(words) => print(&help::help(&words)?),
         Asked::Run { command, given, operands } => {
             let files = Files::received()?;
-            let settings = Settings::new(command, given, environment).with_files(&files);
+            let settings = Settings::new(command.options, given, environment).with_files(&files);
             match owner::find(&settings, command)? {
                 None => {
                     data::refuse_links(&settings, command)?;
                     let copy = data::copy_to_read(&settings, command)?;
-                    (command.run)(&settings.on_copy(copy.as_ref()), &operands)
+                    match command.run {
+                        Run::Plain(run) => run(&settings.on_copy(copy.as_ref()), &operands),
+                        Run::WithCommands(run) => run(COMMANDS, &operands),
+                    }
                 }
                 Some(owner) if command.words == backup::BACK_UP.words => {
                     backup::back_up_as(owner, &settings, &operands, &arguments)
@@ -151,11 +129,6 @@ fn run_asked(
     }
 }
 
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(ExitCode::SUCCESS)
-}
-
 /// Where even standard error is closed, the exit status has to do.
 fn complain(message: &str, status: u8) -> ExitCode {
     let (uid, _) = os::effective_ids();
@@ -164,9 +137,4 @@ fn complain(message: &str, status: u8) -> ExitCode {
         if is_for_root { format!(" (as user {uid}, who owns the data directory)") } else { String::new() };
     let _ = writeln!(io::stderr().lock(), "gatekey: {message}{who}");
     ExitCode::from(status)
-}
-
-/// The operand of a command that has one; the parser saw to it that it is there.
-fn operand(operands: &[String]) -> &str {
-    operands.first().map_or("", String::as_str)
 }

@@ -1,6 +1,6 @@
 //! What commands print: aligned columns for people, JSON for programs.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::json::Value;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -85,6 +85,17 @@ impl<W: Write> List<W> {
         self.out.flush()?;
         Ok(self.is_empty)
     }
+}
+
+/// Prints a text on standard output.
+pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+    io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The operand of a command that has one; the parser saw to it that it is there.
+pub(super) fn operand(operands: &[String]) -> &str {
+    operands.first().map_or("", String::as_str)
 }
 
 #[cfg(test)]

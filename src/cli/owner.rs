@@ -17,9 +17,9 @@
 //! A key file that root alone controls can be changed by root alone: `key rotate` and `key add` then stay root, and leave the
 //! data directory alone.
 
-use super::Failure;
-use super::commands::Command;
+use super::command::Command;
 use super::env_file::EnvFile;
+use super::failure::Failure;
 use super::files::{self, Files};
 use super::options;
 use super::settings::Settings;

@@ -1,7 +1,8 @@
 //! Arguments as typed: which command, which options with which texts, which operands.
 
-use super::Failure;
-use super::commands::{self, COMMANDS, Command};
+use super::command::{self, Command};
+use super::commands::COMMANDS;
+use super::failure::Failure;
 use super::options::{self, Opt};
 use super::suggest;
 use alloc::format;
@@ -96,7 +97,7 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
 pub(super) fn unknown_command(words: &[String]) -> Failure {
     let mut group: Vec<&str> = Vec::new();
     for word in words {
-        let mut known = commands::next_words(&group);
+        let mut known = command::next_words(COMMANDS, &group);
         if known.contains(&word.as_str()) {
             group.push(word);
             continue;
@@ -112,7 +113,7 @@ pub(super) fn unknown_command(words: &[String]) -> Failure {
         };
         return Failure::Usage(format!("unknown command \"{}\"; {hint}", command(word)));
     }
-    let (name, choices) = (group.join(" "), one_of(&commands::next_words(&group)));
+    let (name, choices) = (group.join(" "), one_of(&command::next_words(COMMANDS, &group)));
     Failure::Usage(format!("{name}: {choices}; see: gatekey help {name}"))
 }
 

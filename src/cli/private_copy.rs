@@ -3,7 +3,7 @@
 //!
 //! The copy includes what is in the `-wal` file, or a rollback journal. It is made again while the original changes meanwhile.
 
-use super::Failure;
+use super::failure::Failure;
 use super::files::Files;
 use super::scratch::{Scratch, cant_write};
 use crate::os;

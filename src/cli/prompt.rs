@@ -1,6 +1,6 @@
 //! Secrets from a person or a pipe, never from arguments: those stand in every process list.
 
-use super::Failure;
+use super::failure::Failure;
 use super::options;
 use super::settings::Settings;
 use crate::secret::{Secret, SecretBytes};

@@ -1,6 +1,6 @@
 //! Temporary directory: private, and removed in the end.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::encoding;
 use crate::random;
 use alloc::format;

@@ -1,9 +1,9 @@
 //! `gatekey serve`: everything put together.
 
-use super::Failure;
-use super::commands::Command;
+use super::command::{Command, Run};
 use super::data;
 use super::environment;
+use super::failure::Failure;
 use super::files;
 use super::listen::{self, Entrance};
 use super::options;
@@ -107,7 +107,7 @@ pub(super) const SERVE: Command = Command {
         &options::LOG,
         &options::METRICS,
     ],
-    run: serve,
+    run: Run::Plain(serve),
 };
 
 fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -169,7 +169,7 @@ pub(super) fn no_thread(error: &io::Error) -> Failure {
 
 /// Reads every option as a start would, and does nothing: whether a server would start with these.
 pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
-    let settings = settings.as_of(&SERVE);
+    let settings = settings.with_options(SERVE.options);
     settings.hasher()?;
     settings.throttle_rules()?;
     settings.policy()?;

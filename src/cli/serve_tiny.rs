@@ -1,6 +1,6 @@
 //! `gatekey serve --loop tiny-http`: the tiny_http server, with the metrics listener on a thread beside it.
 
-use super::Failure;
+use super::failure::Failure;
 use super::serve::no_thread;
 use crate::http::{Request, Response};
 use crate::routes;

@@ -1,7 +1,6 @@
 //! Options as meant: the argument, else the environment variable, else the default, read as the type it has.
 
-use super::Failure;
-use super::commands::Command;
+use super::failure::Failure;
 use super::files::{self, Files};
 use super::options::{self, Opt};
 use super::private_copy::PrivateCopy;
@@ -24,7 +23,7 @@ use std::ffi::OsString;
 
 /// The options of one run of a command.
 pub(super) struct Settings<'a> {
-    command: &'static Command,
+    options: &'static [&'static Opt],
     given: Vec<(&'static Opt, String)>,
     environment: &'a dyn Fn(&str) -> Option<OsString>,
     files: &'a Files,
@@ -34,11 +33,11 @@ pub(super) struct Settings<'a> {
 
 impl<'a> Settings<'a> {
     pub(super) fn new(
-        command: &'static Command,
+        options: &'static [&'static Opt],
         given: Vec<(&'static Opt, String)>,
         environment: &'a dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        Self { command, given, environment, files: &files::NONE, copy: None }
+        Self { options, given, environment, files: &files::NONE, copy: None }
     }
 
     /// The same, with files that root opened for it.
@@ -64,12 +63,12 @@ impl<'a> Settings<'a> {
     where
         'a: 'b,
     {
-        Settings::new(self.command, self.given.clone(), environment).with_files(self.files)
+        Settings::new(self.options, self.given.clone(), environment).with_files(self.files)
     }
 
-    /// The same, as another command would read them.
-    pub(super) fn as_of(&self, command: &'static Command) -> Self {
-        Self { command, given: self.given.clone(), ..*self }
+    /// The same, as a command with these options reads them.
+    pub(super) fn with_options(&self, options: &'static [&'static Opt]) -> Self {
+        Self { options, given: self.given.clone(), ..*self }
     }
 
     /// What the environment has under this name.
@@ -80,7 +79,7 @@ impl<'a> Settings<'a> {
     /// The option's text and where it comes from; of an option given twice, the last. An empty variable counts
     /// as none, and so does one of an option that the command doesn't take.
     fn find(&self, option: &Opt) -> Result<Option<(String, String)>, Failure> {
-        if !self.command.options.iter().any(|own| own.name == option.name) {
+        if !self.options.iter().any(|own| own.name == option.name) {
             return Ok(option.default.map(|default| (default.into(), "the default".into())));
         }
         if let Some((_, text)) = self.given.iter().rev().find(|(given, _)| given.name == option.name) {
@@ -398,7 +397,7 @@ mod tests {
     #[test]
     fn the_loop_that_was_not_built_is_refused_before_anything_is_made() {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
-        let settings = Settings::new(serve, vec![(&options::LOOP, "tiny-http".into())], &|_| None);
+        let settings = Settings::new(serve.options, vec![(&options::LOOP, "tiny-http".into())], &|_| None);
         let Err(Failure::Usage(message)) = settings.hasher() else { panic!("it is taken") };
         assert!(message.ends_with("this gatekey was built without the loop tiny-http"), "{message}");
     }
@@ -409,7 +408,7 @@ mod tests {
         let list = |given: &[&str], variable: &'static str| {
             let given = given.iter().map(|text| (&options::TRUSTED_PROXY, String::from(*text))).collect();
             let environment = |name: &str| (name == "GATEKEY_TRUSTED_PROXY").then(|| variable.into());
-            let settings = Settings::new(serve, given, &environment);
+            let settings = Settings::new(serve.options, given, &environment);
             settings.list(&options::TRUSTED_PROXY, |text| {
                 if text == "x" { Err("no x") } else { Ok(text.to_owned()) }
             })
@@ -429,7 +428,7 @@ mod tests {
     #[test]
     fn the_documented_limits_are_those_of_the_loop() {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
-        let limits = Settings::new(serve, Vec::new(), &|_| None).limits().unwrap();
+        let limits = Settings::new(serve.options, Vec::new(), &|_| None).limits().unwrap();
         assert_eq!(limits, Limits::default());
         assert!(
             options::MAX_CONNECTIONS_PER_ADDRESS
@@ -455,9 +454,9 @@ mod tests {
     #[test]
     fn the_documented_rules_are_those_of_the_throttle() {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
-        let rules = Settings::new(serve, Vec::new(), &|_| None).throttle_rules().unwrap();
+        let rules = Settings::new(serve.options, Vec::new(), &|_| None).throttle_rules().unwrap();
         assert_eq!(rules, Some(Rules::default()));
-        let off = Settings::new(serve, vec![(&options::THROTTLE, "off".into())], &|_| None);
+        let off = Settings::new(serve.options, vec![(&options::THROTTLE, "off".into())], &|_| None);
         assert_eq!(off.throttle_rules().unwrap(), None);
     }
 

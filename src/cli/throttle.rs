@@ -1,11 +1,12 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
-use super::commands::{self, Command};
+use super::command::{self, Command, Run};
+use super::failure::Failure;
 use super::options;
 use super::output::List;
 use super::settings::Settings;
+use super::user;
 use super::user_list::{MOMENT_WIDTH, PAGE};
-use super::{Failure, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
 use crate::realm::{FailedGuesses, Policy, Realm};
@@ -30,7 +31,7 @@ pub(super) const LIST: Command = Command {
               log has the reason. With --json an array of objects, times in Unix seconds.",
     example: "gatekey throttle list --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER, &options::JSON],
-    run: list,
+    run: Run::Plain(list),
 };
 
 fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -84,8 +85,8 @@ pub(super) const CLEAR: Command = Command {
     summary: "Reset the rate limiter: failed passwords, registrations and look-ups.",
     details: "Clients that were answered 429 may try again. A running server applies it at the next login.",
     example: "gatekey throttle clear --data /var/lib/gatekey",
-    options: &commands::DATA,
-    run: clear,
+    options: &command::DATA,
+    run: Run::Plain(clear),
 };
 
 fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {

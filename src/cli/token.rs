@@ -1,9 +1,11 @@
 //! `gatekey token …`: issue one by an operator's word; say what one is worth.
 
-use super::commands::Command;
+use super::command::{Command, Run};
+use super::failure::Failure;
 use super::options;
+use super::output::operand;
 use super::settings::Settings;
-use super::{Failure, operand, prompt, user};
+use super::{prompt, user};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
@@ -26,7 +28,7 @@ pub(super) const ISSUE: Command = Command {
               they are rate limited for example.",
     example: "gatekey token issue alice --token-lifetime 1h",
     options: &[&options::DATA, &options::KEY_FILE, &options::TOKEN_LIFETIME, &options::MAX_SESSION],
-    run: issue,
+    run: Run::Plain(issue),
 };
 
 fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -55,7 +57,7 @@ pub(super) const INSPECT: Command = Command {
               file. Exit status 0 for ok, else 1.",
     example: "gatekey token issue alice | gatekey token inspect",
     options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
-    run: inspect,
+    run: Run::Plain(inspect),
 };
 
 fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {

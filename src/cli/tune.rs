@@ -10,9 +10,10 @@
 //! 3. Where none is within the target, the one that takes the least time, and a warning: a cheaper one would be a weaker
 //!    one, and that is the operator's to say.
 
-use super::commands::Command;
+use super::command::{Command, Run};
+use super::failure::Failure;
 use super::settings::{self, Settings};
-use super::{Failure, hash_time, options};
+use super::{hash_time, options};
 use crate::hashing::{self, Hasher};
 use crate::json::{Value, json};
 use crate::os;
@@ -36,7 +37,7 @@ pub(super) const TUNE: Command = Command {
               creates and changes nothing.",
     example: "gatekey tune --memory 128M --target 500ms",
     options: &[&options::MEMORY, &options::TARGET, &options::JSON],
-    run: tune,
+    run: Run::Plain(tune),
 };
 
 /// ln and p of OWASP's settings, those with the most memory first; r is 8.

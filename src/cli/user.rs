@@ -1,8 +1,10 @@
 //! `gatekey user …`: what an operator does to users.
 
-use super::commands::{self, Command};
+use super::command::{self, Command, Run};
+use super::failure::Failure;
+use super::output::{self, operand};
 use super::settings::Settings;
-use super::{Failure, data, operand, options, output, progress, prompt};
+use super::{data, options, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
@@ -30,7 +32,7 @@ pub(super) const ADD: Command = Command {
         &options::MIN_PASSWORD_LENGTH,
         &options::PASSWORD_STDIN,
     ],
-    run: add,
+    run: Run::Plain(add),
 };
 
 fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -58,7 +60,7 @@ pub(super) const PASSWD: Command = Command {
         &options::MIN_PASSWORD_LENGTH,
         &options::PASSWORD_STDIN,
     ],
-    run: passwd,
+    run: Run::Plain(passwd),
 };
 
 fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -76,8 +78,8 @@ pub(super) const DISABLE: Command = Command {
     summary: "Block a user and revoke all the user's tokens.",
     details: "User, name and password are kept.",
     example: "gatekey user disable alice",
-    options: &commands::DATA,
-    run: disable,
+    options: &command::DATA,
+    run: Run::Plain(disable),
 };
 
 fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -91,8 +93,8 @@ pub(super) const ENABLE: Command = Command {
     summary: "Unblock a disabled user.",
     details: "Tokens issued before stay revoked.",
     example: "gatekey user enable alice",
-    options: &commands::DATA,
-    run: enable,
+    options: &command::DATA,
+    run: Run::Plain(enable),
 };
 
 fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -109,7 +111,7 @@ pub(super) const REVOKE: Command = Command {
               On a terminal, --all asks for confirmation first.",
     example: "gatekey user revoke alice",
     options: &[&options::DATA, &options::KEY_FILE, &options::ALL, &options::YES],
-    run: revoke,
+    run: Run::Plain(revoke),
 };
 
 fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
@@ -144,7 +146,7 @@ pub(super) const DELETE: Command = Command {
               confirmation first.",
     example: "gatekey user delete alice",
     options: &[&options::DATA, &options::KEY_FILE, &options::YES],
-    run: delete,
+    run: Run::Plain(delete),
 };
 
 fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {

@@ -1,9 +1,11 @@
 //! `gatekey user list` and `gatekey user show`: what the database knows of users, except what would help to guess.
 
-use super::commands::Command;
+use super::command::{Command, Run};
+use super::failure::Failure;
 use super::output::List;
+use super::output::{operand, table};
 use super::settings::Settings;
-use super::{Failure, operand, options, table, user};
+use super::{options, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{self, Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
@@ -29,7 +31,7 @@ pub(super) const LIST: Command = Command {
               seconds.",
     example: "gatekey user list --data /var/lib/gatekey",
     options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
-    run: list,
+    run: Run::Plain(list),
 };
 
 fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
@@ -91,7 +93,7 @@ pub(super) const SHOW: Command = Command {
               or null. With --json an object, times in Unix seconds.",
     example: "gatekey user show alice",
     options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
-    run: show,
+    run: Run::Plain(show),
 };
 
 fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {

@@ -1,13 +1,14 @@
 //! The script for fish: a function that knows the place, and a line for each thing that may stand there.
 
+use super::super::command::Commands;
 use super::{Place, Values, dashed_with_values, options_at, places, steps, with_values};
 use alloc::format;
 use alloc::string::String;
 use core::fmt::Write as _;
 
 /// The script.
-pub(super) fn script() -> String {
-    let (with_value, steps) = (dashed_with_values().join(" "), steps().join(" "));
+pub(super) fn script(commands: Commands) -> String {
+    let (with_value, steps) = (dashed_with_values().join(" "), steps(commands).join(" "));
     let mut script = format!(
         r#"# gatekey in fish; made by: gatekey completions fish
 function __gatekey_at --description 'Whether these are the command words before the cursor'
@@ -34,7 +35,7 @@ end
 complete -c gatekey -f
 "#
     );
-    for place in places() {
+    for place in places(commands) {
         script.push_str(&at_place(&place));
     }
     script

@@ -11,10 +11,11 @@ mod bash;
 mod fish;
 mod zsh;
 
-use super::commands::{self, COMMANDS, Command};
+use super::command::{self, Command, Commands, Run};
+use super::failure::Failure;
 use super::options::{self, Opt};
-use super::settings::Settings;
-use super::{Failure, operand, print, suggest};
+use super::output::{operand, print};
+use super::suggest;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
@@ -29,19 +30,19 @@ pub(super) const COMPLETIONS: Command = Command {
               save it as ~/.config/fish/completions/gatekey.fish.",
     example: "gatekey completions bash > /etc/bash_completion.d/gatekey",
     options: &[],
-    run: completions,
+    run: Run::WithCommands(completions),
 };
 
 /// Makes a script.
-type Script = fn() -> String;
+type Script = fn(Commands) -> String;
 
 /// Each shell's.
 const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
 
-fn completions(_: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn completions(commands: Commands, operands: &[String]) -> Result<ExitCode, Failure> {
     let shell = operand(operands);
     if let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == shell) {
-        return print(&script());
+        return print(&script(commands));
     }
     let hint = match suggest::nearest(shell, SHELLS.map(|(name, _)| name)) {
         Some(near) => format!("did you mean {near}?"),
@@ -82,13 +83,13 @@ impl Values {
 }
 
 /// Every place where a command word has just been typed, or none yet; those behind `help` too.
-fn places() -> Vec<Place> {
-    let mut places = Vec::from([place(Vec::new())]);
-    for command in COMMANDS {
+fn places(commands: Commands) -> Vec<Place> {
+    let mut places = Vec::from([place(commands, Vec::new())]);
+    for command in commands {
         for count in 1..=command.words.len() {
             let words: Vec<_> = command.words.iter().take(count).copied().collect();
             if places.iter().all(|known| known.words != words) {
-                places.push(place(words));
+                places.push(place(commands, words));
             }
         }
     }
@@ -103,10 +104,12 @@ fn places() -> Vec<Place> {
     places
 }
 
-fn place(words: Vec<&'static str>) -> Place {
-    let command = COMMANDS.iter().find(|command| command.words == words);
-    let mut next: Vec<_> =
-        commands::next_words(&words).into_iter().map(|word| (word, about(&words, word))).collect();
+fn place(commands: Commands, words: Vec<&'static str>) -> Place {
+    let command = commands.iter().find(|command| command.words == words);
+    let mut next: Vec<_> = command::next_words(commands, &words)
+        .into_iter()
+        .map(|word| (word, about(commands, &words, word)))
+        .collect();
     if words.is_empty() {
         next.push(("help", "Say more about a command.".to_string()));
     }
@@ -121,11 +124,11 @@ fn place(words: Vec<&'static str>) -> Place {
 }
 
 /// What is said of a word: what its command does, or which commands begin with it.
-fn about(before: &[&'static str], word: &'static str) -> String {
+fn about(commands: Commands, before: &[&'static str], word: &'static str) -> String {
     let words = [before, &[word]].concat();
-    match COMMANDS.iter().find(|command| command.words == words) {
+    match commands.iter().find(|command| command.words == words) {
         Some(command) => command.summary.into(),
-        None => commands::next_words(&words).join(", "),
+        None => command::next_words(commands, &words).join(", "),
     }
 }
 
@@ -161,12 +164,12 @@ fn quoted(text: &str) -> String {
 }
 
 /// The steps from place to place: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
-fn steps() -> Vec<String> {
+fn steps(commands: Commands) -> Vec<String> {
     let step = |place: Place| {
         let (last, before) = place.words.split_last()?;
         Some(quoted(&format!("{} {last}", before.join(" "))))
     };
-    places().into_iter().filter_map(step).collect()
+    places(commands).into_iter().filter_map(step).collect()
 }
 
 /// The options with a value as typed.
@@ -177,6 +180,7 @@ fn dashed_with_values() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::commands::COMMANDS;
     use alloc::vec;
 
     #[test]
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_command_is_a_place_and_help_knows_it_too() {
-        let places: Vec<_> = places().into_iter().map(|place| place.words.join(" ")).collect();
+        let places: Vec<_> = places(COMMANDS).into_iter().map(|place| place.words.join(" ")).collect();
         for command in COMMANDS {
             let name = command.words.join(" ");
             assert!(places.contains(&name) && places.contains(&format!("help {name}")), "{name}");

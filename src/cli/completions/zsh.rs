@@ -1,15 +1,16 @@
 //! The script for zsh: a function `_gatekey`, by compinit or by sourcing.
 
+use super::super::command::Commands;
 use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The script.
-pub(super) fn script() -> String {
-    let (with_value, steps) = (dashed_with_values().join("|"), steps().join("|"));
+pub(super) fn script(commands: Commands) -> String {
+    let (with_value, steps) = (dashed_with_values().join("|"), steps(commands).join("|"));
     let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
-    let places: String = places().iter().map(at_place).collect();
+    let places: String = places(commands).iter().map(at_place).collect();
     format!(
         r#"#compdef gatekey
 # gatekey in zsh; made by: gatekey completions zsh

@@ -1,6 +1,6 @@
 //! The database and the clock: is everything sound, is anything of the future, and the way back.
 
-use super::super::Failure;
+use super::super::failure::Failure;
 use super::{Finding, Patient};
 use crate::chain;
 use crate::clock::{self, UnixTime};

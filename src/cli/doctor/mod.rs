@@ -17,11 +17,11 @@ mod finding;
 mod machine;
 mod network;
 
-use super::Failure;
-use super::commands::Command;
+use super::command::{Command, Run};
 use super::data;
 use super::env_file::EnvFile;
 use super::environment;
+use super::failure::Failure;
 use super::hash_time;
 use super::listen::{self, Place};
 use super::options;
@@ -76,7 +76,7 @@ pub(super) const DOCTOR: Command = Command {
         &options::JSON,
         &options::RESET_CLOCK,
     ],
-    run: doctor,
+    run: Run::Plain(doctor),
 };
 
 /// One check: its name, and what it finds, which is something in any case.

@@ -20,12 +20,13 @@ mod rename;
 mod rows;
 mod scratch;
 
-use super::commands::Command;
+use super::command::{Command, Run};
 use super::data;
+use super::failure::Failure;
 use super::options;
+use super::output::{self, operand};
 use super::progress;
 use super::settings::Settings;
-use super::{Failure, operand, output};
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
@@ -64,7 +65,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
         &options::DRY_RUN,
         &options::SKIP_BAD,
     ],
-    run: import,
+    run: Run::Plain(import),
 };
 
 fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {

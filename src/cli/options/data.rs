@@ -1,6 +1,6 @@
 //! Options that say where the data lies, and what a command reads and prints.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const DATA: Opt = Opt {
     name: "data",

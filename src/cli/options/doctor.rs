@@ -1,6 +1,6 @@
 //! Options of the commands that look at an installation and its machine.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const ENV_FILE: Opt = Opt {
     name: "env-file",

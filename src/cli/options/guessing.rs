@@ -1,6 +1,6 @@
 //! Options of the throttle: what is counted, and how much of it is let through.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const THROTTLE: Opt = Opt {
     name: "throttle",

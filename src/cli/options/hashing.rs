@@ -1,6 +1,6 @@
 //! Options of password hashing: its cost, and how much of it at once.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const SCRYPT: Opt = Opt {
     name: "scrypt",

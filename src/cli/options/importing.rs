@@ -1,6 +1,6 @@
 //! Options of the import of users.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const FORMAT: Opt = Opt {
     name: "format",

@@ -1,6 +1,6 @@
 //! Options of the commands on signing keys.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const COMPROMISED: Opt = Opt {
     name: "compromised",

@@ -1,6 +1,6 @@
 //! Options: the parser, the help, and whatever else speaks of options reads them here.
 //!
-//! Which command takes which option stands with the command; the table of all is made from that.
+//! Each command lists the options that it takes.
 
 mod data;
 mod doctor;
@@ -8,46 +8,80 @@ mod guessing;
 mod hashing;
 mod importing;
 mod keys;
+mod opt;
 mod rules;
 mod serving;
 mod users;
 
-use super::commands::COMMANDS;
-use alloc::format;
-use alloc::string::String;
 pub(super) use data::*;
 pub(super) use doctor::*;
 pub(super) use guessing::*;
 pub(super) use hashing::*;
 pub(super) use importing::*;
 pub(super) use keys::*;
+pub(super) use opt::Opt;
 pub(super) use rules::*;
 pub(super) use serving::*;
 pub(super) use users::*;
 
-/// One option.
-#[derive(Debug)]
-pub(super) struct Opt {
-    /// The name, without the two dashes.
-    pub(super) name: &'static str,
-    /// What its value is called in help; `None` for a flag.
-    pub(super) value: Option<&'static str>,
-    /// The value where neither argument nor environment gives one.
-    pub(super) default: Option<&'static str>,
-    /// What it does.
-    pub(super) help: &'static str,
-}
+/// Every option of every command, in the order in which help shows them.
+pub(super) const OPTIONS: &[&Opt] = &[
+    &LISTEN,
+    &DATA,
+    &KEY_FILE,
+    &NEW_DATABASE,
+    &TOKEN_LIFETIME,
+    &MAX_SESSION,
+    &SCRYPT,
+    &MAX_HASH_MEMORY,
+    &HASH_SLOTS,
+    &HASH_QUEUE,
+    &PASSWORD_CACHE,
+    &REGISTRATION,
+    &MIN_PASSWORD_LENGTH,
+    &PUBLIC_URL,
+    &USER_LOOKUP,
+    &THROTTLE,
+    &GUESSES_PER_ADDRESS,
+    &GUESSES_PER_USER,
+    &GUESSES_PER_USER_AND_ADDRESS,
+    &REGISTRATIONS_PER_ADDRESS,
+    &LOOKUPS_PER_ADDRESS,
+    &TRUSTED_PROXY,
+    &CORS_ORIGIN,
+    &NO_PAGE,
+    &ALLOW_CLEARTEXT,
+    &LOOP,
+    &MAX_CONNECTIONS,
+    &MAX_CONNECTIONS_PER_ADDRESS,
+    &REQUEST_TIMEOUT,
+    &IDLE_TIMEOUT,
+    &MAX_HEAD,
+    &MAX_BODY,
+    &LOG,
+    &METRICS,
+    &PASSWORD_STDIN,
+    &JSON,
+    &ALL,
+    &YES,
+    &FORMAT,
+    &RENAME,
+    &DRY_RUN,
+    &SKIP_BAD,
+    &AT,
+    &COMPROMISED,
+    &SIGN,
+    &WEAK,
+    &FORCE,
+    &ENV_FILE,
+    &RESET_CLOCK,
+    &MEMORY,
+    &TARGET,
+];
 
-impl Opt {
-    /// The environment variable that stands in for it: `--token-lifetime` is `GATEKEY_TOKEN_LIFETIME`.
-    pub(super) fn variable(&self) -> String {
-        format!("GATEKEY_{}", self.name.replace('-', "_").to_ascii_uppercase())
-    }
-}
-
-/// Every option that any command takes, again for each that does.
+/// The same.
 pub(super) fn all() -> impl Iterator<Item = &'static Opt> {
-    COMMANDS.iter().flat_map(|command| command.options).copied()
+    OPTIONS.iter().copied()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Options that are rules: who may register, what a password is, how long a token lives.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const TOKEN_LIFETIME: Opt = Opt {
     name: "token-lifetime",

@@ -1,6 +1,6 @@
 //! Options of the server: where it listens, whom it believes, how much it takes.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const LISTEN: Opt = Opt {
     name: "listen",

@@ -1,6 +1,6 @@
 //! Options of the commands on users.
 
-use super::Opt;
+use super::opt::Opt;
 
 pub(in crate::cli) const YES: Opt =
     Opt { name: "yes", value: None, default: None, help: "Don't ask on a terminal whether to go on." };

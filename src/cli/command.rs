@@ -1,0 +1,50 @@
+//! The type of a command: how it is called, what its help says, which options it takes, and its function.
+//!
+//! `commands.rs` lists all commands. A command that needs the list is given it as an argument.
+
+use super::failure::Failure;
+use super::options::{self, Opt};
+use super::settings::Settings;
+use alloc::string::String;
+use alloc::vec::Vec;
+use std::process::ExitCode;
+
+/// One command: how it is called, what it says of itself, what it does.
+pub(super) struct Command {
+    /// The words that name it.
+    pub(super) words: &'static [&'static str],
+    /// The operands it needs; one in brackets may be left out, and so may those behind it.
+    pub(super) operands: &'static [&'static str],
+    /// What it does, in a sentence.
+    pub(super) summary: &'static str,
+    /// What one should know besides.
+    pub(super) details: &'static str,
+    /// One way to use it.
+    pub(super) example: &'static str,
+    /// The options it takes.
+    pub(super) options: &'static [&'static Opt],
+    pub(super) run: Run,
+}
+
+/// What opens the data.
+pub(super) const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
+
+/// A command's function.
+#[derive(Clone, Copy)]
+pub(super) enum Run {
+    /// By its options and operands.
+    Plain(fn(&Settings<'_>, &[String]) -> Result<ExitCode, Failure>),
+    /// By the list of all commands and its operands.
+    WithCommands(fn(Commands, &[String]) -> Result<ExitCode, Failure>),
+}
+
+/// A list of commands.
+pub(super) type Commands = &'static [&'static Command];
+
+/// The words that may follow these in a command's name.
+pub(super) fn next_words(commands: Commands, words: &[&str]) -> Vec<&'static str> {
+    let begun = commands.iter().filter(|command| command.words.starts_with(words));
+    let mut next: Vec<_> = begun.filter_map(|command| command.words.get(words.len()).copied()).collect();
+    next.dedup(); // a group's commands stand together
+    next
+}

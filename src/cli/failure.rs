@@ -1,0 +1,37 @@
+//! Command-line errors: each has an exit status and a message for standard error.
+
+use crate::chain;
+use alloc::format;
+use alloc::string::String;
+use core::error::Error;
+use std::io;
+
+/// What a command ends with.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The command line can't be understood: exit status 2.
+    Usage(String),
+    /// It was understood, and could not be done: exit status 1.
+    Failed(String),
+    /// A child process, which has reported the reason: exit status 1.
+    Reported,
+    /// Nobody reads what we write any more: no message would arrive either.
+    OutputClosed,
+}
+
+impl Failure {
+    /// What was attempted, and the error with all its causes.
+    pub(super) fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
+        Self::Failed(format!("{attempted}: {}", chain::describe(error)))
+    }
+}
+
+/// Errors of standard output; whatever else is read or written is reported where it happens.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::OutputClosed,
+            _ => Self::failed("can't write to standard output", &error),
+        }
+    }
+}
