@@ -7,7 +7,7 @@
 //! The copy is made under another name, `FILE.partial`, and gets its own when it was read again, whole, and is on the
 //! disk: so whatever has the name of a backup is one.
 
-use super::{StoreError, lock, schema, sqlite};
+use super::{StoreError, files, lock, schema, sqlite};
 use crate::os;
 use alloc::string::String;
 use core::error::Error;
@@ -102,7 +102,7 @@ pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Res
     if file.symlink_metadata().is_ok() {
         return Err(CopyError::Exists(file.into()));
     }
-    let partial = sqlite::beside(file, ".partial");
+    let partial = files::beside(file, ".partial");
     create(&partial).map_err(|error| match error {
         CopyError::File(_, error) => CopyError::File(file.into(), error), // the name that was given
         error => error,

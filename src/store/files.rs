@@ -8,7 +8,6 @@
 //! Left out: a file overwritten in place, by cp(1) say, is the same file to everybody.
 
 use super::StoreError;
-use super::sqlite;
 use crate::os::FileId;
 use alloc::format;
 use alloc::string::String;
@@ -34,7 +33,7 @@ impl OpenFiles {
         // What the other two hold is saved by whoever closes the database in good order.
         const RESTART: &str = "restart gatekey";
         let file = |end, way_out| {
-            let path = sqlite::beside(database, end);
+            let path = beside(database, end);
             identify_entry(&path).map(|id| OpenFile { path, id, way_out })
         };
         let files = || Ok(Self([file("", "put it back")?, file("-wal", RESTART)?, file("-shm", RESTART)?]));
@@ -66,6 +65,13 @@ impl OpenFile {
             Err(error) => unavailable(format!("can't look at {path}: {error}")),
         }
     }
+}
+
+/// The path of a file that SQLite puts beside the database.
+pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(end);
+    path.into()
 }
 
 /// Whether two paths lead to one file.

@@ -9,7 +9,7 @@
 //! refused too.
 
 use super::io_errors::NO_LOCKS;
-use super::{StoreError, sqlite};
+use super::{StoreError, files};
 use crate::os;
 use alloc::format;
 use std::fs::{self, File, TryLockError};
@@ -58,9 +58,7 @@ impl Open {
 fn open_checked(database: &Path) -> io::Result<File> {
     let directory = os::open_directory_of(database)?;
     os::refuse_directory_of_others_as_root(&directory, database)?;
-    ["", "-wal", "-shm", "-journal"]
-        .iter()
-        .try_for_each(|end| refuse_link(&sqlite::beside(database, end)))?;
+    ["", "-wal", "-shm", "-journal"].iter().try_for_each(|end| refuse_link(&files::beside(database, end)))?;
     Ok(directory)
 }
 

@@ -6,6 +6,7 @@
 //! [`ROW_TIME`]: an import keeps the database that it fills locked.
 
 use super::StoreError;
+use super::files;
 use super::sqlite;
 use super::watchdog::Watchdog;
 use alloc::string::String;
@@ -47,7 +48,7 @@ pub fn read_original<E: From<ReadError>>(
     let watchdog = Watchdog::new(connection.get_interrupt_handle(), ROW_TIME).map_err(ReadError::Store)?;
     check(&connection)?;
     let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-    let most = (length(path) + length(&sqlite::beside(path, "-wal"))) / LEAST_ROW_BYTES;
+    let most = (length(path) + length(&files::beside(path, "-wal"))) / LEAST_ROW_BYTES;
     let sql = "SELECT id, username, password_hash FROM main.users ORDER BY id";
     let mut statement = connection.prepare(sql).map_err(ReadError::expect_columns)?;
     let mut rows = statement.query([]).map_err(ReadError::from)?;

@@ -81,7 +81,7 @@ impl Backup {
         let _alone =
             lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
         let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
-        let staged = sqlite::beside(database, ".restoring");
+        let staged = files::beside(database, ".restoring");
         let prepared = self.stage(&staged, old.as_ref(), now, told).and_then(|prepared| {
             // Moves what stands in the old database's `-wal` into it.
             alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
@@ -110,7 +110,7 @@ impl Backup {
         let failed = |error| CopyError::File(staged.into(), error);
         // Left by a restore that was cut short: nobody else is at work here.
         for end in ["", "-journal"] {
-            remove(&sqlite::beside(staged, end)).map_err(failed)?;
+            remove(&files::beside(staged, end)).map_err(failed)?;
         }
         backup::create(staged)?;
         backup::copy_into(&self.connection, &self.path, staged, told)?;
@@ -201,7 +201,7 @@ fn alone_with<T>(
 fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     let mut at = now.seconds();
     let kept = loop {
-        let kept = sqlite::beside(database, &format!(".before-restore-{at}"));
+        let kept = files::beside(database, &format!(".before-restore-{at}"));
         let linked = os::link_to_free_name(database, &kept);
         // Without hard links the database has no name for a moment, and nothing is lost if the power fails then.
         let done = linked
@@ -214,14 +214,14 @@ fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
         }
     };
     for end in ["-wal", "-journal"] {
-        let left = sqlite::beside(database, end);
+        let left = files::beside(database, end);
         let moved = match &kept {
-            Some(kept) => fs::rename(&left, sqlite::beside(kept, end)),
+            Some(kept) => fs::rename(&left, files::beside(kept, end)),
             None => fs::remove_file(&left), // it belongs to nothing
         };
         moved.or_else(unless_missing)?;
     }
-    remove(&sqlite::beside(database, "-shm"))?;
+    remove(&files::beside(database, "-shm"))?;
     Ok(kept)
 }
 

@@ -1,7 +1,7 @@
 //! Connections: one that writes, a few that read, for those who only look, for who must be alone; and SQLite's errors as ours.
 
 use super::StoreError;
-use super::files::OpenFiles;
+use super::files::{OpenFiles, beside};
 use super::io_errors::IoError;
 use crate::os;
 use crate::wait::{assert_may_block, lock};
@@ -303,13 +303,6 @@ pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<O
                ORDER BY type IN ('table', 'view') DESC LIMIT 1";
     let kind = |row: &Row<'_>| Ok(Kind::of(row.get_ref(0)?.as_str()?, row.get(1)?));
     connection.query_row(sql, [name], kind).optional()
-}
-
-/// The path of a file that SQLite puts beside the database.
-pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(end);
-    path.into()
 }
 
 /// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts

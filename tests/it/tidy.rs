@@ -2,6 +2,7 @@
 
 mod documents;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -117,6 +118,82 @@ fn a_module_uses_only_those_declared_above_it() {
         }
     }
     assert!(checked > 100, "only {checked} uses were seen");
+}
+
+/// The paths that a `use` declaration names: `super::{a, b::C}` names `super::a` and `super::b::C`.
+fn expanded(declaration: &str) -> Vec<String> {
+    let Some((before, rest)) = declaration.split_once('{') else { return vec![declaration.to_owned()] };
+    let group = rest.rsplit_once('}').map_or(rest, |(group, _)| group);
+    let mut depth = 0;
+    let is_separator = |c: char| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    };
+    group.split(is_separator).flat_map(|item| expanded(&format!("{before}{item}"))).collect()
+}
+
+/// A file's module as its path from the crate's root: `src/cli/doctor/mod.rs` is `cli`, `doctor`.
+fn module_of(path: &str) -> Vec<String> {
+    let path = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    path.split('/').map(String::from).collect()
+}
+
+/// A path relative to a module, from the crate's root; `None` for one that begins in another crate.
+fn absolute(own: &[String], path: &str) -> Option<Vec<String>> {
+    let mut segments = path.split("::").peekable();
+    let mut base = own.to_vec();
+    if segments.next_if(|first| *first == "crate").is_some() {
+        base.clear();
+    } else if segments.peek() != Some(&"super") {
+        return None;
+    }
+    while segments.next_if(|first| *first == "super").is_some() {
+        base.pop();
+    }
+    Some(base.into_iter().chain(segments.map(String::from)).collect())
+}
+
+/// Which module uses which, among the modules of each directory: a file counts for the module of that directory that it is in.
+fn uses_among_siblings() -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let sources = sources();
+    let modules: BTreeSet<_> = sources.iter().map(|(path, ..)| module_of(path)).collect();
+    let mut uses = BTreeMap::<_, BTreeSet<_>>::new();
+    for (path, _, text) in &sources {
+        let own = module_of(path);
+        let code: String =
+            text.lines().flat_map(|line| code(line).chars()).filter(|c| !c.is_whitespace()).collect();
+        let declarations = code.split("use").filter_map(|rest| rest.split(';').next());
+        for named in declarations.flat_map(expanded).filter_map(|named| absolute(&own, &named)) {
+            let common = own.iter().zip(&named).take_while(|(one, other)| one == other).count();
+            let is_module = named.get(..=common).is_some_and(|module| modules.contains(module));
+            if let (true, Some(user)) = (is_module, own.get(..=common)) {
+                uses.entry(user.to_vec()).or_default().insert(named[..=common].to_vec());
+            }
+        }
+    }
+    uses
+}
+
+#[test]
+fn no_modules_of_a_directory_import_each_other_in_a_cycle() {
+    let mut uses = uses_among_siblings();
+    let edges: usize = uses.values().map(BTreeSet::len).sum();
+    assert!(edges > 300, "only {edges} uses were seen");
+    // A module that uses none of those left is in no cycle, and neither is what only uses such modules.
+    while let Some(top) = {
+        let left: BTreeSet<_> = uses.keys().cloned().collect();
+        uses.iter().find(|(_, used)| used.is_disjoint(&left)).map(|(module, _)| module.clone())
+    } {
+        uses.remove(&top);
+    }
+    // Nor is one that none of those left uses.
+    while let Some(unused) =
+        uses.keys().find(|module| !uses.values().any(|used| used.contains(*module))).cloned()
+    {
+        uses.remove(&unused);
+    }
+    let cycle: Vec<_> = uses.keys().map(|module| module.join("::")).collect();
+    assert_eq!(cycle, [""; 0], "these modules import each other");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A line of an htpasswd file as a row: `name:hash`. Lines that begin with `#` are comments.
 
-use super::rows::{Record, Row};
+use super::record::{Record, Row};
 use crate::user_id::Generation;
 use alloc::string::String;
 use core::str;

@@ -8,7 +8,7 @@
 //! like a line of JSON lines.
 
 use super::json_lines;
-use super::rows::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
+use super::record::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
 use crate::json::{self, Object, Value};
 use crate::user_id::{Generation, UserId};
 use alloc::format;

@@ -2,7 +2,7 @@
 //! `disabled`, as `gatekey user export` writes them; and its first line,
 //! `{"realm":{"last_generation":1,"last_id":7}}`.
 
-use super::rows::{Record, Row};
+use super::record::{Record, Row};
 use crate::json::{self, Object, Value};
 use crate::store::Issued;
 use crate::user_id::{Generation, UserId};

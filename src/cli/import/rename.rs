@@ -5,8 +5,9 @@
 //! {"id":7,"to":"nameless"}
 //! ```
 
-use super::rows::{self, Place};
-use crate::cli::Failure;
+use super::record::Place;
+use super::rows;
+use crate::cli::failure::Failure;
 use crate::cli::files::Files;
 use crate::json::{self, Object, Value};
 use crate::user_id::UserId;

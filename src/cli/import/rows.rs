@@ -1,33 +1,26 @@
 //! A file of users as rows, one by one: however long the file, one row is in memory.
 
+use super::record::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
 use super::{htpasswd, json_array, json_lines};
-use crate::cli::Failure;
+use crate::cli::failure::Failure;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
 use crate::cli::scratch::{Scratch, cant_write};
 use crate::os;
-use crate::store::{self, Issued, OriginalUser, ReadError};
+use crate::store::{self, OriginalUser};
 use crate::user_id::{Generation, UserId};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-/// A longer line or object is no user's.
-pub(super) const MAX_LINE_BYTES: u64 = 16 * 1024;
-/// No longer line or object is skipped: it may never end.
-pub(super) const MAX_SKIPPED_BYTES: usize = 1 << 20;
 /// More does not come from a pipe or a device: it would fill the disk, and perhaps never end.
 const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// What every SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
-/// What some editors put before UTF-8.
-pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
 /// What a file of users is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -65,50 +58,6 @@ impl Format {
         }
     }
 }
-
-/// Where a row stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// From 1.
-    Line(u64),
-    /// Of an array, from 1.
-    Object(u64),
-    /// Of a table's row.
-    Id(i64),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Line(number) => write!(f, "line {number}"),
-            Self::Object(number) => write!(f, "object {number}"),
-            Self::Id(id) => write!(f, "id {id}"),
-        }
-    }
-}
-
-/// A user, as the file has it.
-#[derive(Debug)]
-pub(super) struct Row {
-    /// Not checked yet.
-    pub(super) username: Option<String>,
-    /// Not checked yet.
-    pub(super) password_hash: String,
-    pub(super) id: Option<UserId>,
-    pub(super) generation: Generation,
-    pub(super) disabled: bool,
-}
-
-/// What a line or a table's row holds.
-#[derive(Debug)]
-pub(super) enum Record {
-    User(Row),
-    /// For which ids and generations tokens may have been issued where the users come from.
-    Issued(Issued),
-}
-
-/// Takes a record, or what is wrong with it.
-pub(super) type Take<'a> = dyn FnMut(Place, Result<Record, String>) -> Result<(), Failure> + 'a;
 
 /// A file of users, open. Opened once, so that it can be standard input, which goes by the name `-`: by a path of its own
 /// that may be closed to whoever reads it, under sudo say.
@@ -238,38 +187,4 @@ fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<b
         }
     }
     Ok(Some(is_whole))
-}
-
-/// Why the reading of a file stopped.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    /// It can't be read on.
-    Reading(io::Error),
-    /// It is not the original's database.
-    Original(ReadError),
-    /// Whoever took the rows takes no more.
-    Taking(Failure),
-}
-
-impl Stopped {
-    pub(super) fn on(self, path: &Path) -> Failure {
-        let attempted = format!("can't read {}", path.display());
-        match self {
-            Self::Reading(error) => Failure::failed(attempted, &error),
-            Self::Original(error) => Failure::failed(attempted, &error),
-            Self::Taking(failure) => failure,
-        }
-    }
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::Reading(error)
-    }
-}
-
-impl From<ReadError> for Stopped {
-    fn from(error: ReadError) -> Self {
-        Self::Original(error)
-    }
 }

@@ -22,7 +22,7 @@ use std::thread;
 /// What the acceptor needs.
 pub(super) struct Acceptor<'a> {
     pub(super) listeners: Vec<(Listener, Arc<Context>)>,
-    pub(super) inboxes: &'a [Arc<Inbox>],
+    pub(super) inboxes: &'a [Arc<Inbox<Connection>>],
     pub(super) heartbeat: Heartbeat,
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Connection {
     context: Arc<Context>,
     entry: Arc<Entry>,
     /// Of the event loop that it belongs to.
-    inbox: Arc<Inbox>,
+    inbox: Arc<Inbox<Connection>>,
     client: Client,
     parser: Parser,
     activity: Activity,
@@ -108,7 +108,7 @@ impl Connection {
     pub(super) fn new(
         context: Arc<Context>,
         entry: Arc<Entry>,
-        inbox: Arc<Inbox>,
+        inbox: Arc<Inbox<Connection>>,
         client: Client,
         now: Instant,
     ) -> Self {
@@ -138,7 +138,7 @@ impl Connection {
         &self.entry
     }
 
-    pub(super) fn inbox(&self) -> Arc<Inbox> {
+    pub(super) fn inbox(&self) -> Arc<Inbox<Connection>> {
         self.inbox.clone()
     }
 

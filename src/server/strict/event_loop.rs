@@ -49,7 +49,7 @@ const FAR: Duration = Duration::from_secs(3_600);
 /// The loop's own state: nothing in it is shared but the inbox.
 pub(super) struct EventLoop {
     poller: Poller,
-    inbox: Arc<Inbox>,
+    inbox: Arc<Inbox<Connection>>,
     pool: Arc<WorkerPool>,
     connections: Slab<Box<Connection>>,
     /// The keys of connections that can be advanced.
@@ -73,7 +73,7 @@ impl EventLoop {
     /// # Errors
     /// The system has no descriptor for it.
     pub(super) fn new(
-        inbox: Arc<Inbox>,
+        inbox: Arc<Inbox<Connection>>,
         pool: Arc<WorkerPool>,
         contexts: &[Arc<Context>],
         heartbeat: Heartbeat,

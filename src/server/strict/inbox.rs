@@ -1,6 +1,5 @@
-//! The inbox of an event loop: how other threads hand connections to it.
+//! The inbox of an event loop: how other threads hand connections (`C`) to it.
 
-use super::connection::Connection;
 use crate::os::Waker;
 use crate::wait::lock;
 use alloc::boxed::Box;
@@ -11,20 +10,20 @@ use std::sync::Mutex;
 
 /// What an event loop is handed.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum Message<C> {
     /// A connection that the acceptor has admitted.
-    Admitted(Box<Connection>),
+    Admitted(Box<C>),
     /// A connection whose request a worker thread has answered.
-    Returned(Box<Connection>),
+    Returned(Box<C>),
     /// The engine ends: close all connections, and end.
     Close,
 }
 
 /// Messages for one event loop, from any thread.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(super) struct Inbox<C> {
     /// `None` when the loop has ended.
-    messages: Mutex<Option<Vec<Message>>>,
+    messages: Mutex<Option<Vec<Message<C>>>>,
     /// Whether the loop has been woken since it took messages last: one wake-up serves for any number of them.
     is_woken: AtomicBool,
     waker: Waker,
@@ -32,7 +31,7 @@ pub(super) struct Inbox {
     connections: AtomicUsize,
 }
 
-impl Inbox {
+impl<C> Inbox<C> {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
             messages: Mutex::new(Some(Vec::new())),
@@ -43,7 +42,7 @@ impl Inbox {
     }
 
     /// Where the loop has ended, the message is dropped.
-    pub(super) fn send(&self, message: Message) {
+    pub(super) fn send(&self, message: Message<C>) {
         match &mut *lock(&self.messages) {
             Some(messages) => messages.push(message),
             None => return,
@@ -54,7 +53,7 @@ impl Inbox {
     }
 
     /// Called by the loop alone. A message that comes after this wakes it again.
-    pub(super) fn take(&self) -> Vec<Message> {
+    pub(super) fn take(&self) -> Vec<Message<C>> {
         self.is_woken.store(false, Ordering::Release);
         lock(&self.messages).as_mut().map(core::mem::take).unwrap_or_default()
     }
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn many_messages_wake_the_loop_once_and_the_next_one_again() {
-        let (inbox, poller) = (Inbox::new().unwrap(), Poller::new().unwrap());
+        let (inbox, poller) = (Inbox::<()>::new().unwrap(), Poller::new().unwrap());
         poller.add(inbox.waker(), 0).unwrap();
         for _ in 0..2 {
             for _ in 0..5 {

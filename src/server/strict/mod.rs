@@ -62,6 +62,7 @@ use acceptor::Acceptor;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use connection::Connection;
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -156,7 +157,7 @@ fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Conte
 
 /// The event loops' threads.
 struct Loops {
-    inboxes: Vec<Arc<Inbox>>,
+    inboxes: Vec<Arc<Inbox<Connection>>>,
     threads: Vec<JoinHandle<()>>,
 }
 

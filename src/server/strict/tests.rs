@@ -234,7 +234,7 @@ fn many_requests_that_block_hold_up_no_other_and_a_panic_is_a_500() {
 
 /// A connection to nobody, served by this handler.
 fn connection(
-    inbox: &Arc<Inbox>,
+    inbox: &Arc<Inbox<Connection>>,
     handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
 ) -> Connection {
     let registry = Registry::new(Limits::default(), TrustedProxies::default(), clock::monotonic());
