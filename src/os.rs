@@ -180,3 +180,13 @@ pub fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
 pub fn is_socket(descriptor: &impl AsFd) -> bool {
     sockopt::socket_type(descriptor).is_ok()
 }
+
+/// Whether the systemd journal records what this process writes to standard error: `JOURNAL_STREAM` names the device and the
+/// inode of that stream (systemd.exec(5)).
+pub fn stderr_is_journal() -> bool {
+    let stream = || {
+        let metadata = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
+        Ok::<_, io::Error>(alloc::format!("{}:{}", metadata.dev(), metadata.ino()))
+    };
+    std::env::var("JOURNAL_STREAM").is_ok_and(|expected| stream().is_ok_and(|stream| stream == expected))
+}

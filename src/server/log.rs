@@ -7,6 +7,8 @@
 //! 2026-11-23T19:04:16Z gatekey: signing keys read again: 1, the newest has the fingerprint 5b0c...
 //! ```
 //!
+//! In the systemd journal, which records the time itself, lines of text begin without it.
+//!
 //! With `--log json` each of these is an object: a request has `status`, everything else has `event`.
 //!
 //! Never in it: a credential, a query string; and a user name only where a login failed, if a user has it (people type
@@ -19,6 +21,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::http::{AuditEvent, REQUEST_ID, Request, Response};
 use crate::json::Value;
+use crate::os;
 use crate::realm::Notice;
 use crate::routes;
 use alloc::boxed::Box;
@@ -29,6 +32,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::panic;
+use std::sync::LazyLock;
 use std::thread;
 
 /// A longer method or path is cut here, in characters.
@@ -121,12 +125,18 @@ fn write_notice(event: &str, text: &dyn Display) {
 }
 
 fn notice_line(event: &str, text: &dyn Display) -> String {
-    let time = clock::unix();
     if IS_JSON.load(Ordering::Relaxed) {
+        let time = clock::unix();
         format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"message\":{}}}\n", quoted(&text.to_string()))
     } else {
-        format!("{time} gatekey: {text}\n")
+        format!("{}gatekey: {text}\n", time_prefix())
     }
+}
+
+/// What a line of text begins with: the time and a space, or nothing in the journal.
+fn time_prefix() -> String {
+    static IS_JOURNAL: LazyLock<bool> = LazyLock::new(os::stderr_is_journal);
+    if *IS_JOURNAL { String::new() } else { format!("{} ", clock::unix()) }
 }
 
 /// The number of lines dropped since the start.
@@ -190,12 +200,12 @@ impl<'a> Line<'a> {
     }
 
     fn as_text(&self, took: Duration) -> String {
-        let (time, client, status) = (clock::unix(), self.client, self.response.status);
+        let (time, client, status) = (time_prefix(), self.client, self.response.status);
         let (method, path) = (shortened(self.method), shortened(self.path));
         let (user, millis, id) = (self.user("-"), took.as_secs_f64() * 1_000.0, self.id());
         let cause = self.response.about.cause.as_deref();
         let cause = cause.map_or(String::new(), |cause| format!(" cause={cause:?}"));
-        format!("{time} {client} {method} {path} {status} {millis:.1}ms user={user}{cause} id={id}\n")
+        format!("{time}{client} {method} {path} {status} {millis:.1}ms user={user}{cause} id={id}\n")
     }
 
     fn as_json(&self, took: Duration) -> String {
@@ -211,11 +221,11 @@ impl<'a> Line<'a> {
     }
 
     fn event_as_text(&self, (event, name): (AuditEvent, &str)) -> String {
-        let (time, client) = (clock::unix(), self.client);
+        let (time, client) = (time_prefix(), self.client);
         let (user, id) = (self.user("-"), self.id());
         let detail = event_detail(event, self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(" {key}={value}"));
-        format!("{time} gatekey: {name}: client={client} user={user}{detail} id={id}\n")
+        format!("{time}gatekey: {name}: client={client} user={user}{detail} id={id}\n")
     }
 
     fn event_as_json(&self, (event, name): (AuditEvent, &str)) -> String {

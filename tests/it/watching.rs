@@ -3,8 +3,11 @@
 mod fail2ban;
 mod metrics;
 
-use crate::process::{Server, field, status};
+use crate::harness::CHEAP;
+use crate::process::{Server, field, gatekey, status};
 use gatekey::json::{self, Object, json};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt as _;
 
 /// What stands in the log, of each line one object.
 fn objects(log: &str) -> Vec<Object> {
@@ -30,6 +33,29 @@ fn every_answer_has_an_id_that_the_log_has_too() {
             assert_eq!(log.matches(&format!(" id={id}\n")).count(), 1, "{id}: {log}");
         }
     }
+}
+
+#[test]
+fn a_line_in_the_journal_has_no_time_of_its_own() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, password) = (place.path().join("log"), place.path().join("password"));
+    fs::write(&password, "python").unwrap();
+    // The first user's command makes a database, which is a notice.
+    let notice = |is_journal: bool| {
+        let stderr = File::create(&log).unwrap();
+        let metadata = stderr.metadata().unwrap();
+        // systemd.exec(5): the device and the inode of the stream that is connected to the journal.
+        let inode = metadata.ino() + u64::from(!is_journal);
+        let stream = format!("{}:{inode}", metadata.dev());
+        let mut command = gatekey();
+        command.env("JOURNAL_STREAM", stream).stderr(stderr).stdin(File::open(&password).unwrap());
+        command.args(["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP, "--data"]);
+        assert!(command.arg(place.path().join(is_journal.to_string())).status().unwrap().success());
+        fs::read_to_string(&log).unwrap()
+    };
+    let (in_journal, elsewhere) = (notice(true), notice(false));
+    assert!(in_journal.starts_with("gatekey: made a new database"), "{in_journal}");
+    assert!(elsewhere.split_once("Z ").unwrap().1.starts_with("gatekey: made a new database"), "{elsewhere}");
 }
 
 #[test]
