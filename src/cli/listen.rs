@@ -1,8 +1,7 @@
 //! Where `serve` listens: at an address, at a path, or on a socket that it was given as its standard input.
 
 use super::failure::Failure;
-use super::options;
-use super::settings::Settings;
+use super::serve_config::{Place, ServeConfig, is_loopback};
 use crate::client::Client;
 use crate::os::{self, FileId, ListeningSocket};
 use crate::proxies::TrustedProxies;
@@ -33,25 +32,19 @@ pub(super) struct Entrance {
     pub(super) file: Option<SocketFile>,
 }
 
-/// As `--listen` names it.
-pub(super) enum Place {
-    Address(SocketAddr),
-    Path(PathBuf),
-    Stdin,
-}
-
 /// Opens what `--listen` names, if the operator has said what has to be said with it.
-pub(super) fn listen(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entrance, Failure> {
-    let place = place(settings)?;
-    let needs_strict = !matches!(place, Place::Address(_));
-    if needs_strict && !settings.is_strict()? {
+pub(super) fn listen(config: &ServeConfig) -> Result<Entrance, Failure> {
+    let proxies = &config.routes.trusted_proxies;
+    let needs_strict = !matches!(config.place, Place::Address(_));
+    if needs_strict && !config.is_strict {
         // tiny_http removes, when it ends, whatever stands at its path by then, and leaves a shared socket with one
         // connection taken that nobody will answer.
         return Err(Failure::Usage("--loop tiny-http listens on an address and a port only".into()));
     }
-    match place {
+    match &config.place {
         Place::Address(address) => {
-            refuse_cleartext(settings, address)?;
+            let address = *address;
+            refuse_cleartext(config, address)?;
             let failed = |error| cant_listen(&address, &error);
             let listener = TcpListener::bind(address).map_err(|error| cant_bind(address, &error))?;
             let address = listener.local_addr().map_err(failed)?;
@@ -59,42 +52,21 @@ pub(super) fn listen(settings: &Settings<'_>, proxies: &TrustedProxies) -> Resul
         }
         Place::Path(path) => {
             refuse_strangers_at_path(proxies)?;
-            at_path(path)
+            at_path(path.clone())
         }
-        Place::Stdin => on_stdin(settings, proxies),
+        Place::Stdin => on_stdin(config),
     }
 }
 
-pub(super) fn place(settings: &Settings<'_>) -> Result<Place, Failure> {
-    settings.required(&options::LISTEN, parse_place)
-}
-
-fn parse_place(text: &str) -> Result<Place, &'static str> {
-    let address = || text.parse().map(Place::Address).ok();
-    let place = match text.strip_prefix("unix:") {
-        Some(path) => (!path.is_empty()).then(|| Place::Path(path.into())),
-        None if text == "stdin" => Some(Place::Stdin),
-        None => address(),
-    };
-    place.ok_or(
-        "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000, or unix:PATH, or stdin",
-    )
-}
-
 /// Loopback addresses are let through, others where the operator insists.
-fn refuse_cleartext(settings: &Settings<'_>, address: SocketAddr) -> Result<(), Failure> {
-    if is_loopback(address) || settings.flag(&options::ALLOW_CLEARTEXT)? {
+fn refuse_cleartext(config: &ServeConfig, address: SocketAddr) -> Result<(), Failure> {
+    if is_loopback(address) || config.allows_cleartext {
         return Ok(());
     }
     Err(Failure::Usage(format!(
         "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
          TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
     )))
-}
-
-/// Whether only this machine reaches it.
-pub(super) fn is_loopback(address: SocketAddr) -> bool {
-    address.ip().to_canonical().is_loopback()
 }
 
 /// A Unix socket's peer has no address: without a proxy that says whose request it is, all clients would be one, and
@@ -111,25 +83,10 @@ fn refuse_strangers_at_path(proxies: &TrustedProxies) -> Result<(), Failure> {
 }
 
 /// The listener for metrics, if `--metrics` asks for one.
-pub(super) fn listen_for_metrics(settings: &Settings<'_>) -> Result<Option<TcpListener>, Failure> {
-    let Some(address) = metrics_address(settings)? else { return Ok(None) };
+pub(super) fn listen_for_metrics(config: &ServeConfig) -> Result<Option<TcpListener>, Failure> {
+    let Some(address) = config.metrics else { return Ok(None) };
     let failed = |error| Failure::failed(format!("can't listen on {address} for metrics"), &error);
     TcpListener::bind(address).map(Some).map_err(failed)
-}
-
-/// As `--metrics` names it.
-pub(super) fn metrics_address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
-    let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
-    let address =
-        settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
-    let Some(address) = address else { return Ok(None) };
-    if !is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
-        return Err(Failure::Usage(format!(
-            "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
-             --allow-cleartext"
-        )));
-    }
-    Ok(Some(address))
 }
 
 fn at_address(listener: TcpListener, address: SocketAddr) -> Entrance {
@@ -186,17 +143,17 @@ fn remove_stale(path: &Path, name: &str) -> Result<(), Failure> {
 }
 
 /// The socket that systemd, or whoever starts a new binary beside an old one, listens on for us.
-fn on_stdin(settings: &Settings<'_>, proxies: &TrustedProxies) -> Result<Entrance, Failure> {
+fn on_stdin(config: &ServeConfig) -> Result<Entrance, Failure> {
     let failed = |error| cant_listen(&"standard input", &error);
     match os::take_listening_stdin().map_err(failed)? {
         Some(ListeningSocket::Tcp(socket)) => {
             let listener = TcpListener::from(socket);
             let address = listener.local_addr().map_err(failed)?;
-            refuse_cleartext(settings, address)?;
+            refuse_cleartext(config, address)?;
             Ok(at_address(listener, address))
         }
         Some(ListeningSocket::Unix(socket)) => {
-            refuse_strangers_at_path(proxies)?;
+            refuse_strangers_at_path(&config.routes.trusted_proxies)?;
             let listener = UnixListener::from(socket);
             let address = listener.local_addr().map_err(failed)?;
             let path = address.as_pathname().unwrap_or(Path::new(""));

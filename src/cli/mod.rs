@@ -17,6 +17,7 @@
 //! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
 //! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `serve_config.rs` | the options of `serve`, parsed once |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
@@ -54,6 +55,7 @@ mod progress;
 mod prompt;
 mod scratch;
 mod serve;
+mod serve_config;
 #[cfg(feature = "tiny-http")]
 mod serve_tiny;
 mod settings;

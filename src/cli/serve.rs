@@ -7,6 +7,7 @@ use super::failure::Failure;
 use super::files;
 use super::listen::{self, Entrance};
 use super::options;
+use super::serve_config::ServeConfig;
 use super::settings::Settings;
 use crate::clock;
 use crate::keys;
@@ -15,7 +16,7 @@ use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
 use crate::server::heartbeats::Heartbeats;
-use crate::server::log::{self, Log};
+use crate::server::log;
 use crate::server::service_manager::ServiceManager;
 use crate::server::strict::{self, Endpoint, Limits};
 use crate::signer::SigningKey;
@@ -113,14 +114,13 @@ pub(super) const SERVE: Command = Command {
 fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     restart_with_returning_memory();
     warn_of_unknown_variables();
-    let (hasher, log) = (settings.hasher()?, read_log(settings)?);
+    let config = ServeConfig::read(settings)?;
+    let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
-    let policy = Policy { throttle: settings.throttle_rules()?, ..settings.policy()? };
-    let (limits, config) = (settings.limits()?, settings.routes_config()?);
     // The address comes before the data: where it is taken, nothing is made.
-    let Entrance { listener, name, door, file } = listen::listen(settings, &config.trusted_proxies)?;
-    let metrics = listen::listen_for_metrics(settings)?;
-    let data_dir = settings.data_dir()?;
+    let Entrance { listener, name, door, file } = listen::listen(&config)?;
+    let metrics = listen::listen_for_metrics(&config)?;
+    let ServeConfig { data_dir, hasher, policy, routes, limits, .. } = config;
     data::refuse_writable_by_others(&data_dir)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory());
@@ -133,8 +133,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
     let signals = obey_signals(&realm, &shutdown, manager.clone())?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
-    let proxies = config.trusted_proxies.clone();
-    let app = App::new(realm.clone(), config, heartbeats.clone(), log);
+    let proxies = routes.trusted_proxies.clone();
+    let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.map_err(|error| Failure::failed("can't name requests", &error))?);
     let saver = save_now_and_then(&realm, &app, &shutdown)?;
     let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
@@ -144,7 +144,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
-        strict::Listener::Tcp(listener) if !settings.is_strict()? => {
+        strict::Listener::Tcp(listener) if !config.is_strict => {
             super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
@@ -167,21 +167,6 @@ pub(super) fn no_thread(error: &io::Error) -> Failure {
     Failure::failed("can't make a thread", error)
 }
 
-/// Reads every option as a start would, and does nothing: whether a server would start with these.
-pub(super) fn check(settings: &Settings<'_>) -> Result<(), Failure> {
-    let settings = settings.with_options(SERVE.options);
-    settings.hasher()?;
-    settings.throttle_rules()?;
-    settings.policy()?;
-    settings.routes_config()?;
-    settings.limits()?;
-    settings.data_dir()?;
-    read_log(&settings)?;
-    listen::place(&settings)?;
-    listen::metrics_address(&settings)?;
-    Ok(())
-}
-
 /// So that a mistyped variable is not ignored in silence.
 fn warn_of_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -190,15 +175,6 @@ fn warn_of_unknown_variables() {
     {
         log::notice(complaint);
     }
-}
-
-fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
-    settings.required(&options::LOG, |text| match text {
-        "text" => Ok(Log::Text),
-        "json" => Ok(Log::Json),
-        "off" => Ok(Log::Off),
-        _ => Err("expected text, json or off"),
-    })
 }
 
 /// No more connections than there are descriptors for them: a server that can't accept is down for everybody.

@@ -69,9 +69,11 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
 
 /// Are there descriptors for as many connections as are asked for.
 pub(super) fn limits(patient: &Patient) -> Vec<Finding> {
-    let (asked, limit) = (patient.max_connections, os::max_descriptors());
+    let (asked, limit) = (patient.config.limits.max_connections, os::max_descriptors());
     vec![match limit {
-        _ if !patient.is_strict => Finding::ok("the loop tiny-http has no limit of its own on connections"),
+        _ if !patient.config.is_strict => {
+            Finding::ok("the loop tiny-http has no limit of its own on connections")
+        }
         Some(limit) => judge_limits(limit, asked as u64),
         None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
     }]
@@ -98,7 +100,7 @@ fn judge_limits(limit: u64, asked: u64) -> Finding {
 
 /// Does a hash take time enough to keep guessers off and little enough to let people in; does its memory fit.
 pub(super) fn hashing(patient: &Patient) -> Vec<Finding> {
-    let (cost, slots) = (patient.cost, patient.slots as u64);
+    let (cost, slots) = (patient.config.cost, patient.slots as u64);
     let available = os::available_memory();
     if let Some(finding) = available.and_then(|available| judge_memory(cost, slots, available)) {
         return vec![finding]; // and none is tried

@@ -23,19 +23,16 @@ use super::env_file::EnvFile;
 use super::environment;
 use super::failure::Failure;
 use super::hash_time;
-use super::listen::{self, Place};
 use super::options;
 use super::private_copy::PrivateCopy;
 use super::progress;
 use super::serve;
+use super::serve_config::ServeConfig;
 use super::settings::Settings;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing;
 use crate::json::Value;
-use crate::password::Cost;
-use crate::realm::Policy;
-use crate::routes;
 use crate::server::log;
 use crate::store::{self, CheckUp, StoreError};
 use alloc::format;
@@ -100,13 +97,7 @@ const CHECKS: [Check; 12] = [
 /// What is looked at: the installation as the server would see it.
 struct Patient {
     data_dir: DataDir,
-    place: Place,
-    allows_cleartext: bool,
-    policy: Policy,
-    config: routes::Config,
-    is_strict: bool,
-    max_connections: usize,
-    cost: Cost,
+    config: ServeConfig,
     slots: usize,
     now: UnixTime,
     /// The whole database is read once, by the first check that asks.
@@ -117,17 +108,11 @@ impl Patient {
     /// # Errors
     /// Where the server would not understand its options either.
     fn new(settings: &Settings<'_>) -> Result<Self, Failure> {
-        serve::check(settings)?;
+        let config = ServeConfig::read(&settings.with_options(serve::SERVE.options))?;
         Ok(Self {
             data_dir: settings.data_dir()?,
-            place: listen::place(settings)?,
-            allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
-            policy: Policy { throttle: settings.throttle_rules()?, ..settings.policy()? },
-            config: settings.routes_config()?,
-            is_strict: settings.is_strict()?,
-            max_connections: settings.limits()?.max_connections,
-            cost: settings.hash_cost()?,
-            slots: settings.hash_slots()?.unwrap_or_else(hashing::cores),
+            slots: config.slots.unwrap_or_else(hashing::cores),
+            config,
             now: clock::unix(),
             check_up: OnceCell::new(),
         })
@@ -144,7 +129,7 @@ impl Patient {
     }
 
     fn time_hash(&self) -> Option<Duration> {
-        hash_time::measure(self.cost, 1)
+        hash_time::measure(self.config.cost, 1)
     }
 }
 

@@ -1,0 +1,106 @@
+//! The configuration of `gatekey serve`: its options, parsed once. `serve` runs it, `doctor` checks it.
+
+use super::failure::Failure;
+use super::options;
+use super::settings::Settings;
+use crate::data_dir::DataDir;
+use crate::hashing::Hasher;
+use crate::password::Cost;
+use crate::realm::Policy;
+use crate::routes;
+use crate::server::log::Log;
+use crate::server::strict::Limits;
+use alloc::format;
+use core::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Everything that the options of `gatekey serve` configure.
+pub(super) struct ServeConfig {
+    pub(super) place: Place,
+    pub(super) allows_cleartext: bool,
+    /// The address of the metrics listener, if there is one.
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) data_dir: DataDir,
+    pub(super) hasher: Hasher,
+    /// The cost of new hashes.
+    pub(super) cost: Cost,
+    /// The number of concurrent hashes; `None` for one a core.
+    pub(super) slots: Option<usize>,
+    pub(super) policy: Policy,
+    pub(super) routes: routes::Config,
+    /// Whether the engine serves, or else tiny_http.
+    pub(super) is_strict: bool,
+    pub(super) limits: Limits,
+    pub(super) log: Log,
+}
+
+impl ServeConfig {
+    /// Parses the options.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for the first one that is invalid.
+    pub(super) fn read(settings: &Settings<'_>) -> Result<Self, Failure> {
+        Ok(Self {
+            hasher: settings.hasher()?,
+            cost: settings.hash_cost()?,
+            slots: settings.hash_slots()?,
+            log: read_log(settings)?,
+            policy: Policy { throttle: settings.throttle_rules()?, ..settings.policy()? },
+            routes: settings.routes_config()?,
+            is_strict: settings.is_strict()?,
+            limits: settings.limits()?,
+            data_dir: settings.data_dir()?,
+            place: settings.required(&options::LISTEN, parse_place)?,
+            allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
+            metrics: metrics_address(settings)?,
+        })
+    }
+}
+
+/// As `--listen` names it.
+pub(super) enum Place {
+    Address(SocketAddr),
+    Path(PathBuf),
+    Stdin,
+}
+
+fn parse_place(text: &str) -> Result<Place, &'static str> {
+    let address = || text.parse().map(Place::Address).ok();
+    let place = match text.strip_prefix("unix:") {
+        Some(path) => (!path.is_empty()).then(|| Place::Path(path.into())),
+        None if text == "stdin" => Some(Place::Stdin),
+        None => address(),
+    };
+    place.ok_or(
+        "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000, or unix:PATH, or stdin",
+    )
+}
+
+/// As `--metrics` names it.
+fn metrics_address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
+    let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
+    let address =
+        settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
+    let Some(address) = address else { return Ok(None) };
+    if !is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
+        return Err(Failure::Usage(format!(
+            "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
+             --allow-cleartext"
+        )));
+    }
+    Ok(Some(address))
+}
+
+/// Whether only this machine reaches it.
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
+    settings.required(&options::LOG, |text| match text {
+        "text" => Ok(Log::Text),
+        "json" => Ok(Log::Json),
+        "off" => Ok(Log::Off),
+        _ => Err("expected text, json or off"),
+    })
+}
