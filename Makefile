@@ -132,7 +132,7 @@ dist: static
 dist-test: dist
 	tests/dist.sh target/dist/$(DIST).tar.gz
 	TESTED_BINARY=$(SHIPPED_BINARY) $(CARGO) test --locked --quiet --test it -- \
-	  backups:: commands:: doctor:: faults:: hash_work:: hazards:: importing:: keys:: listening:: serve:: throttle:: tune:: users:: watching::
+	  backups:: commands:: doctor:: faults:: hash_work:: hazards:: importing:: keys:: listening:: serve:: limiter:: tune:: users:: watching::
 
 # By oneself: under sudo there may be no cargo, or root would own what it builds.
 stage: build

@@ -24,7 +24,7 @@ pub struct Prefix {
     bits: u128,
 }
 
-/// A user and an address from which that user has logged in, by a keyed hash of both (see [`crate::throttle`]).
+/// A user and an address from which that user has logged in, by a keyed hash of both (see [`crate::limiter`]).
 pub type AddressMark = [u8; 8];
 
 impl Client {

@@ -32,7 +32,7 @@
 //!                                          |
 //!                                          +----> store         is the address remembered: one SELECT
 //!                                          +----> hashing       password cache; single-flight
-//!                                          |         +---> throttle    rate limiter: charges a guess, or 429
+//!                                          |         +---> limiter     rate limiter: charges a guess, or 429
 //!                                          |         +---> pool        acquires a hash slot, or 503
 //!        id 1, generation 1, hash          |         +---> store       the user's row, and a decoy hash
 //!              correct, or wrong           |         +---> pool        one scrypt
@@ -68,7 +68,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`wait`], [`client`], [`proxies`], [`throttle`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
+//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
 //! | `strict` | [`server`] | and a server |
 //! | `cli` (default) | [`cli`] | and the command line |
@@ -109,7 +109,7 @@ pub mod client;
 #[cfg(feature = "store")]
 pub mod proxies;
 #[cfg(feature = "store")]
-pub mod throttle;
+pub mod limiter;
 #[cfg(feature = "store")]
 pub mod unicode;
 #[cfg(feature = "store")]

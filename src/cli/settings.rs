@@ -6,13 +6,13 @@ use super::options::{self, Opt};
 use super::private_copy::PrivateCopy;
 use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
+use crate::limiter::{RateLimit, Rules};
 use crate::password::Cost;
 use crate::realm::{Policy, Registration, UserLookup};
 use crate::routes::{Config, Origin, PublicUrl};
 use crate::server::strict::Limits;
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
-use crate::throttle::{Allowance, Rules};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -252,7 +252,7 @@ impl<'a> Settings<'a> {
             "off" => Ok(false),
             _ => Err("expected on or off"),
         })?;
-        let allowance = |option| self.required(option, parse_allowance);
+        let allowance = |option| self.required(option, parse_rate_limit);
         let rules = Rules {
             guesses_per_address: allowance(&options::GUESSES_PER_ADDRESS)?,
             guesses_per_user: allowance(&options::GUESSES_PER_USER)?,
@@ -322,11 +322,11 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 }
 
 /// `100/5m`: a hundred at once, then one every five minutes.
-fn parse_allowance(text: &str) -> Result<Allowance, &'static str> {
+fn parse_rate_limit(text: &str) -> Result<RateLimit, &'static str> {
     let parse = || {
         let (burst, every) = text.split_once('/')?;
         let burst = parse_number(burst, 1..=1_000_000).ok()?;
-        Some(Allowance { burst: u32::try_from(burst).ok()?, every: parse_duration(every).ok()? })
+        Some(RateLimit { burst: u32::try_from(burst).ok()?, every: parse_duration(every).ok()? })
     };
     parse().ok_or(
         "expected a number from 1 to 1000000 and a duration, such as 100/5m: 100 at once, then one every 5m",
@@ -442,12 +442,12 @@ mod tests {
 
     #[test]
     fn an_allowance_is_a_number_and_a_duration() {
-        assert_eq!(parse_allowance("100/5m"), Ok(Allowance::new(100, 300)));
-        assert_eq!(parse_allowance("1/1"), Ok(Allowance::new(1, 1)));
+        assert_eq!(parse_rate_limit("100/5m"), Ok(RateLimit::new(100, 300)));
+        assert_eq!(parse_rate_limit("1/1"), Ok(RateLimit::new(1, 1)));
         for text in
             ["", "100", "/", "100/", "/5m", "0/5m", "100/0", "-1/5m", "100/5m/1", "1000001/5m", "100 / 5m"]
         {
-            assert!(parse_allowance(text).is_err(), "{text:?}");
+            assert!(parse_rate_limit(text).is_err(), "{text:?}");
         }
     }
 

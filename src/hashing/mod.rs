@@ -54,8 +54,8 @@
 //! | for how long | 5 s | `hashing/pool.rs`: `PATIENCE: Duration = Duration::from_secs(5)` |
 //! | records of who was served when | 2048 of known users, and 2048 of addresses, in under 512 KiB | `hashing/queue.rs`: `MAX_RECORDS: usize = 2048` |
 //! | passwords proved lately | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
-//! | the throttle's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `throttle/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
-//! | the bytes that they are saved as | 13 for each place, under 10 MiB | `throttle/saved.rs`: `RECORD_BYTES: usize = 13` |
+//! | the limiter's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `limiter/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
+//! | the bytes that they are saved as | 13 for each place, under 10 MiB | `limiter/saved.rs`: `RECORD_BYTES: usize = 13` |
 //! | connections | 256 | `server/strict/limits.rs`: `max_connections: 256` |
 //! | what the kernel buffers for each of TCP, in each direction | 64 KiB | `server/strict/limits.rs`: `SEND_BUFFER_BYTES: usize = 32 * 1024`, `RECEIVE_BUFFER_BYTES: usize = 32 * 1024` |
 //! | worker threads that may hash, or wait for a hash | as many as connections, at most 224 | `server/strict/limits.rs`: `MAX_HASHING: usize = 224` |

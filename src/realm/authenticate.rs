@@ -10,11 +10,11 @@ use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
 use crate::hashing::{Check, HashError, Proof, Reservation, Verdict};
+use crate::limiter::RateLimited;
 use crate::password;
 use crate::secret::Secret;
 use crate::signer::KeyRing;
 use crate::store::{MAX_UNSAVED, Reads, StoreError, TokenSubject, User};
-use crate::throttle::Throttled;
 use crate::token::{self, Claims, TokenError};
 use crate::unicode;
 use crate::user_id::{Generation, UserId};
@@ -73,7 +73,7 @@ pub enum AuthenticateError {
     /// Nothing could be hashed.
     Hash(HashError),
     /// Too many passwords were wrong: none is checked for a while.
-    Throttled(Throttled),
+    Throttled(RateLimited),
 }
 
 /// Credentials that don't hold. To a stranger, all of them look the same.
@@ -321,8 +321,8 @@ impl From<HashError> for AuthenticateError {
     }
 }
 
-impl From<Throttled> for AuthenticateError {
-    fn from(error: Throttled) -> Self {
+impl From<RateLimited> for AuthenticateError {
+    fn from(error: RateLimited) -> Self {
         Self::Throttled(error)
     }
 }

@@ -17,8 +17,8 @@ use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{Attempt, HashError, Stored};
+use crate::limiter::{Charged, Count, Limiter, PasswordAttempt, RateLimited};
 use crate::store::{LoginNotes, Reads, RememberedAddress, StoreError, User};
-use crate::throttle::{Charged, Count, Guess, Throttle, Throttled};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 use alloc::string::String;
@@ -62,8 +62,8 @@ impl Realm {
         now: RealmNow,
     ) -> Result<LoginAttempt<'a>, StoreError> {
         let (mut mark, mut remembered_at) = (AddressMark::default(), None);
-        if let Some(throttle) = self.throttle() {
-            mark = throttle.mark(client, &username);
+        if let Some(limiter) = self.limiter() {
+            mark = limiter.mark(client, &username);
             let RememberedAddress { seen_at, throttle_epoch } =
                 self.store.find_remembered_address(&mark, reads)?;
             self.take_up_counters(throttle_epoch, reads, now)?;
@@ -74,12 +74,12 @@ impl Realm {
 
     /// An operator cleared the counters: in the store, by another process.
     fn take_up_counters(&self, epoch: u64, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
-        let Some(throttle) = &self.durable_throttle else { return Ok(()) };
-        if throttle.try_epoch() == Some(epoch) {
+        let Some(limiter) = &self.durable_limiter else { return Ok(()) };
+        if limiter.try_epoch() == Some(epoch) {
             return Ok(());
         }
         reads.may_block()?; // on reading them, or on another thread that does
-        match throttle.reload(&self.store, now) {
+        match limiter.reload(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
             Err(error) => (self.observer)(Notice::CountersNotRead(&error)),
         }
@@ -89,9 +89,9 @@ impl Realm {
     /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not reject anyone.
     pub(super) fn remember_address(&self, attempt: &LoginAttempt<'_>, id: UserId) {
         let LoginAttempt { mark, now, .. } = attempt;
-        let Some(throttle) = self.throttle().filter(|_| !attempt.is_noted()) else { return };
+        let Some(limiter) = self.limiter().filter(|_| !attempt.is_noted()) else { return };
         if !attempt.is_remembered() {
-            throttle.promote(attempt.client, &attempt.username, now.monotonic);
+            limiter.promote(attempt.client, &attempt.username, now.monotonic);
         }
         let forget_before = remembered_since(now.unix);
         let noted = self.store.remember_address(id, mark, now.unix, ADDRESSES, forget_before);
@@ -105,24 +105,24 @@ impl Realm {
         &self,
         client: Client,
         now: RealmNow,
-    ) -> Result<Option<Charged<'_>>, Throttled> {
-        self.throttle().map(|throttle| throttle.charge_registration(client, now.monotonic)).transpose()
+    ) -> Result<Option<Charged<'_>>, RateLimited> {
+        self.limiter().map(|limiter| limiter.charge_registration(client, now.monotonic)).transpose()
     }
 
     /// Counts a look-up of a user.
     ///
     /// # Errors
-    /// [`Throttled`] where this client made too many.
-    pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), Throttled> {
-        self.throttle().map_or(Ok(()), |throttle| throttle.charge_lookup(client, now.monotonic))
+    /// [`RateLimited`] where this client made too many.
+    pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), RateLimited> {
+        self.limiter().map_or(Ok(()), |limiter| limiter.charge_lookup(client, now.monotonic))
     }
 
     /// The same, on an event loop.
     ///
     /// # Errors
     /// [`WouldBlock`] where another thread has the limiter locked.
-    pub fn try_charge_lookup(&self, client: Client, now: Now) -> Result<Result<(), Throttled>, WouldBlock> {
-        self.throttle().map_or(Ok(Ok(())), |throttle| throttle.try_charge_lookup(client, now.monotonic))
+    pub fn try_charge_lookup(&self, client: Client, now: Now) -> Result<Result<(), RateLimited>, WouldBlock> {
+        self.limiter().map_or(Ok(Ok(())), |limiter| limiter.try_charge_lookup(client, now.monotonic))
     }
 
     /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were
@@ -136,17 +136,17 @@ impl Realm {
         limit: u32,
         now: Now,
     ) -> Result<(Vec<FailedGuesses>, Option<UserId>), StoreError> {
-        let Some(throttle) = self.throttle() else { return Ok((Vec::new(), None)) };
+        let Some(limiter) = self.limiter() else { return Ok((Vec::new(), None)) };
         let users = self.store.list_users(after, limit)?;
         let last = users.last().map(|user| user.id);
         let failed = users.into_iter().map(|User { username, .. }| FailedGuesses {
-            count: throttle.count_of(&username, now.monotonic),
+            count: limiter.count_of(&username, now.monotonic),
             username,
         });
         Ok((failed.filter(|failed| failed.count.failures > 0).collect(), last))
     }
 
-    /// What is noted of a user's logins: where there is a throttle, once a day from each address.
+    /// What is noted of a user's logins: where there is a limiter, once a day from each address.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -159,12 +159,12 @@ impl Realm {
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
-        self.store.replace_throttle(&Throttle::nothing_saved(), self.time.advance(now).unix)?;
+        self.store.replace_throttle(&Limiter::nothing_saved(), self.time.advance(now).unix)?;
         Ok(())
     }
 
-    fn throttle(&self) -> Option<&Throttle> {
-        self.durable_throttle.as_ref().map(|durable| &durable.throttle)
+    fn limiter(&self) -> Option<&Limiter> {
+        self.durable_limiter.as_ref().map(|durable| &durable.limiter)
     }
 }
 
@@ -191,12 +191,12 @@ impl LoginAttempt<'_> {
 
     /// Whether its success needs no note: it was noted within a day, or nothing is.
     pub(super) fn is_noted(&self) -> bool {
-        self.realm.throttle().is_none()
+        self.realm.limiter().is_none()
             || self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < NOTED_AGAIN)
     }
 
-    fn guess(&self) -> Guess<'_> {
-        Guess { client: self.client, username: &self.username, is_remembered: self.is_remembered() }
+    fn password_attempt(&self) -> PasswordAttempt<'_> {
+        PasswordAttempt { client: self.client, username: &self.username, is_remembered: self.is_remembered() }
     }
 }
 
@@ -207,17 +207,17 @@ impl<'a> Attempt for LoginAttempt<'a> {
     type Row = Option<User>;
 
     fn peek(&self) -> Result<(), AuthenticateError> {
-        let Some(throttle) = self.realm.throttle() else { return Ok(()) };
+        let Some(limiter) = self.realm.limiter() else { return Ok(()) };
         match self.reads {
-            Reads::PerCall => throttle.peek(&self.guess(), self.now.monotonic)?,
-            Reads::Batch(_) => throttle.try_peek(&self.guess(), self.now.monotonic)??,
+            Reads::PerCall => limiter.peek(&self.password_attempt(), self.now.monotonic)?,
+            Reads::Batch(_) => limiter.try_peek(&self.password_attempt(), self.now.monotonic)??,
         }
         Ok(())
     }
 
     fn charge(&self) -> Result<Self::Charge, AuthenticateError> {
-        let throttle = self.realm.throttle();
-        Ok(throttle.map(|throttle| throttle.charge(&self.guess(), self.now.monotonic)).transpose()?)
+        let limiter = self.realm.limiter();
+        Ok(limiter.map(|limiter| limiter.charge(&self.password_attempt(), self.now.monotonic)).transpose()?)
     }
 
     fn refund(&self, charge: Self::Charge) {

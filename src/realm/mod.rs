@@ -5,7 +5,7 @@
 //! | `policy.rs` | what an operator decides |
 //! | `time.rs` | time never goes back |
 //! | `notice.rs` | what an operator is told |
-//! | `durable_throttle.rs` | the throttle's counters, over a restart and between processes |
+//! | `durable_limiter.rs` | the throttle's counters, over a restart and between processes |
 //! | `guessing.rs` | what the limiter is asked, and which addresses are remembered |
 //! | `decoy.rs` | decoy hashes against user enumeration |
 //! | `keys.rs` | which keys sign and verify |
@@ -22,7 +22,7 @@
 mod policy;
 mod time;
 mod notice;
-mod durable_throttle;
+mod durable_limiter;
 mod guessing;
 mod decoy;
 mod keys;
@@ -51,7 +51,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use decoy::Decoys;
-use durable_throttle::DurableThrottle;
+use durable_limiter::DurableLimiter;
 use time::{RealmNow, RealmTime};
 
 /// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
@@ -63,7 +63,7 @@ pub struct Realm {
     time: RealmTime,
     decoys: Decoys,
     /// `None` where the throttle is off.
-    durable_throttle: Option<DurableThrottle>,
+    durable_limiter: Option<DurableLimiter>,
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
@@ -90,8 +90,8 @@ impl Realm {
         let (time, behind) = RealmTime::new(store.newest_time()?, now);
         let now = time.advance(now);
         let throttle = policy.throttle.as_ref();
-        let throttle = throttle.map(|rules| DurableThrottle::open(&store, rules, now)).transpose()?;
-        let (durable_throttle, counters_lost) = throttle.unzip();
+        let throttle = throttle.map(|rules| DurableLimiter::open(&store, rules, now)).transpose()?;
+        let (durable_limiter, counters_lost) = throttle.unzip();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
         let untold = clock_behind.into_iter().chain(counters_lost.flatten()).collect();
         Ok(Self {
@@ -101,7 +101,7 @@ impl Realm {
             policy,
             time,
             decoys: Decoys::default(),
-            durable_throttle,
+            durable_limiter,
             untold,
             observer: Box::new(|_| ()),
         })
@@ -129,11 +129,11 @@ impl Realm {
 
     /// Whether [`Realm::save`] shouldn't wait for its next turn: a counter of failed guesses has become full.
     pub fn is_save_urgent(&self) -> bool {
-        self.durable_throttle.as_ref().is_some_and(|durable| durable.throttle.is_save_urgent())
+        self.durable_limiter.as_ref().is_some_and(|durable| durable.limiter.is_save_urgent())
     }
 
     fn try_save(&self, now: RealmNow) -> Result<(), StoreError> {
-        if let Some(throttle) = &self.durable_throttle
+        if let Some(throttle) = &self.durable_limiter
             && throttle.save(&self.store, now)?
         {
             self.time.saved(now.unix); // the counters are saved with the time

@@ -2,9 +2,9 @@
 
 use crate::hashing::HashError;
 use crate::keys::KeyFileError;
+use crate::limiter::SavedError;
 use crate::signer::KeyRing;
 use crate::store::StoreError;
-use crate::throttle::SavedError;
 use crate::user_id::UserId;
 use core::error::Error;
 use core::fmt;

@@ -1,6 +1,6 @@
 //! What an operator decides about a realm.
 
-use crate::throttle::Rules;
+use crate::limiter::Rules;
 use core::time::Duration;
 
 /// The rules that an operator may turn, with the defaults of `gatekey serve`.

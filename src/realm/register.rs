@@ -5,9 +5,9 @@ use super::{Realm, Registration};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::HashError;
+use crate::limiter::RateLimited;
 use crate::secret::Secret;
 use crate::store::{InsertError, StoreError};
-use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use crate::username::{Username, UsernameError};
 use core::error::Error;
@@ -104,7 +104,7 @@ pub enum RegisterError {
     /// The hasher can't.
     Hash(HashError),
     /// Too many registrations came from this address.
-    Throttled(Throttled),
+    Throttled(RateLimited),
 }
 
 impl fmt::Display for RegisterError {
@@ -158,8 +158,8 @@ impl From<InsertError> for RegisterError {
     }
 }
 
-impl From<Throttled> for RegisterError {
-    fn from(error: Throttled) -> Self {
+impl From<RateLimited> for RegisterError {
+    fn from(error: RateLimited) -> Self {
         Self::Throttled(error)
     }
 }

@@ -7,9 +7,9 @@ use crate::chain;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{ASTERISK_MESSAGE, About, AuditEvent, ErrorCode, Response};
+use crate::limiter::RateLimited;
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
 use crate::store::StoreError;
-use crate::throttle::Throttled;
 use crate::user_id::UserId;
 use crate::username::UsernameError;
 use crate::wait::WouldBlock;
@@ -200,7 +200,7 @@ impl Failure {
     }
 
     /// The same whoever is concerned, known or not, and whatever the password.
-    pub(super) fn throttled(error: Throttled, what: &str) -> Self {
+    pub(super) fn throttled(error: RateLimited, what: &str) -> Self {
         let seconds = error.retry_after_seconds();
         let message = alloc::format!("Too many {what}; try again in {seconds} s.");
         let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));

@@ -50,7 +50,7 @@ mod skip;
 mod small;
 mod systemd;
 mod terminal;
-mod throttle;
+mod limiter;
 mod tidy;
 mod tune;
 mod users;

@@ -4,8 +4,8 @@
 
 use super::*;
 use crate::hashing::HashError;
+use crate::limiter::Rules;
 use crate::store::tests::trace::statements_of;
-use crate::throttle::Rules;
 
 const FIND_ADDRESS: &str = "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), \
                             throttle_epoch FROM realm";

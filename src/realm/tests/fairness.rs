@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::hashing::HashError;
-use crate::throttle::{Allowance, Rules};
+use crate::limiter::{RateLimit, Rules};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 const SHARED: &str = "192.0.2.1";
@@ -31,7 +31,7 @@ fn answer<T>(result: Result<T, AuthenticateError>) -> Answer {
 
 /// A realm with one slot, whose limiter leaves these tests alone, and a user `victim` who has logged in at two addresses.
 fn realm(password_cache: Duration) -> TestRealm {
-    let many = Allowance::new(1_000, 1);
+    let many = RateLimit::new(1_000, 1);
     let rules = Rules {
         guesses_per_address: many,
         guesses_per_user: many,

@@ -9,7 +9,7 @@
 //! key tells, and only by trying.
 
 use super::table::{Millis, ROWS, WIDTH};
-use super::{KINDS, Kind, Table, Throttle};
+use super::{KINDS, Kind, Limiter, Table};
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
@@ -39,7 +39,7 @@ fn head() -> [u8; HEAD_BYTES] {
     [VERSION, rows, a, b, c, d]
 }
 
-impl Throttle {
+impl Limiter {
     /// All counters, if any changed since they were last saved or restored. Checks under way count as failed.
     pub fn save_changed(&self, now: Instant) -> Option<Vec<u8>> {
         self.is_save_urgent.store(false, Ordering::Release);

@@ -1,16 +1,16 @@
 //! One table, of the counters of one kind: of a fixed size, never evicting, never counting too little.
 //!
 //! A counter is a leaky bucket (the generic cell rate algorithm of ITU-T I.371, which telephone networks count cells
-//! by): each guess pours in the time after which one more is allowed, time itself lets it run out, and what doesn't
+//! by): each attempt pours in the time after which one more is allowed, time itself lets it run out, and what doesn't
 //! fit any more is refused. All that is kept of it is the moment when it will be empty, so nothing needs sweeping.
 //!
 //! A table has no keys, only places: each key has one in every row, by a keyed hash, so that nobody can choose whom to
 //! collide with. What is poured goes into all of the key's places, and the emptiest of them counts (a count-min sketch,
-//! Cormode and Muthukrishnan 2005). So a counter may show more than its key's own guesses, when strangers share all
+//! Cormode and Muthukrishnan 2005). So a counter may show more than its key's own attempts, when strangers share all
 //! its places, and never less. Nothing is ever thrown out to make room: whoever could flood the table would otherwise
-//! wash their own guesses out of it.
+//! wash their own attempts out of it.
 
-use super::{Allowance, Kind};
+use super::{Kind, RateLimit};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -20,7 +20,7 @@ pub(super) const ROWS: usize = 4;
 /// Places in a row. A table takes 1 MiB, of which untouched pages are not even there.
 pub(super) const WIDTH: usize = 1 << 15;
 
-/// Milliseconds since the throttle was made.
+/// Milliseconds since the limiter was made.
 pub(super) type Millis = u64;
 
 /// Where a key's counter stands, in each row.
@@ -56,17 +56,17 @@ impl Key {
 pub(super) struct Table {
     /// What a counter holds, in milliseconds of running out.
     capacity: Millis,
-    /// What one guess pours in.
+    /// What one attempt pours in.
     cost: Millis,
     /// When each counter is empty.
     empty_at: Box<[Millis]>,
-    /// What is poured into counters by guesses that are being checked: it neither runs out, nor stays if the guess
+    /// What is poured into counters by attempts that are being checked: it neither runs out, nor stays if the attempt
     /// turns out to be right. There are no more of these than requests being served.
     pending: BTreeMap<usize, Millis>,
 }
 
 impl Table {
-    pub(super) fn new(allowance: Allowance) -> Self {
+    pub(super) fn new(allowance: RateLimit) -> Self {
         let cost = Millis::try_from(allowance.every.as_millis()).unwrap_or(Millis::MAX).max(1);
         Self {
             capacity: cost.saturating_mul(allowance.burst.into()),
@@ -76,7 +76,7 @@ impl Table {
         }
     }
 
-    /// Whether one more guess fits; else how long it takes until it does.
+    /// Whether one more attempt fits; else how long it takes until it does.
     pub(super) fn admits(&self, key: Key, now: Millis) -> Result<(), Millis> {
         let Key { places, times, is_limit, .. } = key;
         if !is_limit {
@@ -95,12 +95,12 @@ impl Table {
         places.into_iter().map(level).min().unwrap_or(0)
     }
 
-    /// What one guess pours in, where so many times as many are allowed.
+    /// What one attempt pours in, where so many times as many are allowed.
     fn cost(&self, times: u64) -> Millis {
         self.cost.div_ceil(times.max(1))
     }
 
-    /// How many guesses a counter holds, of how many, and how long until it is empty.
+    /// How many attempts a counter holds, of how many, and how long until it is empty.
     pub(super) fn read(&self, Key { places, times, .. }: Key, now: Millis) -> (u64, u64, Millis) {
         let (level, cost) = (self.level(places, now), self.cost(times));
         (level.div_ceil(cost), self.capacity / cost, level)
@@ -118,7 +118,7 @@ impl Table {
         }
     }
 
-    /// A guess is being checked.
+    /// An attempt is being checked.
     pub(super) fn begin(&mut self, Key { places, times, .. }: Key) {
         let cost = self.cost(times);
         for place in places {
@@ -127,7 +127,7 @@ impl Table {
         }
     }
 
-    /// A guess that was being checked has come to nothing, or was right.
+    /// An attempt that was being checked has come to nothing, or was right.
     pub(super) fn give_back(&mut self, Key { places, times, .. }: Key) {
         let cost = self.cost(times);
         for place in places {
@@ -140,7 +140,7 @@ impl Table {
         }
     }
 
-    /// A guess that was being checked since then was wrong.
+    /// An attempt that was being checked since then was wrong.
     pub(super) fn settle(&mut self, key: Key, since: Millis) {
         self.give_back(key);
         let cost = self.cost(key.times);
@@ -151,7 +151,7 @@ impl Table {
         }
     }
 
-    /// Every place that holds something, and what: guesses that are being checked count as wrong ones.
+    /// Every place that holds something, and what: attempts that are being checked count as wrong ones.
     pub(super) fn levels(&self, now: Millis) -> impl Iterator<Item = (usize, Millis)> {
         self.empty_at.iter().enumerate().filter_map(move |(place, empty_at)| {
             let pending = self.pending.get(&place).copied().unwrap_or(0);
@@ -173,7 +173,7 @@ impl Table {
         self.pending.len()
     }
 
-    /// Empties every counter; guesses that are being checked stay.
+    /// Empties every counter; attempts that are being checked stay.
     pub(super) fn clear(&mut self) {
         self.empty_at.fill(0);
     }
@@ -194,11 +194,11 @@ mod tests {
 
     /// Three at once, then one every ten seconds.
     fn table() -> Table {
-        Table::new(Allowance { burst: 3, every: Duration::from_secs(10) })
+        Table::new(RateLimit { burst: 3, every: Duration::from_secs(10) })
     }
 
-    /// A wrong guess, if it is allowed.
-    fn guess(table: &mut Table, key: Key, now: Millis) -> Result<(), Millis> {
+    /// A wrong attempt, if it is allowed.
+    fn attempt(table: &mut Table, key: Key, now: Millis) -> Result<(), Millis> {
         table.admits(key, now)?;
         table.begin(key);
         table.settle(key, now);
@@ -209,12 +209,12 @@ mod tests {
     fn so_many_at_once_then_one_every_so_often() {
         let mut table = table();
         for _ in 0..3 {
-            assert_eq!(guess(&mut table, A, 0), Ok(()));
+            assert_eq!(attempt(&mut table, A, 0), Ok(()));
         }
-        assert_eq!(guess(&mut table, A, 0), Err(10 * SECOND));
-        assert_eq!(guess(&mut table, A, 10 * SECOND - 1), Err(1));
-        assert_eq!(guess(&mut table, A, 10 * SECOND), Ok(()));
-        assert_eq!(guess(&mut table, A, 10 * SECOND), Err(10 * SECOND));
+        assert_eq!(attempt(&mut table, A, 0), Err(10 * SECOND));
+        assert_eq!(attempt(&mut table, A, 10 * SECOND - 1), Err(1));
+        assert_eq!(attempt(&mut table, A, 10 * SECOND), Ok(()));
+        assert_eq!(attempt(&mut table, A, 10 * SECOND), Err(10 * SECOND));
         assert_eq!(table.read(A, 10 * SECOND), (3, 3, 30 * SECOND));
         assert_eq!(table.read(A, 40 * SECOND), (0, 3, 0), "and all is forgotten");
     }
@@ -224,9 +224,9 @@ mod tests {
         let mut table = table();
         let network = Key { times: 16, ..A };
         for _ in 0..48 {
-            assert_eq!(guess(&mut table, network, 0), Ok(()));
+            assert_eq!(attempt(&mut table, network, 0), Ok(()));
         }
-        assert_eq!(guess(&mut table, network, 0), Err(625));
+        assert_eq!(attempt(&mut table, network, 0), Err(625));
         assert_eq!(table.read(network, 0), (48, 48, 30 * SECOND));
     }
 
@@ -252,11 +252,11 @@ mod tests {
     fn sharing_some_places_is_not_noticed_and_sharing_all_delays() {
         let mut table = table();
         for _ in 0..3 {
-            assert_eq!(guess(&mut table, A, 0), Ok(()));
+            assert_eq!(attempt(&mut table, A, 0), Ok(()));
         }
         let beside = Key { places: [1, WIDTH + 1, 2 * WIDTH + 1, 3 * WIDTH + 2], ..A };
-        assert_eq!(guess(&mut table, beside, 0), Ok(()), "the other place is empty");
-        assert!(guess(&mut table, A, 0).is_err());
+        assert_eq!(attempt(&mut table, beside, 0), Ok(()), "the other place is empty");
+        assert!(attempt(&mut table, A, 0).is_err());
     }
 
     #[test]

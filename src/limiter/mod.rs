@@ -1,27 +1,25 @@
-//! The throttle: who may guess, and how often.
+//! Rate limiter against brute-force password guessing: buckets of **failed** password checks.
 //!
-//! What is counted is **failed** checks of a password. A check is charged before it is made, in one step with asking
-//! whether it may be made at all, so that many at once gain nothing; it is given back when the password was right, or
-//! when nobody could tell. Earlier failures stay: a guesser who logs in to an account of their own in between has won
-//! nothing.
+//! A check is charged before it runs, in one step with the decision, so that concurrent checks can't exceed a limit.
+//! A correct password, or a check without a result, is refunded. Earlier failures stay charged.
 //!
 //! Each check is counted under several keys at once, and every one must have room:
 //!
-//! | counter | keeps out | default | guesses on the first day, then |
+//! | counter | keeps out | default | attempts on the first day, then |
 //! |---|---|---|---|
 //! | client address (IPv6: /64) | one guesser who tries many names | 100, one a minute | 1540, 1440 |
 //! | IPv6 network (/48) | the same, with 65536 addresses for nothing | sixteen times that | 24640, 23040 |
 //! | user name, whoever has it | many guessers who try one name | 100, one in 5 minutes | 388, 288 |
 //! | address and name | one guesser who tries one name | 10, one in 10 minutes | 154, 144 |
 //!
-//! So one address gets 154 guesses at an account on the first day, and ten thousand addresses together get 388. The
+//! So one address gets 154 attempts at an account on the first day, and ten thousand addresses together get 388. The
 //! name's counter alone would let anybody lock anybody out; hence **remembered addresses**: at an address from which
 //! the user has logged in before, only a counter of that user at that address applies (as the last line), in a table
 //! that only such users' own requests reach. Tokens are never throttled.
 //!
 //! Both ways of counting a user at an address are one allowance: `promoted.rs` carries it over when the address becomes
 //! remembered, and each 401 is counted, also where identical checks share one hash. So the bounds are exact, whoever
-//! logs in meanwhile: 154 guesses at a name from one address on the first day. From all addresses together there are 388,
+//! logs in meanwhile: 154 attempts at a name from one address on the first day. From all addresses together there are 388,
 //! and 154 more for each address that is remembered for the name, of which there are eight at a time.
 //!
 //! A known limitation: a client that has used up the allowance of an address, and shares that address with others, can
@@ -41,16 +39,13 @@
 //! | `table.rs` | one table, of the counters of one kind: what a key has poured into it, and how that runs out |
 //! | `promoted.rs` | addresses that become remembered: what counted before goes on counting |
 //! | `saved.rs` | all tables as bytes, and back |
-//!
-//! There is a `Kind` of counter for each thing that is counted; each kind has a `Table` of its own; a `Key`, of a client's
-//! address, a name, or both, has its counter in some places of its kind's table.
 
 mod promoted;
 mod rules;
 mod saved;
 mod table;
 
-pub use rules::{Allowance, Rules};
+pub use rules::{RateLimit, Rules};
 pub use saved::SavedError;
 
 use crate::client::{AddressMark, Client};
@@ -70,7 +65,7 @@ const NETWORK_TIMES: u64 = 16;
 
 /// Somebody shows a password.
 #[derive(Clone, Copy, Debug)]
-pub struct Guess<'a> {
+pub struct PasswordAttempt<'a> {
     /// From where.
     pub client: Client,
     /// For which name, known or not.
@@ -81,7 +76,7 @@ pub struct Guess<'a> {
 
 /// It was tried too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Throttled {
+pub struct RateLimited {
     /// After so long it may be tried again.
     pub retry_after: Duration,
     /// What there was too much of, for the log.
@@ -140,7 +135,7 @@ impl Kind {
 }
 
 /// Who may guess, and how often. Shared by reference among threads.
-pub struct Throttle {
+pub struct Limiter {
     mac: SigningKey,
     started: Instant,
     tables: Mutex<Tables>,
@@ -151,16 +146,16 @@ pub struct Throttle {
     saves: AtomicU64,
 }
 
-impl fmt::Debug for Throttle {
+impl fmt::Debug for Limiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Throttle").finish_non_exhaustive()
+        f.debug_struct("Limiter").finish_non_exhaustive()
     }
 }
 
-/// A check that was charged. Dropped, it stays charged: what ends in a panic was a guess too.
+/// A check that was charged. Dropped, it stays charged: what ends in a panic was an attempt too.
 #[must_use = "a charge that is dropped stays"]
 pub struct Charged<'a> {
-    throttle: &'a Throttle,
+    limiter: &'a Limiter,
     keys: Vec<Key>,
     at: Millis,
     /// How often the counters had been saved by then.
@@ -173,8 +168,8 @@ impl fmt::Debug for Charged<'_> {
     }
 }
 
-impl Throttle {
-    /// A throttle with empty counters. The key decides who collides with whom: counters that were saved under one key
+impl Limiter {
+    /// A limiter with empty counters. The key decides who collides with whom: counters that were saved under one key
     /// mean nothing under another.
     pub fn new(rules: &Rules, key: SigningKey, now: Instant) -> Self {
         let tables = KINDS.map(|kind| {
@@ -200,43 +195,47 @@ impl Throttle {
     /// Whether a password may be checked now; charges nothing. For one that was just proved right, and so isn't hashed.
     ///
     /// # Errors
-    /// [`Throttled`].
-    pub fn peek(&self, guess: &Guess<'_>, now: Instant) -> Result<(), Throttled> {
+    /// [`RateLimited`].
+    pub fn peek(&self, attempt: &PasswordAttempt<'_>, now: Instant) -> Result<(), RateLimited> {
         let tables = self.lock(); // first: it decides what the keys are
-        admit(&tables, &self.keys_of(guess, now), self.millis(now))
+        admit(&tables, &self.keys_of(attempt, now), self.millis(now))
     }
 
     /// The same, on an event loop.
     ///
     /// # Errors
     /// [`WouldBlock`] where another thread has the counters locked: saving them takes some milliseconds.
-    pub fn try_peek(&self, guess: &Guess<'_>, now: Instant) -> Result<Result<(), Throttled>, WouldBlock> {
-        let keys = self.keys_of(guess, now);
+    pub fn try_peek(
+        &self,
+        attempt: &PasswordAttempt<'_>,
+        now: Instant,
+    ) -> Result<Result<(), RateLimited>, WouldBlock> {
+        let keys = self.keys_of(attempt, now);
         Ok(admit(&*try_lock(&self.tables)?, &keys, self.millis(now)))
     }
 
     /// Charges the check of a password, before it is made.
     ///
     /// # Errors
-    /// [`Throttled`]; nothing was charged then.
-    pub fn charge(&self, guess: &Guess<'_>, now: Instant) -> Result<Charged<'_>, Throttled> {
+    /// [`RateLimited`]; nothing was charged then.
+    pub fn charge(&self, attempt: &PasswordAttempt<'_>, now: Instant) -> Result<Charged<'_>, RateLimited> {
         let mut tables = self.lock(); // first: it decides what the keys are
-        self.charge_in(&mut tables, self.keys_of(guess, now), now)
+        self.charge_in(&mut tables, self.keys_of(attempt, now), now)
     }
 
     /// Charges a registration, before it is made.
     ///
     /// # Errors
-    /// [`Throttled`]; nothing was charged then.
-    pub fn charge_registration(&self, client: Client, now: Instant) -> Result<Charged<'_>, Throttled> {
+    /// [`RateLimited`]; nothing was charged then.
+    pub fn charge_registration(&self, client: Client, now: Instant) -> Result<Charged<'_>, RateLimited> {
         self.charge_all(self.per_address(Kind::Registrations, client).collect(), now)
     }
 
     /// Charges a look-up of a user.
     ///
     /// # Errors
-    /// [`Throttled`].
-    pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), Throttled> {
+    /// [`RateLimited`].
+    pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), RateLimited> {
         self.charge_all(self.per_address(Kind::Lookups, client).collect(), now).map(drop)
     }
 
@@ -248,16 +247,16 @@ impl Throttle {
         &self,
         client: Client,
         now: Instant,
-    ) -> Result<Result<(), Throttled>, WouldBlock> {
+    ) -> Result<Result<(), RateLimited>, WouldBlock> {
         let keys = self.per_address(Kind::Lookups, client).collect();
         let mut tables = try_lock(&self.tables)?;
         let charged = self.charge_in(&mut tables, keys, now);
         Ok(charged.map(|mut charged| charged.settle_in(&mut tables)))
     }
 
-    /// What this guess is counted under. To be asked with the tables locked.
-    fn keys_of(&self, guess: &Guess<'_>, now: Instant) -> Vec<Key> {
-        let Guess { client, username, is_remembered } = *guess;
+    /// What this attempt is counted under. To be asked with the tables locked.
+    fn keys_of(&self, attempt: &PasswordAttempt<'_>, now: Instant) -> Vec<Key> {
+        let PasswordAttempt { client, username, is_remembered } = *attempt;
         if is_remembered || self.is_promoted(client, username, now) {
             // Neither the address's bucket nor the name's: other clients fill those.
             return self.remembered_keys(client, username).into();
@@ -290,18 +289,23 @@ impl Throttle {
     }
 
     /// In one step: all counters have room, or none is charged.
-    fn charge_all(&self, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, Throttled> {
+    fn charge_all(&self, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, RateLimited> {
         self.charge_in(&mut self.lock(), keys, now)
     }
 
-    fn charge_in(&self, tables: &mut Tables, keys: Vec<Key>, now: Instant) -> Result<Charged<'_>, Throttled> {
+    fn charge_in(
+        &self,
+        tables: &mut Tables,
+        keys: Vec<Key>,
+        now: Instant,
+    ) -> Result<Charged<'_>, RateLimited> {
         let at = self.millis(now);
         admit(tables, &keys, at)?;
         for key in &keys {
             key.kind.table_mut(tables).begin(*key);
         }
         let saves = self.saves.load(Ordering::Acquire);
-        Ok(Charged { throttle: self, keys, at, saves })
+        Ok(Charged { limiter: self, keys, at, saves })
     }
 
     /// What stands for a user at an address, wherever both are stored: by itself it tells neither.
@@ -329,12 +333,12 @@ impl Throttle {
 }
 
 /// Whether every counter has room for one more; else how long until they have.
-fn admit(tables: &Tables, keys: &[Key], at: Millis) -> Result<(), Throttled> {
+fn admit(tables: &Tables, keys: &[Key], at: Millis) -> Result<(), RateLimited> {
     let wait = |key: &Key| Some((key.kind.table(tables).admits(*key, at).err()?, key.kind));
     match keys.iter().filter_map(wait).max_by_key(|(millis, _)| *millis) {
         None => Ok(()),
         Some((millis, kind)) => {
-            Err(Throttled { retry_after: Duration::from_millis(millis), what: kind.what() })
+            Err(RateLimited { retry_after: Duration::from_millis(millis), what: kind.what() })
         }
     }
 }
@@ -348,21 +352,21 @@ impl Charged<'_> {
             // Look-ups are allowed again within seconds, so a restart gives nothing away.
             is_full |= key.kind != Kind::Lookups && table.admits(key, self.at).is_err();
         }
-        self.throttle.has_changed.store(true, Ordering::Release);
+        self.limiter.has_changed.store(true, Ordering::Release);
         if is_full {
-            self.throttle.is_save_urgent.store(true, Ordering::Release);
+            self.limiter.is_save_urgent.store(true, Ordering::Release);
         }
     }
 
     /// The password was right, or nobody could tell: the check counts for nothing.
     pub fn give_back(mut self) {
-        let mut tables = self.throttle.lock();
+        let mut tables = self.limiter.lock();
         for key in self.keys.drain(..) {
             key.kind.table_mut(&mut tables).give_back(key);
         }
         // What was saved meanwhile counts this check as failed.
-        if self.throttle.saves.load(Ordering::Acquire) != self.saves {
-            self.throttle.has_changed.store(true, Ordering::Release);
+        if self.limiter.saves.load(Ordering::Acquire) != self.saves {
+            self.limiter.has_changed.store(true, Ordering::Release);
         }
     }
 }
@@ -372,20 +376,20 @@ impl Drop for Charged<'_> {
         if self.keys.is_empty() {
             return; // given back
         }
-        let throttle = self.throttle;
-        self.settle_in(&mut throttle.lock());
+        let limiter = self.limiter;
+        self.settle_in(&mut limiter.lock());
     }
 }
 
-impl fmt::Display for Throttled {
+impl fmt::Display for RateLimited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "too many {}; again in {} s", self.what, self.retry_after_seconds())
     }
 }
 
-impl core::error::Error for Throttled {}
+impl core::error::Error for RateLimited {}
 
-impl Throttled {
+impl RateLimited {
     /// In whole seconds, so that it is surely over by then; at least 1.
     pub fn retry_after_seconds(&self) -> u64 {
         u64::try_from(self.retry_after.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1)

@@ -8,8 +8,8 @@ use gatekey::clock::{self, Now};
 use gatekey::data_dir::{DATABASE, DataDir};
 use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
+use gatekey::limiter::{RateLimit, Rules};
 use gatekey::realm::{Policy, Realm, UserLookup};
-use gatekey::throttle::{Allowance, Rules};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,11 +21,11 @@ const ELSEWHERE: &str = "198.51.100.1";
 
 fn rules() -> Rules {
     Rules {
-        guesses_per_address: Allowance::new(40, 60),
-        guesses_per_user: Allowance::new(20, 300),
-        guesses_per_user_and_address: Allowance::new(10, 600),
-        registrations_per_address: Allowance::new(6, 60),
-        lookups_per_address: Allowance::new(5, 1),
+        guesses_per_address: RateLimit::new(40, 60),
+        guesses_per_user: RateLimit::new(20, 300),
+        guesses_per_user_and_address: RateLimit::new(10, 600),
+        registrations_per_address: RateLimit::new(6, 60),
+        lookups_per_address: RateLimit::new(5, 1),
     }
 }
 

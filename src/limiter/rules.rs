@@ -4,14 +4,14 @@ use core::time::Duration;
 
 /// How often something may be done: so many times at once, then one more each time so long has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Allowance {
+pub struct RateLimit {
     /// So many at once; at least 1.
     pub burst: u32,
     /// One more each time so long has passed; at least a second.
     pub every: Duration,
 }
 
-impl Allowance {
+impl RateLimit {
     /// So many at once, then one more every so many seconds.
     pub const fn new(burst: u32, every_seconds: u64) -> Self {
         Self { burst, every: Duration::from_secs(every_seconds) }
@@ -22,25 +22,25 @@ impl Allowance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// Wrong passwords from one address; a /48 of IPv6 has sixteen times as many.
-    pub guesses_per_address: Allowance,
+    pub guesses_per_address: RateLimit,
     /// Wrong passwords for one name, from whatever addresses.
-    pub guesses_per_user: Allowance,
+    pub guesses_per_user: RateLimit,
     /// Wrong passwords for one name from one address.
-    pub guesses_per_user_and_address: Allowance,
+    pub guesses_per_user_and_address: RateLimit,
     /// Registrations from one address.
-    pub registrations_per_address: Allowance,
+    pub registrations_per_address: RateLimit,
     /// Look-ups of users from one address.
-    pub lookups_per_address: Allowance,
+    pub lookups_per_address: RateLimit,
 }
 
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            guesses_per_address: Allowance::new(100, 60),
-            guesses_per_user: Allowance::new(100, 300),
-            guesses_per_user_and_address: Allowance::new(10, 600),
-            registrations_per_address: Allowance::new(20, 60),
-            lookups_per_address: Allowance::new(300, 1),
+            guesses_per_address: RateLimit::new(100, 60),
+            guesses_per_user: RateLimit::new(100, 300),
+            guesses_per_user_and_address: RateLimit::new(10, 600),
+            registrations_per_address: RateLimit::new(20, 60),
+            lookups_per_address: RateLimit::new(300, 1),
         }
     }
 }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     /// How many wrong passwords somebody gets in on the first day, and on each day after that.
-    fn per_day(Allowance { burst, every }: Allowance, times: u64) -> (u64, u64) {
+    fn per_day(RateLimit { burst, every }: RateLimit, times: u64) -> (u64, u64) {
         let later = times * 86_400 / every.as_secs();
         (u64::from(burst) * times + later, later)
     }

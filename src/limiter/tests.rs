@@ -1,4 +1,4 @@
-//! The throttle: what it promises, over random sequences and at once.
+//! The limiter: what it promises, over random sequences and at once.
 //!
 //! The sequences are checked against buckets of the test's own: exact ones, one a key, that know nothing of tables,
 //! hashes or restarts.
@@ -14,29 +14,29 @@ const KEY: [u8; 32] = [7; 32];
 
 fn rules() -> Rules {
     Rules {
-        guesses_per_address: Allowance::new(12, 60),
-        guesses_per_user: Allowance::new(15, 120),
-        guesses_per_user_and_address: Allowance::new(4, 240),
-        registrations_per_address: Allowance::new(3, 60),
-        lookups_per_address: Allowance::new(5, 1),
+        guesses_per_address: RateLimit::new(12, 60),
+        guesses_per_user: RateLimit::new(15, 120),
+        guesses_per_user_and_address: RateLimit::new(4, 240),
+        registrations_per_address: RateLimit::new(3, 60),
+        lookups_per_address: RateLimit::new(5, 1),
     }
 }
 
-fn throttle(now: Instant) -> Throttle {
-    Throttle::new(&rules(), SigningKey::new(&KEY).unwrap(), now)
+fn limiter(now: Instant) -> Limiter {
+    Limiter::new(&rules(), SigningKey::new(&KEY).unwrap(), now)
 }
 
 fn client(address: &str) -> Client {
     Client::at(address.parse().unwrap())
 }
 
-fn stranger<'a>(address: &str, username: &'a str) -> Guess<'a> {
-    Guess { client: client(address), username, is_remembered: false }
+fn stranger<'a>(address: &str, username: &'a str) -> PasswordAttempt<'a> {
+    PasswordAttempt { client: client(address), username, is_remembered: false }
 }
 
-/// How many wrong guesses are let through, if one doesn't stop.
-fn wrong_guesses(throttle: &Throttle, guess: Guess<'_>, now: Instant) -> usize {
-    core::iter::repeat_with(|| throttle.charge(&guess, now).is_ok())
+/// How many wrong attempts are let through, if one doesn't stop.
+fn wrong_guesses(limiter: &Limiter, attempt: PasswordAttempt<'_>, now: Instant) -> usize {
+    core::iter::repeat_with(|| limiter.charge(&attempt, now).is_ok())
         .take(1_000)
         .take_while(|admitted| *admitted)
         .count()
@@ -45,23 +45,23 @@ fn wrong_guesses(throttle: &Throttle, guess: Guess<'_>, now: Instant) -> usize {
 #[test]
 fn one_address_has_its_guesses_at_a_name_and_no_more() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
-    assert_eq!(wrong_guesses(&throttle, alice, now), 4);
-    let refused = throttle.charge(&alice, now).unwrap_err();
+    assert_eq!(wrong_guesses(&limiter, alice, now), 4);
+    let refused = limiter.charge(&alice, now).unwrap_err();
     assert_eq!(refused.retry_after, Duration::from_secs(240));
-    assert_eq!(throttle.peek(&alice, now), Err(refused), "nor is a password that was just proved looked at");
-    assert_eq!(throttle.peek(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
-    assert_eq!(wrong_guesses(&throttle, alice, now + Duration::from_secs(240)), 1);
+    assert_eq!(limiter.peek(&alice, now), Err(refused), "nor is a password that was just proved looked at");
+    assert_eq!(limiter.peek(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
+    assert_eq!(wrong_guesses(&limiter, alice, now + Duration::from_secs(240)), 1);
 }
 
 #[test]
 fn names_are_as_many_as_one_likes_and_addresses_are_not() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
     let admitted = |address: &str| {
-        names.iter().filter(|name| throttle.charge(&stranger(address, name), now).is_ok()).count()
+        names.iter().filter(|name| limiter.charge(&stranger(address, name), now).is_ok()).count()
     };
     assert_eq!(admitted("192.0.2.1"), 12, "one address, a hundred names");
     assert_eq!(admitted("2001:db8:0:1::1"), 12);
@@ -74,20 +74,20 @@ fn names_are_as_many_as_one_likes_and_addresses_are_not() {
 #[test]
 fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let flood =
-        |number: u8| wrong_guesses(&throttle, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
+        |number: u8| wrong_guesses(&limiter, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
     assert_eq!((0..=255).map(flood).sum::<usize>(), 15);
     assert_eq!(
-        throttle.count_of("alice", now),
+        limiter.count_of("alice", now),
         Count { failures: 15, allowed: 15, forgotten_in: Duration::from_secs(15 * 120) }
     );
     let elsewhere = stranger("192.0.2.1", "alice");
-    assert!(throttle.charge(&elsewhere, now).is_err());
-    let at_home = Guess { is_remembered: true, ..elsewhere };
-    throttle.charge(&at_home, now).unwrap().give_back();
+    assert!(limiter.charge(&elsewhere, now).is_err());
+    let at_home = PasswordAttempt { is_remembered: true, ..elsewhere };
+    limiter.charge(&at_home, now).unwrap().give_back();
     assert_eq!(
-        wrong_guesses(&throttle, at_home, now),
+        wrong_guesses(&limiter, at_home, now),
         4,
         "who sits at that address may guess as one address may"
     );
@@ -96,14 +96,14 @@ fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
 #[test]
 fn a_success_gives_back_itself_and_nothing_else() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     let mut admitted = 0;
     for _ in 0..100 {
-        if let Ok(own) = throttle.charge(&stranger("192.0.2.1", "mallory"), now) {
+        if let Ok(own) = limiter.charge(&stranger("192.0.2.1", "mallory"), now) {
             own.give_back();
         }
-        admitted += usize::from(throttle.charge(&alice, now).is_ok());
+        admitted += usize::from(limiter.charge(&alice, now).is_ok());
     }
     assert_eq!(admitted, 4);
 }
@@ -111,43 +111,43 @@ fn a_success_gives_back_itself_and_nothing_else() {
 #[test]
 fn guesses_at_once_are_no_more_than_one_by_one() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
-    let admitted = at_once(32, |_| wrong_guesses(&throttle, stranger("192.0.2.1", "alice"), now));
+    let limiter = limiter(now);
+    let admitted = at_once(32, |_| wrong_guesses(&limiter, stranger("192.0.2.1", "alice"), now));
     assert_eq!(admitted.into_iter().sum::<usize>(), 4);
     let held: Vec<_> = (0..15)
         .filter_map(|number| {
-            throttle.charge(&stranger(&std::format!("192.0.2.{}", 100 + number), "bob"), now).ok()
+            limiter.charge(&stranger(&std::format!("192.0.2.{}", 100 + number), "bob"), now).ok()
         })
         .collect();
     assert_eq!(held.len(), 15);
-    assert!(throttle.charge(&stranger("192.0.2.9", "bob"), now).is_err(), "while they are being checked");
+    assert!(limiter.charge(&stranger("192.0.2.9", "bob"), now).is_err(), "while they are being checked");
     held.into_iter().for_each(Charged::give_back);
-    assert!(throttle.charge(&stranger("192.0.2.9", "bob"), now).is_ok());
+    assert!(limiter.charge(&stranger("192.0.2.9", "bob"), now).is_ok());
 }
 
 #[test]
 fn registrations_and_lookups_are_counted_apart_from_guesses() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let here = client("192.0.2.1");
-    let registered = (0..10).filter(|_| throttle.charge_registration(here, now).is_ok()).count();
-    let looked_up = (0..10).filter(|_| throttle.charge_lookup(here, now).is_ok()).count();
+    let registered = (0..10).filter(|_| limiter.charge_registration(here, now).is_ok()).count();
+    let looked_up = (0..10).filter(|_| limiter.charge_lookup(here, now).is_ok()).count();
     assert_eq!((registered, looked_up), (3, 5));
-    let refused = throttle.charge_lookup(here, now).unwrap_err().to_string();
+    let refused = limiter.charge_lookup(here, now).unwrap_err().to_string();
     assert_eq!(refused, "too many look-ups from this address or network; again in 1 s");
-    assert_eq!(wrong_guesses(&throttle, stranger("192.0.2.1", "alice"), now), 4);
+    assert_eq!(wrong_guesses(&limiter, stranger("192.0.2.1", "alice"), now), 4);
 }
 
 #[test]
 fn a_restart_forgets_nothing_but_time_that_passed() {
     let now = clock::monotonic();
-    let before = throttle(now);
+    let before = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     let _under_way = before.charge(&alice, now).unwrap();
     assert_eq!(wrong_guesses(&before, alice, now), 3);
     let saved = before.save(now);
     let restored = |saved: &[u8], elapsed: u64| {
-        let after = throttle(now);
+        let after = limiter(now);
         after.restore(saved, Duration::from_secs(elapsed), now).map(|()| wrong_guesses(&after, alice, now))
     };
     assert_eq!(restored(&saved, 0), Ok(0), "what was being checked counts as wrong");
@@ -162,41 +162,41 @@ fn a_restart_forgets_nothing_but_time_that_passed() {
 #[test]
 fn what_did_not_change_is_not_saved() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
-    assert_eq!(throttle.save_changed(now), None);
-    throttle.charge(&stranger("192.0.2.1", "alice"), now).unwrap().give_back();
-    assert_eq!(throttle.save_changed(now), None, "a right password changes nothing");
-    drop(throttle.charge(&stranger("192.0.2.1", "alice"), now));
-    assert_eq!(throttle.save_changed(now), Some(throttle.save(now)));
-    assert_eq!(throttle.save_changed(now), None);
-    throttle.restore(&Throttle::nothing_saved(), Duration::ZERO, now).unwrap();
-    assert_eq!(throttle.save(now), Throttle::nothing_saved());
-    assert_eq!(throttle.save_changed(now), None);
+    let limiter = limiter(now);
+    assert_eq!(limiter.save_changed(now), None);
+    limiter.charge(&stranger("192.0.2.1", "alice"), now).unwrap().give_back();
+    assert_eq!(limiter.save_changed(now), None, "a right password changes nothing");
+    drop(limiter.charge(&stranger("192.0.2.1", "alice"), now));
+    assert_eq!(limiter.save_changed(now), Some(limiter.save(now)));
+    assert_eq!(limiter.save_changed(now), None);
+    limiter.restore(&Limiter::nothing_saved(), Duration::ZERO, now).unwrap();
+    assert_eq!(limiter.save(now), Limiter::nothing_saved());
+    assert_eq!(limiter.save_changed(now), None);
 }
 
 #[test]
 fn what_was_saved_while_it_was_checked_and_was_right_is_saved_again() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
-    let charged = throttle.charge(&stranger("192.0.2.1", "alice"), now).unwrap();
-    assert_ne!(throttle.save(now), Throttle::nothing_saved());
+    let limiter = limiter(now);
+    let charged = limiter.charge(&stranger("192.0.2.1", "alice"), now).unwrap();
+    assert_ne!(limiter.save(now), Limiter::nothing_saved());
     charged.give_back();
-    assert_eq!(throttle.save_changed(now), Some(Throttle::nothing_saved()));
+    assert_eq!(limiter.save_changed(now), Some(Limiter::nothing_saved()));
 }
 
 #[test]
 fn memory_does_not_grow() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     for number in 0..100_000_u32 {
         let client = Client::at(core::net::Ipv4Addr::from_bits(number).into());
         let username = number.to_string();
-        drop(throttle.charge(&Guess { client, username: &username, is_remembered: false }, now));
+        drop(limiter.charge(&PasswordAttempt { client, username: &username, is_remembered: false }, now));
     }
     // Nothing is pending, and whatever is held stands in places, of which there is a fixed number.
     let places = KINDS.len() * table::ROWS * table::WIDTH;
-    assert!(throttle.save(now).len() <= 6 + 13 * places);
-    for (table, kind) in throttle.lock().iter().zip(KINDS) {
+    assert!(limiter.save(now).len() <= 6 + 13 * places);
+    for (table, kind) in limiter.lock().iter().zip(KINDS) {
         assert_eq!(table.pending_places(), 0, "{kind:?}");
     }
 }
@@ -206,7 +206,7 @@ fn memory_does_not_grow() {
 struct Bucket(BTreeMap<String, (f64, f64)>);
 
 impl Bucket {
-    /// Pours one guess in and says how full the bucket is then.
+    /// Pours one attempt in and says how full the bucket is then.
     fn pour(&mut self, key: String, every: f64, at: f64) -> f64 {
         let (level, since) = self.0.get(&key).copied().unwrap_or((0.0, at));
         let level = (level - (at - since).max(0.0) / every).max(0.0) + 1.0;
@@ -233,8 +233,8 @@ fn is_remembered(address: &str, name: &str) -> bool {
     [("192.0.2.1", "alice"), ("192.0.2.2", "bob"), ("::ffff:192.0.2.2", "bob")].contains(&(address, name))
 }
 
-/// Every key that a guess counts under, with its allowance and how many times that.
-fn keys(address: &str, name: &str) -> Vec<(String, Allowance, u32)> {
+/// Every key that an attempt counts under, with its allowance and how many times that.
+fn keys(address: &str, name: &str) -> Vec<(String, RateLimit, u32)> {
     let rules = rules();
     let prefix = std::format!("{:?}", client(address).prefix());
     let pair = std::format!("{prefix} {name:?}");
@@ -258,13 +258,13 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
     for seed in 0..8 {
         let mut random = Random(seed);
         let start = clock::monotonic();
-        let mut throttle = throttle(start);
+        let mut limiter = limiter(start);
         let (mut now, mut buckets) = (start, Bucket::default());
         let mut refused = 0;
         for step in 0..2_000 {
             let (address, name) =
                 (ADDRESSES[random.below(ADDRESSES.len())], NAMES[random.below(NAMES.len())]);
-            let guess = Guess {
+            let attempt = PasswordAttempt {
                 client: client(address),
                 username: name,
                 is_remembered: is_remembered(address, name),
@@ -272,7 +272,7 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
             match random.below(100) {
                 // Some of these are right, or the server is busy.
                 0..20 => {
-                    if let Ok(charged) = throttle.charge(&guess, now) {
+                    if let Ok(charged) = limiter.charge(&attempt, now) {
                         charged.give_back();
                     }
                 }
@@ -280,22 +280,22 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
                 25 => {
                     // A restart, while others wait.
                     let elapsed = Duration::from_millis(random.next() % 5_000);
-                    let saved = throttle.save(now);
+                    let saved = limiter.save(now);
                     now += elapsed;
-                    throttle = self::throttle(now);
-                    throttle.restore(&saved, elapsed, now).unwrap();
+                    limiter = self::limiter(now);
+                    limiter.restore(&saved, elapsed, now).unwrap();
                 }
-                _ => match throttle.charge(&guess, now) {
+                _ => match limiter.charge(&attempt, now) {
                     Err(_) => refused += 1,
                     Ok(_wrong) => {
-                        for (key, Allowance { burst, every }, times) in keys(address, name) {
+                        for (key, RateLimit { burst, every }, times) in keys(address, name) {
                             let every = every.as_secs_f64() / f64::from(times);
                             let level = buckets.pour(key, every, (now - start).as_secs_f64());
                             // A millisecond here and there is lost in rounding.
                             let most = f64::from(burst * times) + 0.01;
                             assert!(
                                 level <= most,
-                                "seed {seed}, step {step}: {level} guesses for {address} {name}"
+                                "seed {seed}, step {step}: {level} attempts for {address} {name}"
                             );
                         }
                     }
@@ -306,30 +306,30 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
     }
 }
 
-/// One user at one address, where the user logs in now and then and a guesser guesses: what the store says of the
+/// One user at one address, where the user logs in now and then and a guesser attempts: what the store says of the
 /// address changes, may be late, and is forgotten, and checks are in flight meanwhile.
 #[test]
 fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed() {
-    let Allowance { burst, every } = rules().guesses_per_user_and_address;
+    let RateLimit { burst, every } = rules().guesses_per_user_and_address;
     let alice = stranger("192.0.2.1", "alice");
     for seed in 0..32 {
         let mut random = Random(seed);
         let start = clock::monotonic();
-        let (mut now, throttle) = (start, Throttle::new(&rules(), SigningKey::new(&KEY).unwrap(), start));
+        let (mut now, limiter) = (start, Limiter::new(&rules(), SigningKey::new(&KEY).unwrap(), start));
         let (mut exact, mut in_flight) = (Bucket::default(), Vec::new());
         let (mut promoted, mut is_remembered) = (None::<Instant>, false);
-        let (mut guesses, mut promotions) = (0, 0);
+        let (mut attempts, mut promotions) = (0, 0);
         for step in 0..3_000 {
             let is_fresh = promoted.is_some_and(|at| now - at < Duration::from_secs(60));
             // A check that asked the store before the login.
             let is_late = is_fresh && random.below(2) == 0;
-            let guess = Guess { is_remembered: is_remembered && !is_late, ..alice };
+            let attempt = PasswordAttempt { is_remembered: is_remembered && !is_late, ..alice };
             match random.below(10) {
                 0 => {
-                    if let Ok(charged) = throttle.charge(&guess, now) {
+                    if let Ok(charged) = limiter.charge(&attempt, now) {
                         charged.give_back();
-                        if !guess.is_remembered {
-                            throttle.promote(alice.client, alice.username, now);
+                        if !attempt.is_remembered {
+                            limiter.promote(alice.client, alice.username, now);
                             (promoted, is_remembered, promotions) = (Some(now), true, promotions + 1);
                         }
                     }
@@ -338,9 +338,9 @@ fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed(
                 2 => in_flight.clear(), // all were wrong
                 3 => now += Duration::from_millis(random.next() % 240_000),
                 _ => {
-                    if let Ok(wrong) = throttle.charge(&guess, now) {
+                    if let Ok(wrong) = limiter.charge(&attempt, now) {
                         in_flight.push(wrong);
-                        guesses += 1;
+                        attempts += 1;
                         let level =
                             exact.pour(String::new(), every.as_secs_f64(), (now - start).as_secs_f64());
                         assert!(level <= f64::from(burst) + 0.01, "seed {seed}, step {step}: {level}");
@@ -348,26 +348,26 @@ fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed(
                 }
             }
         }
-        assert!(guesses > 50 && promotions > 5, "seed {seed}: {guesses} guesses, {promotions} promotions");
+        assert!(attempts > 50 && promotions > 5, "seed {seed}: {attempts} attempts, {promotions} promotions");
     }
 }
 
 #[test]
 fn guesses_before_the_users_first_login_at_an_address_count_after_it() {
     let now = clock::monotonic();
-    let throttle = throttle(now);
+    let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     for _ in 0..3 {
-        drop(throttle.charge(&alice, now).unwrap());
+        drop(limiter.charge(&alice, now).unwrap());
     }
-    throttle.charge(&alice, now).unwrap().give_back();
-    throttle.promote(alice.client, alice.username, now);
-    let at_home = Guess { is_remembered: true, ..alice };
-    assert_eq!(wrong_guesses(&throttle, at_home, now), 1);
-    assert_eq!(wrong_guesses(&throttle, alice, now), 0, "a check that asked the store before the login");
+    limiter.charge(&alice, now).unwrap().give_back();
+    limiter.promote(alice.client, alice.username, now);
+    let at_home = PasswordAttempt { is_remembered: true, ..alice };
+    assert_eq!(wrong_guesses(&limiter, at_home, now), 1);
+    assert_eq!(wrong_guesses(&limiter, alice, now), 0, "a check that asked the store before the login");
     let later = now + Duration::from_secs(60);
-    assert_eq!(wrong_guesses(&throttle, alice, later), 0, "the address was forgotten again");
-    assert_eq!(wrong_guesses(&throttle, stranger("192.0.2.1", "bob"), now), 4, "others are not concerned");
+    assert_eq!(wrong_guesses(&limiter, alice, later), 0, "the address was forgotten again");
+    assert_eq!(wrong_guesses(&limiter, stranger("192.0.2.1", "bob"), now), 4, "others are not concerned");
 }
 
 #[test]
@@ -375,21 +375,21 @@ fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
     for seed in 0..8 {
         let mut random = Random(seed);
         let mut now = clock::monotonic();
-        let throttle = throttle(now);
-        let alice = Guess { is_remembered: true, ..stranger("192.0.2.1", "alice") };
+        let limiter = limiter(now);
+        let alice = PasswordAttempt { is_remembered: true, ..stranger("192.0.2.1", "alice") };
         for step in 0..2_000 {
             let (address, name) =
                 (ADDRESSES[random.below(ADDRESSES.len())], NAMES[random.below(NAMES.len())]);
             // Everybody else, also at the same address for another name.
             if !is_remembered(address, name) {
-                drop(throttle.charge(&stranger(address, name), now));
+                drop(limiter.charge(&stranger(address, name), now));
             }
             now += Duration::from_millis(random.next() % 100);
-            let right = throttle.charge(&alice, now);
+            let right = limiter.charge(&alice, now);
             right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).give_back();
         }
         assert!(
-            throttle.charge(&stranger("192.0.2.1", "nobody"), now).is_err(),
+            limiter.charge(&stranger("192.0.2.1", "nobody"), now).is_err(),
             "the others had used theirs up"
         );
     }

@@ -1,4 +1,4 @@
-//! The throttle's counters, over a restart and between processes.
+//! The limiter's counters, over a restart and between processes.
 //!
 //! A server saves them every few seconds, and begins with those that it saved last. An operator's command clears them in
 //! the store, under a server that runs: so the store counts an epoch, which each login reads along, and a server that finds
@@ -6,24 +6,24 @@
 
 use super::Notice;
 use super::time::RealmNow;
+use crate::limiter::{Limiter, Rules, SavedError};
 use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{Store, StoreError};
-use crate::throttle::{Rules, SavedError, Throttle};
 use crate::wait::{lock, try_lock};
 use alloc::string::ToString as _;
 use std::sync::Mutex;
 
-/// The throttle, whose counters the store keeps over a restart, and an operator may replace there.
+/// The limiter, whose counters the store keeps over a restart, and an operator may replace there.
 #[derive(Debug)]
-pub(super) struct DurableThrottle {
-    pub(super) throttle: Throttle,
+pub(super) struct DurableLimiter {
+    pub(super) limiter: Limiter,
     /// Of which epoch its counters are: whoever replaces those in the store begins another one.
     epoch: Mutex<u64>,
 }
 
-impl DurableThrottle {
-    /// A throttle with the counters that stand in the store; also what there is to tell.
+impl DurableLimiter {
+    /// A limiter with the counters that stand in the store; also what there is to tell.
     pub(super) fn open(
         store: &Store,
         rules: &Rules,
@@ -32,11 +32,11 @@ impl DurableThrottle {
         let unavailable = |error: RandomError| StoreError::Unavailable(error.into());
         let key = store.throttle_key(&random::bytes().map_err(unavailable)?)?;
         let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
-        let throttle = Throttle::new(rules, key, now.monotonic);
+        let limiter = Limiter::new(rules, key, now.monotonic);
         // The epoch first: were the counters changed in between, they would be read once more.
         let epoch = store.throttle_epoch()?;
-        let counters_lost = restore(&throttle, store, now)?;
-        Ok((Self { throttle, epoch: Mutex::new(epoch) }, counters_lost))
+        let counters_lost = restore(&limiter, store, now)?;
+        Ok((Self { limiter, epoch: Mutex::new(epoch) }, counters_lost))
     }
 
     /// Takes up the counters in the store, if these are of another epoch by now.
@@ -48,7 +48,7 @@ impl DurableThrottle {
         if *own_epoch == epoch {
             return Ok(None);
         }
-        let counters_lost = restore(&self.throttle, store, now)?;
+        let counters_lost = restore(&self.limiter, store, now)?;
         *own_epoch = epoch;
         Ok(counters_lost)
     }
@@ -57,11 +57,11 @@ impl DurableThrottle {
     /// taken up instead.
     pub(super) fn save(&self, store: &Store, now: RealmNow) -> Result<bool, StoreError> {
         let epoch = self.epoch();
-        let Some(counters) = self.throttle.save_changed(now.monotonic) else { return Ok(false) };
+        let Some(counters) = self.limiter.save_changed(now.monotonic) else { return Ok(false) };
         let saved = store.save_throttle(&counters, now.unix, epoch);
-        if !saved.inspect_err(|_| self.throttle.save_again())? {
+        if !saved.inspect_err(|_| self.limiter.save_again())? {
             // Somebody else may have taken that epoch's up by now, and counted on.
-            self.throttle.save_again();
+            self.limiter.save_again();
             self.reload(store, now)?;
             return Ok(false);
         }
@@ -78,12 +78,12 @@ impl DurableThrottle {
     }
 }
 
-/// Puts the store's counters in the place of the throttle's. Where they can't be read, the throttle's stay, and that is told.
-fn restore(throttle: &Throttle, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
+/// Puts the store's counters in the place of the limiter's. Where they can't be read, the limiter's stay, and that is told.
+fn restore(limiter: &Limiter, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
     let restored = match store.load_throttle() {
         Ok(Some(saved)) => {
             let elapsed = now.unix.duration_since(saved.saved_at);
-            throttle.restore(&saved.counters, elapsed, now.monotonic)
+            limiter.restore(&saved.counters, elapsed, now.monotonic)
         }
         Ok(None) => Ok(()),
         Err(StoreError::Corrupt(_)) => Err(SavedError),

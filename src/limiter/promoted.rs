@@ -13,7 +13,7 @@
 //! that the store forgets within that time counts as remembered until it is over.)
 
 use super::table::Key;
-use super::{Kind, Throttle};
+use super::{Kind, Limiter};
 use crate::client::{AddressMark, Client};
 use crate::wait::lock;
 use alloc::collections::VecDeque;
@@ -44,7 +44,7 @@ impl Promoted {
     }
 }
 
-impl Throttle {
+impl Limiter {
     /// From now on this address is remembered for this user, who has logged in there for the first time. To be called
     /// before the store says so.
     pub fn promote(&self, client: Client, username: &str, now: Instant) {
