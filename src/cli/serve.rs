@@ -5,7 +5,7 @@ use super::data;
 use super::environment;
 use super::failure::Failure;
 use super::files;
-use super::listen::{self, Entrance};
+use super::listen;
 use super::options;
 use super::serve_config::ServeConfig;
 use super::settings::Settings;
@@ -16,6 +16,7 @@ use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
 use crate::server::heartbeats::Heartbeats;
+use crate::server::listener::BoundListener;
 use crate::server::log;
 use crate::server::service_manager::ServiceManager;
 use crate::server::strict::{self, Endpoint, Limits};
@@ -118,7 +119,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
     // The address comes before the data: where it is taken, nothing is made.
-    let Entrance { listener, name, door, file } = listen::listen(&config)?;
+    let BoundListener { listener, name, door, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
     let ServeConfig { data_dir, hasher, policy, routes, limits, .. } = config;
     data::refuse_writable_by_others(&data_dir)?;

@@ -4,6 +4,7 @@
 //! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
 //! open network. `metrics` counts what either does.
 //! `app` is the realm's routes with both of these.
+//! `listener` has the sockets to serve on.
 //! `log` has the access log and the security events, and `service_manager` notifies systemd.
 
 pub mod heartbeats;
@@ -17,6 +18,8 @@ pub mod strict;
 pub mod tiny;
 #[cfg(feature = "strict")]
 pub mod app;
+#[cfg(feature = "strict")]
+pub mod listener;
 
 use crate::clock;
 use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};

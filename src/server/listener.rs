@@ -1,0 +1,170 @@
+//! Listeners: a TCP address, a Unix socket, or a socket inherited as standard input.
+
+use super::service_manager::ProbeTarget;
+use super::strict::Listener;
+use crate::chain;
+use crate::os::{self, FileId, ListeningSocket};
+use alloc::format;
+use alloc::string::String;
+use core::error::Error;
+use core::fmt::{self, Display};
+use core::net::SocketAddr;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::net::TcpListener;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+/// Why a server can't listen, and what to do.
+#[derive(Debug)]
+pub struct ListenError(String);
+
+impl Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for ListenError {}
+
+/// The socket's owner and group may connect. Nobody else: whoever may is believed who the client is.
+const SOCKET_MODE: u32 = 0o660;
+
+/// A socket that listens, and how to reach it.
+#[derive(Debug)]
+pub struct BoundListener {
+    /// The socket.
+    pub listener: Listener,
+    /// As the ready line has it: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
+    pub name: String,
+    /// Where the watchdog connects.
+    pub door: ProbeTarget,
+    /// The file that was made for it.
+    pub file: Option<SocketFile>,
+}
+
+/// Listens on a TCP address.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn at_address(address: SocketAddr) -> Result<BoundListener, ListenError> {
+    let listener = TcpListener::bind(address).map_err(|error| cant_bind(address, &error))?;
+    let address = listener.local_addr().map_err(|error| cant_listen(&address, &error))?;
+    Ok(of_tcp(listener, address))
+}
+
+/// Listens on the socket that a service manager, or another process, hands over as standard input.
+///
+/// # Errors
+/// [`ListenError`], also if standard input is no listening socket.
+pub fn on_stdin() -> Result<BoundListener, ListenError> {
+    let failed = |error| cant_listen(&"standard input", &error);
+    match os::take_listening_stdin().map_err(failed)? {
+        Some(ListeningSocket::Tcp(socket)) => {
+            let listener = TcpListener::from(socket);
+            let address = listener.local_addr().map_err(failed)?;
+            Ok(of_tcp(listener, address))
+        }
+        Some(ListeningSocket::Unix(socket)) => {
+            let listener = UnixListener::from(socket);
+            let address = listener.local_addr().map_err(failed)?;
+            let path = address.as_pathname().unwrap_or(Path::new(""));
+            // The process that made the file removes it.
+            let (name, door) = (format!("unix:{}", path.display()), ProbeTarget::Unix(address));
+            Ok(BoundListener { listener: listener.into(), name, door, file: None })
+        }
+        None => Err(ListenError(
+            "can't listen on standard input: it is not a listening socket; expected one from a systemd socket unit \
+             (Accept=no, and StandardInput=socket in the service), or from whoever starts this program"
+                .into(),
+        )),
+    }
+}
+
+fn of_tcp(listener: TcpListener, address: SocketAddr) -> BoundListener {
+    let (name, door) = (format!("http://{address}"), ProbeTarget::Tcp(address));
+    BoundListener { listener: listener.into(), name, door, file: None }
+}
+
+fn cant_listen(place: &dyn Display, error: &io::Error) -> ListenError {
+    ListenError(format!("can't listen on {place}: {}", chain::describe(error)))
+}
+
+fn cant_bind(address: SocketAddr, error: &io::Error) -> ListenError {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => "; who listens there: ss -ltnp; another address: --listen",
+        ErrorKind::PermissionDenied => {
+            "; ports below 1024 are root's, and systemd can hand one over (--listen stdin)"
+        }
+        _ => "",
+    };
+    ListenError(format!("can't listen on {address}: {error}{hint}"))
+}
+
+/// Listens on a Unix socket at this path, which only its owner and group may connect to. Replaces the socket of a server that
+/// has ended.
+///
+/// # Errors
+/// [`ListenError`].
+pub fn at_path(path: PathBuf) -> Result<BoundListener, ListenError> {
+    let name = format!("unix:{}", path.display());
+    let failed = |error| cant_listen(&name, &error);
+    // With its mode from the start: chmod(2) by the path could meet another file there.
+    let bind = || os::with_mode_of_new_files(SOCKET_MODE, || UnixListener::bind(&path));
+    let bound = match bind() {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            remove_stale(&path, &name)?;
+            bind()
+        }
+        bound => bound,
+    };
+    let listener = bound.map_err(failed)?;
+    let door = ProbeTarget::Unix(listener.local_addr().map_err(failed)?);
+    let file = SocketFile::at(path).map_err(failed)?;
+    Ok(BoundListener { listener: listener.into(), name, door, file: Some(file) })
+}
+
+/// Makes room where a server that ended without a word left its socket. Two that start at the same moment may both
+/// come here, and one then listens where nobody comes: not guarded against.
+fn remove_stale(path: &Path, name: &str) -> Result<(), ListenError> {
+    let failed = |error| cant_listen(&name, &error);
+    if !fs::symlink_metadata(path).map_err(failed)?.file_type().is_socket() {
+        let message = "something is there that is not a socket; name another path, or remove it";
+        return Err(ListenError(format!("can't listen on {name}: {message}")));
+    }
+    match UnixStream::connect(path) {
+        Ok(_) => Err(ListenError(format!("can't listen on {name}: another server listens there"))),
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// A socket's file, removed at the end if it is still the one that was made.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    identity: Identity,
+}
+
+/// Which file it is, and the time of making: whoever replaced ours may have got its inode.
+type Identity = (FileId, i64, i64);
+
+impl SocketFile {
+    fn at(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { identity: identity(&path)?, path })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if identity(&self.path).is_ok_and(|identity| identity == self.identity) {
+            let _ = fs::remove_file(&self.path); // the next start replaces it
+        }
+    }
+}
+
+fn identity(path: &Path) -> io::Result<Identity> {
+    let file = fs::symlink_metadata(path)?;
+    Ok((FileId::of(&file), file.mtime(), file.mtime_nsec()))
+}
