@@ -4,6 +4,7 @@
 //! The client gets a fixed text; the log gets the error with all its causes.
 
 use crate::chain;
+use crate::client::Client;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{ASTERISK_MESSAGE, About, AuditEvent, ErrorCode, Response};
@@ -208,6 +209,16 @@ impl Failure {
         Self { field, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
     }
 
+    /// Adds to a 429 why it may concern a user who did nothing: an app on this machine that passes its users' passwords
+    /// on is one client, unless it is a trusted proxy that sends `X-Forwarded-For`.
+    pub(super) fn explained_to(self, client: Client) -> Self {
+        if self.code != ErrorCode::Throttled || !client.is_local() {
+            return self;
+        }
+        let message = alloc::format!("{} {SHARED_LIMIT}", self.message);
+        Self { message: message.into(), ..self }
+    }
+
     pub(super) fn store(error: &StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => {
@@ -242,6 +253,8 @@ impl Failure {
     }
 }
 
+const SHARED_LIMIT: &str = "The users of an app on this machine share one limit, unless the app is a trusted proxy \
+                            (--trusted-proxy) and sends X-Forwarded-For.";
 const INTERNAL_MESSAGE: &str = "The server failed; its log says why.";
 
 /// The answer that a server loop gives when its handler panicked: a 500 like any other.

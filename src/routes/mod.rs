@@ -256,7 +256,10 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
     }
     match serve(context, target) {
         Err(failure) if failure.would_block => Err(failure),
-        served => Ok(context.tell(served.unwrap_or_else(Response::from))),
+        served => {
+            let explained = |failure: Failure| failure.explained_to(context.client()).into();
+            Ok(context.tell(served.unwrap_or_else(explained)))
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use super::heartbeats::Heartbeats;
 use super::log::{self, Log};
 use super::metrics::{self, Metrics};
 use super::strict::{Endpoint, Event, Limits, Service};
+use crate::client::Client;
 use crate::clock::{self, Now};
-use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
+use crate::http::{About, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
 use crate::random::RandomError;
 use crate::realm::Realm;
@@ -19,6 +20,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::net::TcpListener;
@@ -43,6 +45,8 @@ pub struct App {
     heartbeats: Arc<Heartbeats>,
     /// When it was told last that requests fail.
     told: Mutex<Option<Instant>>,
+    /// Whether the warning about a shared rate limit was logged.
+    warned: AtomicBool,
 }
 
 impl App {
@@ -58,7 +62,17 @@ impl App {
     ) -> Result<Self, RandomError> {
         let ids = RequestIds::new()?;
         let (metrics, undeclared_proxy) = (Metrics::default(), UndeclaredProxy::default());
-        Ok(Self { realm, config, undeclared_proxy, log, ids, metrics, heartbeats, told: Mutex::default() })
+        Ok(Self {
+            realm,
+            config,
+            undeclared_proxy,
+            log,
+            ids,
+            metrics,
+            heartbeats,
+            told: Mutex::default(),
+            warned: AtomicBool::new(false),
+        })
     }
 
     /// Answers a request; logs and counts it.
@@ -70,6 +84,7 @@ impl App {
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
             self.tell_of_failure(response);
+            self.warn_of_shared_limit(response);
             if let Some(ignored) = self.undeclared_proxy.observe(&response.about) {
                 log::notice(ignored);
             }
@@ -82,6 +97,18 @@ impl App {
         self.realm.save(now);
         if let Err(error) = self.undeclared_proxy.save(&self.realm, now) {
             log::notice(format!("the undeclared proxy was not recorded: {error}"));
+        }
+    }
+
+    /// Warns once that a rate limit may hold for all users of an app on this machine.
+    fn warn_of_shared_limit(&self, response: &Response) {
+        let About { audit, client, .. } = &response.about;
+        let is_local = client.is_some_and(Client::is_local);
+        if *audit == Some(AuditEvent::Throttled) && is_local && !self.warned.swap(true, Ordering::Relaxed) {
+            log::notice(
+                "a client on this machine was answered 429; if it is an app that passes its users' passwords on, they share \
+                 one limit: let it send X-Forwarded-For, and name it with --trusted-proxy (this is said once)",
+            );
         }
     }
 

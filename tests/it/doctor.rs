@@ -114,7 +114,15 @@ fn a_sound_installation_is_found_so_and_is_as_it_was_also_beside_its_server() {
         let expected = "wrong passwords are counted; registration is open";
         assert_eq!(report.only("guessing"), finding("ok", expected, ""));
         assert_eq!(report.only("exposure"), finding("ok", "127.0.0.1:5000 is this machine's alone", ""));
-        assert_eq!(report.only("proxy"), finding("ok", "none is declared, and no option speaks of one", ""));
+        assert_eq!(
+            report.only("proxy"),
+            finding(
+                "ok",
+                "none is declared, and no option speaks of one; an app on this machine that passes its users' passwords on \
+             must be one (--trusted-proxy, X-Forwarded-For), or all of them share one rate limit",
+                ""
+            )
+        );
         assert_eq!((report.only("keys").0, report.only("clock").0), ("ok".into(), "ok".into()));
         assert_eq!(report.code, Some(0));
     };

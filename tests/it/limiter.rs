@@ -68,6 +68,28 @@ fn too_many_wrong_passwords_are_a_429_for_the_right_one_too() {
 }
 
 #[test]
+fn a_429_to_a_client_on_this_machine_explains_the_shared_limit() {
+    let test = throttled();
+    test.add_user("ok", "python");
+    assert_eq!(guess(&test, "127.0.0.1", "ok"), 10);
+    let rejected = test.send(&log_in("127.0.0.1", "ok", "python"));
+    assert_eq!(error(&rejected), (429, "throttled".into()));
+    assert!(text(&rejected).contains("share one limit, unless the app is a trusted proxy (--trusted-proxy)"));
+}
+
+/// The obvious app asks for its users by their passwords, from one address.
+#[test]
+fn a_limit_that_users_of_one_app_share_is_logged_once() {
+    let server = Server::start(&["--throttle", "on", "--guesses-per-user-and-address", "2/10m"]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    assert_eq!(server.login("ok", "python"), 200);
+    let statuses = ["a", "b", "c", "d"].map(|wrong| server.login("ok", wrong));
+    assert_eq!(statuses, [401, 401, 429, 429]);
+    let log = server.stop().1;
+    assert_eq!(log.matches("they share one limit: let it send X-Forwarded-For").count(), 1, "{log}");
+}
+
+#[test]
 fn a_name_that_nobody_has_is_refused_like_one_that_somebody_has() {
     let test = throttled();
     test.add_user("ok", "python");

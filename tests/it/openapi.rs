@@ -140,10 +140,16 @@ fn every_answer_is_as_described_and_every_error_described_is_given() {
 
     let closed = Server::start(&["--registration", "closed"]);
     described.assert_is("post /api/users", &closed.register("ok", "python"));
-    let throttled = Server::start(&["--throttle", "on", "--guesses-per-user-and-address", "1/1h"]);
+    let rules =
+        ["--throttle", "on", "--guesses-per-user-and-address", "1/1h", "--trusted-proxy", "127.0.0.1"];
+    let throttled = Server::start(&rules);
     let wrong = format!("Authorization: {}", basic("ok", "wrong"));
-    for _ in 0..2 {
-        described.assert_is("get /api/token", &throttled.request("GET /api/token", &[&wrong], ""));
+    for client in ["192.0.2.1", "127.0.0.1"] {
+        let forwarded = format!("X-Forwarded-For: {client}");
+        for _ in 0..2 {
+            let answer = throttled.request("GET /api/token", &[&wrong, &forwarded], "");
+            described.assert_is("get /api/token", &answer);
+        }
     }
     fs::rename(server.data.join("gatekey.sqlite3"), server.data.join("away")).unwrap();
     described.assert_is("get /healthz", &server.request("GET /healthz", &[], ""));

@@ -86,7 +86,10 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
             "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine, and let the proxy set \
              X-Forwarded-For: neither Forwarded nor the PROXY protocol is read",
         ),
-        None if proxies.is_empty() => Finding::ok("none is declared, and no option speaks of one"),
+        None if proxies.is_empty() => Finding::ok(
+            "none is declared, and no option speaks of one; an app on this machine that passes its users' passwords on \
+             must be one (--trusted-proxy, X-Forwarded-For), or all of them share one rate limit",
+        ),
         None => Finding::ok(
             "declared; it must set X-Forwarded-For, or all its clients count as one: neither Forwarded nor the PROXY \
              protocol is read",
