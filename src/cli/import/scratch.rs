@@ -1,7 +1,8 @@
 //! A dry run makes nothing that stays: where there is no database yet, it goes into an empty one elsewhere.
 
+use crate::cli::data;
+use crate::cli::failure::Failure;
 use crate::cli::scratch::Scratch;
-use crate::cli::{Failure, data};
 use crate::data_dir::DataDir;
 
 /// A directory for one, if there is no database here, and might be made.
