@@ -120,7 +120,7 @@ fn work() -> Outcome {
             use gatekey::server::heartbeats::Heartbeats;
             use gatekey::server::strict::{self, Endpoint};
             let heartbeats = Heartbeats::new(clock::monotonic());
-            strict::run(vec![Endpoint::new(listener, handler)], &heartbeats, &shutdown)
+            strict::run(vec![Endpoint::new(listener, handler)], None, &heartbeats, &shutdown)
         };
         #[cfg(not(feature = "strict"))]
         let served = {

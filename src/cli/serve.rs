@@ -61,10 +61,6 @@ fn restart_with_returning_memory() {
     }
 }
 
-/// Descriptors that are no connections, and as many again for a listener of metrics: the database's threads have a few each, then the listener, the standard
-/// streams, what the loop waits by, and what connections that were told to go hold until somebody has seen to them.
-pub(super) const RESERVED_DESCRIPTORS: u64 = 64;
-
 pub(super) const SERVE: Command = Command {
     words: &["serve"],
     operands: &[],
@@ -102,6 +98,7 @@ pub(super) const SERVE: Command = Command {
         &options::LOOP,
         &options::MAX_CONNECTIONS,
         &options::MAX_CONNECTIONS_PER_ADDRESS,
+        &options::EVENT_LOOPS,
         &options::REQUEST_TIMEOUT,
         &options::IDLE_TIMEOUT,
         &options::MAX_HEAD,
@@ -121,7 +118,8 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     // The address comes before the data: where it is taken, nothing is made.
     let BoundListener { listener, name, door, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
-    let ServeConfig { data_dir, hasher, policy, routes, limits, .. } = config;
+    let reserved = config.reserved_descriptors();
+    let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
     data::refuse_writable_by_others(&data_dir)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory());
@@ -149,9 +147,9 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
-            let (limits, service) = (within_descriptors(limits), Box::new(AppService(app.clone())));
+            let (limits, service) = (within_descriptors(limits, reserved), Box::new(AppService(app.clone())));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
-            let served = strict::run(endpoints.collect(), &heartbeats, &shutdown);
+            let served = strict::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
             served.map_err(|error| Failure::failed("can't serve", &error))?;
         }
     }
@@ -179,14 +177,13 @@ fn warn_of_unknown_variables() {
 }
 
 /// No more connections than there are descriptors for them: a server that can't accept is down for everybody.
-fn within_descriptors(limits: Limits) -> Limits {
+fn within_descriptors(limits: Limits, reserved: u64) -> Limits {
     let Some(descriptors) = os::max_descriptors() else { return limits };
-    let spare =
-        usize::try_from(descriptors.saturating_sub(RESERVED_DESCRIPTORS)).unwrap_or(usize::MAX).max(1);
+    let spare = usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX).max(1);
     if spare < limits.max_connections {
         log::notice(format!(
             "serving {spare} connections at once, not {}: this process may open {descriptors} descriptors \
-             (ulimit -n), and {RESERVED_DESCRIPTORS} are reserved",
+             (ulimit -n), and {reserved} are reserved",
             limits.max_connections
         ));
     }

@@ -12,6 +12,7 @@ use crate::server::log::Log;
 use crate::server::strict::Limits;
 use alloc::format;
 use core::net::SocketAddr;
+use core::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Everything that the options of `gatekey serve` configure.
@@ -31,6 +32,8 @@ pub(super) struct ServeConfig {
     /// Whether the engine serves, or else tiny_http.
     pub(super) is_strict: bool,
     pub(super) limits: Limits,
+    /// Threads of the engine that serve requests; `None` for its default.
+    pub(super) event_loops: Option<NonZeroUsize>,
     pub(super) log: Log,
 }
 
@@ -49,13 +52,26 @@ impl ServeConfig {
             routes: settings.routes_config()?,
             is_strict: settings.is_strict()?,
             limits: settings.limits()?,
+            event_loops: settings.event_loops()?,
             data_dir: settings.data_dir()?,
             place: settings.required(&options::LISTEN, parse_place)?,
             allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
             metrics: metrics_address(settings)?,
         })
     }
+
+    /// How many descriptors of the process are not for connections.
+    pub(super) fn reserved_descriptors(&self) -> u64 {
+        let loops = self.event_loops.map_or(0, NonZeroUsize::get) as u64;
+        RESERVED_DESCRIPTORS + DESCRIPTORS_PER_EVENT_LOOP * loops
+    }
 }
+
+/// Descriptors that are not connections: those of the database, the listeners, the standard streams, a few event loops, and
+/// evicted connections that are not closed yet.
+const RESERVED_DESCRIPTORS: u64 = 64;
+/// Descriptors of an event loop: its poller, its waker, and its connection to the database (the file, its WAL, its index).
+const DESCRIPTORS_PER_EVENT_LOOP: u64 = 5;
 
 /// As `--listen` names it.
 pub(super) enum Place {

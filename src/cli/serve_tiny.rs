@@ -29,7 +29,7 @@ pub(super) fn run(
     let (until, beats) = (shutdown.clone(), heartbeats.clone());
     let serve_metrics = |metrics: Endpoint| {
         thread::Builder::new().name("metrics".into()).spawn(move || {
-            if let Err(error) = strict::run([metrics].into(), &beats, &until) {
+            if let Err(error) = strict::run([metrics].into(), None, &beats, &until) {
                 log::notice(format!("can't serve metrics: {error}; everything else goes on"));
             }
         })

@@ -17,6 +17,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Display;
+use core::num::NonZeroUsize;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::ffi::OsString;
@@ -192,6 +193,12 @@ impl<'a> Settings<'a> {
         self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))
     }
 
+    /// Number of event loops; `None` for the engine's default.
+    pub(super) fn event_loops(&self) -> Result<Option<NonZeroUsize>, Failure> {
+        let number = self.read(&options::EVENT_LOOPS, |text| parse_number(text, 1..=MAX_EVENT_LOOPS))?;
+        Ok(number.and_then(NonZeroUsize::new))
+    }
+
     /// Whether the strict loop serves, or else tiny_http's.
     pub(super) fn is_strict(&self) -> Result<bool, Failure> {
         self.required(&options::LOOP, |name| match name {
@@ -303,6 +310,8 @@ fn text(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
 }
 
+/// More loops than this only compete for cores.
+const MAX_EVENT_LOOPS: usize = 256;
 /// Each costs a descriptor, and up to 128 KiB of the kernel's memory.
 const MOST_CONNECTIONS: usize = 16_384;
 

@@ -296,6 +296,10 @@ fn too_few_descriptors_are_a_warning() {
     assert_eq!(report.only("limits"), finding("warning", says, remedy));
     let report = examine(gatekey_with_descriptors(164), &place.data(), &["--max-connections", "100"]);
     assert_eq!(report.only("limits"), finding("ok", "descriptors: 164, connections: 100", ""));
+    let loops = ["--max-connections", "100", "--event-loops", "8"];
+    let report = examine(gatekey_with_descriptors(164), &place.data(), &loops);
+    let says = "this process may open 164 descriptors, so 60 connections are served, not 100";
+    assert_eq!(report.only("limits").1, says, "event loops have descriptors too");
 }
 
 #[test]

@@ -233,6 +233,8 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--loop", "loose", "expected strict or tiny-http"),
         ("--max-connections", "0", "expected a number from 1 to 16384"),
         ("--max-connections-per-address", "16385", "expected a number from 1 to 16384"),
+        ("--event-loops", "0", "expected a number from 1 to 256"),
+        ("--event-loops", "257", "expected a number from 1 to 256"),
         ("--request-timeout", "0", "expected a duration such as 90 (seconds)"),
         ("--idle-timeout", "soon", "expected a duration such as 90 (seconds)"),
         ("--max-head", "1023", "expected a number of bytes from 1K to 1M, such as 16384 or 16K"),

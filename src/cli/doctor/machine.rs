@@ -1,6 +1,5 @@
 //! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
 
-use super::super::serve::RESERVED_DESCRIPTORS;
 use super::{Finding, Patient};
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
@@ -74,14 +73,13 @@ pub(super) fn limits(patient: &Patient) -> Vec<Finding> {
         _ if !patient.config.is_strict => {
             Finding::ok("the loop tiny-http has no limit of its own on connections")
         }
-        Some(limit) => judge_limits(limit, asked as u64),
+        Some(limit) => judge_limits(limit, asked as u64, patient.config.reserved_descriptors()),
         None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
     }]
 }
 
-fn judge_limits(limit: u64, asked: u64) -> Finding {
-    let (needed, spare) =
-        (asked.saturating_add(RESERVED_DESCRIPTORS), limit.saturating_sub(RESERVED_DESCRIPTORS));
+fn judge_limits(limit: u64, asked: u64, reserved: u64) -> Finding {
+    let (needed, spare) = (asked.saturating_add(reserved), limit.saturating_sub(reserved));
     if needed <= limit {
         return Finding::ok(format!("descriptors: {limit}, connections: {asked}"));
     }
@@ -179,14 +177,14 @@ mod tests {
 
     #[test]
     fn connections_need_descriptors_and_some_to_spare() {
-        assert_eq!(judge_limits(320, 256), Finding::ok("descriptors: 320, connections: 256"));
-        let finding = judge_limits(319, 256);
+        assert_eq!(judge_limits(320, 256, 64), Finding::ok("descriptors: 320, connections: 256"));
+        let finding = judge_limits(319, 256, 64);
         assert_eq!(
             finding.says,
             "this process may open 319 descriptors, so 255 connections are served, not 256"
         );
         assert_eq!(finding.verdict, Verdict::Warning);
-        assert!(judge_limits(3, 256).remedy.unwrap().ends_with("--max-connections 1"));
+        assert!(judge_limits(3, 256, 64).remedy.unwrap().ends_with("--max-connections 1"));
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub(super) const DOCTOR: Command = Command {
         &options::TRUSTED_PROXY,
         &options::LOOP,
         &options::MAX_CONNECTIONS,
+        &options::EVENT_LOOPS,
         &options::SCRYPT,
         &options::MAX_HASH_MEMORY,
         &options::HASH_SLOTS,

@@ -54,6 +54,7 @@ pub(super) const OPTIONS: &[&Opt] = &[
     &LOOP,
     &MAX_CONNECTIONS,
     &MAX_CONNECTIONS_PER_ADDRESS,
+    &EVENT_LOOPS,
     &REQUEST_TIMEOUT,
     &IDLE_TIMEOUT,
     &MAX_HEAD,

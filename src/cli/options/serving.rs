@@ -67,6 +67,13 @@ pub(in crate::cli) const MAX_CONNECTIONS_PER_ADDRESS: Opt = Opt {
     help: "The same per address (IPv6: per /64). Default: 64, and no limit for this machine, where a proxy \
            may run. A number given here applies to this machine too, but never to trusted proxies.",
 };
+pub(in crate::cli) const EVENT_LOOPS: Opt = Opt {
+    name: "event-loops",
+    value: Some("NUMBER"),
+    default: None,
+    help: "Number of event loops of the strict loop, 1 to 256: threads that serve all requests that don't block. \
+           Default: the number of cores, at least 2.",
+};
 pub(in crate::cli) const REQUEST_TIMEOUT: Opt = Opt {
     name: "request-timeout",
     value: Some("DURATION"),

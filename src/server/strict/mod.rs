@@ -121,18 +121,25 @@ struct Context {
     is_stopping: AtomicBool,
 }
 
-/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
+/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most. `event_loops` is the
+/// number of event loops, by default the number of cores and at least 2.
 ///
 /// # Errors
 /// A listener is none, the system has no thread or descriptor left, or an event loop has panicked.
-pub fn run(endpoints: Vec<Endpoint>, heartbeats: &Heartbeats, shutdown: &Arc<Shutdown>) -> io::Result<()> {
+pub fn run(
+    endpoints: Vec<Endpoint>,
+    event_loops: Option<NonZeroUsize>,
+    heartbeats: &Heartbeats,
+    shutdown: &Arc<Shutdown>,
+) -> io::Result<()> {
     let wake = wake_on(shutdown)?;
     let max_connections = endpoints.iter().map(|endpoint| endpoint.limits.max_connections).sum();
     let listeners = endpoints.into_iter().enumerate().map(|(number, endpoint)| prepare(number, endpoint));
     let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let contexts: Vec<_> = listeners.iter().map(|(_, context)| context.clone()).collect();
     let pool = WorkerPool::new(max_connections)?;
-    let loops = Loops::start(&pool, &contexts, heartbeats, shutdown)?;
+    let count = event_loops.map_or_else(default_event_loops, NonZeroUsize::get);
+    let loops = Loops::start(count, &pool, &contexts, heartbeats, shutdown)?;
     let heartbeat = heartbeats.add(clock::monotonic());
     Acceptor { listeners, inboxes: &loops.inboxes, heartbeat }.run(&wake);
     // The listeners are closed. A client that connects now is refused at once, and may try elsewhere; or another process has the
@@ -145,6 +152,10 @@ pub fn run(endpoints: Vec<Endpoint>, heartbeats: &Heartbeats, shutdown: &Arc<Shu
     }
     pool.close();
     loops.close()
+}
+
+fn default_event_loops() -> usize {
+    thread::available_parallelism().map_or(MIN_EVENT_LOOPS, NonZeroUsize::get).max(MIN_EVENT_LOOPS)
 }
 
 fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Context>)> {
@@ -163,14 +174,14 @@ struct Loops {
 
 impl Loops {
     fn start(
+        count: usize,
         pool: &Arc<WorkerPool>,
         contexts: &[Arc<Context>],
         heartbeats: &Heartbeats,
         shutdown: &Arc<Shutdown>,
     ) -> io::Result<Self> {
-        let cores = thread::available_parallelism().map_or(MIN_EVENT_LOOPS, NonZeroUsize::get);
         let mut loops = Self { inboxes: Vec::new(), threads: Vec::new() };
-        for _ in 0..cores.max(MIN_EVENT_LOOPS) {
+        for _ in 0..count {
             let inbox = Arc::new(Inbox::new()?);
             let heartbeat = heartbeats.add(clock::monotonic());
             let event_loop = EventLoop::new(inbox.clone(), pool.clone(), contexts, heartbeat)?;

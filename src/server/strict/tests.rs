@@ -41,19 +41,25 @@ fn serving(
     handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ask: impl FnOnce(SocketAddr, &Shutdown),
 ) {
+    serving_with(None, limits, handler, ask);
+}
+
+/// The same with so many event loops.
+fn serving_with(
+    event_loops: Option<NonZeroUsize>,
+    limits: Limits,
+    handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
+    ask: impl FnOnce(SocketAddr, &Shutdown),
+) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), Arc::new(Shutdown::default()));
     let until = shutdown.clone();
     let endpoint = Endpoint { limits, ..Endpoint::new(listener, Mixed(handler)) };
-    let serve = move || run(alloc::vec![endpoint], &Heartbeats::new(clock::monotonic()), &until);
+    let serve = move || run(alloc::vec![endpoint], event_loops, &Heartbeats::new(clock::monotonic()), &until);
     let served = thread::spawn(serve);
     ask(address, &shutdown);
     shutdown.request();
     served.join().unwrap().unwrap();
-}
-
-fn cores() -> usize {
-    thread::available_parallelism().map_or(MIN_EVENT_LOOPS, NonZeroUsize::get).max(MIN_EVENT_LOOPS)
 }
 
 /// It fails instead of waiting for ever.
@@ -119,7 +125,7 @@ fn clients_that_ask_without_a_break_block_no_other() {
     };
     serving(Limits::default(), handler, |address, _| {
         thread::scope(|scope| {
-            for _ in 0..cores() * 2 {
+            for _ in 0..default_event_loops() * 2 {
                 scope.spawn(|| keep_asking(address, &is_over));
             }
             while answered.load(Ordering::Relaxed) < 200 {
@@ -191,13 +197,13 @@ fn a_request_that_blocks_holds_up_none_that_was_received_with_it() {
         }
         // No event loop can receive until one of these is done, and then it finds all the others at once.
         let one_is_busy = |_| (ask(address, "/is-busy"), busy.recv().unwrap()).0;
-        let are_busy: Vec<_> = (0..cores()).map(one_is_busy).collect();
+        let are_busy: Vec<_> = (0..default_event_loops()).map(one_is_busy).collect();
         let (blocked, others) = idle.split_first().unwrap();
         ask_once_more(blocked, "/blocks");
         for stream in others {
             ask_once_more(stream, "/");
         }
-        (0..cores()).for_each(|_| release.send(()).unwrap());
+        (0..default_event_loops()).for_each(|_| release.send(()).unwrap());
         others.iter().for_each(assert_204);
         gate.wait();
         assert_204(blocked);
@@ -276,15 +282,23 @@ fn a_full_pool_rejects_requests_and_keeps_threads_for_those_that_never_hash() {
 }
 
 #[test]
-fn connections_are_spread_evenly_over_the_event_loops() {
-    let (threads, all) = (Arc::new(Mutex::new(Vec::new())), 10 * cores());
+fn connections_are_spread_evenly_over_as_many_event_loops_as_asked_for() {
+    for count in [None, NonZeroUsize::new(1), NonZeroUsize::new(3), NonZeroUsize::new(8)] {
+        assert_spread(count);
+    }
+}
+
+fn assert_spread(event_loops: Option<NonZeroUsize>) {
+    let loops = event_loops.map_or_else(default_event_loops, NonZeroUsize::get);
+    let threads = Arc::new(Mutex::new(Vec::new()));
     let seen = threads.clone();
     let handler = move |_: &Request| {
         seen.lock().unwrap().push(thread::current().id());
         Response::empty(204)
     };
-    serving(Limits::default(), handler, |address, _| {
-        let connections: Vec<_> = (0..all).map(|_| connect(address)).collect();
+    let limits = Limits { max_connections: 10 * loops, ..Limits::default() };
+    serving_with(event_loops, limits, handler, |address, _| {
+        let connections: Vec<_> = (0..10 * loops).map(|_| connect(address)).collect();
         for stream in &connections {
             ask_once_more(stream, "/");
             assert_204(stream);
