@@ -4,6 +4,7 @@ use crate::process::{Server, read_some, status};
 use std::fs;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,8 +31,12 @@ pub struct Holdings {
     pub descriptors: usize,
 }
 
-/// The database's descriptors at most: two for each of five connections, and the `-shm` file, which they share.
-const DATABASE_DESCRIPTORS: usize = 11;
+/// The database's descriptors at most: two for each connection, and the `-shm` file, which they share. One connection writes,
+/// each event loop reads by one of its own, and worker threads share as many as there are cores, four to sixteen.
+fn database_descriptors() -> usize {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    2 * (1 + cores.max(2) + cores.clamp(4, 16)) + 1
+}
 
 impl Holdings {
     pub fn of(server: &Server) -> Self {
@@ -40,7 +45,7 @@ impl Holdings {
         // One that is closed meanwhile has no target any more.
         let targets = count("fd").filter_map(|entry| fs::read_link(entry.path()).ok());
         let (database, others): (Vec<_>, Vec<_>) = targets.partition(|target| is_database(target));
-        assert!(database.len() <= DATABASE_DESCRIPTORS, "{database:?}");
+        assert!(database.len() <= database_descriptors(), "{database:?}");
         // Those that hash are as many as the slots at most, and are made when they are first needed: not held by anybody.
         let hashes = |task: &fs::DirEntry| {
             fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "hash\n")
