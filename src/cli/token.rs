@@ -16,8 +16,8 @@ use crate::server::log;
 use crate::store::{Reads, StoreError};
 use crate::token::{self, Opened, TokenError};
 use alloc::format;
-use alloc::string::String;
-use std::io::{self, Write as _};
+use alloc::string::{String, ToString as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 pub(super) const ISSUE: Command = Command {
@@ -52,7 +52,7 @@ pub(super) const INSPECT: Command = Command {
     operands: &[],
     summary: "Verify a token from standard input and print its contents.",
     details: "Prints one JSON object. \"verdict\" is ok, expired, not_yet_valid, bad_signature, malformed or \
-              unsupported, by form, signature and clock alone. \"header\" and \"payload\" are printed if the \
+              unsupported, by form, signature and clock alone, and \"reason\" says why. \"header\" and \"payload\" are printed if the \
               signature is valid. \"user\" is what the database knows, if there is one. Needs only the key \
               file. Exit status 0 for ok, else 1.",
     example: "gatekey token issue alice | gatekey token inspect",
@@ -67,25 +67,29 @@ fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (max_session, data_dir) = (settings.max_session()?, settings.data_dir()?);
     let ring = keys::load(data_dir.key_file());
     let ring = ring.map_err(|error| Failure::failed("can't verify without the keys", &error))?;
+    if io::stdin().is_terminal() {
+        writeln!(io::stderr().lock(), "The token, from standard input:")?;
+    }
     let token = prompt::first_line("the token")?;
     let opened = token::open(token.expose().trim(), &ring);
     let now = at.unwrap_or_else(clock::unix);
     let (report, is_ok) = match &opened {
-        Err(error) => (report(verdict(Some(*error)), Value::Null, Value::Null, Value::Null), false),
+        Err(error) => (report(Some(*error), Value::Null, Value::Null, Value::Null), false),
         Ok(opened) => {
             let error = opened.verify(now, max_session).err();
             let Opened { header, payload } = opened.clone();
             let user = user_of(&data_dir, opened);
-            (report(verdict(error), Value::Object(header), Value::Object(payload), user), error.is_none())
+            (report(error, Value::Object(header), Value::Object(payload), user), error.is_none())
         }
     };
     writeln!(io::stdout().lock(), "{report}")?;
     Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn report(verdict: &str, header: Value, payload: Value, user: Value) -> Value {
+fn report(error: Option<TokenError>, header: Value, payload: Value, user: Value) -> Value {
     Value::Object(json::object([
-        ("verdict", verdict.into()),
+        ("verdict", verdict(error).into()),
+        ("reason", error.map_or(Value::Null, |error| error.to_string().into())),
         ("header", header),
         ("payload", payload),
         ("user", user),

@@ -131,6 +131,7 @@ fn an_inspected_token_is_shown_when_its_signature_holds() {
     assert_eq!(exp.as_u64().unwrap() - iat.as_u64().unwrap(), 600);
     let expected = json!({
         "verdict": "ok",
+        "reason": null,
         "header": {"alg": "HS256", "iat": iat, "exp": exp},
         "payload": {"id": 1, "gen": 1, "iat": iat, "exp": exp},
         "user": {"id": 1, "username": "ok", "state": "active"},
@@ -147,7 +148,9 @@ fn an_inspected_token_is_shown_when_its_signature_holds() {
 
     let changed = token.replacen("eyJ", "eyK", 1);
     let (code, forged) = inspect(&server, &changed, &[]);
-    let nothing = json!({"verdict": "bad_signature", "header": null, "payload": null, "user": null});
+    let reason = "no signing key matches the token's signature";
+    let nothing =
+        json!({"verdict": "bad_signature", "reason": reason, "header": null, "payload": null, "user": null});
     assert_eq!((code, Value::Object(forged)), (Some(1), nothing));
     assert_eq!(inspect(&server, "a.b", &[]).1["verdict"], "malformed");
     assert_eq!(inspect(&server, "", &[]).1["verdict"], "malformed");
