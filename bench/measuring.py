@@ -49,10 +49,12 @@ class Process:
 class Load:
     """One run of wrk: requests answered with 2xx a second, server CPU a request, the 99th percentile."""
 
-    def __init__(self, server, authorization, connections, seconds=SECONDS, tokens=None):
+    def __init__(self, server, authorization, connections, seconds=SECONDS, tokens=None, delay_millis=None):
         command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
         command += ["-s", str(Path(__file__).with_name("spread.lua"))] if tokens else ["-H", f"Authorization: {authorization}"]
-        environment = {**os.environ, "TOKENS": str(tokens)}
+        if delay_millis is not None:
+            command += ["-s", str(Path(__file__).with_name("pace.lua"))]
+        environment = {**os.environ, "TOKENS": str(tokens), "DELAY_MILLIS": str(delay_millis)}
         before, start = server.cpu_ns(), time.monotonic()
         done = subprocess.run(
             [*command, server.url + server.path], capture_output=True, text=True, check=True, timeout=seconds + 60, env=environment

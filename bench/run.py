@@ -4,8 +4,8 @@
     bench/run.py target/release/gatekey [PART...]
     bench/run.py --compare ONE.json OTHER.json
 
-Parts: tokens, proved, storm, refused, logins, guesses, imported, enumeration, footprint, growth; all of them by default, and then
-the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
+Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth; all of them by
+default, and then the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
 """
 
 import os
@@ -15,6 +15,7 @@ import time
 import checks
 import enumeration
 import logins
+import scale
 import size
 from measuring import QUICK, ROUNDS, SECONDS
 from report import Report, compare
@@ -22,8 +23,11 @@ from servers import VENV, versions
 
 PARTS = {
     "tokens": checks.tokens,
+    "loops": scale.loops,
+    "idle": scale.idle,
     "proved": checks.proved,
     "storm": checks.storm,
+    "paced": scale.paced,
     "refused": checks.refused,
     "logins": logins.logins,
     "guesses": logins.guesses,
@@ -40,7 +44,8 @@ def main():
         sys.exit(0 if compare(*arguments[1:]) else 1)
     if not arguments or not set(arguments[1:]) <= set(PARTS):
         raise SystemExit(__doc__)
-    if not (VENV / "pocketbase").exists():
+    needs_venv = not arguments[1:] or not {"loops", "idle", "paced"}.issuperset(arguments[1:])
+    if needs_venv and not (VENV / "pocketbase").exists():
         raise SystemExit("target/venv-bench is missing: bench/tools.sh wrk nginx venv")
     binary, start = os.path.abspath(arguments[0]), time.monotonic()
     report = Report(versions(binary), ROUNDS, SECONDS)
