@@ -30,6 +30,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net;
 use std::time::Instant;
@@ -72,7 +73,7 @@ enum Then {
     /// The body that the client was told to send.
     ReadBody,
     /// The end, which leaves so many bytes to discard.
-    Linger { left: usize, until: Instant },
+    Linger { left: usize, at_most: Duration },
 }
 
 /// What is to be done with a connection next.
@@ -155,7 +156,7 @@ impl Connection {
         &self.context.limits
     }
 
-    fn idle_timeout(&self) -> core::time::Duration {
+    fn idle_timeout(&self) -> Duration {
         let limits = self.limits();
         if self.entry.is_trusted_proxy { limits.proxy_idle_timeout } else { limits.idle_timeout }
     }
@@ -246,8 +247,7 @@ impl Connection {
         if self.parser.incomplete().is_some_and(|request| !needs_body(request))
             && let Some(head) = self.parser.take_without_body()
         {
-            self.output.then =
-                Then::Linger { left: LINGER_BYTES, until: now + self.limits().request_timeout };
+            self.output.then = Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout };
             return self.dispatch(head);
         }
         let activity = match missing {
@@ -289,9 +289,9 @@ impl Connection {
             || matches!(self.output.then, Then::Linger { .. });
         let then = match (persistence, is_body_unread) {
             (Persistence::Closes, true) => {
-                Then::Linger { left: LINGER_BYTES, until: now + self.limits().request_timeout }
+                Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout }
             }
-            (Persistence::Closes, false) => Then::Linger { left: LINGER_BYTES, until: now + LINGER },
+            (Persistence::Closes, false) => Then::Linger { left: LINGER_BYTES, at_most: LINGER },
             _ => Then::Continue,
         };
         self.put(response, head.request.method == "HEAD", persistence, then, now);
@@ -331,7 +331,7 @@ impl Connection {
                 let is_here = self.turn(Activity::PartialBody);
                 if is_here { self.wait_to_read() } else { Step::Close }
             }
-            Then::Linger { left, until } => self.linger(left, until),
+            Then::Linger { left, at_most } => self.linger(left, at_most, now),
         }
     }
 
@@ -352,30 +352,30 @@ impl Connection {
             return Step::Close;
         }
         self.context.service.observe(Event::Refused(self.client, &mut response));
-        let then = Then::Linger { left: LINGER_BYTES, until: now + LINGER };
+        let then = Then::Linger { left: LINGER_BYTES, at_most: LINGER };
         self.put(&response, false, Persistence::Closes, then, now);
         self.write(now)
     }
 
     /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along
-    /// (RFC 9112 section 9.6).
-    fn linger(&mut self, left: usize, until: Instant) -> Step {
+    /// (RFC 9112 section 9.6). The time counts from the last byte of the response.
+    fn linger(&mut self, left: usize, at_most: Duration, now: Instant) -> Step {
         if self.entry.stream.shutdown(net::Shutdown::Write).is_err() || !self.turn(Activity::Lingering) {
             return Step::Close;
         }
-        self.deadline = until;
-        self.output.then = Then::Linger { left, until };
+        self.deadline = now + at_most;
+        self.output.then = Then::Linger { left, at_most };
         self.wait_to_read()
     }
 
     fn discard(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
-        let Then::Linger { left, until } = self.output.then else { return Ok(Step::Close) };
+        let Then::Linger { left, at_most } = self.output.then else { return Ok(Step::Close) };
         if !self.is_readable {
             return Ok(Step::Wait);
         }
         Ok(match self.receive(scratch)? {
             Some(count) if count > 0 && count < left => {
-                self.output.then = Then::Linger { left: left - count, until };
+                self.output.then = Then::Linger { left: left - count, at_most };
                 self.wait_to_read()
             }
             Some(_) => Step::Close,

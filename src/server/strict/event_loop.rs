@@ -15,13 +15,13 @@
 //!
 //! A request that would block is handed, with its connection, to the worker pool; the connection comes back by the inbox.
 
-use super::Context;
 use super::connection::{Connection, Step};
 use super::head::Head;
 use super::inbox::{Inbox, Message};
 use super::limits::{BATCH, READ_BYTES, SCAN_EVERY};
 use super::slab::Slab;
 use super::worker_pool::{Job, WorkerPool};
+use super::{Context, Event};
 use crate::clock;
 use crate::http::{ErrorCode, Response};
 use crate::os::{Poller, Readiness};
@@ -43,6 +43,8 @@ use std::time::Instant;
 const INBOX: u64 = u64::MAX;
 /// After an error of waiting that may pass (no memory).
 const PAUSE: Duration = Duration::from_millis(50);
+/// A connection that is queued at its deadline gets so much longer, until the loop comes to it.
+const QUEUED_GRACE: Duration = Duration::from_secs(1);
 /// The next scan where there is no deadline at all.
 const FAR: Duration = Duration::from_secs(3_600);
 
@@ -214,8 +216,9 @@ impl EventLoop {
         connection.deregistered();
         let Err(job) = self.pool.submit(Job::new(connection, head)) else { return };
         let Job { mut connection, head, .. } = *job;
-        let response = Response::error(ErrorCode::Busy, "All workers are taken; try again in a moment.")
+        let mut response = Response::error(ErrorCode::Busy, "All workers are taken; try again in a moment.")
             .with_field("Retry-After", "1");
+        connection.service().observe(Event::Refused(head.request.peer, &mut response));
         connection.respond(&head, &response, now);
         if !matches!(connection.write(now), Step::Close) {
             self.insert(connection);
@@ -251,6 +254,8 @@ impl EventLoop {
             let Some(connection) = self.connections.get_mut(key) else { continue };
             if connection.deadline > now {
                 next = next.min(connection.deadline);
+            } else if connection.is_queued && now < connection.deadline + QUEUED_GRACE {
+                next = now; // what has arrived in time is received first
             } else if let Some(mut connection) = self.connections.take(key) {
                 let step = guarded(|| connection.expire(now));
                 self.settle(key, connection, &step);

@@ -147,8 +147,9 @@ pub fn run(
     for context in &contexts {
         context.is_stopping.store(true, Ordering::Release);
     }
+    let deadline = clock::monotonic() + DRAIN;
     for context in &contexts {
-        context.registry.drain(DRAIN);
+        context.registry.drain(deadline.saturating_duration_since(clock::monotonic()));
     }
     pool.close();
     loops.close()
