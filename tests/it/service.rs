@@ -181,7 +181,9 @@ fn a_manager_that_does_not_listen_keeps_nobody_from_serving() {
     let nowhere = directory.path().join("nowhere");
     let server = start(directory.path().join("data"), nowhere.to_str().unwrap(), "200000");
     assert_eq!(status(&server.exchange(b"GET /healthz HTTP/1.0\r\n\r\n")), 200);
-    assert!(server.log().contains("can't tell the service manager anything"), "{}", server.log());
+    // The log's thread writes the line.
+    let is_logged = await_that(|| server.log().contains("can't tell the service manager anything"));
+    assert!(is_logged, "{}", server.log());
 }
 
 fn unit(name: &str) -> String {
