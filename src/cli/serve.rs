@@ -21,7 +21,7 @@ use crate::server::log;
 use crate::server::service_manager::ServiceManager;
 use crate::server::strict::{self, Endpoint, Limits};
 use crate::signer::SigningKey;
-use crate::store::SAVE_EVERY;
+use crate::store::SAVE_INTERVAL;
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -262,7 +262,7 @@ fn save_now_and_then(
         while !shutdown.wait_for(keys::LOOK_EVERY) {
             let now = clock::now();
             realm.watch_keys(now);
-            let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_EVERY;
+            let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_INTERVAL;
             if is_due || realm.is_save_urgent() {
                 app.save(now);
                 saved_at = now.monotonic;

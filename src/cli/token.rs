@@ -114,7 +114,7 @@ fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
     else {
         return Value::Null;
     };
-    let subject = match data_dir.open_store().and_then(|store| store.find_token_subject(id, Reads::PerCall)) {
+    let subject = match data_dir.open_store().and_then(|store| store.find_token_row(id, Reads::PerCall)) {
         Ok(subject) => subject,
         Err(StoreError::Missing) => return Value::Null,
         Err(error) => {

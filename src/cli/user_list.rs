@@ -10,7 +10,7 @@ use crate::clock::{self, UnixTime};
 use crate::json::{self, Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
 use crate::server::log;
-use crate::store::{LoginNotes, User};
+use crate::store::{LoginHistory, User};
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec;
@@ -100,7 +100,7 @@ fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failur
     let (username, is_json) = (operand(operands), settings.flag(&options::JSON)?);
     let failed = |error| Failure::failed(format!("can't look {username:?} up"), &error);
     let (realm, user) = user::open_for(settings, username)?;
-    let notes = realm.login_notes(user.id, clock::now()).map_err(failed)?;
+    let notes = realm.login_history(user.id, clock::now()).map_err(failed)?;
     let tokens_since = realm.tokens_not_before().map_err(failed)?;
     let shown = Shown { user, notes, tokens_since: (tokens_since > UnixTime::EPOCH).then_some(tokens_since) };
     let text = if is_json { format!("{}\n", shown.json()) } else { shown.lines() };
@@ -111,7 +111,7 @@ fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failur
 /// A user, and what stands elsewhere about the user.
 struct Shown {
     user: User,
-    notes: LoginNotes,
+    notes: LoginHistory,
     tokens_since: Option<UnixTime>,
 }
 

@@ -79,7 +79,7 @@ impl KeyStatus<'_> {
 /// [`StoreError`].
 pub fn record_use(store: &Store, ring: &KeyRing, now: UnixTime) -> Result<(), StoreError> {
     let fingerprints: Vec<_> = ring.keys().map(SigningKey::fingerprint).collect();
-    store.note_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
+    store.record_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::limiter::RateLimited;
 use crate::password;
 use crate::secret::Secret;
 use crate::signer::KeyRing;
-use crate::store::{MAX_UNSAVED, Reads, StoreError, TokenSubject, User};
+use crate::store::{MAX_UNSAVED, Reads, StoreError, TokenRow, User};
 use crate::token::{self, Claims, TokenError};
 use crate::unicode;
 use crate::user_id::{Generation, UserId};
@@ -253,10 +253,10 @@ impl Realm {
         let ring = self.keys.ring();
         let claims =
             self.verify_token(token, &ring, now).map_err(|error| refusal(None, Why::Token(error)))?;
-        let subject = self.store.find_token_subject(claims.id, reads)?;
+        let subject = self.store.find_token_row(claims.id, reads)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
-            (Ok(()), Some(TokenSubject { id, username, generation, .. })) => {
+            (Ok(()), Some(TokenRow { id, username, generation, .. })) => {
                 Ok(Principal { id, username, generation, auth_time: claims.auth_time, ring: ProofRing(ring) })
             }
             (Err(why), Some(subject)) => Err(refusal(Some(subject.id), why)),
@@ -282,7 +282,7 @@ impl Realm {
 pub(crate) fn token_state(
     generation: Generation,
     auth_time: UnixTime,
-    subject: Option<&TokenSubject>,
+    subject: Option<&TokenRow>,
 ) -> Result<(), Why> {
     let Some(subject) = subject else { return Err(Why::UserGone) };
     if subject.disabled {

@@ -47,6 +47,6 @@ impl Realm {
     /// The decoy for this name; `None` where there is no user at all, or the store can't be read.
     pub(super) fn decoy_hash(&self, username: &str) -> Option<String> {
         let number = self.decoys.number(&self.store, username)?;
-        self.store.draw_password_hash(number).ok().flatten()
+        self.store.pick_decoy_hash(number).ok().flatten()
     }
 }

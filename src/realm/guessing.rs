@@ -18,7 +18,7 @@ use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{Attempt, HashError, Stored};
 use crate::limiter::{Charged, Count, Limiter, PasswordAttempt, RateLimited};
-use crate::store::{LoginNotes, Reads, RememberedAddress, StoreError, User};
+use crate::store::{LoginHistory, Reads, RememberedAddress, StoreError, User};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 use alloc::string::String;
@@ -150,8 +150,8 @@ impl Realm {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn login_notes(&self, id: UserId, now: Now) -> Result<LoginNotes, StoreError> {
-        self.store.login_notes(id, remembered_since(self.time.peek(now).unix))
+    pub fn login_history(&self, id: UserId, now: Now) -> Result<LoginHistory, StoreError> {
+        self.store.login_history(id, remembered_since(self.time.peek(now).unix))
     }
 
     /// Forgets every count, here and in a server that runs on the same store.

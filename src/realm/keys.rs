@@ -64,7 +64,8 @@ impl Realm {
     fn note_ring(&self, now: RealmNow) {
         let fingerprints: Vec<String> = self.ring().keys().map(SigningKey::fingerprint).collect();
         let fingerprints = fingerprints.iter().map(String::as_str);
-        if let Err(error) = self.store.note_signing_keys(fingerprints, self.policy.token_lifetime, now.unix) {
+        if let Err(error) = self.store.record_signing_keys(fingerprints, self.policy.token_lifetime, now.unix)
+        {
             (self.observer)(Notice::KeysNotNoted(&error));
         }
     }

@@ -78,7 +78,7 @@ impl Realm {
     /// [`StoreError`].
     pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
         let newest = self.time.peek(now).unix;
-        Ok(self.store.end_all_tokens(newest, now.unix)?.duration_since(newest))
+        Ok(self.store.revoke_all_tokens(newest, now.unix)?.duration_since(newest))
     }
 
     /// For which ids and generations tokens may have been issued.

@@ -36,7 +36,7 @@ impl UndeclaredProxy {
     pub fn save(&self, realm: &Realm, now: Now) -> Result<(), StoreError> {
         let Some(peer) = self.peer.get() else { return Ok(()) };
         if !self.is_saved.load(Ordering::Relaxed) {
-            realm.store().note_undeclared_proxy(&proxy_name(*peer), realm.unix(now))?;
+            realm.store().record_undeclared_proxy(&proxy_name(*peer), realm.unix(now))?;
             self.is_saved.store(true, Ordering::Relaxed);
         }
         Ok(())

@@ -21,7 +21,7 @@ pub struct RememberedAddress {
 
 /// What is noted of a user's logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LoginNotes {
+pub struct LoginHistory {
     /// From how many addresses the user logged in lately.
     pub addresses: u64,
     /// When a login was noted last.
@@ -55,11 +55,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn login_notes(&self, id: UserId, since: UnixTime) -> Result<LoginNotes, StoreError> {
+    pub fn login_history(&self, id: UserId, since: UnixTime) -> Result<LoginHistory, StoreError> {
         let sql = "SELECT count(*) FILTER (WHERE seen_at >= ?2), max(seen_at) FROM remembered_addresses \
                    WHERE user_id = ?1";
-        let notes =
-            |row: &Row<'_>| Ok(LoginNotes { addresses: unsigned(row, 0)?, newest: optional_moment(row, 1)? });
+        let notes = |row: &Row<'_>| {
+            Ok(LoginHistory { addresses: unsigned(row, 0)?, newest: optional_moment(row, 1)? })
+        };
         self.database
             .read_once(|connection| connection.query_row(sql, params![id.number(), seconds(since)], notes))
     }

@@ -29,11 +29,10 @@
 //! | `signing_keys.rs` | what is known of signing keys |
 //! | `backup.rs` | a copy of the database, made while others write to it |
 //! | `restore.rs` | a copy takes the database's place, and undoes no revocation |
-//! | `check_up.rs` | is everything in the database sound, and what of it lies in the future |
+//! | `report.rs` | is everything in the database sound, and what of it lies in the future |
 //! | `reset_clock.rs` | the way back from there |
 
 mod backup;
-mod check_up;
 mod columns;
 mod files;
 mod generations;
@@ -41,9 +40,10 @@ mod import;
 mod io_errors;
 mod lock;
 mod logins;
-mod original;
 mod normalize_names;
+mod original;
 mod realm;
+mod report;
 mod reset_clock;
 mod restore;
 mod schema;
@@ -55,17 +55,17 @@ mod users;
 mod watchdog;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
-pub use check_up::{Ahead, CheckUp, check_up};
 pub use import::{Import, ImportError, ImportedUser};
-pub use logins::{LoginNotes, RememberedAddress};
+pub use logins::{LoginHistory, RememberedAddress};
 pub use original::{OriginalUser, ReadError, read_original};
-pub use realm::{Issued, MAX_UNSAVED, SAVE_EVERY};
+pub use realm::{Issued, MAX_UNSAVED, SAVE_INTERVAL};
+pub use report::{DatabaseReport, FutureTimestamps, report};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
 pub use session::{ReadSession, Reader, Reads};
 pub use signing_keys::SigningKeyUse;
 pub use throttle::SavedThrottle;
-pub use users::{InsertError, TokenSubject, User};
+pub use users::{InsertError, TokenRow, User};
 
 use crate::os;
 use crate::user_id::Generation;

@@ -9,9 +9,9 @@ use rusqlite::{Connection, params};
 
 /// How often who serves from a store saves the counters of failed guesses and the time: what a killed server forgets at
 /// most.
-pub const SAVE_EVERY: Duration = Duration::from_secs(10);
+pub const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 /// By how much the newest time in the store may be behind a running server's.
-pub const MAX_UNSAVED: Duration = SAVE_EVERY.saturating_add(BUSY_TIMEOUT);
+pub const MAX_UNSAVED: Duration = SAVE_INTERVAL.saturating_add(BUSY_TIMEOUT);
 
 /// For which ids and generations tokens may have been issued: what another database needs to know that goes on with the
 /// same users and keys.
@@ -40,7 +40,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_all_tokens(&self, newest: UnixTime, now: UnixTime) -> Result<UnixTime, StoreError> {
+    pub fn revoke_all_tokens(&self, newest: UnixTime, now: UnixTime) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn note_undeclared_proxy(&self, peer: &str, at: UnixTime) -> Result<(), StoreError> {
+    pub fn record_undeclared_proxy(&self, peer: &str, at: UnixTime) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO undeclared_proxy (only, peer, seen_at) VALUES (1, ?1, ?2)";
         self.database.write(|connection| {
             connection.execute(sql, params![peer, seconds(at)])?;

@@ -26,7 +26,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn note_signing_keys<'a>(
+    pub fn record_signing_keys<'a>(
         &self,
         fingerprints: impl Iterator<Item = &'a str>,
         lifetime: Duration,

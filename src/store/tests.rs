@@ -1,6 +1,6 @@
 //! The store: opening it, its operations, and many of both at once.
 
-mod check_up;
+mod report;
 mod conditional;
 mod importing;
 mod logins;

@@ -31,7 +31,7 @@ pub struct User {
 
 /// All that decides about a token, read in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenSubject {
+pub struct TokenRow {
     /// Whose token it is.
     pub id: UserId,
     /// As registered.
@@ -149,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn draw_password_hash(&self, number: u64) -> Result<Option<String>, StoreError> {
+    pub fn pick_decoy_hash(&self, number: u64) -> Result<Option<String>, StoreError> {
         const LARGEST: &str = "SELECT ifnull(max(id), 0) FROM users";
         const HASH: &str = "SELECT password_hash FROM users WHERE id = ?1";
         const FIRST: &str = "SELECT password_hash FROM users ORDER BY id LIMIT 1";
@@ -172,15 +172,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_token_subject(
-        &self,
-        id: UserId,
-        reads: Reads<'_>,
-    ) -> Result<Option<TokenSubject>, StoreError> {
+    pub fn find_token_row(&self, id: UserId, reads: Reads<'_>) -> Result<Option<TokenRow>, StoreError> {
         let sql =
             "SELECT id, username, generation, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
         let subject = |row: &Row<'_>| {
-            Ok(TokenSubject {
+            Ok(TokenRow {
                 id: user_id(row, 0)?,
                 username: row.get(1)?,
                 generation: generation(row, 2)?,

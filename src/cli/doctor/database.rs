@@ -5,7 +5,7 @@ use super::{Finding, Patient};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
-use crate::store::{self, Ahead, StoreError};
+use crate::store::{self, FutureTimestamps, StoreError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -82,7 +82,7 @@ pub(super) fn clock(patient: &Patient) -> Vec<Finding> {
     if is_unset(now) {
         return vec![unset(now)];
     }
-    let ahead = patient.check_up().as_ref().ok().and_then(|found| found.ahead);
+    let ahead = patient.check_up().as_ref().ok().and_then(|found| found.future_timestamps);
     vec![ahead.and_then(|ahead| judge(ahead, now)).unwrap_or_else(|| Finding::ok(format!("it is {now}")))]
 }
 
@@ -98,7 +98,10 @@ fn unset(now: UnixTime) -> Finding {
 }
 
 /// What is wrong with these, if anything is.
-fn judge(Ahead { newest_time, tokens_not_before, others }: Ahead, now: UnixTime) -> Option<Finding> {
+fn judge(
+    FutureTimestamps { newest_time, tokens_not_before, others }: FutureTimestamps,
+    now: UnixTime,
+) -> Option<Finding> {
     let remedy = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
     let latest = now.saturating_add(TOLERATED);
     if tokens_not_before > newest_time.max(latest) {
@@ -145,7 +148,7 @@ mod tests {
     #[test]
     fn a_minute_ahead_is_tolerated_and_a_second_more_is_not() {
         let now = at(WRITTEN_AT);
-        let ahead = |newest, not_before, others| Ahead {
+        let ahead = |newest, not_before, others| FutureTimestamps {
             newest_time: at(WRITTEN_AT + newest),
             tokens_not_before: at(WRITTEN_AT + not_before),
             others,

@@ -34,7 +34,7 @@ use crate::data_dir::DataDir;
 use crate::hashing;
 use crate::json::Value;
 use crate::server::log;
-use crate::store::{self, CheckUp, StoreError};
+use crate::store::{self, DatabaseReport, StoreError};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -102,7 +102,7 @@ struct Patient {
     slots: usize,
     now: UnixTime,
     /// The whole database is read once, by the first check that asks.
-    check_up: OnceCell<Result<CheckUp, StoreError>>,
+    check_up: OnceCell<Result<DatabaseReport, StoreError>>,
 }
 
 impl Patient {
@@ -119,13 +119,13 @@ impl Patient {
         })
     }
 
-    fn check_up(&self) -> &Result<CheckUp, StoreError> {
+    fn check_up(&self) -> &Result<DatabaseReport, StoreError> {
         let at = self.now.saturating_add(database::TOLERATED);
         self.check_up.get_or_init(|| {
             // Where it can't be copied, the database's own error says more.
             let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
             let database = copy.as_ref().map_or_else(|| self.data_dir.database(), PrivateCopy::database);
-            store::check_up(&database, at)
+            store::report(&database, at)
         })
     }
 

@@ -71,7 +71,7 @@ fn an_import_keeps_what_it_is_given_and_gives_no_id_twice() {
 #[test]
 fn every_user_is_drawn_and_a_gap_of_ids_gives_nobody_much_weight() {
     let test = TestStore::new();
-    assert_eq!(test.store.draw_password_hash(0).unwrap(), None);
+    assert_eq!(test.store.pick_decoy_hash(0).unwrap(), None);
     let raw = raw(&test.path());
     let insert = "INSERT INTO users (id, username, folded, password_hash, created_at) VALUES (?1, ?1, ?1, 'of ' || ?1, 0)";
     for id in [1, 2, 3, 4, 5, 6, 7, 1_000_000] {
@@ -80,16 +80,16 @@ fn every_user_is_drawn_and_a_gap_of_ids_gives_nobody_much_weight() {
     // Odd, so that the low bits take every value equally often.
     let numbers = (0..8_192_u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let drawn: Vec<String> =
-        numbers.map(|number| test.store.draw_password_hash(number).unwrap().unwrap()).collect();
+        numbers.map(|number| test.store.pick_decoy_hash(number).unwrap().unwrap()).collect();
     for id in 1..=7 {
         let count = drawn.iter().filter(|hash| **hash == format!("of {id}")).count();
         assert!((900..=2_200).contains(&count), "user {id} was drawn {count} times of 8192");
     }
-    assert_eq!(test.store.draw_password_hash(1_000_000).unwrap().as_deref(), Some("of 1000000"));
+    assert_eq!(test.store.pick_decoy_hash(1_000_000).unwrap().as_deref(), Some("of 1000000"));
     assert_eq!(
-        test.store.draw_password_hash(0).unwrap().as_deref(),
+        test.store.pick_decoy_hash(0).unwrap().as_deref(),
         Some("of 1"),
         "whatever the number, it is somebody's"
     );
-    assert_eq!(test.store.draw_password_hash(u64::MAX).unwrap().as_deref(), Some("of 7"));
+    assert_eq!(test.store.pick_decoy_hash(u64::MAX).unwrap().as_deref(), Some("of 7"));
 }

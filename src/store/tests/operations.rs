@@ -20,8 +20,8 @@ fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
     assert_eq!(test.store.find_user_by_name("José", Reads::PerCall).unwrap(), Some(user.clone()));
     assert_eq!(test.store.find_user_by_id(id, Reads::PerCall).unwrap(), Some(user.clone()));
     let User { username, generation, disabled, .. } = user;
-    let subject = TokenSubject { id, username, generation, disabled, tokens_not_before: UnixTime::EPOCH };
-    assert_eq!(test.store.find_token_subject(id, Reads::PerCall).unwrap(), Some(subject));
+    let subject = TokenRow { id, username, generation, disabled, tokens_not_before: UnixTime::EPOCH };
+    assert_eq!(test.store.find_token_row(id, Reads::PerCall).unwrap(), Some(subject));
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn nobody_is_found_in_an_empty_database() {
     let id = UserId::new(1).unwrap();
     assert_eq!(store.find_user_by_name("ok", Reads::PerCall).unwrap(), None);
     assert_eq!(store.find_user_by_id(id, Reads::PerCall).unwrap(), None);
-    assert_eq!(store.find_token_subject(id, Reads::PerCall).unwrap(), None);
+    assert_eq!(store.find_token_row(id, Reads::PerCall).unwrap(), None);
     assert_eq!(store.list_users(None, 10).unwrap(), []);
     assert!(!store.is_username_taken(&name("ok")).unwrap());
 }
@@ -158,11 +158,11 @@ fn the_moment_since_when_tokens_count_never_goes_back() {
         (3_000, 1_000, 3_016),
         (3_016, 3_016, 3_017),
     ] {
-        assert_eq!(test.store.end_all_tokens(at(newest), at(clock)).unwrap(), at(then));
+        assert_eq!(test.store.revoke_all_tokens(at(newest), at(clock)).unwrap(), at(then));
         assert_eq!(test.store.tokens_not_before(Reads::PerCall).unwrap(), at(then));
         assert_eq!(test.store.newest_time().unwrap(), at(then), "who opens it later begins there");
         assert_eq!(
-            test.store.find_token_subject(id, Reads::PerCall).unwrap().unwrap().tokens_not_before,
+            test.store.find_token_row(id, Reads::PerCall).unwrap().unwrap().tokens_not_before,
             at(then)
         );
     }
@@ -183,7 +183,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
     let test = TestStore::new();
     let note = |fingerprints: &[&str], lifetime, now| {
         let lifetime = Duration::from_secs(lifetime);
-        test.store.note_signing_keys(fingerprints.iter().copied(), lifetime, at(now)).unwrap();
+        test.store.record_signing_keys(fingerprints.iter().copied(), lifetime, at(now)).unwrap();
     };
     let key = |name: &str, seen, retired, lifetime| (name.to_owned(), seen, retired, lifetime);
     for (fingerprints, lifetime, now, known) in [
@@ -220,7 +220,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
 #[test]
 fn a_lifetime_that_no_number_holds_is_the_longest() {
     let test = TestStore::new();
-    test.store.note_signing_keys(["a"].into_iter(), Duration::MAX, UnixTime::MAX).unwrap();
+    test.store.record_signing_keys(["a"].into_iter(), Duration::MAX, UnixTime::MAX).unwrap();
     let seen = i64::try_from(UnixTime::MAX.seconds()).unwrap();
     assert_eq!(keys(&test), [("a".to_owned(), seen, None, i64::MAX)]);
 }
@@ -238,7 +238,7 @@ fn a_row_that_can_not_be_is_an_error_and_nobody() {
             matches!(test.store.find_user_by_name("ok", Reads::PerCall), Err(StoreError::Corrupt(_))),
             "{column}"
         );
-        let subject = test.store.find_token_subject(id, Reads::PerCall);
+        let subject = test.store.find_token_row(id, Reads::PerCall);
         // Of a token, only what decides about it is read.
         assert_eq!(matches!(subject, Err(StoreError::Corrupt(_))), column == "generation", "{column}");
         connection.execute("UPDATE users SET generation = 1, created_at = 1000", []).unwrap();

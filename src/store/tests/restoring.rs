@@ -30,7 +30,7 @@ fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
     {
         let test = TestStore::new();
         test.insert("ok");
-        assert_eq!(test.store.end_all_tokens(at(3_000), at(3_999)).unwrap(), at(4_000));
+        assert_eq!(test.store.revoke_all_tokens(at(3_000), at(3_999)).unwrap(), at(4_000));
         test.store.raise_newest_time(at(own)).unwrap();
         let file = test.directory.path().join("backup");
         back_up(&test.path(), &file, &|_| ()).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 fn generation(store: &Store, id: UserId, reads: Reads<'_>) -> u64 {
-    store.find_token_subject(id, reads).unwrap().unwrap().generation.number()
+    store.find_token_row(id, reads).unwrap().unwrap().generation.number()
 }
 
 #[test]

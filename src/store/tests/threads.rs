@@ -79,7 +79,7 @@ fn many_threads_read_while_one_writes() {
         let mut newest = Generation::FIRST;
         let mut reads = 0;
         while !done.load(Ordering::Acquire) || reads < 100 {
-            let user = test.store.find_token_subject(id, Reads::PerCall).unwrap().unwrap();
+            let user = test.store.find_token_row(id, Reads::PerCall).unwrap().unwrap();
             assert!(user.generation >= newest, "a read went back from {newest} to {}", user.generation);
             newest = user.generation;
             assert_eq!(test.store.find_user_by_name("ok", Reads::PerCall).unwrap().unwrap().id, id);
@@ -106,7 +106,7 @@ fn what_was_written_is_read_by_the_next_operation_of_whoever() {
         assert!(reads.revoke_tokens(id).unwrap());
         assert_eq!(writes.find_user_by_id(id, Reads::PerCall).unwrap().unwrap().generation.number(), 2);
         assert!(writes.delete_user(id).unwrap());
-        assert_eq!(reads.find_token_subject(id, Reads::PerCall).unwrap(), None);
+        assert_eq!(reads.find_token_row(id, Reads::PerCall).unwrap(), None);
     }
 }
 

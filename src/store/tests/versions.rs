@@ -262,7 +262,7 @@ fn names_of_a_database_of_version_3_are_normalized_and_folded_anew() {
     for taken in ["JOSE\u{301}", "strasse", "STRAẞE", "O\u{34f}K"] {
         assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
     }
-    assert_eq!(check_up(&database_in(&directory), at(10)).unwrap().colliding_names, [""; 0]);
+    assert_eq!(report(&database_in(&directory), at(10)).unwrap().colliding_names, [""; 0]);
 }
 
 #[test]
@@ -286,6 +286,6 @@ fn users_whose_names_collide_in_version_4_keep_working_and_are_counted() {
     for taken in ["ADMIN", "Strasse", "Sam"] {
         assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
     }
-    let colliding = check_up(&database_in(&directory), at(10)).unwrap().colliding_names;
+    let colliding = report(&database_in(&directory), at(10)).unwrap().colliding_names;
     assert_eq!(colliding, ["admın", "straße", "ad\u{34f}min", "\u{115f}"]);
 }

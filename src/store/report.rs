@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What a look at the whole database found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckUp {
+pub struct DatabaseReport {
     /// How many users are in it.
     pub users: u64,
     /// Its schema's version.
@@ -19,7 +19,7 @@ pub struct CheckUp {
     /// The version that the next start brings it to.
     pub newest_version: i64,
     /// What lies in the future; `None` in an older version, which the next start brings up to date.
-    pub ahead: Option<Ahead>,
+    pub future_timestamps: Option<FutureTimestamps>,
     /// Names that fold to what an older user's name folds to, from before names were folded as now: the first few.
     pub colliding_names: Vec<String>,
     /// Who first spoke for others without being a trusted proxy since a server last started here, an address or `unix`,
@@ -29,7 +29,7 @@ pub struct CheckUp {
 
 /// What lies in the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ahead {
+pub struct FutureTimestamps {
     /// The newest time that was ever seen, whenever that is.
     pub newest_time: UnixTime,
     /// Tokens issued before are dead, whenever that is.
@@ -43,26 +43,33 @@ pub struct Ahead {
 ///
 /// # Errors
 /// [`StoreError`]: it is missing, empty, newer, foreign, damaged, or can't be read now.
-pub fn check_up(database: &Path, at: UnixTime) -> Result<CheckUp, StoreError> {
+pub fn report(database: &Path, at: UnixTime) -> Result<DatabaseReport, StoreError> {
     let _open = lock::Open::with_others(database)?;
     let (connection, users) = backup::open_sound(database, backup::Depth::EveryPage)?;
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
-    let ahead = is_newest.then(|| ahead(&connection, at)).transpose()?;
+    let future_timestamps = is_newest.then(|| future_timestamps(&connection, at)).transpose()?;
     let colliding_names = if is_newest { colliding_names(&connection)? } else { Vec::new() };
     let undeclared_proxy =
         if is_newest { undeclared_proxy(&connection).map_err(StoreError::from)? } else { None };
-    Ok(CheckUp { users, version, newest_version: schema::VERSION, ahead, colliding_names, undeclared_proxy })
+    Ok(DatabaseReport {
+        users,
+        version,
+        newest_version: schema::VERSION,
+        future_timestamps,
+        colliding_names,
+        undeclared_proxy,
+    })
 }
 
-fn ahead(connection: &Connection, at: UnixTime) -> rusqlite::Result<Ahead> {
+fn future_timestamps(connection: &Connection, at: UnixTime) -> rusqlite::Result<FutureTimestamps> {
     let sql = "SELECT newest_time, tokens_not_before, \
                (SELECT count(*) FROM remembered_addresses WHERE seen_at > ?1) \
                + (SELECT count(*) FROM signing_keys WHERE first_seen_at > ?1 OR retired_at > ?1) \
                + (SELECT count(*) FROM users WHERE created_at > ?1) FROM realm";
     connection.query_row(sql, [seconds(at)], |row| {
         let others = unsigned(row, 2)?;
-        Ok(Ahead { newest_time: moment(row, 0)?, tokens_not_before: moment(row, 1)?, others })
+        Ok(FutureTimestamps { newest_time: moment(row, 0)?, tokens_not_before: moment(row, 1)?, others })
     })
 }
 

@@ -46,17 +46,22 @@ fn what_is_later_than_now_becomes_now_and_every_user_gets_a_generation_that_no_t
 fn what_is_later_than_asked_for_is_counted() {
     let test = TestStore::new();
     with_times(&test, 9_000, 1_000);
-    let found = |at_seconds| check_up(&test.path(), at(at_seconds)).unwrap();
-    let times = |others| Some(Ahead { newest_time: at(9_000), tokens_not_before: at(1_000), others });
-    assert_eq!((found(9_000).ahead, found(9_000).users), (times(0), 2));
-    assert_eq!(found(8_999).ahead, times(4), "a user, an address, a key retired then, and one seen then");
+    let found = |at_seconds| report(&test.path(), at(at_seconds)).unwrap();
+    let times =
+        |others| Some(FutureTimestamps { newest_time: at(9_000), tokens_not_before: at(1_000), others });
+    assert_eq!((found(9_000).future_timestamps, found(9_000).users), (times(0), 2));
+    assert_eq!(
+        found(8_999).future_timestamps,
+        times(4),
+        "a user, an address, a key retired then, and one seen then"
+    );
 }
 
 #[test]
 fn where_there_is_no_database_none_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let path = database_in(&directory);
-    assert!(matches!(check_up(&path, at(0)), Err(StoreError::Missing)));
+    assert!(matches!(report(&path, at(0)), Err(StoreError::Missing)));
     assert!(matches!(reset_clock(&path, at(0)), Err(CopyError::Store(_, StoreError::Missing))));
     assert!(!path.exists());
 }
