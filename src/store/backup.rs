@@ -7,7 +7,8 @@
 //! The copy is made under another name, `FILE.partial`, and gets its own when it was read again, whole, and is on the
 //! disk: so whatever has the name of a backup is one.
 
-use super::{StoreError, files, lock, schema, sqlite};
+use super::lock::DirLock;
+use super::{StoreError, files, schema, sqlite};
 use crate::os;
 use alloc::string::String;
 use core::error::Error;
@@ -97,8 +98,8 @@ impl Error for CopyError {
 /// [`CopyError`]; no file is left behind then, unless only its directory could not be synced.
 pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
     let unreadable = |error| CopyError::Store(database.into(), error);
-    let _open = lock::Open::with_others(database).map_err(unreadable)?;
-    let (source, _) = open_sound(database, Depth::Schema).map_err(unreadable)?;
+    let _lock = DirLock::shared(database).map_err(unreadable)?;
+    let (source, _) = open_verified(database, Depth::Schema).map_err(unreadable)?;
     if file.symlink_metadata().is_ok() {
         return Err(CopyError::Exists(file.into()));
     }
@@ -143,7 +144,7 @@ fn fill(
     copy_into(source, database, copy, told)?;
     told(CopyStep::Checking);
     let (connection, users) =
-        open_sound(copy, Depth::EveryPage).map_err(|error| CopyError::Store(copy.into(), error))?;
+        open_verified(copy, Depth::EveryPage).map_err(|error| CopyError::Store(copy.into(), error))?;
     drop(connection);
     let bytes = sync(copy).map_err(|error| CopyError::File(copy.into(), error))?;
     Ok(BackedUp { users, bytes })
@@ -193,11 +194,11 @@ pub(super) enum Depth {
 }
 
 /// Opens a database that has been looked at, leaving it as it is; also how many users are in it.
-pub(super) fn open_sound(path: &Path, depth: Depth) -> Result<(Connection, u64), StoreError> {
+pub(super) fn open_verified(path: &Path, depth: Depth) -> Result<(Connection, u64), StoreError> {
     schema::inspect(path)?;
-    let connection = sqlite::connect_to_look(path)?;
+    let connection = sqlite::connect_to_inspect(path)?;
     if depth == Depth::EveryPage {
-        schema::refuse_code(&connection)?;
+        schema::reject_code(&connection)?;
     }
     if depth == Depth::EveryPage {
         let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;

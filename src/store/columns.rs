@@ -16,15 +16,15 @@ pub(super) fn generation(row: &Row<'_>, column: usize) -> rusqlite::Result<Gener
 }
 
 /// A column of Unix seconds.
-pub(super) fn moment(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixTime> {
+pub(super) fn timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<UnixTime> {
     UnixTime::new(unsigned(row, column)?).ok_or(out_of_range(column))
 }
 
 /// A column of Unix seconds that may be NULL.
-pub(super) fn optional_moment(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixTime>> {
+pub(super) fn optional_timestamp(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<UnixTime>> {
     match row.get_ref(column)? {
         ValueRef::Null => Ok(None),
-        _ => moment(row, column).map(Some),
+        _ => timestamp(row, column).map(Some),
     }
 }
 

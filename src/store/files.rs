@@ -24,7 +24,7 @@ struct OpenFile {
     path: PathBuf,
     id: FileId,
     /// What an operator can do when it is gone.
-    way_out: &'static str,
+    advice: &'static str,
 }
 
 impl OpenFiles {
@@ -32,9 +32,9 @@ impl OpenFiles {
     pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
         // What the other two hold is saved by whoever closes the database in good order.
         const RESTART: &str = "restart gatekey";
-        let file = |end, way_out| {
+        let file = |end, advice| {
             let path = beside(database, end);
-            identify_entry(&path).map(|id| OpenFile { path, id, way_out })
+            identify_entry(&path).map(|id| OpenFile { path, id, advice })
         };
         let files = || Ok(Self([file("", "put it back")?, file("-wal", RESTART)?, file("-shm", RESTART)?]));
         files().map_err(|error: io::Error| StoreError::Unavailable(error.into()))
@@ -60,7 +60,7 @@ impl OpenFile {
             Ok(found) if found == self.id => Ok(()),
             Ok(_) => unavailable(format!("another file stands at {path} now; restart gatekey")),
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                unavailable(format!("{path} was removed or moved away; {}", self.way_out))
+                unavailable(format!("{path} was removed or moved away; {}", self.advice))
             }
             Err(error) => unavailable(format!("can't look at {path}: {error}")),
         }

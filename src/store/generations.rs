@@ -43,14 +43,14 @@ pub(super) fn unused(highest: u64) -> Result<Generation, StoreError> {
 }
 
 /// Ends every token of the users with ids above `after`, and of all users who come later.
-pub(super) fn begin_anew(connection: &Connection, at: Generation, after: i64) -> rusqlite::Result<()> {
+pub(super) fn move_all_to(connection: &Connection, at: Generation, after: i64) -> rusqlite::Result<()> {
     let at = integer(at.number());
     connection.execute("UPDATE users SET generation = ?1 WHERE id > ?2", params![at, after])?;
-    begin_new_users_at(connection, at)
+    raise_first_generation(connection, at)
 }
 
 /// Users who register from now on have this generation. It never goes back.
-pub(super) fn begin_new_users_at(connection: &Connection, at: i64) -> rusqlite::Result<()> {
+pub(super) fn raise_first_generation(connection: &Connection, at: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE realm SET first_generation = max(first_generation, ?1)";
     connection.execute(sql, [at])?;
     Ok(())

@@ -124,7 +124,7 @@ impl Import<'_> {
         let unused = integer(generations::unused(highest)?.number());
         let sql = "UPDATE users SET generation = ?1 WHERE id > ?2 AND generation >= ?3";
         self.connection.execute(sql, params![unused, self.last_id, i64::from(!is_export)])?;
-        generations::begin_new_users_at(self.connection, unused)?;
+        generations::raise_first_generation(self.connection, unused)?;
         Ok(generations::raise_last_id(self.connection, last_id)?)
     }
 

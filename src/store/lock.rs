@@ -18,13 +18,13 @@ use std::path::Path;
 
 /// Held for as long as the database is open.
 #[derive(Debug)]
-pub(super) struct Open {
+pub(super) struct DirLock {
     _directory: File,
 }
 
-impl Open {
+impl DirLock {
     /// For who opens the database beside others.
-    pub(super) fn with_others(database: &Path) -> Result<Self, StoreError> {
+    pub(super) fn shared(database: &Path) -> Result<Self, StoreError> {
         let unavailable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::Missing,
             _ => StoreError::Unavailable(error.into()),
@@ -41,7 +41,7 @@ impl Open {
     }
 
     /// For who puts another in its place; `None` while anybody has it open.
-    pub(super) fn alone(database: &Path) -> io::Result<Option<Self>> {
+    pub(super) fn exclusive(database: &Path) -> io::Result<Option<Self>> {
         let directory = open_checked(database)?;
         match directory.try_lock() {
             Ok(()) => Ok(Some(Self { _directory: directory })),

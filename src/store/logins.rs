@@ -3,7 +3,7 @@
 //! An address is known by its mark, a keyed hash of the user's name and the address under [`Store::throttle_key`]: the
 //! store can tell whether an address is remembered, and the file doesn't say where a user lives.
 
-use super::columns::{optional_moment, seconds, unsigned};
+use super::columns::{optional_timestamp, seconds, unsigned};
 use super::{Reads, Store, StoreError};
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
@@ -44,7 +44,7 @@ impl Store {
         reads: Reads<'_>,
     ) -> Result<RememberedAddress, StoreError> {
         let found = |row: &Row<'_>| {
-            Ok(RememberedAddress { seen_at: optional_moment(row, 0)?, throttle_epoch: unsigned(row, 1)? })
+            Ok(RememberedAddress { seen_at: optional_timestamp(row, 0)?, throttle_epoch: unsigned(row, 1)? })
         };
         self.read(reads, |connection| {
             connection.prepare_cached(FIND_REMEMBERED_ADDRESS)?.query_row([address], found)
@@ -59,10 +59,11 @@ impl Store {
         let sql = "SELECT count(*) FILTER (WHERE seen_at >= ?2), max(seen_at) FROM remembered_addresses \
                    WHERE user_id = ?1";
         let notes = |row: &Row<'_>| {
-            Ok(LoginHistory { addresses: unsigned(row, 0)?, newest: optional_moment(row, 1)? })
+            Ok(LoginHistory { addresses: unsigned(row, 0)?, newest: optional_timestamp(row, 1)? })
         };
-        self.database
-            .read_once(|connection| connection.query_row(sql, params![id.number(), seconds(since)], notes))
+        self.database.read_on_writer(|connection| {
+            connection.query_row(sql, params![id.number(), seconds(since)], notes)
+        })
     }
 
     /// Remembers that this user logged in from this address, and forgets of the user's other addresses those not

@@ -73,6 +73,7 @@ use crate::wait::WouldBlock;
 use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
+use lock::DirLock;
 use std::path::Path;
 
 /// An open database. Shared by reference among threads.
@@ -80,7 +81,7 @@ use std::path::Path;
 pub struct Store {
     database: sqlite::Database,
     /// Let go after the database is closed, as fields are dropped in their order.
-    _open: lock::Open,
+    _lock: DirLock,
 }
 
 impl Store {
@@ -90,10 +91,10 @@ impl Store {
     /// [`StoreError`]; [`StoreError::Missing`] where there is no such file, [`StoreError::Empty`] where nothing is in it.
     /// One that is empty, newer, foreign or corrupt is left as it is, to the byte.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let open = lock::Open::with_others(path)?;
+        let lock = DirLock::shared(path)?;
         let opened = schema::inspect(path).and_then(|()| sqlite::Database::open(path, schema::migrate));
         let database = opened.map_err(|error| lock::explain(error, path))?;
-        Ok(Self { database, _open: open })
+        Ok(Self { database, _lock: lock })
     }
 
     /// Opens the database in this file, and makes it where there is none, for its owner alone, or where a first start was
@@ -102,7 +103,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], but for the two.
     pub fn open_or_create(path: &Path, first: FirstGeneration) -> Result<Self, StoreError> {
-        let open = lock::Open::with_others(path)?;
+        let lock = DirLock::shared(path)?;
         sqlite::create_file(path)?;
         let first_generation = match first {
             FirstGeneration::One => Generation::FIRST,
@@ -116,7 +117,7 @@ impl Store {
         let opened = inspected.and_then(|()| sqlite::Database::open(path, migrate));
         let database = opened.map_err(|error| lock::explain(error, path))?;
         os::sync_directory_of(path).map_err(|error| StoreError::Unavailable(error.into()))?;
-        Ok(Self { database, _open: open })
+        Ok(Self { database, _lock: lock })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What holds for everybody: since when tokens count, the newest time, who spoke for others without being trusted to.
 
-use super::columns::{moment, seconds, unsigned};
+use super::columns::{seconds, timestamp, unsigned};
 use super::sqlite::BUSY_TIMEOUT;
 use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
@@ -30,7 +30,7 @@ impl Store {
     /// [`StoreError`].
     pub fn tokens_not_before(&self, reads: Reads<'_>) -> Result<UnixTime, StoreError> {
         let sql = "SELECT tokens_not_before FROM realm";
-        self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([], |row| moment(row, 0)))
+        self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([], |row| timestamp(row, 0)))
     }
 
     /// Ends every token issued until now, whoever it is for and whatever server on this store issued it. `newest` is
@@ -44,7 +44,7 @@ impl Store {
         let sql = "SELECT newest_time FROM realm";
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
-            let newest = newest.max(transaction.query_row(sql, [], |row| moment(row, 0))?);
+            let newest = newest.max(transaction.query_row(sql, [], |row| timestamp(row, 0))?);
             let since = after_all_issued(newest, now);
             count_tokens_since(&transaction, since)?;
             transaction.commit()?;
@@ -58,7 +58,7 @@ impl Store {
     /// [`StoreError`].
     pub fn issued(&self) -> Result<Issued, StoreError> {
         let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
-        self.database.read_once(|connection| {
+        self.database.read_on_writer(|connection| {
             let last_id = connection.query_row(sql, [], |row| unsigned(row, 0))?;
             Ok(Issued { last_id, last_generation: generations::highest(connection)? })
         })
@@ -71,7 +71,7 @@ impl Store {
     pub fn is_unused(&self) -> Result<bool, StoreError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users') \
                    AND NOT EXISTS (SELECT 1 FROM signing_keys)";
-        self.database.read_once(|connection| connection.query_row(sql, [], |row| row.get(0)))
+        self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
     /// The newest time that anybody told the store: whatever the clock says, it is not earlier now.
@@ -80,7 +80,7 @@ impl Store {
     /// [`StoreError`].
     pub fn newest_time(&self) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
-        self.database.read_once(|connection| connection.query_row(sql, [], |row| moment(row, 0)))
+        self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| timestamp(row, 0)))
     }
 
     /// Tells the store that it is this time. It never goes back.
@@ -110,7 +110,7 @@ impl Store {
     }
 }
 
-/// The first second in which nothing was issued yet. What is issued in this second may be older than this moment, so it
+/// The first second in which nothing was issued yet. What is issued in this second may be older than this timestamp, so it
 /// is the next one. While the clock is behind the newest time, nobody but a running server knows how late it is, and
 /// what it told the store may be a while ago.
 pub(super) fn after_all_issued(newest: UnixTime, now: UnixTime) -> UnixTime {

@@ -1,8 +1,9 @@
 //! Is everything in the database sound, and what of it lies in the future.
 
-use super::columns::{moment, seconds, unsigned};
+use super::columns::{seconds, timestamp, unsigned};
+use super::lock::DirLock;
 use super::normalize_names::colliding_names;
-use super::{StoreError, backup, lock, schema};
+use super::{StoreError, backup, schema};
 use crate::clock::UnixTime;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -44,8 +45,8 @@ pub struct FutureTimestamps {
 /// # Errors
 /// [`StoreError`]: it is missing, empty, newer, foreign, damaged, or can't be read now.
 pub fn report(database: &Path, at: UnixTime) -> Result<DatabaseReport, StoreError> {
-    let _open = lock::Open::with_others(database)?;
-    let (connection, users) = backup::open_sound(database, backup::Depth::EveryPage)?;
+    let _lock = DirLock::shared(database)?;
+    let (connection, users) = backup::open_verified(database, backup::Depth::EveryPage)?;
     let version = schema::version(&connection)?;
     let is_newest = version == schema::VERSION;
     let future_timestamps = is_newest.then(|| future_timestamps(&connection, at)).transpose()?;
@@ -69,11 +70,15 @@ fn future_timestamps(connection: &Connection, at: UnixTime) -> rusqlite::Result<
                + (SELECT count(*) FROM users WHERE created_at > ?1) FROM realm";
     connection.query_row(sql, [seconds(at)], |row| {
         let others = unsigned(row, 2)?;
-        Ok(FutureTimestamps { newest_time: moment(row, 0)?, tokens_not_before: moment(row, 1)?, others })
+        Ok(FutureTimestamps {
+            newest_time: timestamp(row, 0)?,
+            tokens_not_before: timestamp(row, 1)?,
+            others,
+        })
     })
 }
 
 fn undeclared_proxy(connection: &Connection) -> rusqlite::Result<Option<(String, UnixTime)>> {
     let sql = "SELECT peer, seen_at FROM undeclared_proxy";
-    connection.query_row(sql, [], |row| Ok((row.get(0)?, moment(row, 1)?))).optional()
+    connection.query_row(sql, [], |row| Ok((row.get(0)?, timestamp(row, 1)?))).optional()
 }

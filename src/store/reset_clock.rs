@@ -6,7 +6,8 @@
 //! [`reset_clock`] gives every user a generation that no token has (`generations.rs`): every token dies.
 
 use super::columns::seconds;
-use super::{CopyError, StoreError, generations, lock, schema, sqlite};
+use super::lock::DirLock;
+use super::{CopyError, StoreError, generations, schema, sqlite};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
@@ -17,11 +18,11 @@ use std::path::Path;
 /// [`CopyError::InUse`] while anybody has the database open, or what else stands in the way; then nothing is changed.
 pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
     let refused = |error: StoreError| CopyError::Store(database.into(), error);
-    let alone = lock::Open::alone(database).map_err(|error| CopyError::File(database.into(), error))?;
-    let _alone = alone.ok_or_else(|| CopyError::InUse(database.into()))?;
+    let locked = DirLock::exclusive(database).map_err(|error| CopyError::File(database.into(), error))?;
+    let _lock = locked.ok_or_else(|| CopyError::InUse(database.into()))?;
     schema::inspect(database).map_err(refused)?;
     let mut connection =
-        sqlite::connect_alone(database).map_err(|error| match error.sqlite_error_code() {
+        sqlite::connect_exclusive(database).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy) => CopyError::InUse(database.into()),
             _ => refused(error.into()),
         })?;
@@ -44,7 +45,7 @@ fn lower(connection: &mut Connection, now: UnixTime) -> Result<(), StoreError> {
         transaction.execute(change, [seconds(now)])?;
     }
     let unused = generations::unused(generations::highest(&transaction)?)?;
-    generations::begin_anew(&transaction, unused, 0)?;
+    generations::move_all_to(&transaction, unused, 0)?;
     transaction.commit()?;
     Ok(())
 }

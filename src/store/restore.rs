@@ -13,7 +13,8 @@
 //! lost by restoring the wrong file.
 
 use super::backup::{self, CopyStep, Depth};
-use super::{CopyError, StoreError, files, generations, lock, realm, schema, sqlite};
+use super::lock::DirLock;
+use super::{CopyError, StoreError, files, generations, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
 use alloc::format;
@@ -58,7 +59,7 @@ impl Backup {
         told(CopyStep::Checking);
         // A mistyped name is no missing database.
         let real = fs::canonicalize(path).map_err(|error| CopyError::File(path.into(), error))?;
-        let (connection, users) = backup::open_sound(&real, Depth::EveryPage)
+        let (connection, users) = backup::open_verified(&real, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
     }
@@ -78,16 +79,16 @@ impl Backup {
         if files::is_same_file(&self.path, database) {
             return Err(CopyError::IsTheDatabase(self.path.clone()));
         }
-        let _alone =
-            lock::Open::alone(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
-        let old = alone_with(database, |connection| Ok(Past::read(connection)))?;
+        let _lock =
+            DirLock::exclusive(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
+        let old = with_exclusive(database, |connection| Ok(HighWater::read(connection)))?;
         let staged = files::beside(database, ".restoring");
         let prepared = self.stage(&staged, old.as_ref(), now, told).and_then(|prepared| {
             // Moves what stands in the old database's `-wal` into it.
-            alone_with(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
-            let kept = keep(database, now).map_err(failed)?;
+            with_exclusive(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
+            let kept = keep_old(database, now).map_err(failed)?;
             fs::rename(&staged, database)
-                .map_err(|error| put_back(kept.as_deref(), database, error))
+                .map_err(|error| restore_name(kept.as_deref(), database, error))
                 .map_err(failed)?;
             Ok(Restored { kept, ..prepared })
         });
@@ -103,7 +104,7 @@ impl Backup {
     fn stage(
         &self,
         staged: &Path,
-        old: Option<&Past>,
+        old: Option<&HighWater>,
         now: UnixTime,
         told: &dyn Fn(CopyStep<'_>),
     ) -> Result<Restored, CopyError> {
@@ -114,18 +115,24 @@ impl Backup {
         }
         backup::create(staged)?;
         backup::copy_into(&self.connection, &self.path, staged, told)?;
-        let restored = self.lift(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
+        let restored =
+            self.carry_forward(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
         backup::sync(staged).map_err(failed)?;
         Ok(restored)
     }
 
     /// Brings a copy up to date, and above all that it can't know.
-    fn lift(&self, staged: &Path, old: Option<&Past>, now: UnixTime) -> Result<Restored, StoreError> {
+    fn carry_forward(
+        &self,
+        staged: &Path,
+        old: Option<&HighWater>,
+        now: UnixTime,
+    ) -> Result<Restored, StoreError> {
         let mut connection = sqlite::connect(staged, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         schema::migrate(&mut connection)?;
-        let own = Past::read(&connection);
-        let ids_are_known = old.is_some_and(|old| old.continues(&own));
+        let own = HighWater::read(&connection);
+        let ids_are_known = old.is_some_and(|old| old.is_successor_of(&own));
         let seen = [Some(&own), old].into_iter().flatten();
         let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
         let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
@@ -135,7 +142,7 @@ impl Backup {
 
         let transaction = connection.transaction()?;
         realm::count_tokens_since(&transaction, tokens_not_before)?;
-        generations::begin_anew(&transaction, generations::unused(highest)?, 0)?;
+        generations::move_all_to(&transaction, generations::unused(highest)?, 0)?;
         generations::raise_last_id(&transaction, last_id)?;
         transaction.commit()?;
         Ok(Restored { users: self.users, kept: None, last_id, ids_are_known, tokens_not_before })
@@ -143,7 +150,7 @@ impl Backup {
 }
 
 /// What must not go back, as far as it can be read.
-struct Past {
+struct HighWater {
     last_id: Option<i64>,
     newest_time: UnixTime,
     last_generation: u64,
@@ -151,7 +158,7 @@ struct Past {
     throttle_key: Option<Vec<u8>>,
 }
 
-impl Past {
+impl HighWater {
     fn read(connection: &Connection) -> Self {
         let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
         let given = number(
@@ -169,14 +176,14 @@ impl Past {
     }
 
     /// Whether this is what became of that: a database that was only just made, on a new machine say, is not.
-    fn continues(&self, earlier: &Self) -> bool {
+    fn is_successor_of(&self, earlier: &Self) -> bool {
         self.last_id.is_some() && self.last_id >= earlier.last_id && self.throttle_key == earlier.throttle_key
     }
 }
 
 /// Does something with the old database while nobody else has it open. `None` where there is none, or none that can be
 /// read: a damaged one is why there are backups.
-fn alone_with<T>(
+fn with_exclusive<T>(
     database: &Path,
     operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, CopyError> {
@@ -184,7 +191,7 @@ fn alone_with<T>(
     if !database.try_exists().map_err(|error| CopyError::File(database.into(), error))? {
         return Ok(None);
     }
-    match sqlite::connect_alone(database).and_then(|connection| operation(&connection)) {
+    match sqlite::connect_exclusive(database).and_then(|connection| operation(&connection)) {
         Ok(result) => Ok(Some(result)),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
             Err(CopyError::InUse(database.into()))
@@ -198,7 +205,7 @@ fn alone_with<T>(
 
 /// Gives the old database a second name, which outlives the first, and takes away what SQLite left beside it: of a
 /// database that can't be read, something may stand there.
-fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
+fn keep_old(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     let mut at = now.seconds();
     let kept = loop {
         let kept = files::beside(database, &format!(".before-restore-{at}"));
@@ -226,7 +233,7 @@ fn keep(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
 }
 
 /// Gives the old database its name again, where it was renamed and not linked.
-fn put_back(kept: Option<&Path>, database: &Path, error: io::Error) -> io::Error {
+fn restore_name(kept: Option<&Path>, database: &Path, error: io::Error) -> io::Error {
     if let Some(kept) = kept {
         let _ = os::rename_to_free_name(kept, database); // where it has its name, this fails
     }

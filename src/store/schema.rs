@@ -66,19 +66,19 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     if (1..MAGIC.len() as u64).contains(&metadata.len()) {
         return not_sqlite;
     }
-    match look(path) {
+    match inspect_database(path) {
         // No store can be open on what SQLite can't read, so here are no locks to lose.
         Err(StoreError::Corrupt(_)) if !begins_as_sqlite(path)? => not_sqlite,
         verdict => verdict,
     }
 }
 
-fn look(path: &Path) -> Result<(), StoreError> {
-    let mut connection = sqlite::connect_to_look(path)?;
+fn inspect_database(path: &Path) -> Result<(), StoreError> {
+    let mut connection = sqlite::connect_to_inspect(path)?;
     // One transaction, so one state of the file: somebody else's first start may be at work on it.
     let connection = connection.transaction()?;
     let identity = identify(&connection)?;
-    judge(&identity)?;
+    check_identity(&identity)?;
     // An older one gets its tables from the steps; they are looked at after those.
     if identity.version == VERSION { check_tables(&connection) } else { Ok(()) }
 }
@@ -106,7 +106,7 @@ pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(identify(connection)?.version)
 }
 
-fn judge(identity: &Identity) -> Result<(), StoreError> {
+fn check_identity(identity: &Identity) -> Result<(), StoreError> {
     match *identity {
         // Made, but the schema never got in: the first start was cut short. Or there was one, and it is gone.
         Identity { application_id: 0, version: 0, is_empty: true } => Err(StoreError::Empty),
@@ -141,10 +141,10 @@ fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Res
     // Taken as a writer from the start: of two processes that open it at once, the second finds it done.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let identity = identify(&transaction)?;
-    match (judge(&identity), new) {
+    match (check_identity(&identity), new) {
         (Err(StoreError::Empty), Some(first_generation)) => {
             transaction.execute_batch(NEWEST)?;
-            generations::begin_new_users_at(&transaction, integer(first_generation.number()))?;
+            generations::raise_first_generation(&transaction, integer(first_generation.number()))?;
         }
         (judged, _) => judged?,
     }
@@ -161,7 +161,7 @@ fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Res
 }
 
 /// Refuses what SQLite would evaluate: a backup that anyone may have made is read in full, copied and written to.
-pub(super) fn refuse_code(connection: &Connection) -> Result<(), StoreError> {
+pub(super) fn reject_code(connection: &Connection) -> Result<(), StoreError> {
     let sql = "SELECT type, name, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE type <> 'index'";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;

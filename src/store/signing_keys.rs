@@ -1,6 +1,6 @@
 //! What is known of signing keys, by their fingerprints: when an old one may go. The keys themselves are never here.
 
-use super::columns::{moment, optional_moment, seconds, unsigned};
+use super::columns::{optional_timestamp, seconds, timestamp, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::collections::BTreeMap;
@@ -58,7 +58,7 @@ impl Store {
     /// [`StoreError`].
     pub fn signing_keys(&self) -> Result<BTreeMap<String, SigningKeyUse>, StoreError> {
         let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys";
-        self.database.read_once(|connection| {
+        self.database.read_on_writer(|connection| {
             let mut statement = connection.prepare(sql)?;
             let mut rows = statement.query([])?;
             let mut uses = BTreeMap::new();
@@ -72,8 +72,8 @@ impl Store {
 
 fn key_use(row: &Row<'_>) -> rusqlite::Result<SigningKeyUse> {
     Ok(SigningKeyUse {
-        first_seen_at: moment(row, 1)?,
-        retired_at: optional_moment(row, 2)?,
+        first_seen_at: timestamp(row, 1)?,
+        retired_at: optional_timestamp(row, 2)?,
         longest_lifetime: Duration::from_secs(unsigned(row, 3)?),
     })
 }

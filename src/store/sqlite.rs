@@ -73,7 +73,7 @@ impl Database {
     }
 
     /// Runs `operation`, which only reads, on the connection that writes: what is read at the start opens no reader.
-    pub(super) fn read_once<T>(
+    pub(super) fn read_on_writer<T>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
@@ -110,7 +110,7 @@ struct Pool {
     path: PathBuf,
     max: usize,
     connections: Mutex<Connections>,
-    came_back: Condvar,
+    returned: Condvar,
 }
 
 #[derive(Debug)]
@@ -127,17 +127,17 @@ impl Pool {
     fn new(path: &Path, max: usize, first: Option<Connection>) -> Arc<Self> {
         let idle: Vec<_> = first.into_iter().collect();
         let connections = Mutex::new(Connections { open: idle.len(), idle, waiting: 0 });
-        Arc::new(Self { path: path.into(), max, connections, came_back: Condvar::new() })
+        Arc::new(Self { path: path.into(), max, connections, returned: Condvar::new() })
     }
 
     /// Waits no longer for another request than for another process: of a hundred that want to write to a locked
     /// database, none waits for the ninety-nine before it.
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StoreError> {
-        let are_lent =
+        let is_exhausted =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
         let mut connections = lock(&self.connections);
         connections.waiting += 1;
-        let waited = self.came_back.wait_timeout_while(connections, BUSY_TIMEOUT, are_lent);
+        let waited = self.returned.wait_timeout_while(connections, BUSY_TIMEOUT, is_exhausted);
         let (mut connections, waited) = waited.unwrap_or_else(PoisonError::into_inner);
         connections.waiting -= 1;
         if waited.timed_out() {
@@ -154,7 +154,7 @@ impl Pool {
             let opened = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
             opened.inspect_err(|_| {
                 lock(&self.connections).open -= 1;
-                self.came_back.notify_one();
+                self.returned.notify_one();
             })?
         };
         Ok(Borrowed { pool: self.clone(), connection: Some(connection) })
@@ -178,11 +178,11 @@ impl Drop for Borrowed {
     fn drop(&mut self) {
         let mut connections = lock(&self.pool.connections);
         connections.idle.extend(self.connection.take());
-        let is_awaited = connections.waiting > 0;
+        let has_waiters = connections.waiting > 0;
         drop(connections);
         // Waking is a system call, also where nobody sleeps.
-        if is_awaited {
-            self.pool.came_back.notify_one();
+        if has_waiters {
+            self.pool.returned.notify_one();
         }
     }
 }
@@ -244,7 +244,7 @@ fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
 /// Not one that only reads: of a database in WAL mode, that makes a `-wal` and a `-shm` file and can't remove
 /// them. One that could write removes them when it is the last to close. Where there is a `-wal` file already,
 /// that would move what stands in it into the database first; so then it is told to leave both alone.
-pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn connect_to_inspect(path: &Path) -> Result<Connection, StoreError> {
     let has_wal = beside(path, "-wal").exists();
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
@@ -253,10 +253,10 @@ pub(super) fn connect_to_look(path: &Path) -> Result<Connection, StoreError> {
 
 /// Opens a connection beside which there is no other, and which lets none come. Fails while any program at all has the file open,
 /// though it be idle: each that uses a `-wal` has a lock on it.
-pub(super) fn connect_alone(database: &Path) -> rusqlite::Result<Connection> {
+pub(super) fn connect_exclusive(database: &Path) -> rusqlite::Result<Connection> {
     let has_wal = beside(database, "-wal").exists();
     let connection = open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // As in `connect_to_look`.
+    // As in `connect_to_inspect`.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
     // Before the first look at the file, or SQLite would share it.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;

@@ -4,7 +4,7 @@
 //! replace them meanwhile. So that the server neither overwrites what the command did nor has to read them all the
 //! time, there is an epoch: each replacing adds one to it, a save is for one epoch only, and every login reads it.
 
-use super::columns::{integer, moment, seconds, unsigned};
+use super::columns::{integer, seconds, timestamp, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
 use alloc::vec::Vec;
@@ -48,7 +48,7 @@ impl Store {
     /// [`StoreError`].
     pub fn throttle_epoch(&self) -> Result<u64, StoreError> {
         let sql = "SELECT throttle_epoch FROM realm";
-        self.database.read_once(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
+        self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
     }
 
     /// The counters that were saved last, if any ever were.
@@ -57,8 +57,8 @@ impl Store {
     /// [`StoreError`].
     pub fn load_throttle(&self) -> Result<Option<SavedThrottle>, StoreError> {
         let sql = "SELECT counters, saved_at FROM throttle";
-        let saved = |row: &Row<'_>| Ok(SavedThrottle { counters: row.get(0)?, saved_at: moment(row, 1)? });
-        self.database.read_once(|connection| connection.query_row(sql, [], saved).optional())
+        let saved = |row: &Row<'_>| Ok(SavedThrottle { counters: row.get(0)?, saved_at: timestamp(row, 1)? });
+        self.database.read_on_writer(|connection| connection.query_row(sql, [], saved).optional())
     }
 
     /// Saves a server's counters, and with them what time it is ([`Store::newest_time`]). False, and nothing changed,

@@ -1,6 +1,6 @@
 //! Users: the operations on the table `users`.
 
-use super::columns::{generation, integer, moment, seconds, user_id};
+use super::columns::{generation, integer, seconds, timestamp, user_id};
 use super::sqlite::is_unique_violation;
 use super::{Reads, Store, StoreError};
 use crate::clock::UnixTime;
@@ -181,7 +181,7 @@ impl Store {
                 username: row.get(1)?,
                 generation: generation(row, 2)?,
                 disabled: row.get(3)?,
-                tokens_not_before: moment(row, 4)?,
+                tokens_not_before: timestamp(row, 4)?,
             })
         };
         self.read(reads, |connection| {
@@ -303,6 +303,6 @@ pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         password_hash: row.get(2)?,
         generation: generation(row, 3)?,
         disabled: row.get(4)?,
-        created_at: moment(row, 5)?,
+        created_at: timestamp(row, 5)?,
     })
 }

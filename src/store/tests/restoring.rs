@@ -2,23 +2,23 @@
 
 use super::*;
 use crate::chain;
-use crate::store::lock::Open;
+use crate::store::lock::DirLock;
 use std::os::unix::fs::MetadataExt as _;
 
 #[test]
 fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
     let test = TestStore::new();
-    assert!(Open::alone(&test.path()).unwrap().is_none());
+    assert!(DirLock::exclusive(&test.path()).unwrap().is_none());
     let TestStore { store, directory } = test;
     drop(store);
-    let alone = Open::alone(&database_in(&directory)).unwrap().unwrap();
+    let exclusive = DirLock::exclusive(&database_in(&directory)).unwrap().unwrap();
     for open in [Store::open, open_or_create] {
         let error = open(&database_in(&directory)).unwrap_err();
         let message =
             "the database can't be used now: gatekey restore is at work on it; try again when it is done";
         assert_eq!(chain::describe(&error), message);
     }
-    drop(alone);
+    drop(exclusive);
     assert!(Store::open(&database_in(&directory)).is_ok());
 }
 
