@@ -18,17 +18,17 @@
 //! | `permissions.rs` | which modes keep the file secret |
 //! | `published.rs` | secrets that the world knows |
 //! | `rotation.rs` | how each key is used, and when it may be pruned |
-//! | `left_behind.rs` | new files that never took their place |
+//! | `leftovers.rs` | new files that never took their place |
 
 mod edit;
-mod left_behind;
+mod leftovers;
 mod loaded;
 mod permissions;
 mod published;
 mod rotation;
 
 pub use edit::KeyFile;
-pub use left_behind::left_behind;
+pub use leftovers::leftovers;
 pub use loaded::{Dropped, await_dropped, remove_abandoned};
 pub use published::is_published;
 pub use rotation::{KeyStatus, KeyUses, record_use, statuses};
@@ -56,7 +56,7 @@ use std::time::Instant;
 /// More than a ring at its largest takes: 16 keys of 1 KiB, in base64.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
 /// How often the file is looked at, at most.
-pub const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why the file can't be used. Its path comes first in every message.
 #[derive(Debug)]
@@ -237,17 +237,17 @@ pub struct Keys {
 #[derive(Debug)]
 struct Watched {
     path: PathBuf,
-    last: Mutex<LastLook>,
+    last: Mutex<LastCheck>,
     /// Where it is announced which keys are in use.
     announced_in: Option<PathBuf>,
 }
 
 #[derive(Debug)]
-struct LastLook {
+struct LastCheck {
     stamp: Stamp,
     at: Option<Instant>,
     /// What was wrong then, so that it is reported once and not every second.
-    trouble: Option<String>,
+    last_error: Option<String>,
     announcement: Announcement,
 }
 
@@ -259,9 +259,9 @@ struct Announcement {
     is_current: bool,
 }
 
-impl LastLook {
+impl LastCheck {
     fn is_due(&self, now: Instant) -> bool {
-        self.at.is_none_or(|at| now.saturating_duration_since(at) >= LOOK_EVERY)
+        self.at.is_none_or(|at| now.saturating_duration_since(at) >= CHECK_INTERVAL)
     }
 }
 
@@ -269,7 +269,7 @@ impl LastLook {
 #[derive(Debug)]
 pub enum Refresh {
     /// Nothing new, or nothing that wasn't reported before.
-    Same,
+    Unchanged,
     /// Another file, and its keys are in use now.
     Changed,
     /// The file can't be used; the old keys stay.
@@ -291,7 +291,7 @@ impl Keys {
     pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
         let (ring, stamp) = load_with_stamp(&path)?;
         let announcement = Announcement { file: None, is_current: true };
-        let last = Mutex::new(LastLook { stamp, at: None, trouble: None, announcement });
+        let last = Mutex::new(LastCheck { stamp, at: None, last_error: None, announcement });
         let file = Some(Watched { path, last, announced_in: None });
         Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
     }
@@ -308,7 +308,7 @@ impl Keys {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             last.announcement.is_current = false;
             self.read_again(path, &mut last, announced_in.as_deref());
-            last.trouble = None;
+            last.last_error = None;
         }
         self
     }
@@ -330,32 +330,32 @@ impl Keys {
 
     /// Looks at the file if the last look is a second ago, and nobody else is looking.
     pub fn refresh(&self, now: Instant) -> Refresh {
-        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Same };
+        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Unchanged };
         let mut last = match last.try_lock() {
             Ok(last) => last,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(), // nobody is looking any more
-            Err(TryLockError::WouldBlock) => return Refresh::Same,
+            Err(TryLockError::WouldBlock) => return Refresh::Unchanged,
         };
         if !last.is_due(now) {
-            return Refresh::Same;
+            return Refresh::Unchanged;
         }
         last.at = Some(now);
         let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
-        if is_same && last.trouble.is_none() && last.announcement.is_current {
-            return Refresh::Same;
+        if is_same && last.last_error.is_none() && last.announcement.is_current {
+            return Refresh::Unchanged;
         }
         self.read_again(path, &mut last, announced_in.as_deref())
     }
 
     /// Reads the file now, whatever its stamp says.
     pub fn refresh_now(&self, now: Instant) -> Refresh {
-        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Same };
+        let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Unchanged };
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         last.at = Some(now);
         self.read_again(path, &mut last, announced_in.as_deref())
     }
 
-    fn read_again(&self, path: &Path, last: &mut LastLook, announced_in: Option<&Path>) -> Refresh {
+    fn read_again(&self, path: &Path, last: &mut LastCheck, announced_in: Option<&Path>) -> Refresh {
         // First, so that a command that doesn't see it has changed the key file before it is read here.
         let created = announced_in.map_or(Ok(()), |directory| last.announcement.create_in(directory));
         let read = load_with_stamp(path).map(|(ring, stamp)| {
@@ -371,12 +371,12 @@ impl Keys {
             (Err(error), _) => (error, Refresh::Failed),
             (Ok(()), Err(error)) => (error, Refresh::NotAnnounced),
             (Ok(()), Ok(())) => {
-                last.trouble = None;
+                last.last_error = None;
                 return Refresh::Changed;
             }
         };
-        match last.trouble.replace(error.to_string()) {
-            Some(reported) if reported == error.to_string() => Refresh::Same,
+        match last.last_error.replace(error.to_string()) {
+            Some(last_error) if last_error == error.to_string() => Refresh::Unchanged,
             _ => refresh(error),
         }
     }
@@ -512,10 +512,10 @@ mod tests {
         let start = Instant::now();
         let after = |millis| start + Duration::from_millis(millis);
         let first = keys.ring().newest().fingerprint();
-        assert!(matches!(keys.refresh(start), Refresh::Same));
+        assert!(matches!(keys.refresh(start), Refresh::Unchanged));
 
         write(&path, "the first secret of them\nthe second secret of them", 0o600);
-        assert!(matches!(keys.refresh(after(999)), Refresh::Same), "not before a second has passed");
+        assert!(matches!(keys.refresh(after(999)), Refresh::Unchanged), "not before a second has passed");
         assert!(matches!(keys.refresh(after(1_000)), Refresh::Changed));
         let second = keys.ring().newest().fingerprint();
         assert_ne!(first, second);
@@ -523,7 +523,7 @@ mod tests {
         write(&path, "", 0o600);
         let Refresh::Failed(error) = keys.refresh(after(2_000)) else { panic!("an empty file was taken") };
         assert!(error.to_string().ends_with("it holds no key, expected one secret a line"));
-        assert!(matches!(keys.refresh(after(3_000)), Refresh::Same), "reported once");
+        assert!(matches!(keys.refresh(after(3_000)), Refresh::Unchanged), "reported once");
         fs::remove_file(&path).unwrap();
         let Refresh::Failed(error) = keys.refresh_now(after(3_001)) else { panic!("no file was taken") };
         assert!(error.is_missing());

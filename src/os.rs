@@ -1,13 +1,13 @@
 //! What the operating system has and the standard library doesn't offer.
 
-mod handed_over;
+mod fd_passing;
 mod machine;
 mod new_file;
 mod path_owners;
 mod poller;
 mod socket_buffers;
 
-pub use handed_over::{hand_over_files, receive_handed_over};
+pub use fd_passing::{receive_files, send_files};
 pub use machine::{FileSystem, available_memory, file_system_of, is_in_read_only_mount, name_of_file_system};
 pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub use path_owners::{

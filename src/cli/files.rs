@@ -32,7 +32,7 @@ impl Files {
             return Ok(Self(Vec::new()));
         }
         let failed = |error| Failure::failed("can't receive the files that root opened", &error);
-        let (note, files) = os::receive_handed_over().map_err(failed)?;
+        let (note, files) = os::receive_files().map_err(failed)?;
         let note = json::parse_object(&note).map_err(|error| failed(io::Error::other(error.to_string())))?;
         let paths = note.get("paths").and_then(Value::as_array).into_iter().flatten();
         let paths = paths.map(|path| path.as_str().unwrap_or_default().to_string());
@@ -43,7 +43,7 @@ impl Files {
     pub(super) fn hand_over(files: &[(String, File)]) -> io::Result<OwnedFd> {
         let paths: Vec<_> = files.iter().map(|(path, _)| path.as_str()).collect();
         let descriptors: Vec<BorrowedFd<'_>> = files.iter().map(|(_, file)| file.as_fd()).collect();
-        os::hand_over_files(&descriptors, json::json!({ "paths": paths }).to_string().as_bytes())
+        os::send_files(&descriptors, json::json!({ "paths": paths }).to_string().as_bytes())
     }
 
     /// Opens a file to read.

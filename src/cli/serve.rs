@@ -259,7 +259,7 @@ fn save_now_and_then(
     let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
     let save = move || {
         let mut saved_at = clock::monotonic();
-        while !shutdown.wait_for(keys::LOOK_EVERY) {
+        while !shutdown.wait_for(keys::CHECK_INTERVAL) {
             let now = clock::now();
             realm.watch_keys(now);
             let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_INTERVAL;

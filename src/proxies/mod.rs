@@ -42,7 +42,7 @@ pub enum TrustedProxy {
 impl TrustedProxies {
     /// Whether this peer's word is taken.
     pub fn trusts(&self, peer: Client) -> bool {
-        self.0.iter().any(|proxy| proxy.holds(peer))
+        self.0.iter().any(|proxy| proxy.contains(peer))
     }
 
     /// Who asked this peer, by the lines of `X-Forwarded-For` that it sent, in their order.
@@ -82,7 +82,7 @@ impl TrustedProxies {
 
     /// Those networks that are wider than any private one is (10.0.0.0/8, fc00::/7): strangers are in them, and each
     /// may say that it is anybody.
-    pub fn networks_with_strangers(&self) -> impl Iterator<Item = &TrustedProxy> {
+    pub fn overly_broad(&self) -> impl Iterator<Item = &TrustedProxy> {
         self.0.iter().filter(|proxy| match proxy {
             TrustedProxy::Network { address, prefix } => *prefix < if address.is_ipv4() { 8 } else { 7 },
             TrustedProxy::Unix => false,
@@ -106,7 +106,7 @@ impl FromIterator<TrustedProxy> for TrustedProxies {
 }
 
 impl TrustedProxy {
-    fn holds(self, peer: Client) -> bool {
+    fn contains(self, peer: Client) -> bool {
         match (self, peer) {
             (Self::Unix, Client::Local) => true,
             (Self::Network { address, prefix }, Client::Ip(peer)) => {
@@ -240,7 +240,7 @@ mod tests {
     fn a_network_wider_than_any_private_one_has_strangers_in_it() {
         let texts =
             ["0.0.0.0/0", "::/0", "8.0.0.0/7", "2000::/3", "10.0.0.0/8", "fc00::/7", "192.0.2.1", "unix"];
-        let wide: Vec<_> = proxies(&texts).networks_with_strangers().map(ToString::to_string).collect();
+        let wide: Vec<_> = proxies(&texts).overly_broad().map(ToString::to_string).collect();
         assert_eq!(wide, ["0.0.0.0/0", "::/0", "8.0.0.0/7", "2000::/3"]);
     }
 

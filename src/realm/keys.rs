@@ -50,7 +50,7 @@ impl Realm {
     /// Tells whoever watches, and notes new keys in the store.
     fn take_up(&self, refresh: Refresh, now: RealmNow) {
         match refresh {
-            Refresh::Same => {}
+            Refresh::Unchanged => {}
             Refresh::Changed => {
                 (self.observer)(Notice::KeysChanged(&self.ring()));
                 self.note_ring(now);

@@ -219,7 +219,7 @@ fn missing_keys(patient: &Patient, path: &Path) -> Finding {
 
 /// Did somebody who wrote new keys stop halfway.
 pub(super) fn leftovers(patient: &Patient) -> Vec<Finding> {
-    let left = match keys::left_behind(patient.data_dir.key_file()) {
+    let left = match keys::leftovers(patient.data_dir.key_file()) {
         Ok(left) => left,
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {

@@ -67,7 +67,7 @@ fn place(patient: &Patient) -> Finding {
 /// Does whoever stands in front have a say, and nobody else.
 pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
     let (proxies, url) = (&patient.config.routes.trusted_proxies, patient.config.routes.public_url.as_ref());
-    let wide: Vec<_> = proxies.networks_with_strangers().map(ToString::to_string).collect();
+    let wide: Vec<_> = proxies.overly_broad().map(ToString::to_string).collect();
     if !wide.is_empty() {
         return vec![Finding::warning(
             format!("--trusted-proxy {}: whoever connects from there may say it is anybody", wide.join(", ")),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Where the directory can't be read.
-pub fn left_behind(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn leftovers(path: &Path) -> io::Result<Vec<PathBuf>> {
     // Who changes the file follows a link to it first.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
@@ -44,9 +44,9 @@ mod tests {
         {
             fs::write(path, "x").unwrap();
         }
-        assert_eq!(left_behind(&path).unwrap().as_slice(), core::slice::from_ref(&left));
+        assert_eq!(leftovers(&path).unwrap().as_slice(), core::slice::from_ref(&left));
         let link = directory.path().join("link");
         symlink(&path, &link).unwrap();
-        assert_eq!(left_behind(&link).unwrap(), [left]);
+        assert_eq!(leftovers(&link).unwrap(), [left]);
     }
 }

@@ -19,7 +19,7 @@ const MAX_NOTE_BYTES: usize = 64 * 1024;
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for too many files or too long a note.
-pub fn hand_over_files(files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> {
+pub fn send_files(files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> {
     if files.len() >= MAX_FILES || note.len() > MAX_NOTE_BYTES {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -34,11 +34,11 @@ pub fn hand_over_files(files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<Owne
     Ok(receiver)
 }
 
-/// Receives what [`hand_over_files`] packed: the note and the files. Standard input is the real one again.
+/// Receives what [`send_files`] packed: the note and the files. Standard input is the real one again.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidData`] where standard input is no such socket.
-pub fn receive_handed_over() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+pub fn receive_files() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut note = alloc::vec![0; MAX_NOTE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
