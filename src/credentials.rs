@@ -22,7 +22,6 @@
 
 use crate::encoding;
 use crate::secret::Secret;
-use alloc::string::String;
 use core::fmt;
 
 /// A user name has at most this many characters; longer ASCII text in its place is a token.
@@ -137,8 +136,6 @@ fn iso_8859_1(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
-    use alloc::vec::Vec;
 
     fn basic(user_pass: &[u8]) -> Result<Credentials, CredentialsError> {
         let (scheme, credentials) = parse(format!("Basic {}", encoding::encode_base64(user_pass)).as_bytes());

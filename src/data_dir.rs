@@ -25,7 +25,6 @@ use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
 use crate::store::{self, Backup, CopyError, CopyStep, FirstGeneration, Restored, Store, StoreError};
-use alloc::string::String;
 use core::error::Error;
 use core::fmt;
 use std::fs::{self, DirBuilder};
@@ -77,7 +76,7 @@ impl DataDir {
 
     /// The database, and the two files that SQLite puts beside it while it is open.
     pub fn database_files(&self) -> [PathBuf; 3] {
-        ["", "-wal", "-shm"].map(|end| self.directory.join(alloc::format!("{DATABASE}{end}")))
+        ["", "-wal", "-shm"].map(|end| self.directory.join(format!("{DATABASE}{end}")))
     }
 
     /// The key file's path.
@@ -328,7 +327,7 @@ impl fmt::Display for DataDirError {
 
 /// What makes a key file by hand.
 pub fn new_key_command(key_file: &Path) -> String {
-    alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > '{}')", key_file.display())
+    format!("(umask 077 && head -c 32 /dev/urandom | base64 > '{}')", key_file.display())
 }
 
 impl Error for DataDirError {

@@ -38,9 +38,6 @@ use crate::os::{self, FileId};
 use crate::random::{self, RandomError};
 use crate::secret::SecretBytes;
 use crate::signer::{KeyRing, KeyRingError, SigningKey};
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
@@ -50,6 +47,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Instant;
 
@@ -437,7 +435,7 @@ mod tests {
     fn first_starts_at_once_agree_on_one_key() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
-        let fingerprints: alloc::collections::BTreeSet<String> = std::thread::scope(|scope| {
+        let fingerprints: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
             let starts: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {

@@ -50,7 +50,7 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
 /// That a symbolic link is in the place of a file of ours.
 pub fn unexpected_link(path: &Path) -> io::Error {
     let path = path.display();
-    io::Error::other(alloc::format!(
+    io::Error::other(format!(
         "{path} is a symbolic link, expected a regular file; put the file itself there, or name its real place (--data, --key-file)"
     ))
 }
@@ -186,7 +186,7 @@ pub fn is_socket(descriptor: &impl AsFd) -> bool {
 pub fn stderr_is_journal() -> bool {
     let stream = || {
         let metadata = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;
-        Ok::<_, io::Error>(alloc::format!("{}:{}", metadata.dev(), metadata.ino()))
+        Ok::<_, io::Error>(format!("{}:{}", metadata.dev(), metadata.ino()))
     };
     std::env::var("JOURNAL_STREAM").is_ok_and(|expected| stream().is_ok_and(|stream| stream == expected))
 }

@@ -1,7 +1,5 @@
 //! Secrets in memory: never shown, wiped when dropped, compared in constant time.
 
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use ctutils::CtEq as _;
 use zeroize::Zeroizing;
@@ -46,7 +44,7 @@ mod tests {
     #[test]
     fn a_secret_is_not_shown() {
         let secret = Secret::new("python".into());
-        assert_eq!(alloc::format!("{secret:?}"), "Secret(redacted)");
+        assert_eq!(format!("{secret:?}"), "Secret(redacted)");
         assert_eq!(secret.expose(), "python");
     }
 

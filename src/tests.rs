@@ -3,7 +3,6 @@
 #[path = "../tests/it/fuzz/mutations.rs"]
 pub(crate) mod mutations;
 
-use alloc::vec::Vec;
 use std::sync::Barrier;
 use std::thread;
 

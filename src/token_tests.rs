@@ -2,8 +2,6 @@
 
 use super::*;
 use crate::signer::SigningKey;
-use alloc::string::ToString;
-use alloc::vec::Vec;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

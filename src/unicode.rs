@@ -13,7 +13,6 @@
 //! another name.
 
 use crate::secret::Secret;
-use alloc::string::String;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
 
 /// An NFC text in bytes of UTF-8 is at most this many times as long (Unicode Standard Annex 15, table 1).
@@ -121,7 +120,6 @@ const DEFAULT_IGNORABLE: [(char, char); 17] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     fn opaque(text: &str) -> Option<String> {
         opaque_string(&Secret::new(text.into())).map(|mapped| mapped.expose().into())

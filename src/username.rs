@@ -14,7 +14,6 @@
 
 use crate::credentials::MAX_USERNAME_CHARS;
 use crate::unicode;
-use alloc::string::String;
 use core::fmt;
 
 /// A name that a user may have.

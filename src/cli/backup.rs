@@ -11,8 +11,6 @@ use super::settings::Settings;
 use crate::clock;
 use crate::os::NewFile;
 use crate::store::{BackedUp, CopyError, CopyStep, Restored};
-use alloc::format;
-use alloc::string::String;
 use core::time::Duration;
 use std::ffi::OsString;
 use std::fs::File;

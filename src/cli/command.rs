@@ -5,8 +5,6 @@
 use super::failure::Failure;
 use super::options::{self, Opt};
 use super::settings::Settings;
-use alloc::string::String;
-use alloc::vec::Vec;
 use std::process::ExitCode;
 
 /// One command: how it is called, what it says of itself, what it does.

@@ -4,7 +4,6 @@ use super::*;
 use crate::cli::command::{self, Command};
 use crate::cli::options;
 use crate::cli::parse::{self, Asked};
-use alloc::vec;
 use std::ffi::OsString;
 
 /// The commands of a line, each with its words, roughly as a shell splits it.

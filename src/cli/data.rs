@@ -11,7 +11,6 @@ use crate::keys::Keys;
 use crate::os;
 use crate::server::log;
 use crate::store::{Store, StoreError};
-use alloc::format;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;

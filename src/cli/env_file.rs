@@ -7,9 +7,7 @@
 use super::failure::Failure;
 use super::files::Files;
 use crate::chain;
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::Path;

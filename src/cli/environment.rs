@@ -3,9 +3,6 @@
 use super::options;
 use super::suggest;
 use crate::server::log::visible;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What the names of all our variables begin with.
 const PREFIX: &str = "GATEKEY_";

@@ -9,7 +9,6 @@ use super::user_list::PAGE;
 use crate::json::json;
 use crate::store::{Issued, User};
 use crate::user_id::UserId;
-use alloc::string::{String, ToString as _};
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 

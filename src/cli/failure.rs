@@ -1,8 +1,6 @@
 //! Command-line errors: each has an exit status and a message for standard error.
 
 use crate::chain;
-use alloc::format;
-use alloc::string::String;
 use core::error::Error;
 use std::io;
 

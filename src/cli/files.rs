@@ -4,8 +4,6 @@
 use super::failure::Failure;
 use crate::json::{self, Value};
 use crate::os;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use std::env;
 use std::fs::File;
 use std::io;

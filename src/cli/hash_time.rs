@@ -3,7 +3,6 @@
 use crate::clock;
 use crate::password::{self, Cost};
 use crate::secret::Secret;
-use alloc::vec::Vec;
 use core::time::Duration;
 use std::thread;
 

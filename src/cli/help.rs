@@ -5,9 +5,6 @@ use super::commands::COMMANDS;
 use super::failure::Failure;
 use super::options::Opt;
 use super::parse::{find_command, unknown_command};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 /// Columns of a terminal that help is written for.

@@ -6,8 +6,6 @@ use crate::client::Client;
 use crate::proxies::TrustedProxies;
 use crate::server::listener::{self, BoundListener, ListenError};
 use crate::server::service_manager::ProbeTarget;
-use alloc::format;
-use alloc::string::ToString as _;
 use core::net::SocketAddr;
 use std::net::TcpListener;
 

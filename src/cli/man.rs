@@ -8,9 +8,6 @@ use super::command::{Command, Commands, Run};
 use super::failure::Failure;
 use super::options::{self, Opt};
 use super::output::print;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 use std::process::ExitCode;
 

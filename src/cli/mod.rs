@@ -70,9 +70,6 @@ mod user_list;
 mod reference_tests;
 
 use crate::os;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use command::Run;
 use commands::COMMANDS;
 use failure::Failure;

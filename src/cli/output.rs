@@ -2,8 +2,6 @@
 
 use super::failure::Failure;
 use crate::json::Value;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -102,7 +100,6 @@ pub(super) fn operand(operands: &[String]) -> &str {
 mod tests {
     use super::*;
     use crate::json::json;
-    use alloc::vec;
 
     fn listed(mut list: List<&mut Vec<u8>>, ids: &[u64]) -> bool {
         for id in ids {

@@ -5,9 +5,6 @@ use super::commands::COMMANDS;
 use super::failure::Failure;
 use super::options::{self, Opt};
 use super::suggest;
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 

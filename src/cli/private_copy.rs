@@ -7,8 +7,6 @@ use super::failure::Failure;
 use super::files::Files;
 use super::scratch::{Scratch, cant_write};
 use crate::os;
-use alloc::format;
-use alloc::vec::Vec;
 use core::time::Duration;
 use std::fs::{self, File, Metadata};
 use std::io;

@@ -9,8 +9,6 @@
 
 use crate::clock;
 use crate::wait::lock;
-use alloc::format;
-use alloc::string::String;
 use core::time::Duration;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -130,8 +128,6 @@ impl<W: Write, C: Fn() -> Instant> Ticker<W, C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString as _;
-    use alloc::vec::Vec;
     use std::sync::mpsc::Sender;
 
     #[test]

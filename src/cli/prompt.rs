@@ -4,7 +4,6 @@ use super::failure::Failure;
 use super::options;
 use super::settings::Settings;
 use crate::secret::{Secret, SecretBytes};
-use alloc::string::String;
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 /// A longer line on standard input is not read to its end: it is neither a password nor a token.
@@ -68,7 +67,7 @@ pub(super) fn first_line(what: &str) -> Result<Secret, Failure> {
     let mut line = String::new();
     let read = io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line);
     let line = Secret::new(line);
-    read.map_err(|error| Failure::failed(alloc::format!("can't read {what} from standard input"), &error))?;
+    read.map_err(|error| Failure::failed(format!("can't read {what} from standard input"), &error))?;
     let text = line.expose();
     let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).into()))

@@ -3,9 +3,6 @@
 use super::commands::COMMANDS;
 use super::help::wrapped;
 use super::options::{self, Opt};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Write as _;
 use std::fs;
 

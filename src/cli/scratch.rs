@@ -3,7 +3,6 @@
 use super::failure::Failure;
 use crate::encoding;
 use crate::random;
-use alloc::format;
 use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;

@@ -22,10 +22,6 @@ use crate::server::service_manager::ServiceManager;
 use crate::server::strict::{self, Endpoint, Limits};
 use crate::signer::SigningKey;
 use crate::store::SAVE_INTERVAL;
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::string::String;
-use alloc::sync::Arc;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 use std::env;
@@ -33,6 +29,7 @@ use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.

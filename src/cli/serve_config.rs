@@ -10,7 +10,6 @@ use crate::realm::Policy;
 use crate::routes;
 use crate::server::log::Log;
 use crate::server::strict::Limits;
-use alloc::format;
 use core::net::SocketAddr;
 use core::num::NonZeroUsize;
 use std::path::PathBuf;

@@ -10,9 +10,8 @@ use crate::server::log;
 use crate::server::strict::{self, Endpoint};
 use crate::server::{Handler, Shutdown, tiny};
 use crate::store::Reads;
-use alloc::format;
-use alloc::sync::Arc;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// Serves until the shutdown is requested. An error of the metrics listener is logged and ends nothing else.

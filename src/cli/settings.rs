@@ -13,9 +13,6 @@ use crate::routes::{Config, Origin, PublicUrl};
 use crate::server::strict::Limits;
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::Display;
 use core::num::NonZeroUsize;
 use core::ops::RangeInclusive;
@@ -373,7 +370,6 @@ fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::cli::commands::COMMANDS;
-    use alloc::vec;
 
     #[test]
     fn durations_have_units() {

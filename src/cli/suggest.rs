@@ -1,7 +1,5 @@
 //! Which known word somebody meant who typed an unknown one.
 
-use alloc::vec::Vec;
-
 /// The candidate that is nearest to the word, of equals the first; none where a third of the word would be wrong.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).max(1);

@@ -11,8 +11,6 @@ use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
 use crate::realm::{FailedGuesses, Policy, Realm};
 use crate::server::log;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 

@@ -15,8 +15,6 @@ use crate::realm::{self, Why};
 use crate::server::log;
 use crate::store::{Reads, StoreError};
 use crate::token::{self, Opened, TokenError};
-use alloc::format;
-use alloc::string::{String, ToString as _};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 

@@ -18,9 +18,6 @@ use crate::hashing::{self, Hasher};
 use crate::json::{Value, json};
 use crate::os;
 use crate::password::Cost;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::time::Duration;
 use std::io::{self, Write as _};
@@ -203,7 +200,6 @@ impl Measured {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString as _;
 
     fn texts(memory: u64, cores: usize) -> Vec<String> {
         candidates(memory, cores).iter().map(|(cost, slots)| format!("{cost} x{slots}")).collect()

@@ -11,8 +11,6 @@ use crate::keys::Keys;
 use crate::realm::{Policy, Realm};
 use crate::store::{Store, StoreError, User};
 use crate::user_id::UserId;
-use alloc::format;
-use alloc::string::String;
 use std::process::ExitCode;
 use std::thread;
 

@@ -11,10 +11,6 @@ use crate::json::{self, Object, Value, json};
 use crate::password::{AnyHash, StoredHash};
 use crate::server::log;
 use crate::store::{LoginHistory, User};
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec;
-use alloc::vec::Vec;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 

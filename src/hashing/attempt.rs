@@ -2,7 +2,6 @@
 
 use super::HashError;
 use crate::user_id::Generation;
-use alloc::string::String;
 
 /// What the hasher calls, in this order (`cache.rs` says which of it for which check).
 pub trait Attempt {

@@ -40,9 +40,9 @@ use super::{Check, HashError, Verdict};
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
 use crate::wait::{assert_may_block, lock, try_lock};
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 

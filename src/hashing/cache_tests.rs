@@ -4,8 +4,6 @@ use super::*;
 use crate::client::Client;
 use crate::secret::Secret;
 use crate::user_id::Generation;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::panic::{self, AssertUnwindSafe};
@@ -370,7 +368,7 @@ fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<
         let attempt = TestAttempt::of(1);
         let check = || check(&cache, 1, start, &attempt, &semaphore, verify);
         let result = match panic::catch_unwind(AssertUnwindSafe(check)) {
-            Ok(result) => alloc::format!("{result:?}"),
+            Ok(result) => format!("{result:?}"),
             Err(_) => "panicked".into(),
         };
         let (_, charged, refunded) = attempt.asked();
@@ -386,7 +384,7 @@ fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<
 #[test]
 fn identical_checks_at_once_share_one_hash_and_each_wrong_verdict_is_charged() {
     for lifetime in [LIFETIME, Duration::ZERO] {
-        let all = |text: &str, charged| (alloc::vec![String::from(text); 32], charged, 1);
+        let all = |text: &str, charged| (vec![String::from(text); 32], charged, 1);
         assert_eq!(share(lifetime, || Ok(Verdict::Right)), all("Ok(Right)", 0));
         assert_eq!(share(lifetime, || Ok(Verdict::Wrong)), all("Ok(Wrong)", 32));
         assert_eq!(share(lifetime, || Ok(Verdict::Unusable)), all("Ok(Unusable)", 32));

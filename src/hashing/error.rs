@@ -2,7 +2,6 @@
 
 use crate::password::StoredHashError;
 use crate::random::RandomError;
-use alloc::string::String;
 use core::fmt;
 
 /// Why nothing could be hashed or verified.

@@ -67,7 +67,6 @@ impl Forms {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::String;
 
     const NFC: &str = "p\u{e4}ss w\u{f6}rd";
     const NFD: &str = "pa\u{308}ss\u{a0}wo\u{308}rd";

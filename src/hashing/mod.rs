@@ -84,7 +84,6 @@ pub use pool::Load;
 use crate::client::Client;
 use crate::password::{self, AnyHash, Cost};
 use crate::secret::Secret;
-use alloc::string::{String, ToString as _};
 use cache::{Checked, PasswordCache};
 use core::hash::BuildHasher as _;
 use core::num::NonZeroUsize;

@@ -2,7 +2,6 @@
 
 use super::super::queue::Line;
 use super::*;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 const LOCAL: Turn = Turn { line: Line::Strangers, owner: 0, source: 0, is_capped: false };

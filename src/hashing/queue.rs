@@ -21,8 +21,7 @@
 //!
 //! Nothing in here reads a clock or waits: `pool.rs` does.
 
-use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
 /// Requests of one owner that may wait in a line.
 const MAX_PER_OWNER: usize = 2;

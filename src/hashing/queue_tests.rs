@@ -1,8 +1,6 @@
 //! The fair queue, without threads: requests are named, and come out in an order.
 
 use super::*;
-use alloc::string::{String, ToString as _};
-use alloc::{format, vec};
 
 /// A queue whose wakers are the names of the requests.
 fn queue(max: usize) -> Queue<String> {

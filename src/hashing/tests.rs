@@ -3,7 +3,6 @@
 use super::*;
 use crate::tests::at_once;
 use crate::user_id::Generation;
-use alloc::vec::Vec;
 use core::cell::Cell;
 
 const LOCAL: Client = Client::Local;

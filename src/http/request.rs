@@ -1,8 +1,6 @@
 //! A request that has arrived whole.
 
 use crate::client::Client;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 
 /// A request, as plain values.

@@ -6,8 +6,6 @@
 
 use super::Request;
 use crate::random::{self, RandomError};
-use alloc::format;
-use alloc::string::String;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// The field's name.

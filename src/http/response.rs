@@ -5,9 +5,7 @@ use crate::client::Client;
 use crate::clock::UnixTime;
 use crate::json::{Value, json};
 use crate::user_id::UserId;
-use alloc::borrow::Cow;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
+use std::borrow::Cow;
 
 /// A response, as plain values.
 #[derive(Clone, Debug)]
@@ -229,7 +227,7 @@ mod tests {
                     Content-Type: application/json\r\n\
                     Content-Length: 21\r\n\r\n";
         assert_eq!(encoded(&response, true, Persistence::Stays), head);
-        let whole = alloc::format!("{head}{{\"data\":\"Hello, ok!\"}}");
+        let whole = format!("{head}{{\"data\":\"Hello, ok!\"}}");
         assert_eq!(encoded(&response, false, Persistence::Stays), whole);
     }
 

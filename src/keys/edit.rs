@@ -12,7 +12,6 @@ use super::{KeyFileError, Problem};
 use crate::os::{self, FileId};
 use crate::secret::SecretBytes;
 use crate::signer::{self, KeyRing, SigningKey};
-use alloc::vec::Vec;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
@@ -138,7 +137,6 @@ fn write_like(old: &Metadata, path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::{String, ToString as _};
     use std::os::unix::fs::{chown, symlink};
 
     const OLD: &str = "a secret of sixteen bytes or more";
@@ -161,11 +159,11 @@ mod tests {
         KeyFile::open(&path).unwrap().add_newest(b"the newest of the secrets").unwrap();
         KeyFile::open(&path).unwrap().add_oldest(b"the oldest\nof the secrets").unwrap();
         let oldest = "base64:dGhlIG9sZGVzdApvZiB0aGUgc2VjcmV0cw==";
-        assert_eq!(text(&path), alloc::format!("{oldest}\n{OLD}\nthe newest of the secrets\n"));
+        assert_eq!(text(&path), format!("{oldest}\n{OLD}\nthe newest of the secrets\n"));
         let middle = SigningKey::new(OLD.as_bytes()).unwrap().fingerprint();
         let ring = KeyFile::open(&path).unwrap().retain(|key| key.fingerprint() != middle).unwrap();
         assert_eq!(ring.keys().count(), 2);
-        assert_eq!(text(&path), alloc::format!("{oldest}\nthe newest of the secrets\n"));
+        assert_eq!(text(&path), format!("{oldest}\nthe newest of the secrets\n"));
         KeyFile::open(&path).unwrap().replace_all(b"the only secret there is").unwrap();
         assert_eq!(text(&path), "the only secret there is\n");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
@@ -209,14 +207,14 @@ mod tests {
         let (_directory, path) = file(0o600);
         std::thread::scope(|scope| {
             for number in 0..15 {
-                let (secret, path) = (alloc::format!("secret number {number:04}"), &path);
+                let (secret, path) = (format!("secret number {number:04}"), &path);
                 scope.spawn(move || KeyFile::open(path).unwrap().add_newest(secret.as_bytes()).unwrap());
             }
         });
         let mut lines: Vec<_> = text(&path).lines().map(String::from).collect();
         assert_eq!(lines.remove(0), OLD);
         lines.sort();
-        let expected: Vec<_> = (0..15).map(|number| alloc::format!("secret number {number:04}")).collect();
+        let expected: Vec<_> = (0..15).map(|number| format!("secret number {number:04}")).collect();
         assert_eq!(lines, expected);
     }
 }

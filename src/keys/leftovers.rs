@@ -1,6 +1,5 @@
 //! New files of keys that never took their place, because whoever wrote them was cut short: secrets that nobody uses.
 
-use alloc::vec::Vec;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -7,10 +7,8 @@ use super::is_published;
 use crate::clock::UnixTime;
 use crate::signer::{KeyRing, SigningKey};
 use crate::store::{SigningKeyUse, Store, StoreError};
-use alloc::collections::BTreeMap;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 /// How long a running server may go on signing with a key after it was retired: it reads the file once a second.
 const LAST_SIGNATURE: Duration = Duration::from_secs(2);

@@ -51,7 +51,6 @@ pub use saved::SavedError;
 use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
 use crate::wait::{WouldBlock, lock, try_lock};
-use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use core::time::Duration;

@@ -16,9 +16,9 @@ use super::table::Key;
 use super::{Kind, Limiter};
 use crate::client::{AddressMark, Client};
 use crate::wait::lock;
-use alloc::collections::VecDeque;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::time::Instant;
 
 /// How long a promotion is remembered here.

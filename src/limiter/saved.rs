@@ -10,7 +10,6 @@
 
 use super::table::{Millis, ROWS, WIDTH};
 use super::{KINDS, Kind, Limiter, Table};
-use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;

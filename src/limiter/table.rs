@@ -11,9 +11,7 @@
 //! wash their own attempts out of it.
 
 use super::{Kind, RateLimit};
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::vec;
+use std::collections::BTreeMap;
 
 /// Places that each key has: a stranger must share all of them before it is noticed.
 pub(super) const ROWS: usize = 4;

@@ -3,7 +3,6 @@
 //! An inherited descriptor is only a number, and taking one as one's own is `unsafe`. So the files travel in one message on a
 //! socket that is the new program's standard input; the first of them is the real standard input, which takes its place again.
 
-use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage};
@@ -39,7 +38,7 @@ pub fn send_files(files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> 
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidData`] where standard input is no such socket.
 pub fn receive_files() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
-    let mut note = alloc::vec![0; MAX_NOTE_BYTES];
+    let mut note = vec![0; MAX_NOTE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;

@@ -1,7 +1,5 @@
 //! What this machine has left: room on a file system, and memory.
 
-use alloc::format;
-use alloc::string::String;
 use rustix::fs::StatVfsMountFlags;
 use std::fs::{self, File};
 use std::io;

@@ -122,7 +122,7 @@ fn name_file_system(error: io::Error, path: &Path) -> io::Error {
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     match super::name_of_file_system(directory) {
         Some(name) if error.kind() != io::ErrorKind::AlreadyExists => {
-            io::Error::new(error.kind(), alloc::format!("{error} (file system: {name})"))
+            io::Error::new(error.kind(), format!("{error} (file system: {name})"))
         }
         _ => error,
     }

@@ -6,8 +6,7 @@
 //!
 //! Left out: directories that are writable for a group or for everybody without the sticky bit; `gatekey doctor` reports those.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
@@ -153,7 +152,7 @@ pub fn refuse_directory_of_others_as_root(directory: &fs::File, path: &Path) -> 
 }
 
 fn other_owner(path: &Path, uid: u32) -> io::Error {
-    let message = alloc::format!(
+    let message = format!(
         "user {uid} controls the path {}, so root does not write there; run the command as that user: sudo -u '#{uid}' gatekey ...",
         path.display()
     );

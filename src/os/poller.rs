@@ -1,6 +1,5 @@
 //! Readiness of descriptors: a few of them by poll(2), many by edge-triggered epoll(7); and an eventfd(2) to wake a poller.
 
-use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};

@@ -4,7 +4,6 @@
 use super::legacy::LegacyHash;
 use super::{Cost, StoredHash, StoredHashError, verify};
 use crate::secret::Secret;
-use alloc::string::{String, ToString as _};
 use core::str::FromStr;
 
 /// A stored hash of ours, or (feature `legacy-hashes`) of another program's.

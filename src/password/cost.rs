@@ -107,7 +107,6 @@ impl core::error::Error for CostError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
 
     #[test]
     fn a_cost_reads_as_it_is_written() {

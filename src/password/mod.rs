@@ -28,7 +28,6 @@ pub use stored::{StoredHash, StoredHashError};
 
 use crate::random::{self, RandomError};
 use crate::secret::{self, Secret};
-use alloc::vec;
 use core::hint::black_box;
 
 /// A password's length in bytes of UTF-8. The upper end keeps a request's work bounded: scrypt's first step
@@ -98,8 +97,6 @@ fn derive(password: &[u8], salt: &[u8], cost: Cost, output: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString;
-    use alloc::vec::Vec;
 
     fn hex(text: &str) -> Vec<u8> {
         text.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()

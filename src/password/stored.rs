@@ -4,7 +4,6 @@
 
 use super::Cost;
 use crate::encoding;
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
@@ -125,8 +124,6 @@ impl core::error::Error for StoredHashError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::{String, ToString};
-    use alloc::{format, vec};
 
     #[test]
     fn a_stored_hash_reads_as_it_is_written() {

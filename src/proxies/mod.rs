@@ -16,7 +16,6 @@
 mod entry;
 
 use crate::client::Client;
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
@@ -199,7 +198,6 @@ impl core::error::Error for TrustedProxyError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString as _;
 
     fn proxies(texts: &[&str]) -> TrustedProxies {
         texts.iter().map(|text| text.parse::<TrustedProxy>().unwrap()).collect()
@@ -313,7 +311,7 @@ mod tests {
     fn an_entry_that_can_not_be_read_makes_its_writer_the_client() {
         for entry in ["", "unknown", "192.0.2.1:x", "[::1", "fe80::1%", "é"] {
             assert_eq!(client_by(&[entry]), client("10.0.0.1"), "{entry:?}");
-            let behind_one = alloc::format!("192.0.2.1, {entry}, 10.0.0.2");
+            let behind_one = format!("192.0.2.1, {entry}, 10.0.0.2");
             assert_eq!(client_by(&[&behind_one]), client("10.0.0.2"), "{entry:?}");
             assert_eq!(client_by(&["192.0.2.1", entry, "10.0.0.2"]), client("10.0.0.2"), "{entry:?}");
         }
@@ -324,7 +322,7 @@ mod tests {
     #[test]
     fn a_proxy_by_any_of_its_spellings_is_skipped() {
         for proxy in ["::ffff:10.0.0.2", "[::ffff:10.0.0.2]:80", "[fd00::1]", "fd00::1%wg0"] {
-            assert_eq!(client_by(&[&alloc::format!("192.0.2.1, {proxy}")]), client("192.0.2.1"), "{proxy}");
+            assert_eq!(client_by(&[&format!("192.0.2.1, {proxy}")]), client("192.0.2.1"), "{proxy}");
         }
     }
 
@@ -348,7 +346,7 @@ mod tests {
     #[test]
     fn as_many_hops_as_a_head_can_hold_are_read() {
         let line = "10.0.0.1,".repeat(3_600);
-        assert_eq!(client_by(&[&alloc::format!("192.0.2.1,{line}10.0.0.2")]), client("192.0.2.1"));
+        assert_eq!(client_by(&[&format!("192.0.2.1,{line}10.0.0.2")]), client("192.0.2.1"));
         assert_eq!(client_by(&[&",".repeat(32_000)]), client("10.0.0.1"));
     }
 }

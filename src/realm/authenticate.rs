@@ -19,10 +19,9 @@ use crate::token::{self, Claims, TokenError};
 use crate::unicode;
 use crate::user_id::{Generation, UserId};
 use crate::wait::WouldBlock;
-use alloc::string::String;
-use alloc::sync::Arc;
 use core::error::Error;
 use core::fmt;
+use std::sync::Arc;
 
 /// An identity that was authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]

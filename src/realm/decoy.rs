@@ -14,7 +14,6 @@ use super::Realm;
 use crate::random;
 use crate::signer::SigningKey;
 use crate::store::Store;
-use alloc::string::String;
 use std::sync::OnceLock;
 
 /// What the hash of a name begins with, so that it is nothing that the limiter makes under the same key.

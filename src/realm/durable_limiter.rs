@@ -11,7 +11,6 @@ use crate::random::{self, RandomError};
 use crate::signer::SigningKey;
 use crate::store::{Store, StoreError};
 use crate::wait::{lock, try_lock};
-use alloc::string::ToString as _;
 use std::sync::Mutex;
 
 /// The limiter, whose counters the store keeps over a restart, and an operator may replace there.

@@ -21,8 +21,6 @@ use crate::limiter::{Charged, Count, Limiter, PasswordAttempt, RateLimited};
 use crate::store::{LoginHistory, Reads, RememberedAddress, StoreError, User};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 /// An address is remembered for so long after the last login from it.

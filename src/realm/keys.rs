@@ -7,9 +7,7 @@ use crate::keys::Refresh;
 use crate::signer::{KeyRing, SigningKey};
 use crate::store::Reads;
 use crate::wait::WouldBlock;
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
+use std::sync::Arc;
 
 impl Realm {
     /// The keys in use.

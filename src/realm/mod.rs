@@ -47,8 +47,6 @@ use crate::clock::{Now, UnixTime};
 use crate::hashing::{Hasher, Load};
 use crate::keys::Keys;
 use crate::store::{Reader, Reads, Store, StoreError};
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::fmt;
 use decoy::Decoys;
 use durable_limiter::DurableLimiter;

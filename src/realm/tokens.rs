@@ -5,7 +5,6 @@ use crate::clock::{Now, UnixTime};
 use crate::store::{Issued, Reads, StoreError};
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
-use alloc::string::String;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;

@@ -12,7 +12,6 @@ use crate::secret::Secret;
 use crate::store::{Reads, StoreError, User};
 use crate::unicode;
 use crate::user_id::UserId;
-use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 

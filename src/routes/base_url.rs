@@ -2,8 +2,6 @@
 
 use super::RequestContext;
 use crate::http::{Request, is_valid_host};
-use alloc::format;
-use alloc::string::String;
 use core::str;
 
 /// What a path is to be put behind to make a URL that the client can use: the public URL; else scheme and host as a

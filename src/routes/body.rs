@@ -4,8 +4,6 @@ use super::failure::Failure;
 use crate::http::{Body, ErrorCode, Request};
 use crate::json::{self, Object, Value};
 use crate::secret::Secret;
-use alloc::format;
-use alloc::string::String;
 
 /// The body as a JSON object.
 pub(super) fn object(request: &Request) -> Result<Object, Failure> {

@@ -2,7 +2,6 @@
 
 use super::public_url::{Origin, PublicUrl};
 use crate::proxies::TrustedProxies;
-use alloc::vec::Vec;
 
 /// Settings of the HTTP interface. The default suits an embedder: no proxy is trusted, no other origin may read
 /// responses, and there is no page.

@@ -8,7 +8,6 @@
 use super::Target;
 use super::public_url::Origin;
 use crate::http::{Request, Response};
-use alloc::string::String;
 
 /// What a page may read besides the body.
 const EXPOSED: &str = "Location, Retry-After, WWW-Authenticate, X-Request-Id";

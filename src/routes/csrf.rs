@@ -15,7 +15,6 @@ use super::cors;
 use super::failure::Failure;
 use super::public_url::PublicUrl;
 use crate::http::split_port;
-use alloc::format;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Rejects a state-changing request with 403 `cross_site` if a browser sends it for another site's page, or under a

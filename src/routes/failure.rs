@@ -14,9 +14,8 @@ use crate::store::StoreError;
 use crate::user_id::UserId;
 use crate::username::UsernameError;
 use crate::wait::WouldBlock;
-use alloc::borrow::Cow;
-use alloc::string::{String, ToString as _};
 use core::error::Error;
+use std::borrow::Cow;
 
 /// An answer that is an error.
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Failure {
     }
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
-        let message = alloc::format!("This path takes {allow}.");
+        let message = format!("This path takes {allow}.");
         Self { field: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
     }
 
@@ -95,7 +94,7 @@ impl Failure {
                        localhost or an IP address. The operator can set --public-url to the URL that browsers use.";
         let cause = match host {
             Some(host) => {
-                alloc::format!("unknown host {host}: set --public-url to the URL that browsers use")
+                format!("unknown host {host}: set --public-url to the URL that browsers use")
             }
             None => "a browser's request without a host".into(),
         };
@@ -156,7 +155,7 @@ impl Failure {
                 "The password is empty; send at least 1 character.".into()
             }
             PasswordError::TooShort { min_chars } => {
-                Cow::Owned(alloc::format!("The password is too short; send at least {min_chars} characters."))
+                Cow::Owned(format!("The password is too short; send at least {min_chars} characters."))
             }
             PasswordError::TooLong => {
                 "The password is over 1024 bytes of UTF-8 long; send a shorter one.".into()
@@ -203,7 +202,7 @@ impl Failure {
     /// The same whoever is concerned, known or not, and whatever the password.
     pub(super) fn throttled(error: RateLimited, what: &str) -> Self {
         let seconds = error.retry_after_seconds();
-        let message = alloc::format!("Too many {what}; try again in {seconds} s.");
+        let message = format!("Too many {what}; try again in {seconds} s.");
         let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
         let audit = Some(AuditEvent::Throttled);
         Self { field, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
@@ -215,7 +214,7 @@ impl Failure {
         if self.code != ErrorCode::Throttled || !client.is_local() {
             return self;
         }
-        let message = alloc::format!("{} {SHARED_LIMIT}", self.message);
+        let message = format!("{} {SHARED_LIMIT}", self.message);
         Self { message: message.into(), ..self }
     }
 

@@ -283,7 +283,7 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, Failu
 /// `GET /api/resource`: something that only users see, by name.
 fn resource(context: &RequestContext<'_>) -> Result<Response, Failure> {
     let principal = context.authenticate()?;
-    let data = alloc::format!("Hello, {}!", principal.username);
+    let data = format!("Hello, {}!", principal.username);
     Ok(Response::json(200, &json!({ "data": data })).for_user(principal.id))
 }
 
@@ -307,7 +307,7 @@ fn refuse_large_body(request: &Request) -> Result<(), Failure> {
         Body::Complete(_) => Ok(()),
         Body::TooLarge { max_bytes } => Err(Failure::new(
             ErrorCode::PayloadTooLarge,
-            alloc::format!("The body is over {max_bytes} bytes long; send a shorter one."),
+            format!("The body is over {max_bytes} bytes long; send a shorter one."),
         )),
     }
 }

@@ -1,6 +1,5 @@
 //! Under which URL clients reach the realm, and which other sites' pages may read its answers.
 
-use alloc::string::String;
 use core::fmt;
 
 /// An `http` or `https` URL without query, and without a slash at its end: `https://auth.example.org/login`.

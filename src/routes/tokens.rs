@@ -53,7 +53,6 @@ mod tests {
     use crate::secret::Secret;
     use crate::token::{self, Claims};
     use crate::user_id::Generation;
-    use alloc::format;
 
     #[test]
     fn a_session_that_is_over_is_401_and_the_log_learns_whose_and_why() {

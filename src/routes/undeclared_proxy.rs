@@ -9,7 +9,6 @@ use crate::clock::Now;
 use crate::http::About;
 use crate::realm::Realm;
 use crate::store::StoreError;
-use alloc::string::{String, ToString as _};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::OnceLock;

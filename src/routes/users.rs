@@ -16,7 +16,7 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, Failure
     context.reads.may_block()?; // on a hash and a write
     let registered = context.realm.register(&username, &password, context.client(), context.now);
     let registered = registered.map_err(|error| Failure::register(&error))?;
-    let location = alloc::format!("{}/api/users/{}", base_url::base_url(context), registered.id);
+    let location = format!("{}/api/users/{}", base_url::base_url(context), registered.id);
     Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
         .with_field("Location", location)
         .for_user(registered.id)

@@ -19,9 +19,6 @@ use super::RequestContext;
 use super::failure::Failure;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 
 /// The identity headers that a proxy sets from the answer, and so replaces in the client's request.
 const SET_BY_PROXIES: [&str; 3] = ["Remote-User", "Remote-User-Id", "Remote-Groups"];
@@ -130,7 +127,6 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
 
     #[test]
     fn a_name_goes_out_in_unreserved_characters() {

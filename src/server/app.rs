@@ -16,14 +16,12 @@ use crate::realm::Realm;
 use crate::routes::{self, UndeclaredProxy};
 use crate::store::{Reader, Reads};
 use crate::wait::{WouldBlock, lock};
-use alloc::boxed::Box;
-use alloc::format;
-use alloc::sync::Arc;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Instant;
 

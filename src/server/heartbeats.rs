@@ -1,10 +1,9 @@
 //! Heartbeats: whether every thread that all requests depend on still makes progress.
 
 use crate::wait::lock;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Instant;
 

@@ -4,8 +4,6 @@ use super::service_manager::ProbeTarget;
 use super::strict::Listener;
 use crate::chain;
 use crate::os::{self, FileId, ListeningSocket};
-use alloc::format;
-use alloc::string::String;
 use core::error::Error;
 use core::fmt::{self, Display};
 use core::net::SocketAddr;

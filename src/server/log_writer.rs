@@ -5,8 +5,6 @@
 //! standard error accepts lines again, one line gives their number.
 
 use crate::wait::lock;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::io::{self, Write};
@@ -150,7 +148,6 @@ impl LogWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
     use std::io::Read as _;
     use std::os::unix::net::UnixStream;
 

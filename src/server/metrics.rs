@@ -6,9 +6,6 @@
 
 use crate::hashing::Load;
 use crate::http::{AuditEvent, Evidence, Outcome, Response};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt::{Display, Write as _};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;

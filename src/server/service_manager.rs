@@ -8,10 +8,6 @@ use super::heartbeats::Heartbeats;
 use super::log;
 use crate::clock;
 use crate::http::ErrorCode;
-use alloc::format;
-use alloc::string::String;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::env;
@@ -22,6 +18,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{self, UnixDatagram, UnixStream};
 use std::process;
+use std::sync::Arc;
 use std::thread;
 
 /// Asks for nothing that counts for anybody.

@@ -18,13 +18,12 @@ use super::{Handler, Shutdown};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{Body, MAX_BODY_BYTES, Persistence, Request, Response};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::error::Error;
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
@@ -49,7 +48,7 @@ pub fn run(
     let (finished, all_finished) = mpsc::channel::<()>();
     for number in 1..=WORKERS {
         let (server, handler, finished) = (server.clone(), handler.clone(), finished.clone());
-        thread::Builder::new().name(alloc::format!("worker-{number}")).spawn(move || {
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             work(&server, &*handler);
             drop(handler); // before the word that this worker is done: what it holds is free then
             drop(finished);

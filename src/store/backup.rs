@@ -10,7 +10,6 @@
 use super::lock::DirLock;
 use super::{StoreError, files, schema, sqlite};
 use crate::os;
-use alloc::string::String;
 use core::error::Error;
 use core::fmt;
 use rusqlite::Connection;

@@ -9,8 +9,6 @@
 
 use super::StoreError;
 use crate::os::FileId;
-use alloc::format;
-use alloc::string::String;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};

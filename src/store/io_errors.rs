@@ -77,7 +77,6 @@ impl Error for IoError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::string::ToString as _;
 
     #[test]
     fn a_full_disk_is_named_and_other_errors_stay_as_they_are() {

@@ -11,7 +11,6 @@
 use super::io_errors::NO_LOCKS;
 use super::{StoreError, files};
 use crate::os;
-use alloc::format;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;

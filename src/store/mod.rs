@@ -70,7 +70,6 @@ pub use users::{InsertError, TokenRow, User};
 use crate::os;
 use crate::user_id::Generation;
 use crate::wait::WouldBlock;
-use alloc::boxed::Box;
 use core::error::Error;
 use core::fmt;
 use lock::DirLock;

@@ -5,8 +5,6 @@
 //! the other.
 
 use crate::unicode;
-use alloc::string::String;
-use alloc::vec::Vec;
 use rusqlite::{Connection, params};
 
 /// An administrator looks at a few names at a time.

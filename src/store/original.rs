@@ -9,7 +9,6 @@ use super::StoreError;
 use super::files;
 use super::sqlite;
 use super::watchdog::Watchdog;
-use alloc::string::String;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;

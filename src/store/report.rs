@@ -5,8 +5,6 @@ use super::lock::DirLock;
 use super::normalize_names::colliding_names;
 use super::{StoreError, backup, schema};
 use crate::clock::UnixTime;
-use alloc::string::String;
-use alloc::vec::Vec;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::Path;
 

@@ -17,8 +17,6 @@ use super::lock::DirLock;
 use super::{CopyError, StoreError, files, generations, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
-use alloc::format;
-use alloc::vec::Vec;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fs;
 use std::io::{self, ErrorKind};

@@ -15,12 +15,12 @@ use super::files::OpenFiles;
 use super::sqlite::{self, Database};
 use super::{Store, StoreError};
 use crate::wait::WouldBlock;
-use alloc::sync::Arc;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What a request reads from.
 #[derive(Clone, Copy, Debug)]

@@ -3,10 +3,9 @@
 use super::columns::{optional_timestamp, seconds, timestamp, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use core::time::Duration;
 use rusqlite::{Row, params};
+use std::collections::BTreeMap;
 
 /// How a signing key was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,6 @@
 use super::columns::{integer, seconds, timestamp, unsigned};
 use super::{Store, StoreError};
 use crate::clock::UnixTime;
-use alloc::vec::Vec;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// Counters that were saved, or replaced.

@@ -6,8 +6,6 @@ use super::{Reads, Store, StoreError};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
-use alloc::string::String;
-use alloc::vec::Vec;
 use core::error::Error;
 use core::fmt;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};

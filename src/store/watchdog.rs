@@ -2,9 +2,9 @@
 
 use super::StoreError;
 use crate::clock;
-use alloc::sync::Arc;
 use core::time::Duration;
 use rusqlite::InterruptHandle;
+use std::sync::Arc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;

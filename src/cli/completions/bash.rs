@@ -5,9 +5,6 @@
 
 use super::super::command::Commands;
 use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// The script.
 pub(super) fn script(commands: Commands) -> String {

@@ -2,8 +2,6 @@
 
 use super::super::command::Commands;
 use super::{Place, Values, dashed_with_values, options_at, places, steps, with_values};
-use alloc::format;
-use alloc::string::String;
 use core::fmt::Write as _;
 
 /// The script.

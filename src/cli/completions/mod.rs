@@ -16,9 +16,6 @@ use super::failure::Failure;
 use super::options::{self, Opt};
 use super::output::{operand, print};
 use super::suggest;
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use std::process::ExitCode;
 
 pub(super) const COMPLETIONS: Command = Command {
@@ -181,7 +178,6 @@ fn dashed_with_values() -> Vec<String> {
 mod tests {
     use super::*;
     use crate::cli::commands::COMMANDS;
-    use alloc::vec;
 
     #[test]
     fn a_value_is_what_help_calls_it() {

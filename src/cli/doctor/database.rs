@@ -6,10 +6,6 @@ use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::store::{self, FutureTimestamps, StoreError};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::time::Duration;
 use std::process::ExitCode;
 

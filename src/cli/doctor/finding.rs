@@ -1,8 +1,6 @@
 //! What a check found, as a line for people and as an object for programs.
 
 use crate::json::{Value, json};
-use alloc::format;
-use alloc::string::String;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

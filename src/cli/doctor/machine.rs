@@ -3,9 +3,6 @@
 use super::{Finding, Patient};
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
-use alloc::format;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::time::Duration;
 use std::fs;
 

@@ -6,10 +6,6 @@ use super::{Finding, Patient};
 use crate::client::Client;
 use crate::realm::Registration;
 use crate::routes::PublicUrl;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec;
-use alloc::vec::Vec;
 
 /// Do passwords cross a network that somebody else can read.
 pub(super) fn exposure(patient: &Patient) -> Vec<Finding> {

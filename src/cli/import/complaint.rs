@@ -2,8 +2,6 @@
 
 use crate::hashing::HashError;
 use crate::password::StoredHashError;
-use alloc::format;
-use alloc::string::{String, ToString as _};
 
 /// A longer name is no scheme's.
 const MAX_NAME_CHARS: usize = 32;

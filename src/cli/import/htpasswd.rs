@@ -2,7 +2,6 @@
 
 use super::record::{Record, Row};
 use crate::user_id::Generation;
-use alloc::string::String;
 use core::str;
 
 /// `None` for a line that holds no user.

@@ -11,9 +11,6 @@ use super::json_lines;
 use super::record::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
 use crate::json::{self, Object, Value};
 use crate::user_id::{Generation, UserId};
-use alloc::format;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use std::io::{self, BufRead, ErrorKind};
 
 /// Gives every user of the array to `take`.

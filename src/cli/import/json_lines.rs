@@ -6,8 +6,6 @@ use super::record::{Record, Row};
 use crate::json::{self, Object, Value};
 use crate::store::Issued;
 use crate::user_id::{Generation, UserId};
-use alloc::format;
-use alloc::string::{String, ToString as _};
 
 /// `None` for a line without anything.
 pub(super) fn parse(line: &[u8]) -> Option<Result<Record, String>> {

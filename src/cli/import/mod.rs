@@ -34,8 +34,6 @@ use crate::hashing::Hasher;
 use crate::random;
 use crate::store::{Import, ImportError, ImportedUser, StoreError};
 use crate::username::Username;
-use alloc::format;
-use alloc::string::{String, ToString as _};
 use core::error::Error;
 use record::{Place, Record, Row};
 use rename::Renames;

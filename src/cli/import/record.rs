@@ -3,8 +3,6 @@
 use crate::cli::failure::Failure;
 use crate::store::{Issued, ReadError};
 use crate::user_id::{Generation, UserId};
-use alloc::format;
-use alloc::string::String;
 use core::fmt;
 use std::io;
 use std::path::Path;

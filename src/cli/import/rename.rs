@@ -12,9 +12,7 @@ use crate::cli::files::Files;
 use crate::json::{self, Object, Value};
 use crate::user_id::UserId;
 use crate::username::Username;
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString as _};
+use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::Path;
 

@@ -1,8 +1,5 @@
 //! The type of an option.
 
-use alloc::format;
-use alloc::string::String;
-
 /// One option.
 #[derive(Debug)]
 pub(in crate::cli) struct Opt {

@@ -14,10 +14,6 @@ use super::super::StoredHashError;
 use super::parse_rounds;
 use crate::encoding;
 use crate::secret;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use argon2::{Algorithm, Argon2, Params, Version};
 use core::ops::RangeInclusive;
 

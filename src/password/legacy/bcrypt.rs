@@ -13,7 +13,6 @@
 //! which reads the whole password, at the next login.
 
 use super::super::StoredHashError;
-use alloc::string::String;
 use bcrypt::HashParts;
 use pbkdf2::sha2::{Digest as _, Sha256};
 

@@ -10,8 +10,6 @@
 use super::super::StoredHashError;
 use super::sha_crypt::{ALPHABET, encode};
 use crate::secret;
-use alloc::string::String;
-use alloc::vec::Vec;
 use md5::{Digest as _, Md5};
 
 const FORM: &str = "$apr1$salt$hash or $1$salt$hash with 22 characters of hash";

@@ -31,8 +31,6 @@ use self::scrypt::ForeignScrypt;
 use self::sha_crypt::ShaCrypt;
 use super::StoredHashError;
 use crate::secret::Secret;
-use alloc::string::{String, ToString as _};
-use alloc::vec::Vec;
 use core::fmt;
 
 /// A longer password is none of these schemes'.
@@ -167,7 +165,6 @@ fn parse_hex(text: &str, length: usize) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::format;
 
     const SALT: &str = "saltysalt0";
 

@@ -16,8 +16,6 @@ use super::super::StoredHashError;
 use super::{is_salt, parse_hex, parse_rounds};
 use crate::encoding;
 use crate::secret;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::ops::RangeInclusive;
 use pbkdf2::pbkdf2_hmac;
 use pbkdf2::sha2::{Sha256, Sha512};

@@ -11,8 +11,6 @@ use super::super::{Cost, StoredHashError, derive};
 use super::{is_salt, parse_hex};
 use crate::encoding;
 use crate::secret;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 const WERKZEUG: &str = "scrypt:N:r:p$salt$hash with 128 hexadecimal digits";
 const DJANGO: &str = "scrypt$N$salt$r$p$hash with 64 bytes in base64";

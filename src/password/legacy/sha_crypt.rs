@@ -9,8 +9,6 @@
 
 use super::parse_rounds;
 use crate::secret;
-use alloc::string::String;
-use alloc::vec::Vec;
 use sha_crypt::Params;
 
 use super::super::StoredHashError;

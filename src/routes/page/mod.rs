@@ -8,8 +8,6 @@
 use crate::encoding;
 use crate::http::Response;
 use crate::signer;
-use alloc::format;
-use alloc::string::String;
 use std::sync::LazyLock;
 
 const HTML: &str = include_str!("page.html");

@@ -12,11 +12,9 @@ use crate::clock;
 use crate::http::{ErrorCode, Persistence, Response};
 use crate::os::{self, Waker};
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::fd::AsFd;
+use std::sync::Arc;
 use std::thread;
 
 /// What the acceptor needs.

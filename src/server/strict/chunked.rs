@@ -13,7 +13,6 @@
 use super::Refusal;
 use super::limits::{MAX_CHUNK_LINE, MAX_TRAILERS};
 use crate::http::ErrorCode;
-use alloc::vec::Vec;
 
 const MALFORMED: Refusal =
     Refusal { code: ErrorCode::MalformedRequest, message: "The body is not what the chunked coding writes." };

@@ -26,13 +26,12 @@ use super::{Context, Refusal};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{Body, ErrorCode, Persistence, Request, Response};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A connection that has a place. It gives the place back when it is dropped.

@@ -29,13 +29,11 @@ use crate::server;
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
 use crate::store::{ReadSession, Reader, Reads};
 use crate::wait::WouldBlock;
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
@@ -90,7 +88,7 @@ impl EventLoop {
             connections: Slab::default(),
             queue: VecDeque::new(),
             readers,
-            scratch: alloc::vec![0; READ_BYTES],
+            scratch: vec![0; READ_BYTES],
             heartbeat,
             next_scan: clock::monotonic(),
         })

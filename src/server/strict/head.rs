@@ -16,7 +16,6 @@
 use super::Refusal;
 use super::limits::MAX_FIELDS;
 use crate::http::{ASTERISK_MESSAGE as ASTERISK, ErrorCode, Request, is_valid_host};
-use alloc::string::String;
 
 /// A head, understood.
 #[derive(Debug)]

@@ -1,9 +1,6 @@
 //! The head's tests: what each form of each line means, or the exact words that refuse it.
 
 use super::*;
-use alloc::format;
-use alloc::string::ToString as _;
-use alloc::vec::Vec;
 
 const LINES: &str = "A line of the head ends in a bare CR or LF, or has a NUL in it.";
 const LINE: &str = "The request line is not: method, space, target, space, version.";

@@ -2,8 +2,6 @@
 
 use crate::os::Waker;
 use crate::wait::lock;
-use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::io;
 use std::sync::Mutex;

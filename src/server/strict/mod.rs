@@ -59,9 +59,6 @@ use crate::os::Waker;
 use crate::proxies::TrustedProxies;
 use crate::wait::EVENT_LOOP;
 use acceptor::Acceptor;
-use alloc::boxed::Box;
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use connection::Connection;
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -72,6 +69,7 @@ use inbox::{Inbox, Message};
 use limits::{DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
 use registry::Registry;
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use worker_pool::WorkerPool;
 

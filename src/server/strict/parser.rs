@@ -11,7 +11,6 @@ use super::chunked::{Chunked, Progress};
 use super::head::{self, Framing, Head};
 use super::limits::{IDLE_BUFFER_BYTES, Limits};
 use crate::http::{Body, ErrorCode, Request};
-use alloc::vec::Vec;
 
 /// What is to be done next.
 #[derive(Debug)]

@@ -13,9 +13,6 @@ use crate::http::Body;
 use crate::server::strict::Refusal;
 use crate::server::strict::head::Head;
 use crate::server::strict::limits::{Limits, MAX_TRAILERS};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
 
 /// What a refusal can say.
 const REFUSALS: [u16; 6] = [400, 414, 417, 431, 501, 505];

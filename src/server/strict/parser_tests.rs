@@ -9,9 +9,6 @@ use super::property::{Seen, drive, small};
 use super::*;
 use crate::server::strict::limits::{MAX_CHUNK_LINE, READ_BYTES};
 use crate::tests::mutations::{self, Random};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 
 fn at_once(bytes: &[u8]) -> Vec<Seen> {
     drive(small(), [bytes])

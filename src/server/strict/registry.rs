@@ -9,13 +9,12 @@ use super::stream::Stream;
 use crate::client::{Client, Prefix};
 use crate::proxies::TrustedProxies;
 use crate::wait::lock;
-use alloc::collections::{BTreeMap, BinaryHeap};
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::cmp::Reverse;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::net;
+use std::sync::Arc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 

@@ -1,7 +1,5 @@
 //! A slab: values at places that are used again, under keys that are not.
 
-use alloc::vec::Vec;
-
 /// Values by key. A key is the place's index and how often the place was used before, so that the key of a value that was
 /// removed is never that of another.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ fn serving_with(
     let (address, shutdown) = (listener.local_addr().unwrap(), Arc::new(Shutdown::default()));
     let until = shutdown.clone();
     let endpoint = Endpoint { limits, ..Endpoint::new(listener, Mixed(handler)) };
-    let serve = move || run(alloc::vec![endpoint], event_loops, &Heartbeats::new(clock::monotonic()), &until);
+    let serve = move || run(vec![endpoint], event_loops, &Heartbeats::new(clock::monotonic()), &until);
     let served = thread::spawn(serve);
     ask(address, &shutdown);
     shutdown.request();
@@ -72,7 +72,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 /// Asks once, on a connection of its own.
 fn ask(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(address);
-    let request = alloc::format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     stream
 }
@@ -85,7 +85,7 @@ fn status(mut stream: TcpStream) -> Vec<u8> {
 
 /// Asks on a connection that stays.
 fn ask_once_more(mut stream: &TcpStream, path: &str) {
-    let request = alloc::format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
 }
 
@@ -265,7 +265,7 @@ fn a_full_pool_rejects_requests_and_keeps_threads_for_those_that_never_hash() {
             answered.send(request.path.clone()).unwrap();
             Response::empty(204)
         };
-        let bytes = alloc::format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
         let head = head::parse(bytes.as_bytes()).unwrap();
         pool.submit(worker_pool::Job::new(Box::new(connection(&inbox, handler)), head)).is_ok()
     };
@@ -354,7 +354,7 @@ fn a_request_whose_body_is_not_needed_is_answered_without_it() {
 fn a_connection_belongs_to_its_event_loop_until_it_is_dropped() {
     let inbox = Arc::new(Inbox::new().unwrap());
     let connection = connection(&inbox, |_| Response::empty(204));
-    assert_eq!(alloc::format!("{connection:?}"), "Connection(local, Silent)");
+    assert_eq!(format!("{connection:?}"), "Connection(local, Silent)");
     assert_eq!(inbox.connections(), 1);
     drop(connection);
     assert_eq!(inbox.connections(), 0);

@@ -13,11 +13,10 @@ use crate::routes;
 use crate::server;
 use crate::store::Reads;
 use crate::wait::lock;
-use alloc::boxed::Box;
-use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use std::collections::VecDeque;
 use std::io;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
