@@ -1,8 +1,7 @@
--- The whole schema, version 6. A new database is made by exactly this text; an older one is brought here by the
--- numbered steps in src/store/, and a test compares the two.
+-- The whole schema, version 7. src/store/schema.rs creates a new database by exactly this text.
 
 PRAGMA application_id = 0x676B6579; -- "gkey": how a database is known to be ours
-PRAGMA user_version = 6;
+PRAGMA user_version = 7;
 
 CREATE TABLE users (
     id            INTEGER PRIMARY KEY AUTOINCREMENT, -- AUTOINCREMENT: an id is never given twice, or old tokens would fit new users
@@ -37,7 +36,7 @@ CREATE TABLE signing_keys (
 CREATE TABLE throttle (
     only     INTEGER PRIMARY KEY CHECK (only = 1),
     saved_at INTEGER NOT NULL,                       -- Unix seconds
-    counters BLOB    NOT NULL                        -- what they are, src/throttle/ knows
+    counters BLOB    NOT NULL                        -- what they are, src/limiter/ knows
 ) STRICT;
 
 -- From where a user logged in lately. Hashes under throttle_key: the addresses themselves are nowhere.

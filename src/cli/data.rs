@@ -118,7 +118,7 @@ pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), Failur
 /// Doctor knows more wherever the error itself doesn't say what to do.
 pub(super) fn failed(error: &DataDirError) -> Failure {
     let hint = match error {
-        DataDirError::Store(_, StoreError::Missing | StoreError::Newer { .. })
+        DataDirError::Store(_, StoreError::Missing | StoreError::Newer { .. } | StoreError::Older { .. })
         | DataDirError::Keys(_)
         | DataDirError::Copy(_)
         | DataDirError::KeysMissing { .. }

@@ -226,6 +226,7 @@ impl Failure {
             StoreError::Missing
             | StoreError::Empty
             | StoreError::Newer { .. }
+            | StoreError::Older { .. }
             | StoreError::Foreign(_)
             | StoreError::Corrupt(_) => Self::internal(),
             StoreError::WouldBlock => return WouldBlock.into(),

@@ -9,9 +9,7 @@
 //! | file | what |
 //! |---|---|
 //! | `schema.sql` (top level) | the newest schema, whole |
-//! | `schema.rs` | opening: is this ours, how old, the steps up to today |
-//! | `step-2.sql`, `step-3.sql`, `step-5.sql`, `step-6.sql` | the steps to version 2, 3, 5, and 6 |
-//! | `normalize_names.rs` | the step to version 4, and the names that collide since |
+//! | `schema.rs` | recognizes a database, creates the schema, migrates older versions |
 //! | `sqlite.rs` | connections: that write, that read, that only look, that stand alone; and SQLite's errors as ours |
 //! | `session.rs` | read sessions: one read transaction for a batch of requests |
 //! | `io_errors.rs` | SQLite's input/output errors in the operating system's words |
@@ -40,7 +38,6 @@ mod import;
 mod io_errors;
 mod lock;
 mod logins;
-mod normalize_names;
 mod original;
 mod realm;
 mod report;
@@ -143,6 +140,13 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// A gatekey before the first release made it; versions 1 to 6 have no migration.
+    Older {
+        /// Its schema's version.
+        found: i64,
+        /// The version that this program uses.
+        known: i64,
+    },
     /// It is not a database of gatekey's.
     Foreign(&'static str),
     /// It is, but it is damaged.
@@ -164,6 +168,11 @@ impl fmt::Display for StoreError {
                 f,
                 "the database has schema version {found}, made by a newer gatekey; this one knows up to {known}. Use the newer one"
             ),
+            Self::Older { found, known } => write!(
+                f,
+                "the database has schema version {found}, of a gatekey before 0.1.0; this one uses {known}. Export the users \
+                 with that one (gatekey user export), import them with this one into a new directory (gatekey user import)"
+            ),
             Self::Foreign(what) => write!(f, "the database is not gatekey's: it is {what}"),
             Self::Corrupt(_) => f.write_str("the database is corrupt"),
             Self::Unavailable(_) => f.write_str("the database can't be used now"),
@@ -176,7 +185,7 @@ impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Corrupt(source) | Self::Unavailable(source) => Some(&**source),
-            Self::Missing | Self::Empty | Self::Newer { .. } | Self::Foreign(_) | Self::WouldBlock => None,
+            _ => None,
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::columns::{seconds, timestamp, unsigned};
 use super::lock::DirLock;
-use super::normalize_names::colliding_names;
 use super::{StoreError, backup, schema};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -15,12 +14,8 @@ pub struct DatabaseReport {
     pub users: u64,
     /// Its schema's version.
     pub version: i64,
-    /// The version that the next start brings it to.
-    pub newest_version: i64,
-    /// What lies in the future; `None` in an older version, which the next start brings up to date.
-    pub future_timestamps: Option<FutureTimestamps>,
-    /// Names that fold to what an older user's name folds to, from before names were folded as now: the first few.
-    pub colliding_names: Vec<String>,
+    /// What lies in the future.
+    pub future_timestamps: FutureTimestamps,
     /// Who first spoke for others without being a trusted proxy since a server last started here, an address or `unix`,
     /// and when.
     pub undeclared_proxy: Option<(String, UnixTime)>,
@@ -45,19 +40,11 @@ pub struct FutureTimestamps {
 pub fn report(database: &Path, at: UnixTime) -> Result<DatabaseReport, StoreError> {
     let _lock = DirLock::shared(database)?;
     let (connection, users) = backup::open_verified(database, backup::Depth::EveryPage)?;
-    let version = schema::version(&connection)?;
-    let is_newest = version == schema::VERSION;
-    let future_timestamps = is_newest.then(|| future_timestamps(&connection, at)).transpose()?;
-    let colliding_names = if is_newest { colliding_names(&connection)? } else { Vec::new() };
-    let undeclared_proxy =
-        if is_newest { undeclared_proxy(&connection).map_err(StoreError::from)? } else { None };
     Ok(DatabaseReport {
         users,
-        version,
-        newest_version: schema::VERSION,
-        future_timestamps,
-        colliding_names,
-        undeclared_proxy,
+        version: schema::VERSION,
+        future_timestamps: future_timestamps(&connection, at)?,
+        undeclared_proxy: undeclared_proxy(&connection)?,
     })
 }
 

@@ -1,10 +1,12 @@
-//! Opening: is this file ours, how old is it, and how does it become today's.
+//! Schema and migrations: recognizes a database, creates the schema, migrates older versions.
 //!
-//! A new database is `schema.sql`, whole. An older one goes up step by step, `step-2.sql` first; all steps are one
-//! transaction, so a power cut leaves the old version or the new one, never half of one. A released step never changes.
+//! A new database is `schema.sql`, whole. An older one is migrated step by step in one transaction, so that a power cut
+//! leaves the old version or the new one. Versions 1 to 6 were never released and are rejected.
+//!
+//! To change the schema after a release: raise [`VERSION`] and the version in `schema.sql`, append a step to [`STEPS`],
+//! and keep the former `schema.sql` as a fixture of its test. A released step never changes.
 
 use super::columns::integer;
-use super::normalize_names::normalize_names;
 use super::sqlite::{Kind, kind_of};
 use super::{StoreError, generations, sqlite};
 use crate::user_id::Generation;
@@ -15,38 +17,35 @@ use std::path::Path;
 
 /// `schema.sql`, as compiled in.
 pub(super) const NEWEST: &str = include_str!("../../schema.sql");
-/// The version that `schema.sql` makes.
-pub(super) const VERSION: i64 = 6;
+/// The version that `schema.sql` creates.
+pub(super) const VERSION: i64 = 7;
 /// What `schema.sql` writes as `application_id`.
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
-/// `STEPS[n]` brings a database of version n + 1 to version n + 2.
-const STEPS: &[fn(&Connection) -> rusqlite::Result<()>] = &[
-    |connection| connection.execute_batch(include_str!("step-2.sql")),
-    |connection| connection.execute_batch(include_str!("step-3.sql")),
-    normalize_names,
-    |connection| connection.execute_batch(include_str!("step-5.sql")),
-    |connection| connection.execute_batch(include_str!("step-6.sql")),
-];
+/// Migration step: changes tables and rows from one version to the next.
+pub(super) type Step = fn(&Connection) -> rusqlite::Result<()>;
 
-/// What every SQLite database begins with.
+/// The steps up to [`VERSION`], the last one last. The first one's version is the oldest that can be opened.
+const STEPS: &[Step] = &[];
+
+/// SQLite's file header (Database File Format, section 1.3.1).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// What a database says of itself.
+/// The identification in a database's header.
 struct Identity {
     application_id: i64,
     version: i64,
-    /// Whether there is anything in it at all.
+    /// Whether it has no table.
     is_empty: bool,
 }
 
-/// Looks at a file without changing it, and refuses what is not ours.
+/// Checks without changing the file that it is a gatekey database of a known version.
 ///
-/// SQLite looks, nobody else: were the file opened and closed here, this process would lose every lock that
-/// another store in it has on the same file (POSIX wants it so).
+/// Only SQLite opens the file: closing any descriptor of it would release all POSIX locks that this process has on it,
+/// also another store's.
 ///
 /// # Errors
-/// [`StoreError::Missing`] and [`StoreError::Empty`] also where SQLite would make a database of it, and what else is wrong.
+/// Every [`StoreError`] but `WouldBlock`. `Missing` and `Empty` also where SQLite would create a database.
 pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
     let not_sqlite = Err(StoreError::Foreign("not an SQLite database"));
     let metadata = path.symlink_metadata().map_err(|error| match error.kind() {
@@ -57,14 +56,14 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
         return Err(StoreError::Foreign("not a regular file"));
     }
     if metadata.len() == 0 {
-        return Err(StoreError::Empty); // before SQLite sees it, and removes a `-wal` beside it
+        return Err(StoreError::Empty); // SQLite would remove a `-wal` beside it
     }
-    // SQLite takes a file of one byte for an empty one.
+    // SQLite treats a file of one byte as empty.
     if (1..MAGIC.len() as u64).contains(&metadata.len()) {
         return not_sqlite;
     }
     match inspect_database(path) {
-        // No store can be open on what SQLite can't read, so here are no locks to lose.
+        // No store is open on a file that SQLite can't read, so no lock is lost.
         Err(StoreError::Corrupt(_)) if !begins_as_sqlite(path)? => not_sqlite,
         verdict => verdict,
     }
@@ -72,15 +71,15 @@ pub(super) fn inspect(path: &Path) -> Result<(), StoreError> {
 
 fn inspect_database(path: &Path) -> Result<(), StoreError> {
     let mut connection = sqlite::connect_to_inspect(path)?;
-    // One transaction, so one state of the file: somebody else's first start may be at work on it.
+    // One snapshot: another process may be creating the schema.
     let connection = connection.transaction()?;
     let identity = identify(&connection)?;
-    check_identity(&identity)?;
-    // An older one gets its tables from the steps; they are looked at after those.
+    check_identity(&identity, STEPS)?;
+    // The tables of an older version are checked after the steps.
     if identity.version == VERSION { check_tables(&connection) } else { Ok(()) }
 }
 
-/// Whether the file begins as SQLite's files do.
+/// Whether the file has SQLite's magic.
 fn begins_as_sqlite(path: &Path) -> Result<bool, StoreError> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAGIC.len() as u64).read_to_end(&mut start));
@@ -98,14 +97,10 @@ fn identify(connection: &Connection) -> Result<Identity, StoreError> {
     })
 }
 
-/// How old it is, of a database that was looked at.
-pub(super) fn version(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(identify(connection)?.version)
-}
-
-fn check_identity(identity: &Identity) -> Result<(), StoreError> {
+/// Rejects a database that is empty, not gatekey's, newer than [`VERSION`] or older than the steps.
+fn check_identity(identity: &Identity, steps: &[Step]) -> Result<(), StoreError> {
     match *identity {
-        // Made, but the schema never got in: the first start was cut short. Or there was one, and it is gone.
+        // The first start was cut short before the schema, or the file was replaced.
         Identity { application_id: 0, version: 0, is_empty: true } => Err(StoreError::Empty),
         Identity { application_id, .. } if application_id != APPLICATION_ID => {
             Err(StoreError::Foreign("another program's SQLite database"))
@@ -114,42 +109,55 @@ fn check_identity(identity: &Identity) -> Result<(), StoreError> {
             Err(StoreError::Newer { found: version, known: VERSION })
         }
         Identity { version, .. } if version < 1 => Err(StoreError::Foreign("of no version that ever was")),
+        Identity { version, .. } if outstanding(version, steps).is_none() => {
+            Err(StoreError::Older { found: version, known: VERSION })
+        }
         Identity { .. } => Ok(()),
     }
 }
 
-/// Brings an older database to [`VERSION`].
-///
-/// # Errors
-/// [`StoreError::Empty`] where there is nothing in it, or what else [`inspect`] refuses.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    bring_up_to_date(connection, None)
+/// The steps that bring this version to [`VERSION`]; `None` if it is older than all of them.
+fn outstanding(version: i64, steps: &[Step]) -> Option<&[Step]> {
+    let count = usize::try_from(VERSION - version).ok()?;
+    steps.len().checked_sub(count).and_then(|done| steps.get(done..))
 }
 
-/// Makes a new database, whose first user has this generation, or brings an older one to [`VERSION`].
+/// Migrates an older database to [`VERSION`].
+///
+/// # Errors
+/// As [`inspect`].
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    create_or_migrate_by(connection, None, STEPS)
+}
+
+/// Creates the schema, whose first user has this generation, or migrates an older database to [`VERSION`].
 pub(super) fn create_or_migrate(
     connection: &mut Connection,
     first_generation: Generation,
 ) -> Result<(), StoreError> {
-    bring_up_to_date(connection, Some(first_generation))
+    create_or_migrate_by(connection, Some(first_generation), STEPS)
 }
 
-fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Result<(), StoreError> {
-    // Taken as a writer from the start: of two processes that open it at once, the second finds it done.
+/// As [`create_or_migrate`], by these steps; creates nothing without a first generation.
+pub(super) fn create_or_migrate_by(
+    connection: &mut Connection,
+    new: Option<Generation>,
+    steps: &[Step],
+) -> Result<(), StoreError> {
+    // A writer from the start: of two processes that open it at once, the second finds it migrated.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let identity = identify(&transaction)?;
-    match (check_identity(&identity), new) {
+    match (check_identity(&identity, steps), new) {
         (Err(StoreError::Empty), Some(first_generation)) => {
             transaction.execute_batch(NEWEST)?;
             generations::raise_first_generation(&transaction, integer(first_generation.number()))?;
         }
-        (judged, _) => judged?,
-    }
-    if !identity.is_empty {
-        let done = usize::try_from(identity.version - 1).unwrap_or(0);
-        for (step, version) in STEPS.iter().zip(2_i64..).skip(done) {
-            step(&transaction)?;
-            transaction.pragma_update(None, "user_version", version)?;
+        (checked, _) => {
+            checked?;
+            for step in outstanding(identity.version, steps).unwrap_or_default() {
+                step(&transaction)?;
+            }
+            transaction.pragma_update(None, "user_version", VERSION)?;
         }
     }
     check_tables(&transaction)?;
@@ -157,7 +165,7 @@ fn bring_up_to_date(connection: &mut Connection, new: Option<Generation>) -> Res
     Ok(())
 }
 
-/// Refuses what SQLite would evaluate: a backup that anyone may have made is read in full, copied and written to.
+/// Rejects views, triggers and virtual tables: SQLite would run them when a backup of unknown origin is restored.
 pub(super) fn reject_code(connection: &Connection) -> Result<(), StoreError> {
     let sql = "SELECT type, name, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE type <> 'index'";
     let mut statement = connection.prepare(sql)?;
@@ -178,8 +186,8 @@ fn unexpected(kind: &str, name: &str) -> StoreError {
     StoreError::Corrupt(format!("it contains the {kind} {name:?}, expected nothing but tables").into())
 }
 
-/// Asks for every column that the operations use: a database that says it is ours, but isn't, is found now and
-/// not at somebody's login. (Whether every page of it is sound takes as long as reading it all.)
+/// Checks that every column exists that the operations use, so that a wrong database fails at the start and not at a
+/// login. Doesn't read every page: that takes as long as the database is large.
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch, first_generation FROM realm \
          WHERE only = 1";
@@ -195,7 +203,7 @@ fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());
     for table in TABLES {
         match kind_of(connection, table).map_err(damaged)? {
-            Some(Kind::Table) | None => {} // that one is missing is said below, as SQLite says it
+            Some(Kind::Table) | None => {} // SQLite's message below names a missing table
             Some(kind) => return Err(unexpected(kind.name(), table)),
         }
     }

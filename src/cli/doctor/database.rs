@@ -20,13 +20,6 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
     let name = patient.data_dir.database();
     let name = name.display();
     let finding = match patient.check_up() {
-        Ok(found) if found.version < found.newest_version => Finding::warning(
-            format!(
-                "sound, and of schema version {}: the next start makes it {}",
-                found.version, found.newest_version
-            ),
-            "before an older gatekey may have to read it again: gatekey backup FILE",
-        ),
         Ok(found) => Finding::ok(format!("sound; users: {}, schema version: {}", found.users, found.version)),
         Err(StoreError::Missing | StoreError::Empty) if patient.data_dir.key_file().exists() => {
             Finding::failure(
@@ -42,19 +35,7 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
         ),
         Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
     };
-    let colliding = patient.check_up().as_ref().map_or(&[][..], |found| &found.colliding_names[..]);
-    vec![finding].into_iter().chain(collision(colliding)).collect()
-}
-
-/// Names that were different before names were folded as now.
-fn collision(names: &[String]) -> Option<Finding> {
-    let listed = names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-    (!names.is_empty()).then(|| {
-        Finding::warning(
-            format!("users whose names other software can take for another user's: {listed}"),
-            "identify users by id in your apps (Remote-User-Id); disable or delete accounts that imitate another",
-        )
-    })
+    vec![finding]
 }
 
 fn remedy(error: &StoreError) -> &'static str {
@@ -63,6 +44,7 @@ fn remedy(error: &StoreError) -> &'static str {
         StoreError::Newer { .. } => {
             "use the gatekey that made it, or put a backup from before back: gatekey restore FILE"
         }
+        StoreError::Older { .. } => "move its users: docs/operations.md, section Upgrade",
         StoreError::Foreign(_) => {
             "if it is another program's, name another directory: --data; if it was ours, put a backup in its place: gatekey \
              restore FILE"
@@ -78,7 +60,7 @@ pub(super) fn clock(patient: &Patient) -> Vec<Finding> {
     if is_unset(now) {
         return vec![unset(now)];
     }
-    let ahead = patient.check_up().as_ref().ok().and_then(|found| found.future_timestamps);
+    let ahead = patient.check_up().as_ref().ok().map(|found| found.future_timestamps);
     vec![ahead.and_then(|ahead| judge(ahead, now)).unwrap_or_else(|| Finding::ok(format!("it is {now}")))]
 }
 

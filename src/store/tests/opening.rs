@@ -75,8 +75,22 @@ fn a_missing_file_is_missing_and_is_not_made() {
 fn a_newer_database_is_refused() {
     for directory in [closed_database(), closed_database_without_wal()] {
         raw(&database_in(&directory)).pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
-        let message = "the database has schema version 7, made by a newer gatekey; this one knows up to 6. Use the newer one";
+        let message = "the database has schema version 8, made by a newer gatekey; this one knows up to 7. Use the newer one";
         assert_refused(&directory, message);
+    }
+}
+
+#[test]
+fn a_database_of_an_unreleased_version_is_refused() {
+    for version in 1..schema::VERSION {
+        for directory in [closed_database(), closed_database_without_wal()] {
+            raw(&database_in(&directory)).pragma_update(None, "user_version", version).unwrap();
+            let message = format!(
+                "the database has schema version {version}, of a gatekey before 0.1.0; this one uses 7. Export the users with \
+                 that one (gatekey user export), import them with this one into a new directory (gatekey user import)"
+            );
+            assert_refused(&directory, &message);
+        }
     }
 }
 

@@ -47,8 +47,7 @@ fn what_is_later_than_asked_for_is_counted() {
     let test = TestStore::new();
     with_times(&test, 9_000, 1_000);
     let found = |at_seconds| report(&test.path(), at(at_seconds)).unwrap();
-    let times =
-        |others| Some(FutureTimestamps { newest_time: at(9_000), tokens_not_before: at(1_000), others });
+    let times = |others| FutureTimestamps { newest_time: at(9_000), tokens_not_before: at(1_000), others };
     assert_eq!((found(9_000).future_timestamps, found(9_000).users), (times(0), 2));
     assert_eq!(
         found(8_999).future_timestamps,

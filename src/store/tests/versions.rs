@@ -1,17 +1,20 @@
-//! The schema and its versions: what was released never changes, and leads up to what is newest.
-//!
-//! `tests/data/schema-N.sql` is `schema.sql` as it was when its version was N. To change the schema: a step,
-//! `src/store/step-N.sql`, a new version in `schema.sql` and `schema.rs`, and a copy of the former as one more fixture.
-//! The older fixtures stay.
+//! Schema and migrations. No version before [`VERSION`] has a step, so the mechanism is tested by a step of the test's own.
 
-use super::schema::{APPLICATION_ID, NEWEST, VERSION, describe, migrate};
+use super::schema::{APPLICATION_ID, NEWEST, Step, VERSION, create_or_migrate_by, describe, migrate};
 use super::*;
 use std::fs;
 
-/// `schema.sql` of that version.
-fn fixture(version: i64) -> String {
-    let path = format!("{}/tests/data/schema-{version}.sql", env!("CARGO_MANIFEST_DIR"));
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+/// From the version before: adds the table that [`previous_version`] lacks, in the words of `schema.sql`.
+const STEPS: &[Step] = &[|connection| {
+    let start = NEWEST.find("CREATE TABLE undeclared_proxy").unwrap();
+    let (statement, _) = NEWEST[start..].split_once(") STRICT;").unwrap();
+    connection.execute_batch(&format!("{statement}) STRICT;"))
+}];
+
+fn migrate_by_steps(directory: &TempDir) -> Result<(), StoreError> {
+    let mut connection = raw(&database_in(directory));
+    connection.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+    create_or_migrate_by(&mut connection, None, STEPS)
 }
 
 fn pragma(connection: &Connection, name: &str) -> i64 {
@@ -19,7 +22,7 @@ fn pragma(connection: &Connection, name: &str) -> i64 {
 }
 
 #[test]
-fn the_schema_says_whose_it_is_and_which() {
+fn the_schema_has_our_application_id_and_version() {
     let connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(NEWEST).unwrap();
     assert_eq!(pragma(&connection, "application_id"), i64::from(u32::from_be_bytes(*b"gkey")));
@@ -27,43 +30,15 @@ fn the_schema_says_whose_it_is_and_which() {
     assert_eq!(pragma(&connection, "user_version"), VERSION);
 }
 
-#[test]
-fn the_newest_fixture_is_the_schema() {
-    let what_to_do = "the schema differs from its fixture: see the head of this file";
-    assert!(fixture(VERSION) == NEWEST, "{what_to_do}");
-    let next = format!("{}/tests/data/schema-{}.sql", env!("CARGO_MANIFEST_DIR"), VERSION + 1);
-    assert!(!fs::exists(next).unwrap(), "a fixture of a version that isn't yet");
-}
-
-#[test]
-fn each_older_database_becomes_as_a_new_one() {
-    let fresh = TestStore::new();
-    for version in 1..=VERSION {
-        let directory = tempfile::tempdir().unwrap();
-        let old = raw(&database_in(&directory));
-        old.execute_batch(&fixture(version)).unwrap();
-        assert_eq!(pragma(&old, "user_version"), version);
-        let insert = "INSERT INTO users (username, folded, password_hash, created_at) VALUES ('Ok', 'ok', 'the hash', 7)";
-        old.execute_batch(insert).unwrap();
-        drop(old);
-
-        let store = Store::open(&database_in(&directory)).unwrap();
-        let migrated = raw(&database_in(&directory));
-        assert_eq!(describe(&migrated), describe(&raw(&fresh.path())), "from version {version}");
-        assert_eq!(pragma(&migrated, "user_version"), VERSION);
-        let user = store.find_user_by_name("Ok", Reads::PerCall).unwrap().unwrap();
-        assert_eq!((user.password_hash.as_str(), user.created_at), ("the hash", at(7)));
-        assert!(store.is_username_taken(&name("OK")).unwrap());
-    }
-}
-
-/// A database of version 1 that was lived in, closed: two users with the ids 1 and 2, one with 3 who was deleted, a
-/// moment since when tokens count, and two signing keys.
-fn first_version() -> TempDir {
+/// A closed database of the version before, with data: two users with the ids 1 and 2, a deleted one with 3,
+/// `tokens_not_before`, and two signing keys.
+fn previous_version() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let old = raw(&database_in(&directory));
     old.pragma_update(None, "journal_mode", "WAL").unwrap();
-    old.execute_batch(&fixture(1)).unwrap();
+    old.execute_batch(NEWEST).unwrap();
+    old.execute_batch("DROP TABLE undeclared_proxy").unwrap();
+    old.pragma_update(None, "user_version", VERSION - 1).unwrap();
     old.execute_batch(
         "INSERT INTO users (username, folded, password_hash, generation, disabled, created_at) VALUES
              ('A', 'a', 'hash a', 0, 1, 7), ('b', 'b', 'hash b', 9, 0, 8), ('c', 'c', 'hash c', 1, 0, 9);
@@ -75,9 +50,10 @@ fn first_version() -> TempDir {
     directory
 }
 
-/// Asserts that the database in there is today's, holds all that [`first_version`] held, and works.
+/// Migrates, and asserts that the database has the newest schema and the data of [`previous_version`], and works.
 #[track_caller]
-fn assert_migrated(directory: TempDir) {
+fn assert_migrates(directory: TempDir) {
+    migrate_by_steps(&directory).unwrap();
     let store = Store::open(&database_in(&directory)).unwrap();
     let test = TestStore { store, directory };
     let database = raw(&test.path());
@@ -113,22 +89,22 @@ fn assert_migrated(directory: TempDir) {
 }
 
 #[test]
-fn a_database_of_version_1_keeps_all_that_is_in_it() {
-    assert_migrated(first_version());
+fn a_migration_keeps_all_data() {
+    assert_migrates(previous_version());
 }
 
 #[test]
-fn steps_that_were_cut_short_are_taken_again() {
-    let directory = first_version();
+fn a_migration_after_a_power_cut_starts_again() {
+    let directory = previous_version();
     let old = raw(&database_in(&directory));
     old.pragma_update(None, "journal_mode", "DELETE").unwrap();
     let before = fs::read(database_in(&directory)).unwrap();
-    // Almost without a cache (0 would be the default), what is changed is written before the commit: the journal says
-    // what stood there before.
+    // With a cache of one page (0 is the default size) SQLite writes changed pages before the commit; the journal has
+    // the former ones.
     old.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
-    old.execute_batch(include_str!("../step-2.sql")).unwrap();
-    old.pragma_update(None, "user_version", 2).unwrap();
-    // More than SQLite keeps in memory in any case.
+    STEPS[0](&old).unwrap();
+    old.pragma_update(None, "user_version", VERSION).unwrap();
+    // More than the cache holds in any case.
     old.execute_batch(
         "UPDATE users SET password_hash = 'half';
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
@@ -144,37 +120,37 @@ fn steps_that_were_cut_short_are_taken_again() {
     assert!(fs::metadata(after_power_cut.path().join("gatekey.sqlite3-journal")).unwrap().len() > 0);
     let half = fs::read(database_in(&after_power_cut)).unwrap();
     assert!(half != before, "some of it must have been written");
-    assert_migrated(after_power_cut);
+    assert_migrates(after_power_cut);
 }
 
 #[test]
-fn steps_that_fail_leave_the_older_database() {
-    let directory = first_version();
-    // The step makes a table of this name.
-    raw(&database_in(&directory)).execute_batch("CREATE TABLE throttle (only INTEGER)").unwrap();
+fn a_migration_that_fails_changes_nothing() {
+    let directory = previous_version();
+    // The step creates a table of this name.
+    raw(&database_in(&directory)).execute_batch("CREATE TABLE undeclared_proxy (only INTEGER)").unwrap();
     let before = fs::read(database_in(&directory)).unwrap();
-    let error = Store::open(&database_in(&directory)).unwrap_err();
-    let message = "the database is corrupt: table throttle already exists in ";
+    let error = migrate_by_steps(&directory).unwrap_err();
+    let message = "the database is corrupt: table undeclared_proxy already exists in ";
     assert!(crate::chain::describe(&error).starts_with(message), "{error:?}");
     assert!(fs::read(database_in(&directory)).unwrap() == before, "the file has other bytes now");
-    raw(&database_in(&directory)).execute_batch("DROP TABLE throttle").unwrap();
-    assert_migrated(directory);
+    raw(&database_in(&directory)).execute_batch("DROP TABLE undeclared_proxy").unwrap();
+    assert_migrates(directory);
 }
 
 #[test]
-fn many_that_open_an_older_database_at_once_take_each_step_once() {
+fn processes_that_open_an_older_database_at_once_migrate_it_once() {
     for _ in 0..10 {
-        let directory = first_version();
-        let stores = crate::tests::at_once(4, |_| {
-            Store::open(&database_in(&directory)).map_err(|error| crate::chain::describe(&error))
+        let directory = previous_version();
+        let migrated = crate::tests::at_once(4, |_| {
+            migrate_by_steps(&directory).map_err(|error| crate::chain::describe(&error))
         });
-        drop(stores.into_iter().map(|store| store.unwrap()).collect::<Vec<_>>());
-        assert_migrated(directory);
+        assert_eq!(migrated, [const { Ok::<(), String>(()) }; 4]);
+        assert_migrates(directory);
     }
 }
 
 #[test]
-fn the_database_keeps_the_promises_of_its_schema() {
+fn the_schemas_constraints_are_enforced() {
     let test = TestStore::new();
     let id = test.insert("ok");
     test.store.remember_address(id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
@@ -227,7 +203,7 @@ fn commits_are_on_the_disk_before_they_are_reported() {
 }
 
 #[test]
-fn a_database_that_became_newer_after_the_look_is_refused_all_the_same() {
+fn a_database_that_became_newer_after_inspection_is_refused() {
     let mut connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(NEWEST).unwrap();
     connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
@@ -236,56 +212,4 @@ fn a_database_that_became_newer_after_the_look_is_refused_all_the_same() {
         matches!(error, StoreError::Newer { found, known: VERSION } if found == VERSION + 1),
         "{error:?}"
     );
-}
-
-/// A database of version 3 with these users: the name, and how version 3 folded it.
-fn third_version(users: &[(&str, &str)]) -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
-    let old = raw(&database_in(&directory));
-    old.execute_batch(&fixture(3)).unwrap();
-    for (username, folded) in users {
-        let insert =
-            "INSERT INTO users (username, folded, password_hash, created_at) VALUES (?1, ?2, 'of ' || ?1, 7)";
-        old.execute(insert, [username, folded]).unwrap();
-    }
-    directory
-}
-
-#[test]
-fn names_of_a_database_of_version_3_are_normalized_and_folded_anew() {
-    let directory = third_version(&[("jose\u{301}", "jos\u{e9}"), ("Straße", "straße"), ("ok", "ok")]);
-    let store = Store::open(&database_in(&directory)).unwrap();
-    let hash =
-        |name: &str| store.find_user_by_name(name, Reads::PerCall).unwrap().map(|user| user.password_hash);
-    assert_eq!(hash("jos\u{e9}").as_deref(), Some("of jose\u{301}"));
-    assert_eq!(hash("Straße").as_deref(), Some("of Straße"));
-    for taken in ["JOSE\u{301}", "strasse", "STRAẞE", "O\u{34f}K"] {
-        assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
-    }
-    assert_eq!(report(&database_in(&directory), at(10)).unwrap().colliding_names, [""; 0]);
-}
-
-#[test]
-fn users_whose_names_collide_in_version_4_keep_working_and_are_counted() {
-    let directory = third_version(&[
-        ("admın", "admın"),
-        ("admin", "admin"),
-        ("straße", "straße"),
-        ("STRASSE", "strasse"),
-        ("ſam", "sam"),
-        ("ad\u{34f}min", "ad\u{34f}min"),
-        ("\u{3164}", "\u{1160}"),
-        ("\u{115f}", "\u{115f}"),
-    ]);
-    let store = Store::open(&database_in(&directory)).unwrap();
-    for username in ["admın", "admin", "straße", "STRASSE", "ſam", "ad\u{34f}min", "\u{3164}", "\u{115f}"]
-    {
-        let user = store.find_user_by_name(username, Reads::PerCall).unwrap().unwrap();
-        assert_eq!(user.password_hash, format!("of {username}"));
-    }
-    for taken in ["ADMIN", "Strasse", "Sam"] {
-        assert!(store.is_username_taken(&name(taken)).unwrap(), "{taken}");
-    }
-    let colliding = report(&database_in(&directory), at(10)).unwrap().colliding_names;
-    assert_eq!(colliding, ["admın", "straße", "ad\u{34f}min", "\u{115f}"]);
 }
