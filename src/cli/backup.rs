@@ -1,13 +1,13 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
+use super::cli_error::CliError;
 use super::command::{self, Command, Run};
-use super::failure::Failure;
 use super::output::operand;
 use super::owner::{self, Owner};
 use super::private_copy::PrivateCopy;
 use super::progress::{self, Progress};
-use super::scratch::Scratch;
 use super::settings::Settings;
+use super::temp_dir::TempDir;
 use crate::clock;
 use crate::os::NewFile;
 use crate::store::{BackedUp, CopyError, CopyStep, Restored};
@@ -32,20 +32,20 @@ pub(super) const BACK_UP: Command = Command {
     run: Run::Plain(back_up),
 };
 
-fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
     let is_roots = settings.files().has(Path::new(file));
-    let scratch = is_roots.then(|| Scratch::new("backup")).transpose()?;
-    let to = scratch.as_ref().map_or_else(|| file.into(), |scratch| scratch.path().join("backup"));
+    let temp_dir = is_roots.then(|| TempDir::new("backup")).transpose()?;
+    let to = temp_dir.as_ref().map_or_else(|| file.into(), |temp_dir| temp_dir.path().join("backup"));
     let made = progress::watched(|progress| {
         progress.begin("opening the database");
         data_dir.back_up(&to, &|step| show(progress, step))
     });
     if is_roots && made.is_ok() {
         let copied = fill(settings, file, &to);
-        copied.map_err(|error| Failure::failed(format!("can't write {file}"), &error))?;
+        copied.map_err(|error| CliError::failed(format!("can't write {file}"), &error))?;
     }
-    let BackedUp { users, bytes } = made.map_err(|error| Failure::failed("can't back up", &error))?;
+    let BackedUp { users, bytes } = made.map_err(|error| CliError::failed("can't back up", &error))?;
     let keys = data_dir.key_file().display();
     write!(
         io::stdout().lock(),
@@ -71,7 +71,7 @@ pub(super) fn back_up_as(
     settings: &Settings<'_>,
     operands: &[String],
     arguments: &[OsString],
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let name = operand(operands);
     if owner::may_make_file(owner, Path::new(name)) {
         return Err(owner::execute_as(owner, settings, &BACK_UP, operands, arguments));
@@ -81,7 +81,7 @@ pub(super) fn back_up_as(
             io::ErrorKind::AlreadyExists => CopyError::Exists(name.into()),
             _ => CopyError::File(name.into(), error),
         };
-        Failure::failed("can't back up", &error)
+        CliError::failed("can't back up", &error)
     };
     let new = NewFile::make(Path::new(name), ".partial").map_err(failed)?;
     let file = new.file().map_err(failed)?;
@@ -104,14 +104,14 @@ pub(super) const RESTORE: Command = Command {
     run: Run::Plain(restore),
 };
 
-fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let (file, data_dir) = (operand(operands), settings.data_dir()?);
     let path = Path::new(file);
     let copy = settings.files().has(path).then(|| PrivateCopy::of(path, settings.files())).transpose()?;
     let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
     let restored =
         progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));
-    let (restored, made_key) = restored.map_err(|error| Failure::failed("can't restore", &error))?;
+    let (restored, made_key) = restored.map_err(|error| CliError::failed("can't restore", &error))?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // What a server that starts now issues shall live, and its clock not be found a second behind.
     let ahead = tokens_not_before.duration_since(clock::unix());

@@ -2,7 +2,7 @@
 //!
 //! `commands.rs` lists all commands. A command that needs the list is given it as an argument.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::options::{self, Opt};
 use super::settings::Settings;
 use std::process::ExitCode;
@@ -31,9 +31,9 @@ pub(super) const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     /// By its options and operands.
-    Plain(fn(&Settings<'_>, &[String]) -> Result<ExitCode, Failure>),
+    Plain(fn(&Settings<'_>, &[String]) -> Result<ExitCode, CliError>),
     /// By the list of all commands and its operands.
-    WithCommands(fn(Commands, &[String]) -> Result<ExitCode, Failure>),
+    WithCommands(fn(Commands, &[String]) -> Result<ExitCode, CliError>),
 }
 
 /// A list of commands.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::cli::command::{self, Command};
 use crate::cli::options;
-use crate::cli::parse::{self, Asked};
+use crate::cli::parse::{self, Invocation};
 use std::ffi::OsString;
 
 /// The commands of a line, each with its words, roughly as a shell splits it.
@@ -56,7 +56,7 @@ fn every_example_is_understood_and_shows_its_command() {
         for part in split(command.example) {
             let Some(start) = part.iter().rposition(|word| word == "gatekey") else { continue };
             match parse::parse(part[start + 1..].iter().map(OsString::from)) {
-                Ok(Asked::Run { command, .. }) => shown.push(command.words),
+                Ok(Invocation::Run { command, .. }) => shown.push(command.words),
                 _ => panic!("not understood: {}", command.example),
             }
         }

@@ -1,7 +1,7 @@
 //! The data directory, opened for a command.
 
+use super::cli_error::CliError;
 use super::command::Command;
-use super::failure::Failure;
 use super::private_copy::{self, PrivateCopy};
 use super::settings::Settings;
 use super::{files, options};
@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
-pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result<(), Failure> {
+pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result<(), CliError> {
     let uses_data = command.options.iter().any(|option| option.name == options::DATA.name);
     let is_doctor = command.options.iter().any(|option| option.name == options::ENV_FILE.name);
     if uses_data && !is_doctor {
@@ -42,7 +42,7 @@ const READING: [&[&str]; 7] = [
 pub(super) fn copy_to_read(
     settings: &Settings<'_>,
     command: &Command,
-) -> Result<Option<PrivateCopy>, Failure> {
+) -> Result<Option<PrivateCopy>, CliError> {
     if !READING.contains(&command.words) {
         return Ok(None);
     }
@@ -50,7 +50,7 @@ pub(super) fn copy_to_read(
 }
 
 /// A copy of the database, where SQLite can't write beside it.
-pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, Failure> {
+pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, CliError> {
     let database = data_dir.database();
     let is_needed = database.is_file() && private_copy::is_needed(&database);
     is_needed.then(|| PrivateCopy::of(&database, &files::NONE)).transpose()
@@ -58,7 +58,7 @@ pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, 
 
 /// Refuses a data directory, or a database, that others may write to: they could act as any user, or replace everything. Where
 /// there is none yet, it is made for its owner alone.
-pub(super) fn refuse_writable_by_others(data_dir: &DataDir) -> Result<(), Failure> {
+pub(super) fn refuse_writable_by_others(data_dir: &DataDir) -> Result<(), CliError> {
     let (own, _) = os::effective_ids();
     let directory = [data_dir.directory().to_path_buf()];
     for (path, mode) in
@@ -67,13 +67,13 @@ pub(super) fn refuse_writable_by_others(data_dir: &DataDir) -> Result<(), Failur
         let Ok(metadata) = fs::metadata(&path) else { continue }; // what is wrong with it, opening it says
         let (name, uid) = (path.display(), metadata.uid());
         if metadata.mode() & 0o022 != 0 {
-            return Err(Failure::Failed(format!(
+            return Err(CliError::Failed(format!(
                 "others may write to {name} (mode {:04o}), and so act as any user; first: chmod {mode:o} {name}",
                 metadata.mode() & 0o7777
             )));
         }
         if uid != 0 && uid != own {
-            return Err(Failure::Failed(format!(
+            return Err(CliError::Failed(format!(
                 "{name} belongs to user {uid}, who could act as any user; run gatekey as that user, not as user {own}"
             )));
         }
@@ -86,7 +86,7 @@ const PACKAGED: &str = "/var/lib/gatekey";
 
 /// The data directory for a command that adds users: named by the operator, or the default one if it exists. Users in a directory
 /// that was made by mistake would be missed where the server runs.
-pub(super) fn named(settings: &Settings<'_>) -> Result<DataDir, Failure> {
+pub(super) fn named(settings: &Settings<'_>) -> Result<DataDir, CliError> {
     let data_dir = settings.data_dir()?;
     let directory = data_dir.directory();
     if settings.is_given(&options::DATA) || directory.exists() {
@@ -94,19 +94,19 @@ pub(super) fn named(settings: &Settings<'_>) -> Result<DataDir, Failure> {
     }
     let directory = directory.display();
     let packaged = if Path::new(PACKAGED).exists() { PACKAGED } else { "DIR" };
-    Err(Failure::Usage(format!(
+    Err(CliError::Usage(format!(
         "there is no data directory {directory} here: name the server's by --data {packaged}, or make a new one by \
          --data {directory}"
     )))
 }
 
 /// Database and keys, which must be there.
-pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), Failure> {
+pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), CliError> {
     data_dir.open().map_err(|error| failed(&error))
 }
 
 /// The same, with what a first start makes; which is said, so that a mistyped directory is not taken for an empty one.
-pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), Failure> {
+pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), CliError> {
     let is_new = !data_dir.has_database().unwrap_or(true); // or it will be said in a moment why that can't be told
     let opened = data_dir.open_or_create().map_err(|error| failed(&error))?;
     if is_new {
@@ -116,7 +116,7 @@ pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), Failur
 }
 
 /// Doctor knows more wherever the error itself doesn't say what to do.
-pub(super) fn failed(error: &DataDirError) -> Failure {
+pub(super) fn failed(error: &DataDirError) -> CliError {
     let hint = match error {
         DataDirError::Store(_, StoreError::Missing | StoreError::Newer { .. } | StoreError::Older { .. })
         | DataDirError::Keys(_)
@@ -125,5 +125,5 @@ pub(super) fn failed(error: &DataDirError) -> Failure {
         | DataDirError::DatabaseMissing { .. } => "",
         DataDirError::Store(..) | DataDirError::Directory(..) => "; for what to do: gatekey doctor",
     };
-    Failure::Failed(format!("can't open the data directory: {}{hint}", chain::describe(error)))
+    CliError::Failed(format!("can't open the data directory: {}{hint}", chain::describe(error)))
 }

@@ -4,7 +4,7 @@
 //! Of quotes and backslashes within a value only a pair of quotes around all of it is understood here. Others are
 //! refused, since a shell and systemd read them in different ways.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::files::Files;
 use crate::chain;
 use std::collections::BTreeMap;
@@ -18,8 +18,8 @@ pub(super) struct EnvFile(BTreeMap<String, String>);
 
 impl EnvFile {
     /// `None` where there is no such file: then a service goes by its defaults.
-    pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, Failure> {
-        let failed = |why: &str| Failure::Failed(format!("can't read {}: {why}", path.display()));
+    pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, CliError> {
+        let failed = |why: &str| CliError::Failed(format!("can't read {}: {why}", path.display()));
         match files.open(path).and_then(io::read_to_string) {
             Ok(text) => Self::parse(&text).map(Some).map_err(|why| failed(&why)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

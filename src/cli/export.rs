@@ -1,8 +1,8 @@
 //! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them; and for which ids and
 //! generations tokens may have been issued.
 
+use super::cli_error::CliError;
 use super::command::{self, Command, Run};
-use super::failure::Failure;
 use super::settings::Settings;
 use super::user;
 use super::user_list::PAGE;
@@ -26,10 +26,10 @@ pub(super) const EXPORT: Command = Command {
     run: Run::Plain(export),
 };
 
-fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let realm = user::open(settings)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let cant = |error: &_| Failure::failed("can't export users", error);
+    let cant = |error: &_| CliError::failed("can't export users", error);
     let Issued { last_id, last_generation } = realm.issued().map_err(|error| cant(&error))?;
     writeln!(out, "{}", json!({"realm": {"last_id": last_id, "last_generation": last_generation}}))?;
     let mut last: Option<UserId> = None;

@@ -1,7 +1,7 @@
 //! The operator's files: input that the person at the command line names. Opened by path, unless root opened them before it
 //! became the data directory's owner (`owner.rs`) and handed them over.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use crate::json::{self, Value};
 use crate::os;
 use std::env;
@@ -25,11 +25,11 @@ pub(super) static NONE: Files = Files(Vec::new());
 
 impl Files {
     /// What was handed over to this program, if anything was.
-    pub(super) fn received() -> Result<Self, Failure> {
+    pub(super) fn received() -> Result<Self, CliError> {
         if env::var_os(FOR_ROOT).is_none_or(|value| value != WITH_FILES) {
             return Ok(Self(Vec::new()));
         }
-        let failed = |error| Failure::failed("can't receive the files that root opened", &error);
+        let failed = |error| CliError::failed("can't receive the files that root opened", &error);
         let (note, files) = os::receive_files().map_err(failed)?;
         let note = json::parse_object(&note).map_err(|error| failed(io::Error::other(error.to_string())))?;
         let paths = note.get("paths").and_then(Value::as_array).into_iter().flatten();

@@ -1,8 +1,8 @@
 //! The tables of commands and options as text.
 
+use super::cli_error::CliError;
 use super::command::Command;
 use super::commands::COMMANDS;
-use super::failure::Failure;
 use super::options::Opt;
 use super::parse::{find_command, unknown_command};
 use core::fmt::Write as _;
@@ -11,7 +11,7 @@ use core::fmt::Write as _;
 const WIDTH: usize = 100;
 
 /// Help on the command that these words name, or on those that begin with them, or on all.
-pub(super) fn help(words: &[String]) -> Result<String, Failure> {
+pub(super) fn help(words: &[String]) -> Result<String, CliError> {
     if let Some(command) = find_command(words) {
         return Ok(on_command(command));
     }

@@ -3,8 +3,8 @@
 //! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
 //! known of their use, and nothing is noted.
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::failure::Failure;
 use super::options;
 use super::output::{self, table};
 use super::settings::Settings;
@@ -36,7 +36,7 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let (is_json, max_session) = (settings.flag(&options::JSON)?, settings.max_session()?);
     let ring = keys::load(settings.data_dir()?.key_file());
     let ring = ring.map_err(|error| cant("list", &error))?;
@@ -70,9 +70,9 @@ pub(super) const ROTATE: Command = Command {
     run: Run::Plain(rotate),
 };
 
-fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let is_compromised = settings.flag(&options::COMPROMISED)?;
-    let failed = |error: &(dyn core::error::Error + 'static)| Failure::failed("can't make a new key", error);
+    let failed = |error: &(dyn core::error::Error + 'static)| CliError::failed("can't make a new key", error);
     let file = open(settings)?;
     let secret = keys::new_secret().map_err(|error| failed(&error))?;
     let older = file.ring().keys().count();
@@ -111,18 +111,18 @@ pub(super) const ADD: Command = Command {
     run: Run::Plain(add),
 };
 
-fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let signs = settings.flag(&options::SIGN)?;
     let (takes_weak, takes_published) = (settings.flag(&options::WEAK)?, settings.flag(&options::FORCE)?);
     let failed =
-        |error: &(dyn core::error::Error + 'static)| Failure::failed("can't add the secret as a key", error);
+        |error: &(dyn core::error::Error + 'static)| CliError::failed("can't add the secret as a key", error);
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
     let least = if takes_weak { 1 } else { SigningKey::MIN_BYTES };
     let key = SigningKey::new_however_short(&secret);
     let key = key.map_err(|error| failed(&KeyLengthError { least, ..error }))?;
     // First, because it is worse.
     if keys::is_published(&key) && !takes_published {
-        return Err(Failure::Failed(
+        return Err(CliError::Failed(
             "this secret stands in print: whoever has read it can act as anybody. If tokens signed with it must be \
              accepted for a while all the same: --force"
                 .into(),
@@ -130,7 +130,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     }
     if secret.len() < SigningKey::MIN_BYTES && !takes_weak {
         let (bytes, min) = (secret.len(), SigningKey::MIN_BYTES);
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "the secret has {bytes} bytes, expected at least {min}: it can be guessed from one token. If tokens signed \
              with it must be accepted for a while all the same: --weak"
         )));
@@ -138,7 +138,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let file = open(settings)?;
     let fingerprint = key.fingerprint();
     if file.ring().keys().any(|key| key.fingerprint() == fingerprint) {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "the key {fingerprint} is there already; see: gatekey key list"
         )));
     }
@@ -162,14 +162,14 @@ pub(super) const PRUNE: Command = Command {
     run: Run::Plain(prune),
 };
 
-fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let max_session = settings.max_session()?;
     let file = open(settings)?;
     if file.ring().keys().count() == 1 {
         return output::say("there is nothing to prune: the only key signs");
     }
     let Some(store) = open_store(settings)? else {
-        return Err(Failure::failed("can't say which keys may go", &StoreError::Missing));
+        return Err(CliError::failed("can't say which keys may go", &StoreError::Missing));
     };
     let now = time(&store)?;
     // The time of a key without a record begins now.
@@ -182,13 +182,13 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let staying: Vec<_> = staying.into_iter().map(verifies_until).collect();
     let staying = staying.join("\n");
     if going.is_empty() {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "no key may go yet, or tokens would die that have not expired:\n{staying}\nIf a secret may have become \
              known: gatekey key rotate --compromised"
         )));
     }
     let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
-    pruned.map_err(|error| Failure::failed("can't remove old keys", &error))?;
+    pruned.map_err(|error| CliError::failed("can't remove old keys", &error))?;
     let waited_for = await_dropped(settings)?;
     let mut removed: Vec<_> =
         going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
@@ -197,21 +197,21 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
 }
 
 /// Waits until no running server uses a key that is not in the file; says what was waited for.
-fn await_dropped(settings: &Settings<'_>) -> Result<String, Failure> {
+fn await_dropped(settings: &Settings<'_>) -> Result<String, CliError> {
     let data_dir = settings.data_dir()?;
     let waited = progress::watched(|progress| {
         progress.begin("waiting until running servers have dropped the old keys");
         keys::await_dropped(data_dir.directory(), data_dir.key_file(), CONFIRMED_WITHIN)
     });
     let Dropped { confirmed, unconfirmed } = waited.map_err(|error| {
-        Failure::failed(
+        CliError::failed(
             "the keys are removed, but it is not known whether running servers still use them",
             &error,
         )
     })?;
     let directory = data_dir.directory().display();
     if !unconfirmed.is_empty() {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "the keys are removed from the file, but after {} s these servers in {directory} may still use them: process \
              {}. Stop them or restart them now",
             CONFIRMED_WITHIN.as_secs(),
@@ -274,27 +274,27 @@ fn verifies_until(key: &KeyStatus<'_>) -> String {
 }
 
 /// The key file, locked for a change.
-fn open(settings: &Settings<'_>) -> Result<KeyFile, Failure> {
+fn open(settings: &Settings<'_>) -> Result<KeyFile, CliError> {
     KeyFile::open(settings.data_dir()?.key_file()).map_err(|error| cant("change", &error))
 }
 
-fn cant(attempted: &str, error: &KeyFileError) -> Failure {
+fn cant(attempted: &str, error: &KeyFileError) -> CliError {
     let first = if error.is_missing() { "; the first start makes it: gatekey serve" } else { "" };
-    Failure::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
+    CliError::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
 }
 
-fn refuse_full(file: &KeyFile) -> Result<(), Failure> {
+fn refuse_full(file: &KeyFile) -> Result<(), CliError> {
     let (held, max) = (file.ring().keys().count(), KeyRing::MAX_KEYS);
     if held < max {
         return Ok(());
     }
-    Err(Failure::Failed(format!(
+    Err(CliError::Failed(format!(
         "there are {held} keys already, and no more may be; first: gatekey key prune"
     )))
 }
 
 /// The database, if there is one.
-fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, Failure> {
+fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, CliError> {
     match settings.data_dir()?.open_store() {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Missing) => Ok(None),
@@ -302,23 +302,23 @@ fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, Failure> {
     }
 }
 
-fn cant_use(error: &StoreError) -> Failure {
-    Failure::failed("can't look up how the keys were used", error)
+fn cant_use(error: &StoreError) -> CliError {
+    CliError::failed("can't look up how the keys were used", error)
 }
 
-fn uses(store: &Store) -> Result<KeyUses, Failure> {
+fn uses(store: &Store) -> Result<KeyUses, CliError> {
     store.signing_keys().map_err(|error| cant_use(&error))
 }
 
 /// The time by which tokens expire: it never goes back, even if the clock does.
-fn time(store: &Store) -> Result<UnixTime, Failure> {
+fn time(store: &Store) -> Result<UnixTime, CliError> {
     let newest = store.newest_time().map_err(|error| cant_use(&error))?;
     Ok(newest.max(clock::unix()))
 }
 
 /// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
 /// running server, or the next start, notes it too.
-fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), Failure> {
+fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), CliError> {
     let noted = match settings.data_dir()?.open_store() {
         Ok(store) => {
             store.newest_time().and_then(|newest| keys::record_use(&store, ring, newest.max(clock::unix())))

@@ -4,8 +4,8 @@
 //! a request, a backslash an escape, and a bare hyphen may come out as another character, which copied into a shell
 //! is no option; so all text goes through [`escaped`].
 
+use super::cli_error::CliError;
 use super::command::{Command, Commands, Run};
-use super::failure::Failure;
 use super::options::{self, Opt};
 use super::output::print;
 use core::fmt::Write as _;
@@ -22,7 +22,7 @@ pub(super) const MAN: Command = Command {
     run: Run::WithCommands(man),
 };
 
-fn man(commands: Commands, _: &[String]) -> Result<ExitCode, Failure> {
+fn man(commands: Commands, _: &[String]) -> Result<ExitCode, CliError> {
     print(&page(commands))
 }
 
@@ -81,7 +81,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 const EXIT_STATUS: &[(&str, &str)] = &[
     ("0", "Success."),
-    ("1", "Failure; or, of token inspect, the token is not valid."),
+    ("1", "CliError; or, of token inspect, the token is not valid."),
     ("2", "The command line is invalid, or a value in it or in a variable."),
 ];
 

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `command.rs` | the type of a command |
 //! | `commands.rs` | the list of all commands; each is declared beside its function |
-//! | `failure.rs` | how a command fails, and its exit status |
+//! | `cli_error.rs` | how a command fails, and its exit status |
 //! | `options/` | the options: names, defaults, help |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
 //! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
@@ -15,7 +15,7 @@
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `data.rs` | the data directory, opened for a command |
 //! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
-//! | `scratch.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
+//! | `temp_dir.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `serve_config.rs` | the options of `serve`, parsed once |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
@@ -38,7 +38,7 @@ mod doctor;
 mod env_file;
 mod environment;
 mod export;
-mod failure;
+mod cli_error;
 mod files;
 mod hash_time;
 mod help;
@@ -53,7 +53,7 @@ mod parse;
 mod private_copy;
 mod progress;
 mod prompt;
-mod scratch;
+mod temp_dir;
 mod serve;
 mod serve_config;
 #[cfg(feature = "tiny-http")]
@@ -70,12 +70,12 @@ mod user_list;
 mod reference_tests;
 
 use crate::os;
+use cli_error::CliError;
 use command::Run;
 use commands::COMMANDS;
-use failure::Failure;
 use files::Files;
 use output::print;
-use parse::Asked;
+use parse::Invocation;
 use settings::Settings;
 use std::env;
 use std::ffi::OsString;
@@ -90,24 +90,24 @@ pub fn run(
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> ExitCode {
     os::make_new_files_private();
-    match run_asked(arguments, environment) {
+    match run_command(arguments, environment) {
         Ok(code) => code,
-        Err(Failure::OutputClosed) => ExitCode::SUCCESS,
-        Err(Failure::Reported) => ExitCode::FAILURE,
-        Err(Failure::Failed(message)) => complain(&message, 1),
-        Err(Failure::Usage(message)) => complain(&message, 2),
+        Err(CliError::OutputClosed) => ExitCode::SUCCESS,
+        Err(CliError::Reported) => ExitCode::FAILURE,
+        Err(CliError::Failed(message)) => print_error(&message, 1),
+        Err(CliError::Usage(message)) => print_error(&message, 2),
     }
 }
 
-fn run_asked(
+fn run_command(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Fn(&str) -> Option<OsString>,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match parse::parse(arguments.iter().cloned())? {
-        Asked::Version => print(&format!("gatekey {}\n", env!("CARGO_PKG_VERSION"))),
-        Asked::Help(words) => print(&help::help(&words)?),
-        Asked::Run { command, given, operands } => {
+        Invocation::Version => print(&format!("gatekey {}\n", env!("CARGO_PKG_VERSION"))),
+        Invocation::Help(words) => print(&help::help(&words)?),
+        Invocation::Run { command, given, operands } => {
             let files = Files::received()?;
             let settings = Settings::new(command.options, given, environment).with_files(&files);
             match owner::find(&settings, command)? {
@@ -129,7 +129,7 @@ fn run_asked(
 }
 
 /// Where even standard error is closed, the exit status has to do.
-fn complain(message: &str, status: u8) -> ExitCode {
+fn print_error(message: &str, status: u8) -> ExitCode {
     let (uid, _) = os::effective_ids();
     let is_for_root = env::var_os(files::FOR_ROOT).is_some();
     let who =

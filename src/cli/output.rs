@@ -1,13 +1,13 @@
 //! What commands print: aligned columns for people, JSON for programs.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use crate::json::Value;
 use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// A line for whoever gave the command.
-pub(super) fn say(text: &str) -> Result<ExitCode, Failure> {
+pub(super) fn say(text: &str) -> Result<ExitCode, CliError> {
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +86,7 @@ impl<W: Write> List<W> {
 }
 
 /// Prints a text on standard output.
-pub(super) fn print(text: &str) -> Result<ExitCode, Failure> {
+pub(super) fn print(text: &str) -> Result<ExitCode, CliError> {
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,9 +17,9 @@
 //! A key file that root alone controls can be changed by root alone: `key rotate` and `key add` then stay root, and leave the
 //! data directory alone.
 
+use super::cli_error::CliError;
 use super::command::Command;
 use super::env_file::EnvFile;
-use super::failure::Failure;
 use super::files::{self, Files};
 use super::options;
 use super::settings::Settings;
@@ -47,8 +47,8 @@ pub(super) struct Owner {
 /// Who has to run this command instead of root; `None` where this process may.
 ///
 /// # Errors
-/// [`Failure`] where nobody can do it safely.
-pub(super) fn find(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, Failure> {
+/// [`CliError`] where nobody can do it safely.
+pub(super) fn find(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
     if os::effective_ids().0 != 0 || !takes(command, &options::DATA) {
         return Ok(None);
     }
@@ -58,15 +58,15 @@ pub(super) fn find(settings: &Settings<'_>, command: &Command) -> Result<Option<
 }
 
 /// The server's own variables, which may name the data directory.
-fn env_file(settings: &Settings<'_>, command: &Command) -> Result<EnvFile, Failure> {
+fn env_file(settings: &Settings<'_>, command: &Command) -> Result<EnvFile, CliError> {
     let path = if takes(command, &options::ENV_FILE) { settings.path(&options::ENV_FILE)? } else { None };
     let file = path.map(|path| EnvFile::read(Path::new(&path), &files::NONE)).transpose()?;
     Ok(file.flatten().unwrap_or_default())
 }
 
-fn find_for(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, Failure> {
+fn find_for(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
     if os::is_set_user_id() {
-        return Err(Failure::Failed(
+        return Err(CliError::Failed(
             "this program is installed set-user-ID, which it is not made for; chmod u-s".into(),
         ));
     }
@@ -83,12 +83,13 @@ fn find_for(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>,
     Ok(Some(Owner { uid, gid: os::group_of_user(uid, owners.last.gid) }))
 }
 
-fn walk(path: &Path) -> Result<PathOwners, Failure> {
-    PathOwners::of(path).map_err(|error| Failure::failed(format!("can't look at {}", path.display()), &error))
+fn walk(path: &Path) -> Result<PathOwners, CliError> {
+    PathOwners::of(path)
+        .map_err(|error| CliError::failed(format!("can't look at {}", path.display()), &error))
 }
 
 /// The one user besides root who controls this path; `None` where only root does.
-fn sole_user(path: &Path, owners: &PathOwners) -> Result<Option<u32>, Failure> {
+fn sole_user(path: &Path, owners: &PathOwners) -> Result<Option<u32>, CliError> {
     let [uid] = owners.users[..] else {
         return match owners.users.first() {
             None => Ok(None),
@@ -98,9 +99,9 @@ fn sole_user(path: &Path, owners: &PathOwners) -> Result<Option<u32>, Failure> {
     if owners.last.uid == uid { Ok(Some(uid)) } else { Err(shared(path, &[owners.last.uid, uid])) }
 }
 
-fn shared(path: &Path, users: &[u32]) -> Failure {
+fn shared(path: &Path, users: &[u32]) -> CliError {
     let users: Vec<_> = users.iter().map(ToString::to_string).collect();
-    Failure::Failed(format!(
+    CliError::Failed(format!(
         "several users control the path {} (users {}), and each could lead root astray; run the command as the user who serves, \
          sudo -u USER gatekey ..., or put the data directory where only that user and root own the directories above",
         path.display(),
@@ -118,7 +119,7 @@ fn makes_directory(command: &Command) -> bool {
 }
 
 /// Whether it changes a key file outside the data directory that only root controls, and nothing else that matters.
-fn changes_keys_of_root(command: &Command, data_dir: &DataDir) -> Result<bool, Failure> {
+fn changes_keys_of_root(command: &Command, data_dir: &DataDir) -> Result<bool, CliError> {
     let changes_keys = matches!(command.words, ["key", "rotate" | "add"]);
     Ok(changes_keys && !data_dir.has_keys_inside() && walk(data_dir.key_file())?.users.is_empty())
 }
@@ -130,7 +131,7 @@ pub(super) fn execute_as(
     command: &Command,
     operands: &[String],
     arguments: &[OsString],
-) -> Failure {
+) -> CliError {
     match open_inputs(settings, command, operands).and_then(|files| program(owner, &files, arguments)) {
         Ok(mut program) => cant_become(owner, &program.exec()),
         Err(failure) => failure,
@@ -142,24 +143,24 @@ pub(super) fn fill_as(
     owner: Owner,
     (name, file): (&str, File),
     arguments: &[OsString],
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<u8>, CliError> {
     let mut program = program(owner, &[(name.to_string(), file)], arguments)?;
     let output = program.stderr(Stdio::inherit()).output().map_err(|error| cant_become(owner, &error))?;
     // What went wrong it has said.
-    if output.status.success() { Ok(output.stdout) } else { Err(Failure::Reported) }
+    if output.status.success() { Ok(output.stdout) } else { Err(CliError::Reported) }
 }
 
 fn program(
     owner: Owner,
     files: &[(String, File)],
     arguments: &[OsString],
-) -> Result<process::Command, Failure> {
+) -> Result<process::Command, CliError> {
     let mut program = process::Command::new(THIS_PROGRAM);
     if files.is_empty() {
         program.env(files::FOR_ROOT, files::WITHOUT_FILES);
     } else {
         let packed = Files::hand_over(files);
-        let packed = packed.map_err(|error| Failure::failed("can't hand over what root opened", &error))?;
+        let packed = packed.map_err(|error| CliError::failed("can't hand over what root opened", &error))?;
         program.env(files::FOR_ROOT, files::WITH_FILES).stdin(packed);
     }
     // The groups go too: the standard library clears them where root becomes another user.
@@ -170,8 +171,8 @@ fn program(
     Ok(program)
 }
 
-fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> Failure {
-    Failure::Failed(format!(
+fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> CliError {
+    CliError::Failed(format!(
         "the data directory belongs to user {uid}, and root can't become that user: {error}; run the command as that user: \
          sudo -u '#{uid}' gatekey ..."
     ))
@@ -183,7 +184,7 @@ fn open_inputs(
     settings: &Settings<'_>,
     command: &Command,
     operands: &[String],
-) -> Result<Vec<(String, File)>, Failure> {
+) -> Result<Vec<(String, File)>, CliError> {
     let mut files = Vec::new();
     for path in inputs(settings, command, operands)? {
         let Some(file) = open_safely(Path::new(&path)) else { continue };
@@ -197,7 +198,7 @@ fn open_inputs(
 }
 
 /// The paths of what a command reads besides the data directory.
-fn inputs(settings: &Settings<'_>, command: &Command, operands: &[String]) -> Result<Vec<String>, Failure> {
+fn inputs(settings: &Settings<'_>, command: &Command, operands: &[String]) -> Result<Vec<String>, CliError> {
     let operand = match command.words {
         ["user", "import"] | ["restore"] => operands.first().filter(|path| *path != "-").cloned(),
         _ => None,

@@ -1,15 +1,15 @@
 //! Arguments as typed: which command, which options with which texts, which operands.
 
+use super::cli_error::CliError;
 use super::command::{self, Command};
 use super::commands::COMMANDS;
-use super::failure::Failure;
 use super::options::{self, Opt};
 use super::suggest;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 
 /// What the arguments ask for.
-pub(super) enum Asked {
+pub(super) enum Invocation {
     /// `--version`.
     Version,
     /// `help`, or `--help` anywhere; on the command that these words name, or on all.
@@ -25,14 +25,14 @@ pub(super) enum Asked {
 }
 
 /// Reads the arguments behind the program's name.
-pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Asked, Failure> {
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, CliError> {
     let mut parser = Parser::from_args(arguments);
     let (mut words, mut given, mut wants_help) = (Vec::new(), Vec::new(), false);
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Value(word) => words.push(word.string()?),
             Arg::Short('h') | Arg::Long("help") => wants_help = true,
-            Arg::Short('V') | Arg::Long("version") => return Ok(Asked::Version),
+            Arg::Short('V') | Arg::Long("version") => return Ok(Invocation::Version),
             Arg::Long(name) => {
                 let option = find_option(name, &words)?;
                 let takes_value = option.value.is_some();
@@ -41,25 +41,25 @@ pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Ask
                 given.push((option, text));
             }
             Arg::Short(letter) => {
-                return Err(Failure::Usage(format!("unknown option -{letter}; see: gatekey help")));
+                return Err(CliError::Usage(format!("unknown option -{letter}; see: gatekey help")));
             }
         }
     }
     match words.first().map(String::as_str) {
-        Some("help") => Ok(Asked::Help(words.split_off(1))),
-        _ if wants_help => Ok(Asked::Help(words)),
-        None => Err(Failure::Usage("no command given; see: gatekey help".into())),
+        Some("help") => Ok(Invocation::Help(words.split_off(1))),
+        _ if wants_help => Ok(Invocation::Help(words)),
+        None => Err(CliError::Usage("no command given; see: gatekey help".into())),
         Some(_) => run(words, given),
     }
 }
 
-fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, Failure> {
+fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, CliError> {
     let found = options::all().find(|option| option.name == name);
     found.ok_or_else(|| unknown_option(name, words))
 }
 
 /// The option that was meant is rather one of the command that was named before it.
-fn unknown_option(name: &str, words: &[String]) -> Failure {
+fn unknown_option(name: &str, words: &[String]) -> CliError {
     let general = ["help", "version"].into_iter();
     let command = find_command(words);
     let own = command.into_iter().flat_map(|command| command.options).map(|option| option.name);
@@ -73,11 +73,11 @@ fn unknown_option(name: &str, words: &[String]) -> Failure {
             .collect::<Vec<_>>()
             .join(" "),
     };
-    Failure::Usage(format!("unknown option --{name}; {hint}"))
+    CliError::Usage(format!("unknown option --{name}; {hint}"))
 }
 
 /// What lexopt doesn't understand.
-impl From<lexopt::Error> for Failure {
+impl From<lexopt::Error> for CliError {
     fn from(error: lexopt::Error) -> Self {
         Self::Usage(error.to_string())
     }
@@ -91,7 +91,7 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
 }
 
 /// What to say of words that name no command: what was meant, or what may stand there.
-pub(super) fn unknown_command(words: &[String]) -> Failure {
+pub(super) fn unknown_command(words: &[String]) -> CliError {
     let mut group: Vec<&str> = Vec::new();
     for word in words {
         let mut known = command::next_words(COMMANDS, &group);
@@ -108,49 +108,49 @@ pub(super) fn unknown_command(words: &[String]) -> Failure {
             Some(near) => format!("did you mean {}?", command(near)),
             None => choices,
         };
-        return Failure::Usage(format!("unknown command \"{}\"; {hint}", command(word)));
+        return CliError::Usage(format!("unknown command \"{}\"; {hint}", command(word)));
     }
     let (name, choices) = (group.join(" "), one_of(&command::next_words(COMMANDS, &group)));
-    Failure::Usage(format!("{name}: {choices}; see: gatekey help {name}"))
+    CliError::Usage(format!("{name}: {choices}; see: gatekey help {name}"))
 }
 
 fn one_of(words: &[&str]) -> String {
     format!("expected one of: {}", words.join(", "))
 }
 
-fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Asked, Failure> {
+fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Invocation, CliError> {
     let Some(command) = find_command(&words) else { return Err(unknown_command(&words)) };
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
     let needed = command.operands.iter().filter(|operand| !operand.starts_with('[')).count();
     if !(needed..=command.operands.len()).contains(&operands.len()) {
         let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{name}: expected {expected}, {given} given; see: gatekey help {name}"
         )));
     }
     let takes = |option: &Opt| command.options.iter().any(|own| own.name == option.name);
     if let Some((stray, _)) = given.iter().find(|(option, _)| !takes(option)) {
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{name} does not take --{}; see: gatekey help {name}",
             stray.name
         )));
     }
-    Ok(Asked::Run { command, given, operands })
+    Ok(Invocation::Run { command, given, operands })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parsed(line: &str) -> Result<Asked, Failure> {
+    fn parsed(line: &str) -> Result<Invocation, CliError> {
         parse(line.split_whitespace().map(OsString::from))
     }
 
     #[track_caller]
     fn complaint(line: &str) -> String {
         match parsed(line) {
-            Err(Failure::Usage(message)) => message,
+            Err(CliError::Usage(message)) => message,
             _ => panic!("{line} was understood"),
         }
     }
@@ -163,7 +163,7 @@ mod tests {
             "user add ok --data=/x",
             "user --data /x add -- ok",
         ] {
-            let Ok(Asked::Run { command, given, operands }) = parsed(line) else { panic!("{line}") };
+            let Ok(Invocation::Run { command, given, operands }) = parsed(line) else { panic!("{line}") };
             assert_eq!(command.words, ["user", "add"]);
             assert_eq!(
                 given.iter().map(|(option, text)| (option.name, text.as_str())).collect::<Vec<_>>(),
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn an_operand_in_brackets_may_be_left_out() {
         for (line, expected) in [("user revoke ok", &["ok"][..]), ("user revoke --all", &[])] {
-            let Ok(Asked::Run { operands, .. }) = parsed(line) else { panic!("{line}") };
+            let Ok(Invocation::Run { operands, .. }) = parsed(line) else { panic!("{line}") };
             assert_eq!(operands, expected);
         }
     }
@@ -184,10 +184,10 @@ mod tests {
     #[test]
     fn help_is_given_wherever_it_is_asked_for() {
         for line in ["help user add", "user add --help", "--help user add", "user add ok -h"] {
-            let Ok(Asked::Help(words)) = parsed(line) else { panic!("{line}") };
+            let Ok(Invocation::Help(words)) = parsed(line) else { panic!("{line}") };
             assert_eq!(words.get(..2).unwrap(), ["user", "add"]);
         }
-        assert!(matches!(parsed("--version"), Ok(Asked::Version)));
+        assert!(matches!(parsed("--version"), Ok(Invocation::Version)));
     }
 
     #[test]

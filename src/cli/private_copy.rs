@@ -3,9 +3,9 @@
 //!
 //! The copy includes what is in the `-wal` file, or a rollback journal. It is made again while the original changes meanwhile.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::files::Files;
-use super::scratch::{Scratch, cant_write};
+use super::temp_dir::{TempDir, cant_write};
 use crate::os;
 use core::time::Duration;
 use std::fs::{self, File, Metadata};
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A copy in a directory of its own, which is removed with this.
 #[derive(Debug)]
 pub(super) struct PrivateCopy {
-    directory: Scratch,
+    directory: TempDir,
     name: PathBuf,
 }
 
@@ -31,10 +31,10 @@ impl PrivateCopy {
     /// Copies the database at this path, with its `-wal` file.
     ///
     /// # Errors
-    /// [`Failure`] with the path that can't be read or written, or where the database changes all the time.
-    pub(super) fn of(database: &Path, files: &Files) -> Result<Self, Failure> {
+    /// [`CliError`] with the path that can't be read or written, or where the database changes all the time.
+    pub(super) fn of(database: &Path, files: &Files) -> Result<Self, CliError> {
         let name = PathBuf::from(database.file_name().unwrap_or_default());
-        let directory = Scratch::new("copy")?;
+        let directory = TempDir::new("copy")?;
         let copy = Self { directory, name };
         for _ in 0..TRIES {
             if copy.fill(database, files)? {
@@ -42,7 +42,7 @@ impl PrivateCopy {
             }
             thread::sleep(PAUSE);
         }
-        Err(Failure::Failed(format!(
+        Err(CliError::Failed(format!(
             "can't copy {}: it changes all the time; stop the program that writes to it, or run this command as a user who may \
              write to its directory",
             database.display()
@@ -60,7 +60,7 @@ impl PrivateCopy {
     }
 
     /// Copies everything; false where the original changed meanwhile.
-    fn fill(&self, database: &Path, files: &Files) -> Result<bool, Failure> {
+    fn fill(&self, database: &Path, files: &Files) -> Result<bool, CliError> {
         let parts: Vec<_> =
             ENDS.iter().map(|end| (beside(database, end), beside(&self.database(), end))).collect();
         // What root did not hand over with the database was not there.
@@ -89,7 +89,7 @@ pub(super) fn is_needed(database: &Path) -> bool {
     !os::may_write(directory)
 }
 
-fn copy_file(mut from: File, to: &Path) -> Result<(), Failure> {
+fn copy_file(mut from: File, to: &Path) -> Result<(), CliError> {
     let mut copy = || -> io::Result<()> {
         let mut to = File::create(to)?;
         io::Seek::rewind(&mut from)?;
@@ -99,7 +99,7 @@ fn copy_file(mut from: File, to: &Path) -> Result<(), Failure> {
 }
 
 /// What changes when a file does; `None` where there is none.
-fn stamp(path: &Path, files: &Files) -> Result<Option<[i64; 5]>, Failure> {
+fn stamp(path: &Path, files: &Files) -> Result<Option<[i64; 5]>, CliError> {
     let of = |metadata: Metadata| {
         let (size, inode) = (metadata.size().cast_signed(), metadata.ino().cast_signed());
         [inode, size, metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()]
@@ -117,6 +117,6 @@ fn beside(path: &Path, end: &str) -> PathBuf {
     path.into()
 }
 
-fn cant_read(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("can't read {}", path.display()), error)
+fn cant_read(path: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("can't read {}", path.display()), error)
 }

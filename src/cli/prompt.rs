@@ -1,6 +1,6 @@
 //! Secrets from a person or a pipe, never from arguments: those stand in every process list.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::options;
 use super::settings::Settings;
 use crate::secret::{Secret, SecretBytes};
@@ -10,7 +10,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A new password: asked for twice on the terminal, or the first line of standard input.
-pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, Failure> {
+pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, CliError> {
     if settings.flag(&options::PASSWORD_STDIN)? || !io::stdin().is_terminal() {
         return first_line("the password");
     }
@@ -19,13 +19,13 @@ pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, Failure> {
     if first.expose() == second.expose() {
         Ok(first)
     } else {
-        Err(Failure::Failed("the two passwords differ; nothing was changed".into()))
+        Err(CliError::Failed("the two passwords differ; nothing was changed".into()))
     }
 }
 
 /// A signing key's secret: asked for on the terminal, or all of standard input less one line feed at its end; of a
 /// longer one than `max_bytes`, no more than shows that.
-pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, Failure> {
+pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> {
     if io::stdin().is_terminal() {
         let secret = ask("Secret: ")?;
         return Ok(SecretBytes::new(secret.expose().as_bytes().to_vec()));
@@ -33,7 +33,7 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, Failure> {
     let mut bytes = SecretBytes::default();
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(2);
     let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
-    read.map_err(|error| Failure::failed("can't read the secret from standard input", &error))?;
+    read.map_err(|error| CliError::failed("can't read the secret from standard input", &error))?;
     if bytes.ends_with(b"\n") {
         bytes.pop();
     }
@@ -41,7 +41,7 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, Failure> {
 }
 
 /// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
-pub(super) fn confirm(settings: &Settings<'_>, question: &str) -> Result<(), Failure> {
+pub(super) fn confirm(settings: &Settings<'_>, question: &str) -> Result<(), CliError> {
     if settings.flag(&options::YES)? || !io::stdin().is_terminal() {
         return Ok(());
     }
@@ -51,23 +51,23 @@ pub(super) fn confirm(settings: &Settings<'_>, question: &str) -> Result<(), Fai
     if ["y", "yes"].contains(&answer.expose().trim().to_ascii_lowercase().as_str()) {
         Ok(())
     } else {
-        Err(Failure::Failed("not confirmed; nothing was changed".into()))
+        Err(CliError::Failed("not confirmed; nothing was changed".into()))
     }
 }
 
-fn ask(question: &str) -> Result<Secret, Failure> {
+fn ask(question: &str) -> Result<Secret, CliError> {
     let answer = rpassword::prompt_password(question);
     answer
         .map(Secret::new)
-        .map_err(|error| Failure::failed("can't ask for a password on the terminal", &error))
+        .map_err(|error| CliError::failed("can't ask for a password on the terminal", &error))
 }
 
 /// The first line of standard input, without its line ending.
-pub(super) fn first_line(what: &str) -> Result<Secret, Failure> {
+pub(super) fn first_line(what: &str) -> Result<Secret, CliError> {
     let mut line = String::new();
     let read = io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line);
     let line = Secret::new(line);
-    read.map_err(|error| Failure::failed(format!("can't read {what} from standard input"), &error))?;
+    read.map_err(|error| CliError::failed(format!("can't read {what} from standard input"), &error))?;
     let text = line.expose();
     let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).into()))

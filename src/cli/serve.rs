@@ -1,9 +1,9 @@
 //! `gatekey serve`: everything put together.
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::data;
 use super::environment;
-use super::failure::Failure;
 use super::files;
 use super::listen;
 use super::options;
@@ -45,7 +45,7 @@ const RESTARTED: &str = "GATEKEY_RESTARTED";
 /// glibc takes the first freed block as a sign that more of its size will come, and keeps those from then on: twice
 /// the memory of all hash slots, for ever. The variable ends that, and is read only when a process begins. Process
 /// id and descriptors stay. Where it can't be done, or another C library is in use, serving goes on without.
-fn restart_with_returning_memory() {
+fn reexec_with_mmap_threshold() {
     let (variable, bytes) = MMAP_THRESHOLD;
     let mut arguments = env::args_os();
     let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) else { return };
@@ -106,9 +106,9 @@ pub(super) const SERVE: Command = Command {
     run: Run::Plain(serve),
 };
 
-fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
-    restart_with_returning_memory();
-    warn_of_unknown_variables();
+fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
+    reexec_with_mmap_threshold();
+    warn_about_unknown_variables();
     let config = ServeConfig::read(settings)?;
     let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
@@ -121,20 +121,20 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory());
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
-    let realm = realm.map_err(|error| Failure::failed("can't read the database", &error))?;
+    let realm = realm.map_err(|error| CliError::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
-    warn_of_weaknesses(&realm);
+    warn_about_weak_settings(&realm);
     realm.note_keys(clock::now());
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
-    let signals = obey_signals(&realm, &shutdown, manager.clone())?;
+    let signals = spawn_signal_thread(&realm, &shutdown, manager.clone())?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
-    let app = Arc::new(app.map_err(|error| Failure::failed("can't name requests", &error))?);
-    let saver = save_now_and_then(&realm, &app, &shutdown)?;
+    let app = Arc::new(app.map_err(|error| CliError::failed("can't name requests", &error))?);
+    let saver = spawn_saver(&realm, &app, &shutdown)?;
     let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
-    let metrics = metrics.map_err(|error| Failure::failed("can't serve metrics", &error))?;
+    let metrics = metrics.map_err(|error| CliError::failed("can't serve metrics", &error))?;
     announce(&name);
     manager.ready();
     manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
@@ -147,7 +147,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
             let (limits, service) = (within_descriptors(limits, reserved), Box::new(AppService(app.clone())));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
             let served = strict::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
-            served.map_err(|error| Failure::failed("can't serve", &error))?;
+            served.map_err(|error| CliError::failed("can't serve", &error))?;
         }
     }
     drop(file);
@@ -159,12 +159,12 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn no_thread(error: &io::Error) -> Failure {
-    Failure::failed("can't make a thread", error)
+pub(super) fn no_thread(error: &io::Error) -> CliError {
+    CliError::failed("can't make a thread", error)
 }
 
 /// So that a mistyped variable is not ignored in silence.
-fn warn_of_unknown_variables() {
+fn warn_about_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for complaint in
         environment::complaints(names.filter(|name| ![RESTARTED, files::FOR_ROOT].contains(&name.as_str())))
@@ -187,7 +187,7 @@ fn within_descriptors(limits: Limits, reserved: u64) -> Limits {
     Limits { max_connections: limits.max_connections.min(spare), ..limits }
 }
 
-fn warn_of_weaknesses(realm: &Realm) {
+fn warn_about_weak_settings(realm: &Realm) {
     let Policy { registration, min_password_chars, throttle, .. } = realm.policy();
     let (registration, min_password_chars) = (*registration, *min_password_chars);
     if throttle.is_none() {
@@ -214,12 +214,12 @@ fn warn_of_weaknesses(realm: &Realm) {
 
 /// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again. SIGXFSZ comes with a write
 /// beyond the limit of a file's size (`ulimit -f`), which fails; unless it is taken, it ends the process as well.
-fn obey_signals(
+fn spawn_signal_thread(
     realm: &Arc<Realm>,
     shutdown: &Arc<Shutdown>,
     manager: ServiceManager,
-) -> Result<SignalThread, Failure> {
-    let failed = |error: io::Error| Failure::failed("can't listen for signals", &error);
+) -> Result<SignalThread, CliError> {
+    let failed = |error: io::Error| CliError::failed("can't listen for signals", &error);
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(failed)?;
     let handle = signals.handle();
     let (realm, shutdown) = (realm.clone(), shutdown.clone());
@@ -248,11 +248,11 @@ fn obey_signals(
 
 /// While the server runs: looks at the key file every second, so that a removed key is dropped also where no request
 /// comes, and saves what a restart must not forget.
-fn save_now_and_then(
+fn spawn_saver(
     realm: &Arc<Realm>,
     app: &Arc<App>,
     shutdown: &Arc<Shutdown>,
-) -> Result<JoinHandle<()>, Failure> {
+) -> Result<JoinHandle<()>, CliError> {
     let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
     let save = move || {
         let mut saved_at = clock::monotonic();

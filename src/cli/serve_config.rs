@@ -1,6 +1,6 @@
 //! The configuration of `gatekey serve`: its options, parsed once. `serve` runs it, `doctor` checks it.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::options;
 use super::settings::Settings;
 use crate::data_dir::DataDir;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 /// Everything that the options of `gatekey serve` configure.
 pub(super) struct ServeConfig {
-    pub(super) place: Place,
+    pub(super) listen: ListenAddress,
     pub(super) allows_cleartext: bool,
     /// The address of the metrics listener, if there is one.
     pub(super) metrics: Option<SocketAddr>,
@@ -40,8 +40,8 @@ impl ServeConfig {
     /// Parses the options.
     ///
     /// # Errors
-    /// [`Failure::Usage`] for the first one that is invalid.
-    pub(super) fn read(settings: &Settings<'_>) -> Result<Self, Failure> {
+    /// [`CliError::Usage`] for the first one that is invalid.
+    pub(super) fn read(settings: &Settings<'_>) -> Result<Self, CliError> {
         Ok(Self {
             hasher: settings.hasher()?,
             cost: settings.hash_cost()?,
@@ -53,7 +53,7 @@ impl ServeConfig {
             limits: settings.limits()?,
             event_loops: settings.event_loops()?,
             data_dir: settings.data_dir()?,
-            place: settings.required(&options::LISTEN, parse_place)?,
+            listen: settings.required(&options::LISTEN, parse_listen_address)?,
             allows_cleartext: settings.flag(&options::ALLOW_CLEARTEXT)?,
             metrics: metrics_address(settings)?,
         })
@@ -73,32 +73,32 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 const DESCRIPTORS_PER_EVENT_LOOP: u64 = 5;
 
 /// As `--listen` names it.
-pub(super) enum Place {
+pub(super) enum ListenAddress {
     Address(SocketAddr),
     Path(PathBuf),
     Stdin,
 }
 
-fn parse_place(text: &str) -> Result<Place, &'static str> {
-    let address = || text.parse().map(Place::Address).ok();
-    let place = match text.strip_prefix("unix:") {
-        Some(path) => (!path.is_empty()).then(|| Place::Path(path.into())),
-        None if text == "stdin" => Some(Place::Stdin),
+fn parse_listen_address(text: &str) -> Result<ListenAddress, &'static str> {
+    let address = || text.parse().map(ListenAddress::Address).ok();
+    let listen = match text.strip_prefix("unix:") {
+        Some(path) => (!path.is_empty()).then(|| ListenAddress::Path(path.into())),
+        None if text == "stdin" => Some(ListenAddress::Stdin),
         None => address(),
     };
-    place.ok_or(
+    listen.ok_or(
         "expected an IP address and a port, such as 127.0.0.1:5000 or [::1]:5000, or unix:PATH, or stdin",
     )
 }
 
 /// As `--metrics` names it.
-fn metrics_address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, Failure> {
+fn metrics_address(settings: &Settings<'_>) -> Result<Option<SocketAddr>, CliError> {
     let expected = "expected an IP address and a port, such as 127.0.0.1:9469";
     let address =
         settings.read(&options::METRICS, |text| text.parse::<SocketAddr>().map_err(|_| expected))?;
     let Some(address) = address else { return Ok(None) };
     if !is_loopback(address) && !settings.flag(&options::ALLOW_CLEARTEXT)? {
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
              --allow-cleartext"
         )));
@@ -111,7 +111,7 @@ pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 
-fn read_log(settings: &Settings<'_>) -> Result<Log, Failure> {
+fn read_log(settings: &Settings<'_>) -> Result<Log, CliError> {
     settings.required(&options::LOG, |text| match text {
         "text" => Ok(Log::Text),
         "json" => Ok(Log::Json),

@@ -1,6 +1,6 @@
 //! `gatekey serve --loop tiny-http`: the tiny_http server, with the metrics listener on a thread beside it.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::serve::no_thread;
 use crate::http::{Request, Response};
 use crate::routes;
@@ -24,7 +24,7 @@ pub(super) fn run(
     app: Arc<App>,
     heartbeats: &Arc<Heartbeats>,
     shutdown: &Arc<Shutdown>,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let (until, beats) = (shutdown.clone(), heartbeats.clone());
     let serve_metrics = |metrics: Endpoint| {
         thread::Builder::new().name("metrics".into()).spawn(move || {
@@ -41,5 +41,5 @@ pub(super) fn run(
     let handler: Arc<Handler> = Arc::new(answer);
     let served = tiny::run(listener, &handler, shutdown);
     let _ = metrics.map(JoinHandle::join); // a panic there has been logged already
-    served.map_err(|error| Failure::Failed(format!("can't serve: {error}")))
+    served.map_err(|error| CliError::Failed(format!("can't serve: {error}")))
 }

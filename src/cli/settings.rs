@@ -1,6 +1,6 @@
 //! Options as meant: the argument, else the environment variable, else the default, read as the type it has.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use super::files::{self, Files};
 use super::options::{self, Opt};
 use super::private_copy::PrivateCopy;
@@ -76,7 +76,7 @@ impl<'a> Settings<'a> {
 
     /// The option's text and where it comes from; of an option given twice, the last. An empty variable counts
     /// as none, and so does one of an option that the command doesn't take.
-    fn find(&self, option: &Opt) -> Result<Option<(String, String)>, Failure> {
+    fn find(&self, option: &Opt) -> Result<Option<(String, String)>, CliError> {
         if !self.options.iter().any(|own| own.name == option.name) {
             return Ok(option.default.map(|default| (default.into(), "the default".into())));
         }
@@ -86,7 +86,7 @@ impl<'a> Settings<'a> {
         let variable = option.variable();
         match (self.environment)(&variable).map(OsString::into_string) {
             Some(Ok(text)) if !text.is_empty() => Ok(Some((text, variable))),
-            Some(Err(_)) => Err(Failure::Usage(format!("{variable} is not UTF-8"))),
+            Some(Err(_)) => Err(CliError::Usage(format!("{variable} is not UTF-8"))),
             _ => Ok(option.default.map(|default| (default.into(), "the default".into()))),
         }
     }
@@ -96,7 +96,7 @@ impl<'a> Settings<'a> {
         &self,
         option: &Opt,
         read: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, CliError> {
         let Some((text, source)) = self.find(option)? else { return Ok(None) };
         read_text(&text, &source, read).map(Some)
     }
@@ -106,8 +106,8 @@ impl<'a> Settings<'a> {
         &self,
         option: &Opt,
         read: impl FnOnce(&str) -> Result<T, E>,
-    ) -> Result<T, Failure> {
-        self.read(option, read)?.ok_or_else(|| Failure::Usage(format!("--{} is missing", option.name)))
+    ) -> Result<T, CliError> {
+        self.read(option, read)?.ok_or_else(|| CliError::Usage(format!("--{} is missing", option.name)))
     }
 
     /// An option that may be given several times: each argument, or each part of the variable between commas.
@@ -115,7 +115,7 @@ impl<'a> Settings<'a> {
         &self,
         option: &Opt,
         read: impl Fn(&str) -> Result<T, E>,
-    ) -> Result<Vec<T>, Failure> {
+    ) -> Result<Vec<T>, CliError> {
         let source = format!("--{}", option.name);
         let given = self.given.iter().filter(|(given, _)| given.name == option.name);
         let mut texts: Vec<_> = given.map(|(_, text)| (text.clone(), source.clone())).collect();
@@ -126,7 +126,7 @@ impl<'a> Settings<'a> {
     }
 
     /// Whether a flag is set: as an argument, or as a variable that says so.
-    pub(super) fn flag(&self, option: &Opt) -> Result<bool, Failure> {
+    pub(super) fn flag(&self, option: &Opt) -> Result<bool, CliError> {
         let is_set = self.read(option, |text| match text {
             "" | "1" | "true" | "yes" => Ok(true),
             "0" | "false" | "no" => Ok(false),
@@ -136,7 +136,7 @@ impl<'a> Settings<'a> {
     }
 
     /// An option that is a path; `None` where nobody gave it and it has no default.
-    pub(super) fn path(&self, option: &Opt) -> Result<Option<String>, Failure> {
+    pub(super) fn path(&self, option: &Opt) -> Result<Option<String>, CliError> {
         self.read(option, text)
     }
 
@@ -146,7 +146,7 @@ impl<'a> Settings<'a> {
             || self.variable(&option.variable()).is_some_and(|text| !text.is_empty())
     }
 
-    pub(super) fn data_dir(&self) -> Result<DataDir, Failure> {
+    pub(super) fn data_dir(&self) -> Result<DataDir, CliError> {
         let directory = DataDir::new(self.required(&options::DATA, text)?);
         let directory = match self.read(&options::KEY_FILE, text)? {
             Some(file) => directory.with_key_file(file),
@@ -159,14 +159,14 @@ impl<'a> Settings<'a> {
         Ok(if self.flag(&options::NEW_DATABASE)? { directory.with_new_database() } else { directory })
     }
 
-    pub(super) fn hasher(&self) -> Result<Hasher, Failure> {
+    pub(super) fn hasher(&self) -> Result<Hasher, CliError> {
         let max_memory = self.required(&options::MAX_HASH_MEMORY, parse_size)?;
         let cost = self.hash_cost()?;
         let hasher = Hasher::new(cost, max_memory).map_err(|error| match error {
             HashError::TooMuchMemory { .. } => {
-                Failure::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
+                CliError::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
             }
-            error => Failure::failed("can't check passwords", &error),
+            error => CliError::failed("can't check passwords", &error),
         })?;
         let slots = self.hash_slots()?;
         let queue = self.required(&options::HASH_QUEUE, |text| parse_number(text, 0..=1024))?;
@@ -181,23 +181,23 @@ impl<'a> Settings<'a> {
     }
 
     /// The cost of new hashes.
-    pub(super) fn hash_cost(&self) -> Result<Cost, Failure> {
+    pub(super) fn hash_cost(&self) -> Result<Cost, CliError> {
         self.required(&options::SCRYPT, str::parse)
     }
 
     /// How many passwords are hashed at once; `None` for as many as there are cores.
-    pub(super) fn hash_slots(&self) -> Result<Option<usize>, Failure> {
+    pub(super) fn hash_slots(&self) -> Result<Option<usize>, CliError> {
         self.read(&options::HASH_SLOTS, |text| parse_number(text, 1..=64))
     }
 
     /// Number of event loops; `None` for the engine's default.
-    pub(super) fn event_loops(&self) -> Result<Option<NonZeroUsize>, Failure> {
+    pub(super) fn event_loops(&self) -> Result<Option<NonZeroUsize>, CliError> {
         let number = self.read(&options::EVENT_LOOPS, |text| parse_number(text, 1..=MAX_EVENT_LOOPS))?;
         Ok(number.and_then(NonZeroUsize::new))
     }
 
     /// Whether the strict loop serves, or else tiny_http's.
-    pub(super) fn is_strict(&self) -> Result<bool, Failure> {
+    pub(super) fn is_strict(&self) -> Result<bool, CliError> {
         self.required(&options::LOOP, |name| match name {
             "strict" => Ok(true),
             "tiny-http" if cfg!(feature = "tiny-http") => Ok(false),
@@ -206,12 +206,12 @@ impl<'a> Settings<'a> {
         })
     }
 
-    pub(super) fn max_session(&self) -> Result<Duration, Failure> {
+    pub(super) fn max_session(&self) -> Result<Duration, CliError> {
         self.required(&options::MAX_SESSION, parse_duration)
     }
 
     /// The rules, without the throttle: whoever doesn't serve is asked no passwords.
-    pub(super) fn policy(&self) -> Result<Policy, Failure> {
+    pub(super) fn policy(&self) -> Result<Policy, CliError> {
         let policy = Policy {
             token_lifetime: self.required(&options::TOKEN_LIFETIME, parse_duration)?,
             max_session: self.max_session()?,
@@ -232,7 +232,7 @@ impl<'a> Settings<'a> {
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());
-            return Err(Failure::Usage(format!(
+            return Err(CliError::Usage(format!(
                 "--token-lifetime ({lifetime} s) is longer than --max-session ({session} s): raise the latter too"
             )));
         }
@@ -240,7 +240,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The configuration of the routes.
-    pub(super) fn routes_config(&self) -> Result<Config, Failure> {
+    pub(super) fn routes_config(&self) -> Result<Config, CliError> {
         Ok(Config {
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
             trusted_proxies: self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect(),
@@ -250,7 +250,7 @@ impl<'a> Settings<'a> {
     }
 
     /// How often passwords may be wrong, and users registered and looked up; `None` where that isn't counted.
-    pub(super) fn throttle_rules(&self) -> Result<Option<Rules>, Failure> {
+    pub(super) fn throttle_rules(&self) -> Result<Option<Rules>, CliError> {
         let is_on = self.required(&options::THROTTLE, |text| match text {
             "on" => Ok(true),
             "off" => Ok(false),
@@ -268,7 +268,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The strict loop's limits.
-    pub(super) fn limits(&self) -> Result<Limits, Failure> {
+    pub(super) fn limits(&self) -> Result<Limits, CliError> {
         let default = Limits::default();
         let idle_timeout = self.read(&options::IDLE_TIMEOUT, parse_duration)?;
         let per_address = self.read(&options::MAX_CONNECTIONS_PER_ADDRESS, parse_connections)?;
@@ -289,11 +289,11 @@ fn read_text<T, E: Display>(
     text: &str,
     source: &str,
     read: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<T, Failure> {
+) -> Result<T, CliError> {
     // systemd takes what stands behind a value in its files for a part of it; a shell wouldn't.
     let has_comment = text.contains(" #") && !source.starts_with("--");
     let hint = if has_comment { "; in a file of variables a comment has its own line" } else { "" };
-    read(text).map_err(|error| Failure::Usage(format!("invalid value \"{text}\" ({source}): {error}{hint}")))
+    read(text).map_err(|error| CliError::Usage(format!("invalid value \"{text}\" ({source}): {error}{hint}")))
 }
 
 fn parse_number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
@@ -403,7 +403,7 @@ mod tests {
     fn the_loop_that_was_not_built_is_refused_before_anything_is_made() {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
         let settings = Settings::new(serve.options, vec![(&options::LOOP, "tiny-http".into())], &|_| None);
-        let Err(Failure::Usage(message)) = settings.hasher() else { panic!("it is taken") };
+        let Err(CliError::Usage(message)) = settings.hasher() else { panic!("it is taken") };
         assert!(message.ends_with("this gatekey was built without the loop tiny-http"), "{message}");
     }
 
@@ -425,7 +425,7 @@ mod tests {
             (&["a", "x"][..], "c", "invalid value \"x\" (--trusted-proxy): no x"),
             (&[], "a,x", "invalid value \"x\" (GATEKEY_TRUSTED_PROXY): no x"),
         ] {
-            let Err(Failure::Usage(message)) = list(given, variable) else { panic!("{variable} was taken") };
+            let Err(CliError::Usage(message)) = list(given, variable) else { panic!("{variable} was taken") };
             assert_eq!(message, complaint);
         }
     }

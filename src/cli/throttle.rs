@@ -1,7 +1,7 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
+use super::cli_error::CliError;
 use super::command::{self, Command, Run};
-use super::failure::Failure;
 use super::options;
 use super::output::List;
 use super::settings::Settings;
@@ -32,7 +32,7 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let (now, is_json) = (clock::now(), settings.flag(&options::JSON)?);
     let realm = open(settings)?;
     let out = BufWriter::new(io::stdout().lock());
@@ -44,7 +44,7 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     let mut after = None;
     loop {
         let page = realm.failed_guesses(after, PAGE, now);
-        let (failed, last_id) = page.map_err(|error| Failure::failed("can't read the counters", &error))?;
+        let (failed, last_id) = page.map_err(|error| CliError::failed("can't read the counters", &error))?;
         for failed in &failed {
             list.push(|| cells(failed, now.unix), || object(failed, now.unix))?;
         }
@@ -87,15 +87,15 @@ pub(super) const CLEAR: Command = Command {
     run: Run::Plain(clear),
 };
 
-fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let cleared = open(settings)?.clear_failed_guesses(clock::now());
-    cleared.map_err(|error| Failure::failed("can't clear the counters", &error))?;
+    cleared.map_err(|error| CliError::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The realm with its counters.
-fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+fn open(settings: &Settings<'_>) -> Result<Realm, CliError> {
     let throttle = Some(settings.throttle_rules()?.unwrap_or_default());
     user::open_with(settings, Policy { throttle, ..settings.policy()? })
 }

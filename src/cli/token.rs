@@ -1,7 +1,7 @@
 //! `gatekey token …`: issue one by an operator's word; say what one is worth.
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::failure::Failure;
 use super::options;
 use super::output::operand;
 use super::settings::Settings;
@@ -29,18 +29,18 @@ pub(super) const ISSUE: Command = Command {
     run: Run::Plain(issue),
 };
 
-fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let username = operand(operands);
     let (realm, user) = user::open_for(settings, username)?;
     if user.disabled {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "{username:?} is disabled; first: gatekey user enable {username}"
         )));
     }
     let now = clock::now();
     realm.note_keys(now); // with this lifetime, so that the key is kept as long as the token lives
     let issued = realm.issue_token(&realm.vouch_for(&user, now), now);
-    let issued = issued.map_err(|error| Failure::failed("can't issue a token", &error))?;
+    let issued = issued.map_err(|error| CliError::failed("can't issue a token", &error))?;
     writeln!(io::stdout().lock(), "{}", issued.token)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -58,13 +58,13 @@ pub(super) const INSPECT: Command = Command {
     run: Run::Plain(inspect),
 };
 
-fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let at = settings.read(&options::AT, |text| {
         text.parse().ok().and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
     })?;
     let (max_session, data_dir) = (settings.max_session()?, settings.data_dir()?);
     let ring = keys::load(data_dir.key_file());
-    let ring = ring.map_err(|error| Failure::failed("can't verify without the keys", &error))?;
+    let ring = ring.map_err(|error| CliError::failed("can't verify without the keys", &error))?;
     if io::stdin().is_terminal() {
         writeln!(io::stderr().lock(), "The token, from standard input:")?;
     }

@@ -10,8 +10,8 @@
 //! 3. Where none is within the target, the one that takes the least time, and a warning: a cheaper one would be a weaker
 //!    one, and that is the operator's to say.
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::failure::Failure;
 use super::settings::{self, Settings};
 use super::{hash_time, options};
 use crate::hashing::{self, Hasher};
@@ -52,7 +52,7 @@ struct Measured {
     time: Duration,
 }
 
-fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let memory = settings.required(&options::MEMORY, settings::parse_size)?;
     let target = settings.required(&options::TARGET, parse_target)?;
     let is_json = settings.flag(&options::JSON)?;
@@ -65,7 +65,7 @@ fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
     }
     for (cost, slots) in candidates {
         let time = hash_time::measure(cost, slots);
-        let time = time.ok_or_else(|| Failure::Failed("can't hash a password: no random bytes".into()))?;
+        let time = time.ok_or_else(|| CliError::Failed("can't hash a password: no random bytes".into()))?;
         let measured = Measured { cost, slots, time };
         if !is_json {
             // Row by row: each takes a while.
@@ -109,16 +109,16 @@ fn candidates(memory: u64, cores: usize) -> Vec<(Cost, usize)> {
 }
 
 /// Where nothing fits into the memory, or the memory isn't there.
-fn refuse_memory(memory: u64, nothing_fits: bool, available: Option<u64>) -> Result<(), Failure> {
+fn refuse_memory(memory: u64, nothing_fits: bool, available: Option<u64>) -> Result<(), CliError> {
     if nothing_fits {
-        return Err(Failure::Usage(
+        return Err(CliError::Usage(
             "--memory: no setting fits: the least takes 8M for each hash. One that takes less is weaker, and is not given \
              out here"
                 .into(),
         ));
     }
     match available {
-        Some(available) if available < memory => Err(Failure::Failed(format!(
+        Some(available) if available < memory => Err(CliError::Failed(format!(
             "--memory is {} MiB, and {} MiB are to be had on this machine; give less",
             memory / MIB,
             available / MIB
@@ -274,8 +274,8 @@ mod tests {
     fn memory_that_holds_nothing_or_is_not_there_is_refused() {
         let refused = |memory, nothing_fits, available| match refuse_memory(memory, nothing_fits, available) {
             Ok(()) => String::new(),
-            Err(Failure::Usage(message) | Failure::Failed(message)) => message,
-            Err(Failure::Reported | Failure::OutputClosed) => panic!("nothing is written"),
+            Err(CliError::Usage(message) | CliError::Failed(message)) => message,
+            Err(CliError::Reported | CliError::OutputClosed) => panic!("nothing is written"),
         };
         assert!(refused(MIB, true, None).starts_with("--memory: no setting fits: the least takes 8M"));
         let message = "--memory is 64 MiB, and 32 MiB are to be had on this machine; give less";

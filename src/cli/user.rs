@@ -1,7 +1,7 @@
 //! `gatekey user …`: what an operator does to users.
 
+use super::cli_error::CliError;
 use super::command::{self, Command, Run};
-use super::failure::Failure;
 use super::output::{self, operand};
 use super::settings::Settings;
 use super::{data, options, progress, prompt};
@@ -33,14 +33,14 @@ pub(super) const ADD: Command = Command {
     run: Run::Plain(add),
 };
 
-fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let username = operand(operands);
     let (policy, hasher, data_dir) = (settings.policy()?, settings.hasher()?, data::named(settings)?);
     let password = prompt::new_password(settings)?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::unix());
-    let added = added.map_err(|error| Failure::failed(format!("can't add {username:?}"), &error))?;
+    let added = added.map_err(|error| CliError::failed(format!("can't add {username:?}"), &error))?;
     output::say(&format!("added {username:?} with id {}", added.id))
 }
 
@@ -61,12 +61,12 @@ pub(super) const PASSWD: Command = Command {
     run: Run::Plain(passwd),
 };
 
-fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let username = operand(operands);
     let (realm, user) = open_for(settings, username)?;
     let password = prompt::new_password(settings)?;
     let changed = realm.set_password(&user, &password);
-    changed.map_err(|error| Failure::failed(format!("can't set the password of {username:?}"), &error))?;
+    changed.map_err(|error| CliError::failed(format!("can't set the password of {username:?}"), &error))?;
     output::say(&format!("changed the password of {username:?}; every token of the user is dead"))
 }
 
@@ -80,7 +80,7 @@ pub(super) const DISABLE: Command = Command {
     run: Run::Plain(disable),
 };
 
-fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let done = "disabled {}; every token of the user is dead";
     change(settings, operand(operands), done, |realm, id| realm.set_disabled(id, true))
 }
@@ -95,7 +95,7 @@ pub(super) const ENABLE: Command = Command {
     run: Run::Plain(enable),
 };
 
-fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     change(settings, operand(operands), "enabled {}", |realm, id| realm.set_disabled(id, false))
 }
 
@@ -112,23 +112,23 @@ pub(super) const REVOKE: Command = Command {
     run: Run::Plain(revoke),
 };
 
-fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     match (operands.first(), settings.flag(&options::ALL)?) {
         (Some(username), false) => {
             change(settings, username, "signed {} out everywhere", Realm::revoke_tokens)
         }
         (None, true) => revoke_all(settings),
-        (None, false) | (Some(_), true) => Err(Failure::Usage(
+        (None, false) | (Some(_), true) => Err(CliError::Usage(
             "user revoke: expected either USERNAME or --all; see: gatekey help user revoke".into(),
         )),
     }
 }
 
-fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
+fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, CliError> {
     let realm = open(settings)?;
     prompt::confirm(settings, "Revoke the tokens of all users? All of them must log in again.")?;
     let revoked = realm.revoke_all_tokens(clock::now());
-    let wait = revoked.map_err(|error| Failure::failed("can't sign everybody out", &error))?;
+    let wait = revoked.map_err(|error| CliError::failed("can't sign everybody out", &error))?;
     progress::watched(|progress| {
         progress.begin("waiting until new tokens live");
         thread::sleep(wait);
@@ -147,7 +147,7 @@ pub(super) const DELETE: Command = Command {
     run: Run::Plain(delete),
 };
 
-fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let username = operand(operands);
     let (realm, user) = open_for(settings, username)?;
     prompt::confirm(
@@ -163,7 +163,7 @@ fn change(
     username: &str,
     done: &str,
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let (realm, user) = open_for(settings, username)?;
     apply(&realm, &user, username, done, change)
 }
@@ -174,36 +174,36 @@ fn apply(
     username: &str,
     done: &str,
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CliError> {
     let changed = change(realm, user.id);
-    changed.map_err(|error| Failure::failed(format!("can't change {username:?}"), &error))?;
+    changed.map_err(|error| CliError::failed(format!("can't change {username:?}"), &error))?;
     output::say(&done.replace("{}", &format!("{username:?}")))
 }
 
 /// The realm in the data directory, which must be there.
-pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, Failure> {
+pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, CliError> {
     open_with(settings, settings.policy()?)
 }
 
 /// The same, by this policy.
-pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, Failure> {
+pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, CliError> {
     let hasher = settings.hasher()?;
     let (store, keys) = data::open(&settings.data_dir()?)?;
     open_realm(store, keys, hasher, policy)
 }
 
-fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Result<Realm, Failure> {
+fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Result<Realm, CliError> {
     Realm::open(store, keys, hasher, policy, clock::now())
-        .map_err(|error| Failure::failed("can't read the database", &error))
+        .map_err(|error| CliError::failed("can't read the database", &error))
 }
 
 /// The realm, and the user of this name in it, who must be there.
-pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm, User), Failure> {
+pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm, User), CliError> {
     let realm = open(settings)?;
     let user = realm.find_user_by_name(username);
-    let user = user.map_err(|error| Failure::failed(format!("can't look {username:?} up"), &error))?;
+    let user = user.map_err(|error| CliError::failed(format!("can't look {username:?} up"), &error))?;
     match user {
         Some(user) => Ok((realm, user)),
-        None => Err(Failure::Failed(format!("there is no user {username:?}; see: gatekey user list"))),
+        None => Err(CliError::Failed(format!("there is no user {username:?}; see: gatekey user list"))),
     }
 }

@@ -1,7 +1,7 @@
 //! `gatekey user list` and `gatekey user show`: what the database knows of users, except what would help to guess.
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::failure::Failure;
 use super::output::List;
 use super::output::{operand, table};
 use super::settings::Settings;
@@ -30,9 +30,9 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let is_json = settings.flag(&options::JSON)?;
-    let failed = |error| Failure::failed("can't list users", &error);
+    let failed = |error| CliError::failed("can't list users", &error);
     let realm = user::open(settings)?;
     let out = BufWriter::new(io::stdout().lock());
     let mut list = if is_json {
@@ -92,9 +92,9 @@ pub(super) const SHOW: Command = Command {
     run: Run::Plain(show),
 };
 
-fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let (username, is_json) = (operand(operands), settings.flag(&options::JSON)?);
-    let failed = |error| Failure::failed(format!("can't look {username:?} up"), &error);
+    let failed = |error| CliError::failed(format!("can't look {username:?} up"), &error);
     let (realm, user) = user::open_for(settings, username)?;
     let notes = realm.login_history(user.id, clock::now()).map_err(failed)?;
     let tokens_since = realm.tokens_not_before().map_err(failed)?;

@@ -4,13 +4,13 @@
 //! over. It shows no descriptions.
 
 use super::super::command::Commands;
-use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
+use super::{Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values};
 
 /// The script.
 pub(super) fn script(commands: Commands) -> String {
     let (with_value, steps) = (dashed_with_values().join("|"), steps(commands).join("|"));
     let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
-    let places: String = places(commands).iter().map(at_place).collect();
+    let positions: String = positions(commands).iter().map(at_position).collect();
     format!(
         r#"# gatekey in bash; made by: gatekey completions bash
 _gatekey() {{
@@ -32,7 +32,7 @@ _gatekey() {{
     [[ -n $option && $current == '=' ]] && current=''
     case $option in
 {values}        *) case $called in
-{places}        esac ;;
+{positions}        esac ;;
     esac
     COMPREPLY=()
     [[ $current == -* || -z $words$files ]] && words=$options files=''
@@ -53,12 +53,12 @@ fn at_value(name: &str, values: &Values) -> String {
     format!("        --{name}) {};;\n", assigned(values))
 }
 
-fn at_place(place: &Place) -> String {
-    let words: Vec<_> = place.next.iter().map(|(word, _)| *word).collect();
-    let next = if words.is_empty() { assigned(&place.operand) } else { assigned(&Values::Words(words)) };
-    let options: Vec<_> = options_at(place).iter().map(|(name, _)| format!("--{name}")).collect();
-    let place = quoted(&place.words.join(" "));
-    format!("            {place}) {next}options='{}' ;;\n", options.join(" "))
+fn at_position(position: &Position) -> String {
+    let words: Vec<_> = position.next.iter().map(|(word, _)| *word).collect();
+    let next = if words.is_empty() { assigned(&position.operand) } else { assigned(&Values::Words(words)) };
+    let options: Vec<_> = options_at(position).iter().map(|(name, _)| format!("--{name}")).collect();
+    let position = quoted(&position.words.join(" "));
+    format!("            {position}) {next}options='{}' ;;\n", options.join(" "))
 }
 
 fn assigned(values: &Values) -> String {

@@ -1,7 +1,7 @@
-//! The script for fish: a function that knows the place, and a line for each thing that may stand there.
+//! The script for fish: a function that knows the position, and a line for each thing that may stand there.
 
 use super::super::command::Commands;
-use super::{Place, Values, dashed_with_values, options_at, places, steps, with_values};
+use super::{Position, Values, dashed_with_values, options_at, positions, steps, with_values};
 use core::fmt::Write as _;
 
 /// The script.
@@ -33,20 +33,20 @@ end
 complete -c gatekey -f
 "#
     );
-    for place in places(commands) {
-        script.push_str(&at_place(&place));
+    for position in positions(commands) {
+        script.push_str(&at_position(&position));
     }
     script
 }
 
-fn at_place(place: &Place) -> String {
-    let condition = format!("complete -c gatekey -n '__gatekey_at {}'", place.words.join(" "));
+fn at_position(position: &Position) -> String {
+    let condition = format!("complete -c gatekey -n '__gatekey_at {}'", position.words.join(" "));
     let mut lines = String::new();
-    for (word, about) in &place.next {
+    for (word, about) in &position.next {
         let _ = writeln!(lines, "{condition} -a {word} -d {}", quoted(about));
     }
-    if place.next.is_empty() {
-        let _ = match &place.operand {
+    if position.next.is_empty() {
+        let _ = match &position.operand {
             Values::Words(words) => writeln!(lines, "{condition} -a '{}'", words.join(" ")),
             Values::Files => writeln!(lines, "{condition} -F"),
             Values::Directories => writeln!(lines, "{condition} -a '{DIRECTORIES}'"),
@@ -54,7 +54,7 @@ fn at_place(place: &Place) -> String {
         };
     }
     let values = with_values();
-    for (name, about) in options_at(place) {
+    for (name, about) in options_at(position) {
         let value = values.iter().find(|(valued, _)| *valued == name).map(|(_, values)| value(values));
         let _ = writeln!(lines, "{condition} -l {name}{} -d {}", value.unwrap_or_default(), quoted(about));
     }

@@ -5,14 +5,14 @@
 //! | `bash.rs`, `zsh.rs`, `fish.rs` | the script for each |
 //!
 //! All three work alike. A function walks along the words before the cursor, leaves out options and their values,
-//! and so knows the place: the command words typed so far. What may follow there stands in the script.
+//! and so knows the position: the command words typed so far. What may follow there stands in the script.
 
 mod bash;
 mod fish;
 mod zsh;
 
+use super::cli_error::CliError;
 use super::command::{self, Command, Commands, Run};
-use super::failure::Failure;
 use super::options::{self, Opt};
 use super::output::{operand, print};
 use super::suggest;
@@ -36,7 +36,7 @@ type Script = fn(Commands) -> String;
 /// Each shell's.
 const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
 
-fn completions(commands: Commands, operands: &[String]) -> Result<ExitCode, Failure> {
+fn completions(commands: Commands, operands: &[String]) -> Result<ExitCode, CliError> {
     let shell = operand(operands);
     if let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == shell) {
         return print(&script(commands));
@@ -45,11 +45,11 @@ fn completions(commands: Commands, operands: &[String]) -> Result<ExitCode, Fail
         Some(near) => format!("did you mean {near}?"),
         None => format!("expected one of: {}", SHELLS.map(|(name, _)| name).join(", ")),
     };
-    Err(Failure::Usage(format!("unknown shell {shell:?}; {hint}")))
+    Err(CliError::Usage(format!("unknown shell {shell:?}; {hint}")))
 }
 
-/// A place in the command line: the command words up to it, and what may come next.
-struct Place {
+/// A position in the command line: the command words up to it, and what may come next.
+struct Position {
     words: Vec<&'static str>,
     /// Words that may follow, and what to say of each.
     next: Vec<(&'static str, String)>,
@@ -79,29 +79,29 @@ impl Values {
     }
 }
 
-/// Every place where a command word has just been typed, or none yet; those behind `help` too.
-fn places(commands: Commands) -> Vec<Place> {
-    let mut places = Vec::from([place(commands, Vec::new())]);
+/// Every position where a command word has just been typed, or none yet; those behind `help` too.
+fn positions(commands: Commands) -> Vec<Position> {
+    let mut positions = Vec::from([position(commands, Vec::new())]);
     for command in commands {
         for count in 1..=command.words.len() {
             let words: Vec<_> = command.words.iter().take(count).copied().collect();
-            if places.iter().all(|known| known.words != words) {
-                places.push(place(commands, words));
+            if positions.iter().all(|known| known.words != words) {
+                positions.push(position(commands, words));
             }
         }
     }
-    let helping = |place: &Place| Place {
-        words: [&["help"], place.words.as_slice()].concat(),
-        next: place.next.iter().filter(|(word, _)| *word != "help").cloned().collect(),
+    let helping = |position: &Position| Position {
+        words: [&["help"], position.words.as_slice()].concat(),
+        next: position.next.iter().filter(|(word, _)| *word != "help").cloned().collect(),
         operand: Values::Anything,
         options: &[],
     };
-    let behind_help: Vec<_> = places.iter().map(helping).collect();
-    places.extend(behind_help);
-    places
+    let behind_help: Vec<_> = positions.iter().map(helping).collect();
+    positions.extend(behind_help);
+    positions
 }
 
-fn place(commands: Commands, words: Vec<&'static str>) -> Place {
+fn position(commands: Commands, words: Vec<&'static str>) -> Position {
     let command = commands.iter().find(|command| command.words == words);
     let mut next: Vec<_> = command::next_words(commands, &words)
         .into_iter()
@@ -110,7 +110,7 @@ fn place(commands: Commands, words: Vec<&'static str>) -> Place {
     if words.is_empty() {
         next.push(("help", "Say more about a command.".to_string()));
     }
-    Place {
+    Position {
         operand: command
             .and_then(|command| command.operands.first())
             .map_or(Values::Anything, |name| Values::named(name)),
@@ -142,10 +142,10 @@ fn with_values() -> Vec<(&'static str, Values)> {
     found
 }
 
-/// The options at a place, with what is said of each: a command's own, and those that need none.
-fn options_at(place: &Place) -> Vec<(&'static str, &'static str)> {
-    let own = place.options.iter().map(|option| (option.name, first_clause(option.help)));
-    let version = place.words.is_empty().then_some(("version", "Print the version."));
+/// The options at a position, with what is said of each: a command's own, and those that need none.
+fn options_at(position: &Position) -> Vec<(&'static str, &'static str)> {
+    let own = position.options.iter().map(|option| (option.name, first_clause(option.help)));
+    let version = position.words.is_empty().then_some(("version", "Print the version."));
     own.chain([("help", "Say more about this.")]).chain(version).collect()
 }
 
@@ -160,13 +160,13 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The steps from place to place: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
+/// The steps from position to position: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
 fn steps(commands: Commands) -> Vec<String> {
-    let step = |place: Place| {
-        let (last, before) = place.words.split_last()?;
+    let step = |position: Position| {
+        let (last, before) = position.words.split_last()?;
         Some(quoted(&format!("{} {last}", before.join(" "))))
     };
-    places(commands).into_iter().filter_map(step).collect()
+    positions(commands).into_iter().filter_map(step).collect()
 }
 
 /// The options with a value as typed.
@@ -214,11 +214,12 @@ mod tests {
 
     #[test]
     fn every_command_is_a_place_and_help_knows_it_too() {
-        let places: Vec<_> = places(COMMANDS).into_iter().map(|place| place.words.join(" ")).collect();
+        let positions: Vec<_> =
+            positions(COMMANDS).into_iter().map(|position| position.words.join(" ")).collect();
         for command in COMMANDS {
             let name = command.words.join(" ");
-            assert!(places.contains(&name) && places.contains(&format!("help {name}")), "{name}");
+            assert!(positions.contains(&name) && positions.contains(&format!("help {name}")), "{name}");
         }
-        assert_eq!(places.iter().filter(|place| *place == "throttle").count(), 1);
+        assert_eq!(positions.iter().filter(|position| *position == "throttle").count(), 1);
     }
 }

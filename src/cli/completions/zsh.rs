@@ -1,13 +1,13 @@
 //! The script for zsh: a function `_gatekey`, by compinit or by sourcing.
 
 use super::super::command::Commands;
-use super::{Place, Values, dashed_with_values, options_at, places, quoted, steps, with_values};
+use super::{Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values};
 
 /// The script.
 pub(super) fn script(commands: Commands) -> String {
     let (with_value, steps) = (dashed_with_values().join("|"), steps(commands).join("|"));
     let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
-    let places: String = places(commands).iter().map(at_place).collect();
+    let positions: String = positions(commands).iter().map(at_position).collect();
     format!(
         r#"#compdef gatekey
 # gatekey in zsh; made by: gatekey completions zsh
@@ -36,7 +36,7 @@ _gatekey() {{
 {values}    esac
     [[ -z $option ]] || return
     case $called in
-{places}    esac
+{positions}    esac
     if [[ $PREFIX == -* || $#next -eq 0 ]]; then
         _describe -o option flags
     elif [[ "$next" == files ]]; then
@@ -70,9 +70,9 @@ fn offered(values: &Values) -> String {
     }
 }
 
-fn at_place(place: &Place) -> String {
-    let described: Vec<_> = place.next.iter().map(|(word, about)| item(word, about)).collect();
-    let next = match &place.operand {
+fn at_position(position: &Position) -> String {
+    let described: Vec<_> = position.next.iter().map(|(word, about)| item(word, about)).collect();
+    let next = match &position.operand {
         _ if !described.is_empty() => described.join(" "),
         Values::Words(words) => words.join(" "),
         Values::Files => "files".into(),
@@ -80,9 +80,9 @@ fn at_place(place: &Place) -> String {
         Values::Anything => String::new(),
     };
     let flags: Vec<_> =
-        options_at(place).iter().map(|(name, about)| item(&format!("--{name}"), about)).collect();
-    let place = quoted(&place.words.join(" "));
-    format!("        {place})\n            next=({next})\n            flags=({}) ;;\n", flags.join(" "))
+        options_at(position).iter().map(|(name, about)| item(&format!("--{name}"), about)).collect();
+    let position = quoted(&position.words.join(" "));
+    format!("        {position})\n            next=({next})\n            flags=({}) ;;\n", flags.join(" "))
 }
 
 /// One item as `_describe` reads it: what stands behind the first colon is the description, in which a backslash

@@ -1,7 +1,7 @@
 //! The database and the clock: is everything sound, is anything of the future, and the way back.
 
-use super::super::failure::Failure;
-use super::{Finding, Patient};
+use super::super::cli_error::CliError;
+use super::{Finding, Installation};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
@@ -16,12 +16,12 @@ const WRITTEN_AT: u64 = 1_793_491_200;
 pub(super) const TOLERATED: Duration = Duration::from_secs(60);
 
 /// Is it ours, whole, and of this version.
-pub(super) fn database(patient: &Patient) -> Vec<Finding> {
-    let name = patient.data_dir.database();
+pub(super) fn database(installation: &Installation) -> Vec<Finding> {
+    let name = installation.data_dir.database();
     let name = name.display();
-    let finding = match patient.check_up() {
+    let finding = match installation.report() {
         Ok(found) => Finding::ok(format!("sound; users: {}, schema version: {}", found.users, found.version)),
-        Err(StoreError::Missing | StoreError::Empty) if patient.data_dir.key_file().exists() => {
+        Err(StoreError::Missing | StoreError::Empty) if installation.data_dir.key_file().exists() => {
             Finding::failure(
                 format!("there are keys, but {name} is missing or empty, and serving is refused"),
                 "put it back, or a backup in its place: gatekey restore FILE; if these keys never had a database: gatekey serve \
@@ -33,12 +33,12 @@ pub(super) fn database(patient: &Patient) -> Vec<Finding> {
             format!("there is nothing in {name}: the next start makes a new database of it"),
             "if there were users, put a backup in its place: gatekey restore FILE",
         ),
-        Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), remedy(error)),
+        Err(error) => Finding::failure(format!("{name}: {}", chain::describe(error)), advice(error)),
     };
     vec![finding]
 }
 
-fn remedy(error: &StoreError) -> &'static str {
+fn advice(error: &StoreError) -> &'static str {
     match error {
         StoreError::Missing | StoreError::Empty => "gatekey serve makes one",
         StoreError::Newer { .. } => {
@@ -55,12 +55,12 @@ fn remedy(error: &StoreError) -> &'static str {
 }
 
 /// Does the clock read what it can, and did it ever run ahead.
-pub(super) fn clock(patient: &Patient) -> Vec<Finding> {
-    let now = patient.now;
+pub(super) fn clock(installation: &Installation) -> Vec<Finding> {
+    let now = installation.now;
     if is_unset(now) {
         return vec![unset(now)];
     }
-    let ahead = patient.check_up().as_ref().ok().map(|found| found.future_timestamps);
+    let ahead = installation.report().as_ref().ok().map(|found| found.future_timestamps);
     vec![ahead.and_then(|ahead| judge(ahead, now)).unwrap_or_else(|| Finding::ok(format!("it is {now}")))]
 }
 
@@ -80,34 +80,34 @@ fn judge(
     FutureTimestamps { newest_time, tokens_not_before, others }: FutureTimestamps,
     now: UnixTime,
 ) -> Option<Finding> {
-    let remedy = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
+    let advice = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
     let latest = now.saturating_add(TOLERATED);
     if tokens_not_before > newest_time.max(latest) {
         let says = format!("it is {now}, and tokens issued before {tokens_not_before} are dead: all are");
-        return Some(Finding::failure(says, remedy));
+        return Some(Finding::failure(says, advice));
     }
     if newest_time > latest {
         let says = format!("it is {now}, and the database has seen {newest_time}: time goes on from there");
-        return Some(Finding::warning(says, remedy));
+        return Some(Finding::warning(says, advice));
     }
     (others > 0).then(|| {
         let says =
             format!("it is {now}, and some in the database are later: addresses, keys, users: {others}");
-        Finding::warning(says, remedy)
+        Finding::warning(says, advice)
     })
 }
 
 /// Takes the database's times back to now.
-pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, Failure> {
+pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
     let now = clock::unix();
     if is_unset(now) {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "can't reset the clock: it is {now}, which can't be; set it first"
         )));
     }
-    data_dir.refuse_links().map_err(|error| Failure::failed("can't reset the clock", &error))?;
+    data_dir.refuse_links().map_err(|error| CliError::failed("can't reset the clock", &error))?;
     store::reset_clock(&data_dir.database(), now)
-        .map_err(|error| Failure::failed("can't reset the clock", &error))?;
+        .map_err(|error| CliError::failed("can't reset the clock", &error))?;
     super::super::print(&format!(
         "whatever was later than {now} is of {now} now\n\
          Every token is dead, and everybody must log in again: some had expired and would live again, and some were \

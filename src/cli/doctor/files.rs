@@ -1,6 +1,6 @@
 //! The data directory, its files and the signing keys: are they there, and whose are they.
 
-use super::{Finding, Patient};
+use super::{Finding, Installation};
 use crate::chain;
 use crate::data_dir;
 use crate::keys;
@@ -12,8 +12,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Is the directory its owner's alone, and can nobody put another in its place.
-pub(super) fn directory(patient: &Patient) -> Vec<Finding> {
-    let path = patient.data_dir.directory();
+pub(super) fn directory(installation: &Installation) -> Vec<Finding> {
+    let path = installation.data_dir.directory();
     let name = path.display();
     let metadata = match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => metadata,
@@ -56,17 +56,17 @@ fn owner(path: &Path, metadata: &Metadata) -> Option<Finding> {
 
 fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let (name, mode) = (path.display(), permissions(metadata));
-    let remedy = format!("chmod 700 {name}");
+    let advice = format!("chmod 700 {name}");
     if mode & 0o022 != 0 {
         let says = format!("others may put files into {name} (mode {mode:04o})");
-        return Some(Finding::failure(says, remedy));
+        return Some(Finding::failure(says, advice));
     }
     if mode & 0o700 != 0o700 {
         let says = format!("not even its owner may make files in {name} (mode {mode:04o})");
-        return Some(Finding::failure(says, remedy));
+        return Some(Finding::failure(says, advice));
     }
     let says = || format!("others may look into {name} (mode {mode:04o})");
-    (mode & 0o077 != 0).then(|| Finding::warning(says(), remedy))
+    (mode & 0o077 != 0).then(|| Finding::warning(says(), advice))
 }
 
 /// The directories above: whoever may write to one can put something else in the place of what is in it.
@@ -81,14 +81,14 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
     let metadata = fs::metadata(path).ok()?;
     let (name, mode, uid) = (path.display(), permissions(&metadata), metadata.uid());
     let is_sticky = mode & STICKY != 0;
-    let remedy = format!("chmod go-w {name}, or move the {what}");
+    let advice = format!("chmod go-w {name}, or move the {what}");
     if mode & 0o002 != 0 && !is_sticky {
         let says = format!("anybody can replace the {what}, by renaming in {name} (mode {mode:04o})");
-        return Some(Finding::failure(says, remedy));
+        return Some(Finding::failure(says, advice));
     }
     if mode & 0o020 != 0 && !is_sticky {
         let says = format!("group {} can replace the {what}, by renaming in {name}", metadata.gid());
-        return Some(Finding::warning(says, remedy));
+        return Some(Finding::warning(says, advice));
     }
     (uid != 0 && !owners.contains(&uid)).then(|| {
         Finding::warning(
@@ -99,16 +99,16 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
 }
 
 /// Are the database and what SQLite keeps beside it their owner's alone, and can the owner write to them.
-pub(super) fn files(patient: &Patient) -> Vec<Finding> {
-    let directory_owner = fs::metadata(patient.data_dir.directory()).ok().map(|metadata| metadata.uid());
-    if let Err(error) = patient.data_dir.refuse_links() {
+pub(super) fn files(installation: &Installation) -> Vec<Finding> {
+    let directory_owner = fs::metadata(installation.data_dir.directory()).ok().map(|metadata| metadata.uid());
+    if let Err(error) = installation.data_dir.refuse_links() {
         return vec![Finding::failure(
             chain::describe(&error),
             "if you put the link there, name the real place instead (--data, --key-file); if not, somebody else can write here",
         )];
     }
     let (mut found, mut count) = (Vec::new(), 0_usize);
-    for path in patient.data_dir.database_files() {
+    for path in installation.data_dir.database_files() {
         match fs::metadata(&path) {
             Ok(metadata) => {
                 count = count.saturating_add(1);
@@ -148,22 +148,22 @@ fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<F
 }
 
 /// Can the keys be read, and can nobody else sign with them.
-pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
-    let path = patient.data_dir.key_file();
+pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
+    let path = installation.data_dir.key_file();
     let ring = match keys::load(path) {
         Ok(ring) => ring,
-        Err(error) if error.is_missing() => return vec![missing_keys(patient, path)],
+        Err(error) if error.is_missing() => return vec![missing_keys(installation, path)],
         Err(error) => {
-            let remedy = if error.is_exposed() {
+            let advice = if error.is_exposed() {
                 "if anybody else could log in here meanwhile, or it lay in a backup, then also: gatekey key rotate \
                  --compromised"
             } else {
                 "put it right: the server does not start, or goes on with the keys that it read before"
             };
-            return vec![Finding::failure(format!("{error}"), remedy)];
+            return vec![Finding::failure(format!("{error}"), advice)];
         }
     };
-    let mut found = above_keys(patient, path);
+    let mut found = above_keys(installation, path);
     for key in ring.keys() {
         let fingerprint = key.fingerprint();
         if keys::is_published(key) {
@@ -189,8 +189,8 @@ pub(super) fn keys(patient: &Patient) -> Vec<Finding> {
 }
 
 /// Of a key file elsewhere; the data directory itself has a check of its own.
-fn above_keys(patient: &Patient, path: &Path) -> Vec<Finding> {
-    let directory = patient.data_dir.directory();
+fn above_keys(installation: &Installation, path: &Path) -> Vec<Finding> {
+    let directory = installation.data_dir.directory();
     if path.parent() == Some(directory) {
         return Vec::new();
     }
@@ -199,9 +199,9 @@ fn above_keys(patient: &Patient, path: &Path) -> Vec<Finding> {
     above(path, "keys", &owners)
 }
 
-fn missing_keys(patient: &Patient, path: &Path) -> Finding {
+fn missing_keys(installation: &Installation, path: &Path) -> Finding {
     let name = path.display();
-    if patient.data_dir.has_database().is_ok_and(|has_database| !has_database) {
+    if installation.data_dir.has_database().is_ok_and(|has_database| !has_database) {
         return Finding::ok(format!("there is no {name} yet; the first start makes it"));
     }
     Finding::failure(
@@ -215,8 +215,8 @@ fn missing_keys(patient: &Patient, path: &Path) -> Finding {
 }
 
 /// Did somebody who wrote new keys stop halfway.
-pub(super) fn leftovers(patient: &Patient) -> Vec<Finding> {
-    let left = match keys::leftovers(patient.data_dir.key_file()) {
+pub(super) fn leftovers(installation: &Installation) -> Vec<Finding> {
+    let left = match keys::leftovers(installation.data_dir.key_file()) {
         Ok(left) => left,
         Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
         Err(error) => {

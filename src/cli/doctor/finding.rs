@@ -29,32 +29,32 @@ pub(super) struct Finding {
     /// What is the case.
     pub(super) says: String,
     /// What to do; nothing where all is well.
-    pub(super) remedy: Option<String>,
+    pub(super) advice: Option<String>,
 }
 
 impl Finding {
     pub(super) fn ok(says: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, says: says.into(), remedy: None }
+        Self { verdict: Verdict::Ok, says: says.into(), advice: None }
     }
 
-    pub(super) fn warning(says: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warning, says: says.into(), remedy: Some(remedy.into()) }
+    pub(super) fn warning(says: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Warning, says: says.into(), advice: Some(advice.into()) }
     }
 
-    pub(super) fn failure(says: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Failure, says: says.into(), remedy: Some(remedy.into()) }
+    pub(super) fn failure(says: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { verdict: Verdict::Failure, says: says.into(), advice: Some(advice.into()) }
     }
 
     /// For people: a line, and one below it that says what to do.
     pub(super) fn text(&self, check: &str) -> String {
-        let Self { verdict, says, remedy } = self;
+        let Self { verdict, says, advice } = self;
         let line = format!("{:8} {check:10} {says}\n", verdict.name());
-        let remedy = remedy.as_ref().map(|remedy| format!("{:20}{remedy}\n", ""));
-        line + &remedy.unwrap_or_default()
+        let advice = advice.as_ref().map(|advice| format!("{:20}{advice}\n", ""));
+        line + &advice.unwrap_or_default()
     }
 
     pub(super) fn json(&self, check: &str) -> Value {
-        json!({"check": check, "verdict": self.verdict.name(), "says": self.says, "do": self.remedy})
+        json!({"check": check, "verdict": self.verdict.name(), "says": self.says, "do": self.advice})
     }
 }
 

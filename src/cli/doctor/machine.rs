@@ -1,6 +1,6 @@
 //! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
 
-use super::{Finding, Patient};
+use super::{Finding, Installation};
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
 use core::time::Duration;
@@ -18,12 +18,12 @@ const SLOWEST: Duration = Duration::from_secs(1);
 const FASTEST: Duration = Duration::from_millis(20);
 
 /// Is there room for what will be written, and is the disk one that a database can use.
-pub(super) fn space(patient: &Patient) -> Vec<Finding> {
-    let directory = patient.data_dir.directory();
+pub(super) fn space(installation: &Installation) -> Vec<Finding> {
+    let directory = installation.data_dir.directory();
     if !directory.exists() {
         return vec![Finding::ok("not looked at: there is no data directory yet")];
     }
-    let database = fs::metadata(patient.data_dir.database()).map_or(0, |metadata| metadata.len());
+    let database = fs::metadata(installation.data_dir.database()).map_or(0, |metadata| metadata.len());
     match os::file_system_of(directory) {
         Ok(found) => judge_space(found, database),
         Err(error) => {
@@ -64,13 +64,13 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
 }
 
 /// Are there descriptors for as many connections as are asked for.
-pub(super) fn limits(patient: &Patient) -> Vec<Finding> {
-    let (asked, limit) = (patient.config.limits.max_connections, os::max_descriptors());
+pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
+    let (asked, limit) = (installation.config.limits.max_connections, os::max_descriptors());
     vec![match limit {
-        _ if !patient.config.is_strict => {
+        _ if !installation.config.is_strict => {
             Finding::ok("the loop tiny-http has no limit of its own on connections")
         }
-        Some(limit) => judge_limits(limit, asked as u64, patient.config.reserved_descriptors()),
+        Some(limit) => judge_limits(limit, asked as u64, installation.config.reserved_descriptors()),
         None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
     }]
 }
@@ -94,13 +94,13 @@ fn judge_limits(limit: u64, asked: u64, reserved: u64) -> Finding {
 }
 
 /// Does a hash take time enough to keep guessers off and little enough to let people in; does its memory fit.
-pub(super) fn hashing(patient: &Patient) -> Vec<Finding> {
-    let (cost, slots) = (patient.config.cost, patient.slots as u64);
+pub(super) fn hashing(installation: &Installation) -> Vec<Finding> {
+    let (cost, slots) = (installation.config.cost, installation.slots as u64);
     let available = os::available_memory();
     if let Some(finding) = available.and_then(|available| judge_memory(cost, slots, available)) {
         return vec![finding]; // and none is tried
     }
-    vec![match patient.time_hash() {
+    vec![match installation.time_hash() {
         Some(time) => judge_time(cost, time),
         None => Finding::failure("no password can be hashed", "see that the system has random bytes"),
     }]
@@ -181,7 +181,7 @@ mod tests {
             "this process may open 319 descriptors, so 255 connections are served, not 256"
         );
         assert_eq!(finding.verdict, Verdict::Warning);
-        assert!(judge_limits(3, 256, 64).remedy.unwrap().ends_with("--max-connections 1"));
+        assert!(judge_limits(3, 256, 64).advice.unwrap().ends_with("--max-connections 1"));
     }
 
     #[test]
@@ -194,6 +194,6 @@ mod tests {
         assert_eq!(judge_memory(Cost::DEFAULT, 4, 64 * MIB), None);
         let finding = judge_memory(Cost::DEFAULT, 4, 63 * MIB).unwrap();
         assert_eq!(finding.says, "4 hashes at once of 16 MiB are 64 MiB; 63 MiB are to be had");
-        assert_eq!(finding.remedy.unwrap(), "gatekey tune --memory 31M says what fits");
+        assert_eq!(finding.advice.unwrap(), "gatekey tune --memory 31M says what fits");
     }
 }

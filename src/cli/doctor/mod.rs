@@ -17,11 +17,11 @@ mod finding;
 mod machine;
 mod network;
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::data;
 use super::env_file::EnvFile;
 use super::environment;
-use super::failure::Failure;
 use super::hash_time;
 use super::options;
 use super::private_copy::PrivateCopy;
@@ -75,7 +75,7 @@ pub(super) const DOCTOR: Command = Command {
 };
 
 /// One check: its name, and what it finds, which is something in any case.
-type Check = (&'static str, fn(&Patient) -> Vec<Finding>);
+type Check = (&'static str, fn(&Installation) -> Vec<Finding>);
 
 const CHECKS: [Check; 12] = [
     ("directory", files::directory),
@@ -93,32 +93,32 @@ const CHECKS: [Check; 12] = [
 ];
 
 /// What is looked at: the installation as the server would see it.
-struct Patient {
+struct Installation {
     data_dir: DataDir,
     config: ServeConfig,
     slots: usize,
     now: UnixTime,
     /// The whole database is read once, by the first check that asks.
-    check_up: OnceCell<Result<DatabaseReport, StoreError>>,
+    report: OnceCell<Result<DatabaseReport, StoreError>>,
 }
 
-impl Patient {
+impl Installation {
     /// # Errors
     /// Where the server would not understand its options either.
-    fn new(settings: &Settings<'_>) -> Result<Self, Failure> {
+    fn new(settings: &Settings<'_>) -> Result<Self, CliError> {
         let config = ServeConfig::read(&settings.with_options(serve::SERVE.options))?;
         Ok(Self {
             data_dir: settings.data_dir()?,
             slots: config.slots.unwrap_or_else(hashing::cores),
             config,
             now: clock::unix(),
-            check_up: OnceCell::new(),
+            report: OnceCell::new(),
         })
     }
 
-    fn check_up(&self) -> &Result<DatabaseReport, StoreError> {
+    fn report(&self) -> &Result<DatabaseReport, StoreError> {
         let at = self.now.saturating_add(database::TOLERATED);
-        self.check_up.get_or_init(|| {
+        self.report.get_or_init(|| {
             // Where it can't be copied, the database's own error says more.
             let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
             let database = copy.as_ref().map_or_else(|| self.data_dir.database(), PrivateCopy::database);
@@ -131,14 +131,14 @@ impl Patient {
     }
 }
 
-fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, Failure> {
+fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let file = env_file(settings)?;
     let environment = |name: &str| file.get(name).or_else(|| settings.variable(name));
     examine(&settings.with_environment(&environment))
 }
 
 /// The service's own variables.
-fn env_file(settings: &Settings<'_>) -> Result<EnvFile, Failure> {
+fn env_file(settings: &Settings<'_>) -> Result<EnvFile, CliError> {
     let Some(path) = settings.path(&options::ENV_FILE)? else {
         return Ok(EnvFile::default());
     };
@@ -150,17 +150,17 @@ fn env_file(settings: &Settings<'_>) -> Result<EnvFile, Failure> {
     Ok(file)
 }
 
-fn examine(settings: &Settings<'_>) -> Result<ExitCode, Failure> {
+fn examine(settings: &Settings<'_>) -> Result<ExitCode, CliError> {
     if settings.flag(&options::RESET_CLOCK)? {
         return database::reset_clock(&settings.data_dir()?);
     }
-    let (is_json, patient) = (settings.flag(&options::JSON)?, Patient::new(settings)?);
+    let (is_json, installation) = (settings.flag(&options::JSON)?, Installation::new(settings)?);
     let mut out = io::stdout().lock();
     let (mut verdicts, mut objects) = (Vec::new(), Vec::new());
     for (name, check) in CHECKS {
         let findings = progress::watched(|progress| {
             progress.begin(name);
-            check(&patient)
+            check(&installation)
         });
         for finding in findings {
             verdicts.push(finding.verdict);

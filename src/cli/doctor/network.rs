@@ -1,22 +1,22 @@
 //! The network: who can listen in, who may speak for others, and who may guess and register.
 
 use super::super::serve::ADVISED_PASSWORD_CHARS;
-use super::super::serve_config::{Place, is_loopback};
-use super::{Finding, Patient};
+use super::super::serve_config::{ListenAddress, is_loopback};
+use super::{Finding, Installation};
 use crate::client::Client;
 use crate::realm::Registration;
 use crate::routes::PublicUrl;
 
 /// Do passwords cross a network that somebody else can read.
-pub(super) fn exposure(patient: &Patient) -> Vec<Finding> {
-    let mut found = vec![place(patient)];
-    if patient.config.routes.public_url.as_ref().is_some_and(|url| !is_https(url)) {
+pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
+    let mut found = vec![listen_address(installation)];
+    if installation.config.routes.public_url.as_ref().is_some_and(|url| !is_https(url)) {
         found.push(Finding::warning(
             "clients come by a --public-url without TLS: their passwords can be read on the way",
             "let the proxy end TLS, and name the https:// URL",
         ));
     }
-    if !patient.config.is_strict {
+    if !installation.config.is_strict {
         found.push(Finding::warning(
             "--loop tiny-http has neither deadlines nor limits: one client can stop it",
             "leave that option out, unless every client is your own",
@@ -30,39 +30,42 @@ fn is_https(url: &PublicUrl) -> bool {
 }
 
 /// Where it listens.
-fn place(patient: &Patient) -> Finding {
-    match &patient.config.place {
-        Place::Address(address) if is_loopback(*address) => {
+fn listen_address(installation: &Installation) -> Finding {
+    match &installation.config.listen {
+        ListenAddress::Address(address) if is_loopback(*address) => {
             Finding::ok(format!("{address} is this machine's alone"))
         }
-        Place::Address(address) if patient.config.allows_cleartext => Finding::warning(
+        ListenAddress::Address(address) if installation.config.allows_cleartext => Finding::warning(
             format!(
                 "on {address} passwords cross the network readable for everybody on it (--allow-cleartext)"
             ),
             "put a proxy that ends TLS in front and listen on 127.0.0.1, unless nobody else is on that network",
         ),
-        Place::Address(address) => Finding::failure(
+        ListenAddress::Address(address) => Finding::failure(
             format!("serve refuses {address}: passwords would cross the network readable"),
             "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext",
         ),
-        Place::Path(_) | Place::Stdin if !patient.config.is_strict => Finding::failure(
+        ListenAddress::Path(_) | ListenAddress::Stdin if !installation.config.is_strict => Finding::failure(
             "serve refuses: --loop tiny-http listens on an address and a port only",
             "leave out --loop",
         ),
-        Place::Path(path) if !patient.config.routes.trusted_proxies.trusts(Client::Local) => {
+        ListenAddress::Path(path) if !installation.config.routes.trusted_proxies.trusts(Client::Local) => {
             Finding::failure(
                 format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
                 "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
             )
         }
-        Place::Path(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
-        Place::Stdin => Finding::ok("on a socket that is handed over; where that listens is not known here"),
+        ListenAddress::Path(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
+        ListenAddress::Stdin => {
+            Finding::ok("on a socket that is handed over; where that listens is not known here")
+        }
     }
 }
 
 /// Does whoever stands in front have a say, and nobody else.
-pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
-    let (proxies, url) = (&patient.config.routes.trusted_proxies, patient.config.routes.public_url.as_ref());
+pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
+    let (proxies, url) =
+        (&installation.config.routes.trusted_proxies, installation.config.routes.public_url.as_ref());
     let wide: Vec<_> = proxies.overly_broad().map(ToString::to_string).collect();
     if !wide.is_empty() {
         return vec![Finding::warning(
@@ -70,7 +73,7 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
             "name the proxy's own address, or the private network that only proxies are on",
         )];
     }
-    if let Some(seen) = undeclared(patient) {
+    if let Some(seen) = undeclared(installation) {
         return vec![seen];
     }
     vec![match url.filter(|url| is_https(url) && proxies.is_empty()) {
@@ -94,10 +97,10 @@ pub(super) fn proxy(patient: &Patient) -> Vec<Finding> {
 }
 
 /// Who spoke for others, and isn't trusted to even now.
-fn undeclared(patient: &Patient) -> Option<Finding> {
-    let (peer, at) = patient.check_up().as_ref().ok()?.undeclared_proxy.as_ref()?;
+fn undeclared(installation: &Installation) -> Option<Finding> {
+    let (peer, at) = installation.report().as_ref().ok()?.undeclared_proxy.as_ref()?;
     let client = if peer == "unix" { Client::Local } else { Client::at(peer.parse().ok()?) };
-    (!patient.config.routes.trusted_proxies.trusts(client)).then(|| {
+    (!installation.config.routes.trusted_proxies.trusts(client)).then(|| {
         Finding::warning(
             format!("{peer} sent X-Forwarded fields, lately on {at}, and is not declared: they were ignored"),
             format!(
@@ -109,8 +112,8 @@ fn undeclared(patient: &Patient) -> Option<Finding> {
 }
 
 /// Can passwords be guessed without end, or be too short to withstand a few guesses.
-pub(super) fn guessing(patient: &Patient) -> Vec<Finding> {
-    let (policy, mut found) = (&patient.config.policy, Vec::new());
+pub(super) fn guessing(installation: &Installation) -> Vec<Finding> {
+    let (policy, mut found) = (&installation.config.policy, Vec::new());
     let chars = policy.min_password_chars;
     if policy.throttle.is_none() {
         found.push(Finding::warning(

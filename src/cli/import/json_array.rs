@@ -8,7 +8,9 @@
 //! like a line of JSON lines.
 
 use super::json_lines;
-use super::record::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
+use super::record::{
+    BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Record, RecordPosition, Row, Stopped, Take,
+};
 use crate::json::{self, Object, Value};
 use crate::user_id::{Generation, UserId};
 use std::io::{self, BufRead, ErrorKind};
@@ -37,7 +39,7 @@ pub(super) fn read(file: &mut impl BufRead, take: &mut Take<'_>) -> Result<(), S
         } else {
             Some(Err(format!("the object is over {MAX_LINE_BYTES} bytes long")))
         };
-        row.map_or(Ok(()), |row| take(Place::Object(number), row)).map_err(Stopped::Taking)?;
+        row.map_or(Ok(()), |row| take(RecordPosition::Object(number), row)).map_err(Stopped::Taking)?;
     }
 }
 

@@ -7,7 +7,7 @@
 //! | `json_array.rs` | an object of an array as a row: Django's dumpdata |
 //! | `complaint.rs` | what is wrong with a password hash |
 //! | `rename.rs` | names that are to be others here |
-//! | `scratch.rs` | where a dry run finds no database: one that goes away again |
+//! | `temp_dir.rs` | where a dry run finds no database: one that goes away again |
 //!
 //! Rows are read one by one and go into one transaction, so that neither their number nor a bad one at the end
 //! matters. A row that can't be taken is named on standard error with its line.
@@ -19,11 +19,11 @@ mod json_lines;
 mod record;
 mod rename;
 mod rows;
-mod scratch;
+mod temp_dir;
 
+use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::data;
-use super::failure::Failure;
 use super::options;
 use super::output::{self, operand};
 use super::progress;
@@ -35,13 +35,13 @@ use crate::random;
 use crate::store::{Import, ImportError, ImportedUser, StoreError};
 use crate::username::Username;
 use core::error::Error;
-use record::{Place, Record, Row};
+use record::{Record, RecordPosition, Row};
 use rename::Renames;
 use rows::{Format, Source};
-use scratch::instead_of;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
+use temp_dir::instead_of;
 
 pub(in crate::cli) const IMPORT: Command = Command {
     words: &["user", "import"],
@@ -68,7 +68,7 @@ pub(in crate::cli) const IMPORT: Command = Command {
     run: Run::Plain(import),
 };
 
-fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Failure> {
+fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
     let source = Source::open(Path::new(operand(operands)), settings.files())?; // before anything is made
     let format = settings.read(&options::FORMAT, Format::parse)?;
     let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
@@ -78,10 +78,10 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         None => Renames::default(),
     };
     let data_dir = if is_dry { settings.data_dir()? } else { data::named(settings)? };
-    let scratch = if is_dry { instead_of(&data_dir)? } else { None };
-    let (store, _) = match &scratch {
-        Some(scratch) => {
-            DataDir::new(scratch.path()).open_or_create().map_err(|error| data::failed(&error))?
+    let temp_dir = if is_dry { instead_of(&data_dir)? } else { None };
+    let (store, _) = match &temp_dir {
+        Some(temp_dir) => {
+            DataDir::new(temp_dir.path()).open_or_create().map_err(|error| data::failed(&error))?
         }
         None => data::open_or_create(&data_dir)?,
     };
@@ -95,7 +95,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
         let (at, complaints) = (clock::unix(), BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
-        rows::read(source, format, &mut |place, record| taker.take(&place, record))?;
+        rows::read(source, format, &mut |position, record| taker.take(&position, record))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
         Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))
@@ -107,10 +107,10 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Fail
     report(&counts, is_dry, skips_bad)
 }
 
-fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Failure> {
+fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, CliError> {
     let Counts { good, bad, weak } = counts;
     if *bad > 0 && !skips_bad {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "nothing was imported: of {} rows {bad} can't be; mend those named above, give their users other \
              names by --rename FILE, or leave them out by --skip-bad",
             good + bad
@@ -149,7 +149,7 @@ struct Taker<'a, W: io::Write> {
 
 impl<W: io::Write> Taker<'_, W> {
     /// Fails only where no further row can be taken either.
-    fn take(&mut self, place: &Place, record: Result<Record, String>) -> Result<(), Failure> {
+    fn take(&mut self, position: &RecordPosition, record: Result<Record, String>) -> Result<(), CliError> {
         let (name, complaint) = match record {
             Err(complaint) => (None, complaint),
             Ok(Record::Issued(issued)) => match self.into.note_issued(&issued) {
@@ -167,7 +167,7 @@ impl<W: io::Write> Taker<'_, W> {
         };
         self.counts.bad += 1;
         let name = name.map(|name| format!(", {name:?}")).unwrap_or_default();
-        let _ = writeln!(self.complaints, "gatekey: {place}{name}: {complaint}");
+        let _ = writeln!(self.complaints, "gatekey: {position}{name}: {complaint}");
         Ok(())
     }
 
@@ -207,9 +207,9 @@ enum Refused {
     Store(StoreError),
 }
 
-/// What ends an import early: any failure, the store's too. (Not simply [`Failure`]: then every command's `?` on an error of the
+/// What ends an import early: any failure, the store's too. (Not simply [`CliError`]: then every command's `?` on an error of the
 /// store would say that it can't import.)
-struct Ended(Failure);
+struct Ended(CliError);
 
 impl From<StoreError> for Ended {
     fn from(error: StoreError) -> Self {
@@ -217,12 +217,12 @@ impl From<StoreError> for Ended {
     }
 }
 
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
+impl From<CliError> for Ended {
+    fn from(failure: CliError) -> Self {
         Self(failure)
     }
 }
 
-fn cant_import(error: &(dyn Error + 'static)) -> Failure {
-    Failure::failed("can't import", error)
+fn cant_import(error: &(dyn Error + 'static)) -> CliError {
+    CliError::failed("can't import", error)
 }

@@ -1,6 +1,6 @@
 //! A record of an imported file, and why reading the file stopped.
 
-use crate::cli::failure::Failure;
+use crate::cli::cli_error::CliError;
 use crate::store::{Issued, ReadError};
 use crate::user_id::{Generation, UserId};
 use core::fmt;
@@ -16,7 +16,7 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum RecordPosition {
     /// From 1.
     Line(u64),
     /// Of an array, from 1.
@@ -25,7 +25,7 @@ pub(super) enum Place {
     Id(i64),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RecordPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(number) => write!(f, "line {number}"),
@@ -56,7 +56,7 @@ pub(super) enum Record {
 }
 
 /// Takes a record, or what is wrong with it.
-pub(super) type Take<'a> = dyn FnMut(Place, Result<Record, String>) -> Result<(), Failure> + 'a;
+pub(super) type Take<'a> = dyn FnMut(RecordPosition, Result<Record, String>) -> Result<(), CliError> + 'a;
 
 /// Why the reading of a file stopped.
 #[derive(Debug)]
@@ -66,15 +66,15 @@ pub(super) enum Stopped {
     /// It is not the original's database.
     Original(ReadError),
     /// Whoever took the rows takes no more.
-    Taking(Failure),
+    Taking(CliError),
 }
 
 impl Stopped {
-    pub(super) fn on(self, path: &Path) -> Failure {
+    pub(super) fn on(self, path: &Path) -> CliError {
         let attempted = format!("can't read {}", path.display());
         match self {
-            Self::Reading(error) => Failure::failed(attempted, &error),
-            Self::Original(error) => Failure::failed(attempted, &error),
+            Self::Reading(error) => CliError::failed(attempted, &error),
+            Self::Original(error) => CliError::failed(attempted, &error),
             Self::Taking(failure) => failure,
         }
     }

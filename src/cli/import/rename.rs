@@ -5,9 +5,9 @@
 //! {"id":7,"to":"nameless"}
 //! ```
 
-use super::record::Place;
+use super::record::RecordPosition;
 use super::rows;
-use crate::cli::failure::Failure;
+use crate::cli::cli_error::CliError;
 use crate::cli::files::Files;
 use crate::json::{self, Object, Value};
 use crate::user_id::UserId;
@@ -30,12 +30,12 @@ enum Rename {
 
 impl Renames {
     /// Reads a file of them, whole: it is written by hand.
-    pub(super) fn read(path: &Path, files: &Files) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path, files: &Files) -> Result<Self, CliError> {
         let mut renames = Self::default();
-        let failed = |error| Failure::failed(format!("can't read {}", path.display()), &error);
+        let failed = |error| CliError::failed(format!("can't read {}", path.display()), &error);
         let mut file = BufReader::new(files.open(path).map_err(failed)?);
-        let mut take = |place: Place, rename: Result<Rename, String>| {
-            let complaint = |text: &str| Failure::Failed(format!("{}, {place}: {text}", path.display()));
+        let mut take = |position: RecordPosition, rename: Result<Rename, String>| {
+            let complaint = |text: &str| CliError::Failed(format!("{}, {position}: {text}", path.display()));
             let earlier = match rename.map_err(|error| complaint(&error))? {
                 Rename::OfId(id, to) => renames.by_id.insert(id, to),
                 Rename::OfName(name, to) => renames.by_name.insert(name, to),

@@ -1,11 +1,13 @@
 //! A file of users as rows, one by one: however long the file, one row is in memory.
 
-use super::record::{BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Place, Record, Row, Stopped, Take};
+use super::record::{
+    BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Record, RecordPosition, Row, Stopped, Take,
+};
 use super::{htpasswd, json_array, json_lines};
-use crate::cli::failure::Failure;
+use crate::cli::cli_error::CliError;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
-use crate::cli::scratch::{Scratch, cant_write};
+use crate::cli::temp_dir::{TempDir, cant_write};
 use crate::os;
 use crate::store::{self, OriginalUser};
 use crate::user_id::{Generation, UserId};
@@ -65,7 +67,7 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn open(path: &'a Path, files: &'a Files) -> Result<Self, Failure> {
+    pub(super) fn open(path: &'a Path, files: &'a Files) -> Result<Self, CliError> {
         let opened = if path == Path::new("-") {
             io::stdin().as_fd().try_clone_to_owned().map(File::from)
         } else {
@@ -80,14 +82,14 @@ impl<'a> Source<'a> {
 
 /// A pipe or a device, as a temporary file with its whole content: it may pause, or never end, and an import keeps the
 /// database locked.
-fn whole(path: &Path, stream: File) -> Result<File, Failure> {
-    let directory = Scratch::new("input")?;
+fn whole(path: &Path, stream: File) -> Result<File, CliError> {
+    let directory = TempDir::new("input")?;
     let copy = directory.path().join("users");
     let mut file = os::create_private_file(&copy).map_err(|error| cant_write(&copy, &error))?;
     let copied = io::copy(&mut stream.take(MAX_STREAM_BYTES + 1), &mut file);
     // The one error or the other, as far as that can be told.
     if copied.map_err(|error| cant_read(path, &error))? > MAX_STREAM_BYTES {
-        return Err(Failure::Failed(format!(
+        return Err(CliError::Failed(format!(
             "can't read {}: it is no regular file, and over {MAX_STREAM_BYTES} bytes came from it; write the users to a \
              file first",
             path.display()
@@ -96,19 +98,19 @@ fn whole(path: &Path, stream: File) -> Result<File, Failure> {
     File::open(&copy).map_err(|error| cant_read(&copy, &error))
 }
 
-fn cant_read(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("can't read {}", path.display()), error)
+fn cant_read(path: &Path, error: &io::Error) -> CliError {
+    CliError::failed(format!("can't read {}", path.display()), error)
 }
 
 /// Gives every row of a file to `take`.
-pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'_>) -> Result<(), Failure> {
+pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'_>) -> Result<(), CliError> {
     let Source { path, input: mut file, files } = source;
     let format = match format {
         Some(format) => format,
         None => Format::of(file.fill_buf().map_err(|error| cant_read(path, &error))?),
     };
     match format {
-        Format::Sqlite if path == Path::new("-") => Err(Failure::Failed(
+        Format::Sqlite if path == Path::new("-") => Err(CliError::Failed(
             "can't read -: a database has to be named, by standard input it doesn't come".into(),
         )),
         Format::Sqlite => {
@@ -129,7 +131,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
 }
 
 /// `path` is what the operator named, for messages.
-fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<(), Failure> {
+fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<(), CliError> {
     let read = store::read_original(database, |OriginalUser { id, username, password_hash }| {
         let row = match (UserId::new(id), password_hash) {
             (Some(id), Some(password_hash)) => {
@@ -139,7 +141,7 @@ fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<()
             (None, _) => Err("the id is not above 0".into()),
             (_, None) => Err("there is no password hash, expected a text".into()),
         };
-        take(Place::Id(id), row).map_err(Stopped::Taking)
+        take(RecordPosition::Id(id), row).map_err(Stopped::Taking)
     });
     read.map_err(|error| error.on(path))
 }
@@ -148,7 +150,7 @@ fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<()
 pub(super) fn read_lines<T>(
     file: &mut impl BufRead,
     parse: impl Fn(&[u8]) -> Option<Result<T, String>>,
-    take: &mut dyn FnMut(Place, Result<T, String>) -> Result<(), Failure>,
+    take: &mut dyn FnMut(RecordPosition, Result<T, String>) -> Result<(), CliError>,
 ) -> Result<(), Stopped> {
     let (mut line, mut number) = (Vec::new(), 0);
     while let Some(is_whole) = read_line(file, &mut line)? {
@@ -159,7 +161,7 @@ pub(super) fn read_lines<T>(
         } else {
             Some(Err(format!("the line is over {MAX_LINE_BYTES} bytes long")))
         };
-        row.map_or(Ok(()), |row| take(Place::Line(number), row)).map_err(Stopped::Taking)?;
+        row.map_or(Ok(()), |row| take(RecordPosition::Line(number), row)).map_err(Stopped::Taking)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Temporary directory: private, and removed in the end.
 
-use super::failure::Failure;
+use super::cli_error::CliError;
 use crate::encoding;
 use crate::random;
 use std::env;
@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 
 /// A directory that is removed with this.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(super) struct TempDir(PathBuf);
 
-impl Scratch {
+impl TempDir {
     /// Makes one below the directory for temporary files (`TMPDIR`).
     ///
     /// # Errors
-    /// [`Failure`] with what to do.
-    pub(super) fn new(purpose: &str) -> Result<Self, Failure> {
+    /// [`CliError`] with what to do.
+    pub(super) fn new(purpose: &str) -> Result<Self, CliError> {
         // A name that another user can't take first; mkdir(2) fails where anything has it.
-        let name = random::bytes::<9>().map_err(|error| Failure::failed("can't name a directory", &error))?;
+        let name =
+            random::bytes::<9>().map_err(|error| CliError::failed("can't name a directory", &error))?;
         let name = format!("gatekey-{purpose}-{}", encoding::encode_base64url(name));
         let path = env::temp_dir().join(name);
         let made = DirBuilder::new().mode(0o700).create(&path);
@@ -33,15 +34,15 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0); // what is left is private
     }
 }
 
 /// A failure to write a temporary file.
-pub(super) fn cant_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::Failed(format!(
+pub(super) fn cant_write(path: &Path, error: &io::Error) -> CliError {
+    CliError::Failed(format!(
         "can't write {}: {error}; another directory for temporary files: TMPDIR=DIRECTORY",
         path.display()
     ))

@@ -6,7 +6,7 @@ use std::io;
 
 /// What a command ends with.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum CliError {
     /// The command line can't be understood: exit status 2.
     Usage(String),
     /// It was understood, and could not be done: exit status 1.
@@ -17,7 +17,7 @@ pub(super) enum Failure {
     OutputClosed,
 }
 
-impl Failure {
+impl CliError {
     /// What was attempted, and the error with all its causes.
     pub(super) fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
         Self::Failed(format!("{attempted}: {}", chain::describe(error)))
@@ -25,7 +25,7 @@ impl Failure {
 }
 
 /// Errors of standard output; whatever else is read or written is reported where it happens.
-impl From<io::Error> for Failure {
+impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
