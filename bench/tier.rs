@@ -117,10 +117,10 @@ fn work() -> Outcome {
     thread::spawn(move || {
         #[cfg(feature = "strict")]
         let served = {
+            use gatekey::server::engine::{self, Endpoint};
             use gatekey::server::heartbeats::Heartbeats;
-            use gatekey::server::strict::{self, Endpoint};
             let heartbeats = Heartbeats::new(clock::monotonic());
-            strict::run(vec![Endpoint::new(listener, handler)], None, &heartbeats, &shutdown)
+            engine::run(vec![Endpoint::new(listener, handler)], None, &heartbeats, &shutdown)
         };
         #[cfg(not(feature = "strict"))]
         let served = {

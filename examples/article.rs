@@ -13,7 +13,7 @@
 //! ```
 //!
 //! `tests/it/article.rs` compares each answer with the recorded original. Left out on purpose: limits and deadlines
-//! for what a client sends (tiny_http has none; `src/server/strict/` has them), JSON error bodies, and all routes
+//! for what a client sends (tiny_http has none; `src/server/engine/` has them), JSON error bodies, and all routes
 //! that the article does not have.
 
 use gatekey::client::Client;

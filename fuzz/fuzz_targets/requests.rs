@@ -1,4 +1,4 @@
 //! Fuzzes the parser of requests. It is private, so its property stands beside it.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gatekey::server::strict::property::holds(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| gatekey::server::engine::property::holds(bytes));

@@ -15,11 +15,11 @@ use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
+use crate::server::engine::{self, Endpoint, Limits};
 use crate::server::heartbeats::Heartbeats;
 use crate::server::listener::BoundListener;
 use crate::server::log;
 use crate::server::service_manager::ServiceManager;
-use crate::server::strict::{self, Endpoint, Limits};
 use crate::signer::SigningKey;
 use crate::store::SAVE_INTERVAL;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
@@ -140,13 +140,13 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
-        strict::Listener::Tcp(listener) if !config.is_strict => {
+        engine::Listener::Tcp(listener) if !config.is_strict => {
             super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
             let (limits, service) = (within_descriptors(limits, reserved), Box::new(AppService(app.clone())));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
-            let served = strict::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
+            let served = engine::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
             served.map_err(|error| CliError::failed("can't serve", &error))?;
         }
     }

@@ -5,9 +5,9 @@ use super::serve::no_thread;
 use crate::http::{Request, Response};
 use crate::routes;
 use crate::server::app::App;
+use crate::server::engine::{self, Endpoint};
 use crate::server::heartbeats::Heartbeats;
 use crate::server::log;
-use crate::server::strict::{self, Endpoint};
 use crate::server::{Handler, Shutdown, tiny};
 use crate::store::Reads;
 use std::net::TcpListener;
@@ -28,7 +28,7 @@ pub(super) fn run(
     let (until, beats) = (shutdown.clone(), heartbeats.clone());
     let serve_metrics = |metrics: Endpoint| {
         thread::Builder::new().name("metrics".into()).spawn(move || {
-            if let Err(error) = strict::run([metrics].into(), None, &beats, &until) {
+            if let Err(error) = engine::run([metrics].into(), None, &beats, &until) {
                 log::notice(format!("can't serve metrics: {error}; everything else goes on"));
             }
         })

@@ -10,7 +10,7 @@ use crate::limiter::{RateLimit, Rules};
 use crate::password::Cost;
 use crate::realm::{Policy, Registration, UserLookup};
 use crate::routes::{Config, Origin, PublicUrl};
-use crate::server::strict::Limits;
+use crate::server::engine::Limits;
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
 use core::fmt::Display;

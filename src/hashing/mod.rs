@@ -56,13 +56,13 @@
 //! | passwords proved lately | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
 //! | the limiter's six tables | 1 MiB each: 4 × 32768 × 8 bytes | `limiter/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
 //! | the bytes that they are saved as | 13 for each place, under 10 MiB | `limiter/saved.rs`: `RECORD_BYTES: usize = 13` |
-//! | connections | 256 | `server/strict/limits.rs`: `max_connections: 256` |
-//! | what the kernel buffers for each of TCP, in each direction | 64 KiB | `server/strict/limits.rs`: `SEND_BUFFER_BYTES: usize = 32 * 1024`, `RECEIVE_BUFFER_BYTES: usize = 32 * 1024` |
-//! | worker threads that may hash, or wait for a hash | as many as connections, at most 224 | `server/strict/limits.rs`: `MAX_HASHING: usize = 224` |
-//! | worker threads besides | 32 | `server/strict/limits.rs`: `NEVER_HASHING: usize = 32` |
-//! | event loops | as many as there are cores, 2 at least | `server/strict/limits.rs`: `MIN_EVENT_LOOPS: usize = 2` |
-//! | the stack of each of these threads | 512 KiB | `server/strict/limits.rs`: `STACK_BYTES: usize = 512 * 1024` |
-//! | the head of a request | 32 KiB | `server/strict/limits.rs`: `max_head: 32 * 1024` |
+//! | connections | 256 | `server/engine/limits.rs`: `max_connections: 256` |
+//! | what the kernel buffers for each of TCP, in each direction | 64 KiB | `server/engine/limits.rs`: `SEND_BUFFER_BYTES: usize = 32 * 1024`, `RECEIVE_BUFFER_BYTES: usize = 32 * 1024` |
+//! | worker threads that may hash, or wait for a hash | as many as connections, at most 224 | `server/engine/limits.rs`: `MAX_HASHING: usize = 224` |
+//! | worker threads besides | 32 | `server/engine/limits.rs`: `NEVER_HASHING: usize = 32` |
+//! | event loops | as many as there are cores, 2 at least | `server/engine/limits.rs`: `MIN_EVENT_LOOPS: usize = 2` |
+//! | the stack of each of these threads | 512 KiB | `server/engine/limits.rs`: `STACK_BYTES: usize = 512 * 1024` |
+//! | the head of a request | 32 KiB | `server/engine/limits.rs`: `max_head: 32 * 1024` |
 //! | its body | 16 KiB | `http/mod.rs`: `MAX_BODY_BYTES: usize = 16 * 1024` |
 //! | pages of the database | 256 KiB a connection to it | `store/sqlite.rs`: `CACHE_KIB: i64 = 256` |
 //! | such connections: one writes, others read | 1, and as many as there are cores, 4 to 16 | `store/sqlite.rs`: `MIN_READERS: usize = 4`, `MAX_READERS: usize = 16` |

@@ -3,10 +3,10 @@
 //! [`App`] answers requests for any server. [`AppService`] is it for the engine. [`metrics_endpoint`] serves its metrics on a
 //! listener of their own.
 
+use super::engine::{Endpoint, Event, Limits, Service};
 use super::heartbeats::Heartbeats;
 use super::log::{self, Log};
 use super::metrics::{self, Metrics};
-use super::strict::{Endpoint, Event, Limits, Service};
 use crate::client::Client;
 use crate::clock::{self, Now};
 use crate::http::{About, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};

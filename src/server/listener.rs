@@ -1,7 +1,7 @@
 //! Listeners: a TCP address, a Unix socket, or a socket inherited as standard input.
 
+use super::engine::Listener;
 use super::service_manager::ProbeTarget;
-use super::strict::Listener;
 use crate::chain;
 use crate::os::{self, FileId, ListeningSocket};
 use core::error::Error;

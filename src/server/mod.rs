@@ -1,7 +1,7 @@
 //! HTTP servers: they carry bytes to [`crate::routes::dispatch`] and back.
 //!
 //! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
-//! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `strict` is the one for an
+//! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `engine` is the one for an
 //! open network. `metrics` counts what either does.
 //! `app` is the realm's routes with both of these.
 //! `listener` has the sockets to serve on.
@@ -13,7 +13,7 @@ mod log_writer;
 pub mod metrics;
 pub mod service_manager;
 #[cfg(feature = "strict")]
-pub mod strict;
+pub mod engine;
 #[cfg(feature = "tiny-http")]
 pub mod tiny;
 #[cfg(feature = "strict")]

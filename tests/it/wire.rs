@@ -4,8 +4,8 @@ use crate::harness::basic;
 use crate::process::{Server, body, field, status};
 use gatekey::clock;
 use gatekey::http::{Request, Response};
+use gatekey::server::engine::{self, Endpoint};
 use gatekey::server::heartbeats::Heartbeats;
-use gatekey::server::strict::{self, Endpoint};
 use gatekey::server::{Handler, Shutdown, tiny};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -174,7 +174,7 @@ fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
     let ending = shutdown.clone();
     let serving_strict = thread::spawn(move || {
         let heartbeats = Heartbeats::new(clock::monotonic());
-        let run = strict::run(vec![Endpoint::new(strict_listener, panicking)], None, &heartbeats, &ending);
+        let run = engine::run(vec![Endpoint::new(strict_listener, panicking)], None, &heartbeats, &ending);
         run.map_err(|error| error.to_string())
     });
     addresses.into_iter().for_each(assert_survives_panics);

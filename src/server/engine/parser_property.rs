@@ -10,9 +10,9 @@
 
 use super::{Missing, Parser, Step};
 use crate::http::Body;
-use crate::server::strict::Refusal;
-use crate::server::strict::head::Head;
-use crate::server::strict::limits::{Limits, MAX_TRAILERS};
+use crate::server::engine::Refusal;
+use crate::server::engine::head::Head;
+use crate::server::engine::limits::{Limits, MAX_TRAILERS};
 
 /// What a refusal can say.
 const REFUSALS: [u16; 6] = [400, 414, 417, 431, 501, 505];

@@ -7,7 +7,7 @@
 
 use super::property::{Seen, drive, small};
 use super::*;
-use crate::server::strict::limits::{MAX_CHUNK_LINE, READ_BYTES};
+use crate::server::engine::limits::{MAX_CHUNK_LINE, READ_BYTES};
 use crate::tests::mutations::{self, Random};
 
 fn at_once(bytes: &[u8]) -> Vec<Seen> {
