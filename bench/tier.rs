@@ -23,7 +23,7 @@ fn work() -> Outcome {
     use gatekey::signer::{KeyRing, SigningKey};
     use gatekey::token::{self, Claims};
     use gatekey::user_id::{Generation, UserId};
-    let ring = KeyRing::of(SigningKey::new(b"a secret of thirty-two bytes ...")?);
+    let ring = KeyRing::from_key(SigningKey::new(b"a secret of thirty-two bytes ...")?);
     let now = UnixTime::new(1_795_413_227).ok_or("beyond the end of time")?;
     let claims = Claims {
         id: UserId::new(1).ok_or("ids begin at 1")?,

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("expired:  {error}");
     }
 
-    let stranger = KeyRing::of(SigningKey::new(b"somebody else's secret, 32 bytes.")?);
+    let stranger = KeyRing::from_key(SigningKey::new(b"somebody else's secret, 32 bytes.")?);
     if let Err(error) = token::verify(&token, &stranger, now, MONTH) {
         println!("forged:   {error}");
     }

@@ -33,7 +33,7 @@ impl fmt::Debug for Secret {
 pub type SecretBytes = Zeroizing<Vec<u8>>;
 
 /// Whether two byte strings are equal, in a time that depends on their lengths alone.
-pub fn equal(left: &[u8], right: &[u8]) -> bool {
+pub fn ct_eq(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).to_bool()
 }
 
@@ -49,11 +49,11 @@ mod tests {
     }
 
     #[test]
-    fn equal_compares_lengths_and_every_byte() {
-        assert!(equal(b"", b""));
-        assert!(equal(b"abc", b"abc"));
+    fn ct_eq_compares_lengths_and_every_byte() {
+        assert!(ct_eq(b"", b""));
+        assert!(ct_eq(b"abc", b"abc"));
         for other in [&b"abd"[..], b"bbc", b"ab", b"abcd", b""] {
-            assert!(!equal(b"abc", other));
+            assert!(!ct_eq(b"abc", other));
         }
     }
 }

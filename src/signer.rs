@@ -44,14 +44,14 @@ impl SigningKey {
         if secret.len() < Self::MIN_BYTES {
             return Err(KeyLengthError { bytes: secret.len(), least: Self::MIN_BYTES });
         }
-        Self::new_however_short(secret)
+        Self::new_weak(secret)
     }
 
     /// A key of these bytes, were it one: for an operator who knows that it can be guessed, and insists.
     ///
     /// # Errors
     /// [`KeyLengthError`] for no byte at all, or above [`SigningKey::MAX_BYTES`].
-    pub fn new_however_short(secret: &[u8]) -> Result<Self, KeyLengthError> {
+    pub fn new_weak(secret: &[u8]) -> Result<Self, KeyLengthError> {
         let error = KeyLengthError { bytes: secret.len(), least: 1 };
         if !(1..=Self::MAX_BYTES).contains(&secret.len()) {
             return Err(error);
@@ -136,7 +136,7 @@ impl KeyRing {
     pub const MAX_KEYS: usize = 16;
 
     /// A ring of one key.
-    pub fn of(key: SigningKey) -> Self {
+    pub fn from_key(key: SigningKey) -> Self {
         Self { older: Vec::new(), newest: key }
     }
 
@@ -191,7 +191,7 @@ fn parse_line(line: &[u8], number: usize) -> Result<SigningKey, KeyRingError> {
     let decode = |text| encoding::decode_base64(text).map_err(|_| KeyRingError::NotBase64 { line: number });
     let key = match (line.strip_prefix(BASE64), line.strip_prefix(WEAK_BASE64)) {
         (Some(text), _) => SigningKey::new(&decode(text)?),
-        (_, Some(text)) => SigningKey::new_however_short(&decode(text)?),
+        (_, Some(text)) => SigningKey::new_weak(&decode(text)?),
         (None, None) => SigningKey::new(line),
     };
     key.map_err(|error| KeyRingError::Length { line: number, error })
@@ -312,7 +312,7 @@ mod tests {
         let error = KeyRing::parse(b"base64:dG9wIHNlY3JldCE=").unwrap_err();
         assert_eq!(error.to_string(), "line 1: the secret has 11 bytes, expected 16 to 1024");
         let ring = KeyRing::parse(b"weak-base64:dG9wIHNlY3JldCE=").unwrap();
-        let key = SigningKey::new_however_short(b"top secret!").unwrap();
+        let key = SigningKey::new_weak(b"top secret!").unwrap();
         assert_eq!(ring.newest().fingerprint(), key.fingerprint());
         let error = KeyRing::parse(b"weak-base64:").unwrap_err();
         assert_eq!(error.to_string(), "line 1: the secret has 0 bytes, expected 1 to 1024");
@@ -332,7 +332,7 @@ mod tests {
             (b"x", b"weak-base64:eA=="),
         ] {
             assert_eq!(encode_line(secret), line);
-            let key = SigningKey::new_however_short(secret).unwrap();
+            let key = SigningKey::new_weak(secret).unwrap();
             assert_eq!(KeyRing::parse(line).unwrap().newest().fingerprint(), key.fingerprint());
         }
     }
@@ -346,7 +346,7 @@ mod tests {
                 [number / 512, number / 64 % 8, number / 8 % 8, number % 8].map(|part| PARTS[part]).concat();
             let file = [encode_line(&secret).as_slice(), b"the neighbour of that one"].join(&b'\n');
             let ring = KeyRing::parse(&file).unwrap();
-            let expected = SigningKey::new_however_short(&secret).unwrap().fingerprint();
+            let expected = SigningKey::new_weak(&secret).unwrap().fingerprint();
             assert_eq!((ring.keys().count(), ring.keys().next().unwrap().fingerprint()), (2, expected));
         }
     }

@@ -19,9 +19,9 @@
 //! | `exp` | expires at; must be there |
 //! | `auth_time` | when the password was last shown; absent it is `iat` |
 //!
-//! **Verify, then decode.** [`open`] looks at form and signature, and nothing in a token is read before the
+//! **Verify, then decode.** [`verify_signature`] looks at form and signature, and nothing in a token is read before the
 //! signature holds. The sender's `alg` chooses nothing: it must be the one word we write, or the token is
-//! refused. [`Opened::verify`] then reads the claims and the time. What a token can't know (whether the user
+//! refused. [`SignedToken::verify`] then reads the claims and the time. What a token can't know (whether the user
 //! still exists, is enabled, has this generation) is for the realm to ask.
 //!
 //! Left out on purpose: encryption, other algorithms, key ids (the ring is short, so each key is tried),
@@ -70,7 +70,7 @@ pub struct Claims {
 /// use core::time::Duration;
 /// use gatekey::{clock::UnixTime, signer::{KeyRing, SigningKey}, token, user_id::{Generation, UserId}};
 ///
-/// let ring = KeyRing::of(SigningKey::new(b"the quick brown fox jumps over the lazy dog")?);
+/// let ring = KeyRing::from_key(SigningKey::new(b"the quick brown fox jumps over the lazy dog")?);
 /// let now = UnixTime::new(1_795_413_227).unwrap();
 /// let claims = token::Claims {
 ///     id: UserId::new(1).unwrap(),
@@ -112,20 +112,20 @@ pub fn verify(
     now: UnixTime,
     max_session: Duration,
 ) -> Result<Claims, TokenError> {
-    let (header, payload) = open_bytes(token, ring)?;
-    match read_own(&header, &payload) {
+    let (header, payload) = verified_parts(token, ring)?;
+    match parse_canonical(&header, &payload) {
         Some(claims) => {
-            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `read_own` reads nothing
-            let expiry = Expiry { at: claims.expires_at, counts_last_second: false };
+            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `parse_canonical` reads nothing
+            let expiry = Expiry { at: claims.expires_at, is_inclusive: false };
             expiry.check(now, max_session).map(|()| claims)
         }
-        None => Opened::parse(&header, &payload)?.verify(now, max_session),
+        None => SignedToken::parse(&header, &payload)?.verify(now, max_session),
     }
 }
 
 /// Reads what [`issue`] writes, to the byte; `None` for every other spelling, which is for a JSON reader to judge. Nearly every
 /// token is one of ours, and of those this takes a small part of that reader's time, and no memory.
-fn read_own(header: &[u8], payload: &[u8]) -> Option<Claims> {
+fn parse_canonical(header: &[u8], payload: &[u8]) -> Option<Claims> {
     let times = header.strip_prefix(br#"{"alg":"HS256","#)?.strip_suffix(b"}")?;
     let (iat, rest) = number_after(br#""iat":"#, times)?;
     let (exp, rest) = number_after(br#","exp":"#, rest)?;
@@ -157,7 +157,7 @@ fn number_after<'a>(name: &[u8], text: &'a [u8]) -> Option<(u64, &'a [u8])> {
 
 /// A token whose signature holds: its two objects, not yet looked into.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct SignedToken {
     /// The first part.
     pub header: Object,
     /// The second part.
@@ -168,13 +168,13 @@ pub struct Opened {
 ///
 /// # Errors
 /// [`TokenError::Malformed`] and [`TokenError::BadSignature`].
-pub fn open(token: &str, ring: &KeyRing) -> Result<Opened, TokenError> {
-    let (header, payload) = open_bytes(token, ring)?;
-    Opened::parse(&header, &payload)
+pub fn verify_signature(token: &str, ring: &KeyRing) -> Result<SignedToken, TokenError> {
+    let (header, payload) = verified_parts(token, ring)?;
+    SignedToken::parse(&header, &payload)
 }
 
 /// The bytes of header and payload, under a signature that holds.
-fn open_bytes(token: &str, ring: &KeyRing) -> Result<(Vec<u8>, Vec<u8>), TokenError> {
+fn verified_parts(token: &str, ring: &KeyRing) -> Result<(Vec<u8>, Vec<u8>), TokenError> {
     const MALFORMED: fn(&'static str) -> TokenError = TokenError::Malformed;
     if token.len() > MAX_BYTES {
         return Err(MALFORMED("over 2048 bytes long"));
@@ -194,7 +194,7 @@ fn open_bytes(token: &str, ring: &KeyRing) -> Result<(Vec<u8>, Vec<u8>), TokenEr
     Ok((header, payload))
 }
 
-impl Opened {
+impl SignedToken {
     fn parse(header: &[u8], payload: &[u8]) -> Result<Self, TokenError> {
         let object = |bytes, why| json::parse_object(bytes).map_err(|_| TokenError::Malformed(why));
         Ok(Self {
@@ -211,7 +211,7 @@ impl Opened {
     /// [`TokenError::Expired`].
     pub fn verify(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
         const NBF: &str = "nbf is not a number of seconds since 1970";
-        self.refuse_what_we_do_not_do()?;
+        self.reject_unsupported()?;
         let expiry = self.expiry()?;
         let issued_at = self.issued_at()?;
         let claims = Claims {
@@ -221,7 +221,7 @@ impl Opened {
             expires_at: expiry.at,
             auth_time: self.auth_time()?,
         };
-        let in_header = moment(&self.header, "nbf", NBF)?;
+        let in_header = timestamp(&self.header, "nbf", NBF)?;
         for not_before in [in_header, self.numeric_date("nbf", in_header, NBF)?] {
             if not_before.is_some_and(|at| at > now) {
                 return Err(TokenError::Unsupported("nbf lies in the future"));
@@ -236,7 +236,7 @@ impl Opened {
     /// `alg` and `typ` are ours or nothing is (RFC 8725 section 3.1); a `crit` that we don't know must be refused
     /// (RFC 7515 section 4.1.11), `b64` changes what was signed (RFC 7797), `enc` is another format (RFC 7516),
     /// and a token with an audience is for that audience (RFC 7519 section 4.1.3), which we can't be.
-    fn refuse_what_we_do_not_do(&self) -> Result<(), TokenError> {
+    fn reject_unsupported(&self) -> Result<(), TokenError> {
         if self.header.get("alg").and_then(Value::as_str) != Some("HS256") {
             return Err(TokenError::Unsupported("alg is not HS256"));
         }
@@ -255,14 +255,14 @@ impl Opened {
     /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).
     fn expiry(&self) -> Result<Expiry, TokenError> {
         const WHY: &str = "exp is not a whole number of seconds since 1970";
-        let in_header = moment(&self.header, "exp", WHY)?;
+        let in_header = timestamp(&self.header, "exp", WHY)?;
         let in_payload = self.numeric_date("exp", in_header, WHY)?;
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
                 Err(TokenError::Malformed("header and payload differ in exp"))
             }
-            (_, Some(at)) => Ok(Expiry { at, counts_last_second: false }),
-            (Some(at), None) => Ok(Expiry { at, counts_last_second: true }),
+            (_, Some(at)) => Ok(Expiry { at, is_inclusive: false }),
+            (Some(at), None) => Ok(Expiry { at, is_inclusive: true }),
             (None, None) => Err(TokenError::Malformed("exp is missing")),
         }
     }
@@ -273,7 +273,7 @@ impl Opened {
     /// [`TokenError::Malformed`].
     pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
         const WHY: &str = "iat is not a whole number of seconds since 1970";
-        let in_header = moment(&self.header, "iat", WHY)?;
+        let in_header = timestamp(&self.header, "iat", WHY)?;
         let in_payload = self.numeric_date("iat", in_header, WHY)?;
         match (in_header, in_payload) {
             (Some(header), Some(payload)) if header != payload => {
@@ -306,12 +306,12 @@ impl Opened {
             Some(Value::Number(number)) if in_header.is_none() && number.is_f64() => {
                 floor(number.as_f64()).map(Some).ok_or(TokenError::Malformed(why))
             }
-            _ => moment(&self.payload, name, why),
+            _ => timestamp(&self.payload, name, why),
         }
     }
 
     fn auth_time_as_claimed(&self) -> Result<Option<UnixTime>, TokenError> {
-        moment(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")
+        timestamp(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")
     }
 
     /// `id` of the payload. A string, a float or `true` is none, whatever the original took.
@@ -343,13 +343,13 @@ struct Expiry {
     at: UnixTime,
     /// itsdangerous, which reads the header, takes the token during the second `exp`; a JWT, which has `exp`
     /// in the payload, is refused "on or after" it (RFC 7519 section 4.1.4).
-    counts_last_second: bool,
+    is_inclusive: bool,
 }
 
 impl Expiry {
     /// It has not come, and is not further off than a session may last.
     fn check(self, now: UnixTime, max_session: Duration) -> Result<(), TokenError> {
-        let has_passed = if self.counts_last_second { now > self.at } else { now >= self.at };
+        let has_passed = if self.is_inclusive { now > self.at } else { now >= self.at };
         if has_passed {
             Err(TokenError::Expired(self.at))
         } else if self.at.duration_since(now) > max_session {
@@ -365,7 +365,7 @@ fn check_not_in_future(at: UnixTime, now: UnixTime) -> Result<(), TokenError> {
 }
 
 /// An integer member from 0 to 2^53 - 1, if it is there; an error with the text `why` if it is anything else.
-fn moment(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
+fn timestamp(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
     let Some(value) = part.get(name) else { return Ok(None) };
     let moment = value.as_u64().and_then(UnixTime::new);
     moment.map(Some).ok_or(TokenError::Malformed(why))

@@ -10,7 +10,7 @@ fn at(seconds: u64) -> UnixTime {
 }
 
 fn ring() -> KeyRing {
-    KeyRing::of(SigningKey::new(b"a secret of thirty-two bytes, ok").unwrap())
+    KeyRing::from_key(SigningKey::new(b"a secret of thirty-two bytes, ok").unwrap())
 }
 
 fn claims() -> Claims {
@@ -233,7 +233,7 @@ fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issue
 /// What the short way reads is what the long one reads, and there is no other spelling that it takes.
 #[test]
 fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
-    let own = |header: &str, payload: &str| read_own(header.as_bytes(), payload.as_bytes());
+    let own = |header: &str, payload: &str| parse_canonical(header.as_bytes(), payload.as_bytes());
     let (header, payload) =
         (r#"{"alg":"HS256","iat":170,"exp":1700000600}"#, r#"{"id":7,"gen":3,"iat":170,"exp":1700000600}"#);
     assert_eq!(own(header, payload), verdict(header, payload).ok());
@@ -251,7 +251,7 @@ fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
                     if text == header { (&*changed, &*renewed) } else { (header, &*changed) };
                 if let Some(claims) = own(header, payload) {
                     taken += 1;
-                    let long = Opened::parse(header.as_bytes(), payload.as_bytes()).unwrap();
+                    let long = SignedToken::parse(header.as_bytes(), payload.as_bytes()).unwrap();
                     assert_eq!(
                         long.verify(claims.issued_at, Duration::MAX),
                         Ok(claims),

@@ -118,7 +118,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
         |error: &(dyn core::error::Error + 'static)| CliError::failed("can't add the secret as a key", error);
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
     let least = if takes_weak { 1 } else { SigningKey::MIN_BYTES };
-    let key = SigningKey::new_however_short(&secret);
+    let key = SigningKey::new_weak(&secret);
     let key = key.map_err(|error| failed(&KeyLengthError { least, ..error }))?;
     // First, because it is worse.
     if keys::is_published(&key) && !takes_published {

@@ -14,7 +14,7 @@ use crate::keys;
 use crate::realm::{self, Why};
 use crate::server::log;
 use crate::store::{Reads, StoreError};
-use crate::token::{self, Opened, TokenError};
+use crate::token::{self, SignedToken, TokenError};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -69,13 +69,13 @@ fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> 
         writeln!(io::stderr().lock(), "The token, from standard input:")?;
     }
     let token = prompt::first_line("the token")?;
-    let opened = token::open(token.expose().trim(), &ring);
+    let opened = token::verify_signature(token.expose().trim(), &ring);
     let now = at.unwrap_or_else(clock::unix);
     let (report, is_ok) = match &opened {
         Err(error) => (report(Some(*error), Value::Null, Value::Null, Value::Null), false),
         Ok(opened) => {
             let error = opened.verify(now, max_session).err();
-            let Opened { header, payload } = opened.clone();
+            let SignedToken { header, payload } = opened.clone();
             let user = user_of(&data_dir, opened);
             (report(error, Value::Object(header), Value::Object(payload), user), error.is_none())
         }
@@ -107,7 +107,7 @@ fn verdict(error: Option<TokenError>) -> &'static str {
 }
 
 /// What the database says of the token's user; `null` where there is no database, or no user in the token.
-fn user_of(data_dir: &DataDir, opened: &Opened) -> Value {
+fn user_of(data_dir: &DataDir, opened: &SignedToken) -> Value {
     let (Ok(id), Ok(generation), Ok(auth_time)) = (opened.user_id(), opened.generation(), opened.auth_time())
     else {
         return Value::Null;

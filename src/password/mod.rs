@@ -68,7 +68,7 @@ pub fn hash(password: &Secret, cost: Cost) -> Result<StoredHash, RandomError> {
 pub fn verify(password: &Secret, stored: &StoredHash) -> bool {
     let mut hash = vec![0; stored.hash().len()];
     derive(password.expose().as_bytes(), stored.salt(), stored.cost(), &mut hash);
-    secret::equal(&hash, stored.hash()) && !password.expose().ends_with('\0')
+    secret::ct_eq(&hash, stored.hash()) && !password.expose().ends_with('\0')
 }
 
 /// A stored hash that nobody has a password for: random bytes, so that nothing is hashed to make it. To

@@ -36,7 +36,7 @@ fn scene() -> Scene {
     test.realm.delete_user(id_of(&test, "gone")).unwrap();
     damage_hash(&test, "damaged");
 
-    let foreign_key = KeyRing::of(SigningKey::new(b"a secret of thirty-two bytes, ok").unwrap());
+    let foreign_key = KeyRing::from_key(SigningKey::new(b"a secret of thirty-two bytes, ok").unwrap());
     let foreign = token::issue(&claims(&test, 1, 2), &foreign_key);
     let good = token::issue(&claims(&test, 1, 2), &test.realm.ring());
     assert_eq!(test.bearer("GET", "/api/resource", &good).status, 200, "only the key is foreign");

@@ -47,7 +47,7 @@ fn ring(server: &Server) -> KeyRing {
 }
 
 fn newest(server: &Server) -> KeyRing {
-    KeyRing::of(ring(server).newest().clone())
+    KeyRing::from_key(ring(server).newest().clone())
 }
 
 fn fingerprints(server: &Server) -> Vec<String> {
@@ -104,8 +104,8 @@ fn a_rotated_key_signs_at_a_running_server_and_nobody_is_signed_out() {
     assert_eq!(said, expected);
     assert!(!ring(&server).newest().is_weak());
     let newest = newest(&server);
-    soon(|| token::open(&new_token(&server), &newest).is_ok());
-    assert!(token::open(&old, &newest).is_err(), "it is another key's");
+    soon(|| token::verify_signature(&new_token(&server), &newest).is_ok());
+    assert!(token::verify_signature(&old, &newest).is_err(), "it is another key's");
     assert_eq!((bearer(&server, &old), bearer(&server, &new_token(&server))), (200, 200));
 }
 
@@ -129,7 +129,7 @@ fn after_a_compromise_every_old_token_dies_at_a_running_server() {
     assert_eq!(said, expected);
     assert_eq!(bearer(&server, &old), 401);
     let new = new_token(&server);
-    assert!(token::open(&new, &newest(&server)).is_ok());
+    assert!(token::verify_signature(&new, &newest(&server)).is_ok());
     assert_eq!(bearer(&server, &new), 200);
 }
 
@@ -171,7 +171,8 @@ fn a_token_of_a_compromised_key_is_never_renewed_under_the_key_that_replaced_it(
         });
         let newest = newest(&server);
         let renewed = renewed.into_inner().unwrap();
-        let survivors = renewed.iter().filter(|token| token::open(token, &newest).is_ok()).count();
+        let survivors =
+            renewed.iter().filter(|token| token::verify_signature(token, &newest).is_ok()).count();
         assert_eq!(survivors, 0, "of {} tokens", renewed.len());
     }
 }
@@ -321,10 +322,10 @@ fn an_added_secret_verifies_what_was_signed_elsewhere_and_signs_only_where_that_
     let added = format!("added the key {}: it verifies from now on, and never signs\n", key.fingerprint());
     assert_eq!(done(&server, &["key", "add"], input), added);
     assert_eq!(fingerprints(&server), [key.fingerprint(), own[0].clone()]);
-    let opened = token::open(&new_token(&server), &newest(&server)).unwrap();
+    let opened = token::verify_signature(&new_token(&server), &newest(&server)).unwrap();
     let now = clock::now().unix;
     let claims = opened.verify(now, Duration::from_secs(86_400)).unwrap();
-    let of_flask = token::issue(&claims, &KeyRing::of(key.clone()));
+    let of_flask = token::issue(&claims, &KeyRing::from_key(key.clone()));
     soon(|| bearer(&server, &of_flask) == 200);
 
     let there = format!("gatekey: the key {} is there already; see: gatekey key list\n", key.fingerprint());
@@ -332,7 +333,7 @@ fn an_added_secret_verifies_what_was_signed_elsewhere_and_signs_only_where_that_
     done(&server, &["key", "add", "--sign"], "a second secret.\n");
     let signs = SigningKey::new(b"a second secret.").unwrap();
     assert_eq!(ring(&server).newest().fingerprint(), signs.fingerprint());
-    soon(|| token::open(&new_token(&server), &KeyRing::of(signs.clone())).is_ok());
+    soon(|| token::verify_signature(&new_token(&server), &KeyRing::from_key(signs.clone())).is_ok());
 }
 
 #[test]
@@ -359,7 +360,7 @@ fn secrets_that_can_be_guessed_or_are_known_are_taken_only_from_who_insists() {
         listed(&server, &[]).iter().map(|key| (key["weak"].clone(), key["published"].clone())).collect();
     let expected = [(true, false), (false, true), (false, false)];
     assert_eq!(notes, expected.map(|(weak, published)| (json!(weak), json!(published))));
-    let short = SigningKey::new_however_short(b"fifteen bytes!!").unwrap();
+    let short = SigningKey::new_weak(b"fifteen bytes!!").unwrap();
     assert_eq!(fingerprints(&server)[0], short.fingerprint());
     assert!(fs::read_to_string(key_file(&server)).unwrap().starts_with("weak-base64:ZmlmdGVlbiBieXRlcyEh\n"));
 }

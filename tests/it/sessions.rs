@@ -327,7 +327,7 @@ fn a_new_key_signs_and_the_older_one_still_verifies() {
     let newest_first = test.realm.ring();
     assert_eq!(newest_first.keys().count(), 2);
     assert_eq!(newest_first.keys().next().unwrap().fingerprint(), old_ring.newest().fingerprint());
-    let open_with_old = token::open(&of_the_new_key, &old_ring).map(drop);
+    let open_with_old = token::verify_signature(&of_the_new_key, &old_ring).map(drop);
     assert_eq!(open_with_old, Err(token::TokenError::BadSignature), "the newest key signs");
     assert!(is_good(&test, &of_the_old_key), "every key verifies");
     assert!(is_good(&test, &of_the_new_key));

@@ -29,7 +29,7 @@ fn text<'a>(row: &'a Object, member: &str) -> &'a str {
 }
 
 fn verdict(row: &Object) -> Result<Claims, TokenError> {
-    let ring = KeyRing::of(SigningKey::new(text(row, "secret").as_bytes()).unwrap());
+    let ring = KeyRing::from_key(SigningKey::new(text(row, "secret").as_bytes()).unwrap());
     let now = UnixTime::new(row["now"].as_u64().unwrap()).unwrap();
     token::verify(text(row, "token"), &ring, now, MAX_SESSION)
 }
@@ -71,7 +71,7 @@ fn the_articles_own_printed_token_verifies_until_its_last_second() {
         ".eyJpZCI6MX0",
         ".XbOEFJkhjHJ5uRINh2JA1BPzXjSohKYDRT472wGOvjc"
     );
-    let ring = KeyRing::of(SigningKey::new(b"the quick brown fox jumps over the lazy dog").unwrap());
+    let ring = KeyRing::from_key(SigningKey::new(b"the quick brown fox jumps over the lazy dog").unwrap());
     let (issued, expires) = (UnixTime::new(1_385_669_055).unwrap(), UnixTime::new(1_385_669_655).unwrap());
     let late = UnixTime::new(1_385_669_656).unwrap();
     let claims = Claims {

@@ -61,7 +61,7 @@ pub unsafe extern "C" fn gatekey_verify(
 }
 
 fn issue(key: &[u8], id: i64, now: u64, lifetime: Duration) -> Option<alloc::string::String> {
-    let ring = KeyRing::of(SigningKey::new(key).ok()?);
+    let ring = KeyRing::from_key(SigningKey::new(key).ok()?);
     let now = UnixTime::new(now)?;
     let expires_at = now.saturating_add(lifetime);
     let claims = Claims {
@@ -75,7 +75,7 @@ fn issue(key: &[u8], id: i64, now: u64, lifetime: Duration) -> Option<alloc::str
 }
 
 fn verify(key: &[u8], token: &[u8], now: u64) -> Option<UserId> {
-    let ring = KeyRing::of(SigningKey::new(key).ok()?);
+    let ring = KeyRing::from_key(SigningKey::new(key).ok()?);
     let token = core::str::from_utf8(token).ok()?;
     token::verify(token, &ring, UnixTime::new(now)?, MAX_SESSION).ok().map(|claims| claims.id)
 }

@@ -79,7 +79,7 @@ impl Argon2Hash {
         let mut hash = vec![0; self.hash.len()];
         let argon2 = Argon2::new(self.algorithm, self.version, self.params.clone());
         let hashed = argon2.hash_password_into(password, &self.salt, &mut hash);
-        hashed.is_ok() && secret::equal(&hash, &self.hash)
+        hashed.is_ok() && secret::ct_eq(&hash, &self.hash)
     }
 }
 

@@ -46,7 +46,7 @@ impl Md5Crypt {
 
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         let hash = hash(password, self.magic.as_bytes(), self.salt.as_bytes());
-        secret::equal(&encode_md5(&hash), self.hash.as_bytes())
+        secret::ct_eq(&encode_md5(&hash), self.hash.as_bytes())
     }
 }
 

@@ -134,6 +134,6 @@ impl Pbkdf2 {
             Digest::Sha512 => pbkdf2_hmac::<Sha512>,
         };
         derive(password, &self.salt, self.iterations, &mut hash);
-        secret::equal(&hash, &self.hash)
+        secret::ct_eq(&hash, &self.hash)
     }
 }

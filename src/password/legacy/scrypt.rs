@@ -80,7 +80,7 @@ impl ForeignScrypt {
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         let mut hash = [0; HASH_BYTES];
         derive(password, self.salt.as_bytes(), self.cost, &mut hash);
-        secret::equal(&hash, &self.hash)
+        secret::ct_eq(&hash, &self.hash)
     }
 }
 

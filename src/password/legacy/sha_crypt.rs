@@ -66,7 +66,7 @@ impl ShaCrypt {
         } else {
             encode_256(&sha_crypt::sha256_crypt(password, salt, self.params))
         };
-        secret::equal(&hash, self.hash.as_bytes())
+        secret::ct_eq(&hash, self.hash.as_bytes())
     }
 }
 

@@ -26,7 +26,7 @@ struct Library {
     /// What it raises for a signature that is not right.
     bad_signature: &'static str,
     /// Whether it takes a token of its own during the second `exp`.
-    counts_last_second: bool,
+    is_inclusive: bool,
 }
 
 const LIBRARIES: [Library; 3] = [
@@ -37,7 +37,7 @@ const LIBRARIES: [Library; 3] = [
         script: concat!("OPTIONS = {}\n", include_str!("itsdangerous_tokens.py")),
         expired: "SignatureExpired",
         bad_signature: "BadSignature",
-        counts_last_second: true,
+        is_inclusive: true,
     },
     Library {
         name: "itsdangerous 1.1.0",
@@ -46,7 +46,7 @@ const LIBRARIES: [Library; 3] = [
         script: concat!("OPTIONS = {'algorithm_name': 'HS256'}\n", include_str!("itsdangerous_tokens.py")),
         expired: "SignatureExpired",
         bad_signature: "BadSignature",
-        counts_last_second: true,
+        is_inclusive: true,
     },
     Library {
         name: "PyJWT",
@@ -54,7 +54,7 @@ const LIBRARIES: [Library; 3] = [
         script: include_str!("pyjwt_tokens.py"),
         expired: "ExpiredSignatureError",
         bad_signature: "InvalidSignatureError",
-        counts_last_second: false,
+        is_inclusive: false,
     },
 ];
 
@@ -109,7 +109,7 @@ impl Secret {
 }
 
 fn ring(secret: &[u8]) -> KeyRing {
-    KeyRing::of(SigningKey::new(secret).unwrap())
+    KeyRing::from_key(SigningKey::new(secret).unwrap())
 }
 
 /// The moment that long before. The libraries look at the real clock, so these tests do too.
@@ -185,7 +185,7 @@ fn tokens_of_theirs_verify_here_until_their_last_second() {
             };
             assert_eq!(claims, expected);
             let at = expected.expires_at;
-            let last = if library.counts_last_second { at } else { ago(at, SECOND) };
+            let last = if library.is_inclusive { at } else { ago(at, SECOND) };
             assert_eq!(verify(last), Ok(expected), "{}", library.name);
             assert_eq!(verify(last.saturating_add(SECOND)), Err(TokenError::Expired(at)), "{}", library.name);
         }

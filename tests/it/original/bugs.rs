@@ -211,7 +211,7 @@ fn the_secret_that_the_article_prints_signs_nothing_here() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let published = SigningKey::new(b"the quick brown fox jumps over the lazy dog").unwrap();
-    let token = signed(&KeyRing::of(published), &header(&realm, 600), r#"{"id":1,"gen":1}"#);
+    let token = signed(&KeyRing::from_key(published), &header(&realm, 600), r#"{"id":1,"gen":1}"#);
     assert_eq!(error(&realm.basic("GET", "/api/resource", &token, "")), unauthorized());
 }
 

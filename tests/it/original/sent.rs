@@ -95,7 +95,7 @@ pub const SENT: &[(&str, Sent)] = &[
     ("token payload number", Token(|realm| good_but_for_payload(realm, "5"))),
     ("token id string", Token(|realm| good_but_for_payload(realm, r#"{"id":"1","gen":1}"#))),
     ("token wrong key", Token(|realm| {
-        let other = KeyRing::of(SigningKey::new(b"not the key that signs here.....").unwrap());
+        let other = KeyRing::from_key(SigningKey::new(b"not the key that signs here.....").unwrap());
         signed(&other, &header(realm, 600), r#"{"id":1,"gen":1}"#)
     })),
 ];
