@@ -33,7 +33,7 @@ impl Decoys {
             key
         } else {
             // Only read: a login must not wait for a writer.
-            let key = store.find_throttle_key().ok().flatten().or_else(|| random::bytes().ok())?;
+            let key = store.find_limiter_key().ok().flatten().or_else(|| random::bytes().ok())?;
             let key = SigningKey::new(&key).ok()?;
             self.key.get_or_init(|| key)
         };

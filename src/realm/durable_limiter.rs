@@ -29,11 +29,11 @@ impl DurableLimiter {
         now: RealmNow,
     ) -> Result<(Self, Option<Notice<'static>>), StoreError> {
         let unavailable = |error: RandomError| StoreError::Unavailable(error.into());
-        let key = store.throttle_key(&random::bytes().map_err(unavailable)?)?;
+        let key = store.limiter_key(&random::bytes().map_err(unavailable)?)?;
         let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
         let limiter = Limiter::new(rules, key, now.monotonic);
         // The epoch first: were the counters changed in between, they would be read once more.
-        let epoch = store.throttle_epoch()?;
+        let epoch = store.limiter_epoch()?;
         let counters_lost = restore(&limiter, store, now)?;
         Ok((Self { limiter, epoch: Mutex::new(epoch) }, counters_lost))
     }
@@ -43,7 +43,7 @@ impl DurableLimiter {
         // Held until all is done: of several who find another epoch only one reloads. Who saves meanwhile does so for the
         // old epoch, and is refused.
         let mut own_epoch = lock(&self.epoch);
-        let epoch = store.throttle_epoch()?; // first, as above
+        let epoch = store.limiter_epoch()?; // first, as above
         if *own_epoch == epoch {
             return Ok(None);
         }
@@ -57,7 +57,7 @@ impl DurableLimiter {
     pub(super) fn save(&self, store: &Store, now: RealmNow) -> Result<bool, StoreError> {
         let epoch = self.epoch();
         let Some(counters) = self.limiter.save_changed(now.monotonic) else { return Ok(false) };
-        let saved = store.save_throttle(&counters, now.unix, epoch);
+        let saved = store.save_limiter(&counters, now.unix, epoch);
         if !saved.inspect_err(|_| self.limiter.save_again())? {
             // Somebody else may have taken that epoch's up by now, and counted on.
             self.limiter.save_again();
@@ -79,7 +79,7 @@ impl DurableLimiter {
 
 /// Puts the store's counters in the place of the limiter's. Where they can't be read, the limiter's stay, and that is told.
 fn restore(limiter: &Limiter, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
-    let restored = match store.load_throttle() {
+    let restored = match store.load_limiter() {
         Ok(Some(saved)) => {
             let elapsed = now.unix.duration_since(saved.saved_at);
             limiter.restore(&saved.counters, elapsed, now.monotonic)

@@ -62,9 +62,9 @@ impl Realm {
         let (mut mark, mut remembered_at) = (AddressMark::default(), None);
         if let Some(limiter) = self.limiter() {
             mark = limiter.mark(client, &username);
-            let RememberedAddress { seen_at, throttle_epoch } =
+            let RememberedAddress { seen_at, limiter_epoch } =
                 self.store.find_remembered_address(&mark, reads)?;
-            self.take_up_counters(throttle_epoch, reads, now)?;
+            self.take_up_counters(limiter_epoch, reads, now)?;
             remembered_at = seen_at;
         }
         Ok(LoginAttempt { realm: self, username, client, mark, remembered_at, reads, now })
@@ -157,7 +157,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
-        self.store.replace_throttle(&Limiter::nothing_saved(), self.time.advance(now).unix)?;
+        self.store.replace_limiter(&Limiter::nothing_saved(), self.time.advance(now).unix)?;
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! Logins: from where each user logged in lately.
 //!
-//! An address is known by its mark, a keyed hash of the user's name and the address under [`Store::throttle_key`]: the
+//! An address is known by its mark, a keyed hash of the user's name and the address under [`Store::limiter_key`]: the
 //! store can tell whether an address is remembered, and the file doesn't say where a user lives.
 
 use super::columns::{optional_timestamp, seconds, unsigned};
@@ -15,8 +15,8 @@ use rusqlite::{Row, params};
 pub struct RememberedAddress {
     /// When the user of that name was last remembered at that address, if ever.
     pub seen_at: Option<UnixTime>,
-    /// As [`Store::throttle_epoch`].
-    pub throttle_epoch: u64,
+    /// As [`Store::limiter_epoch`].
+    pub limiter_epoch: u64,
 }
 
 /// What is noted of a user's logins.
@@ -31,7 +31,7 @@ pub struct LoginHistory {
 /// It reads nothing of the user, and always gives one row. An address that isn't remembered takes the same steps for every
 /// name: known, unknown or disabled.
 pub(super) const FIND_REMEMBERED_ADDRESS: &str =
-    "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), throttle_epoch FROM realm";
+    "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), limiter_epoch FROM realm";
 
 impl Store {
     /// Whether an address is remembered: the one read before the limiter decides.
@@ -44,7 +44,7 @@ impl Store {
         reads: Reads<'_>,
     ) -> Result<RememberedAddress, StoreError> {
         let found = |row: &Row<'_>| {
-            Ok(RememberedAddress { seen_at: optional_timestamp(row, 0)?, throttle_epoch: unsigned(row, 1)? })
+            Ok(RememberedAddress { seen_at: optional_timestamp(row, 0)?, limiter_epoch: unsigned(row, 1)? })
         };
         self.read(reads, |connection| {
             connection.prepare_cached(FIND_REMEMBERED_ADDRESS)?.query_row([address], found)

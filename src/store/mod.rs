@@ -22,7 +22,7 @@
 //! | `original.rs` | the users of the Flask original's database |
 //! | `watchdog.rs` | interrupts SQLite when it works on one thing for too long |
 //! | `logins.rs` | from where a user logged in lately |
-//! | `throttle.rs` | what is counted against guessing: the key, the counters, whose they are |
+//! | `limiter.rs` | what is counted against guessing: the key, the counters, whose they are |
 //! | `realm.rs` | what holds for everybody |
 //! | `signing_keys.rs` | what is known of signing keys |
 //! | `backup.rs` | a copy of the database, made while others write to it |
@@ -47,12 +47,13 @@ mod schema;
 mod session;
 mod signing_keys;
 mod sqlite;
-mod throttle;
+mod limiter;
 mod users;
 mod watchdog;
 
 pub use backup::{BackedUp, CopyError, CopyStep, back_up};
 pub use import::{Import, ImportError, ImportedUser};
+pub use limiter::SavedLimiter;
 pub use logins::{LoginHistory, RememberedAddress};
 pub use original::{OriginalUser, ReadError, read_original};
 pub use realm::{Issued, MAX_UNSAVED, SAVE_INTERVAL};
@@ -61,7 +62,6 @@ pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
 pub use session::{ReadSession, Reader, Reads};
 pub use signing_keys::SigningKeyUse;
-pub use throttle::SavedThrottle;
 pub use users::{InsertError, TokenRow, User};
 
 use crate::os;

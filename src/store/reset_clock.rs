@@ -33,7 +33,7 @@ pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
 fn lower(connection: &mut Connection, now: UnixTime) -> Result<(), StoreError> {
     const CHANGES: [&str; 6] = [
         "UPDATE realm SET newest_time = min(newest_time, ?1), tokens_not_before = min(tokens_not_before, ?1)",
-        "UPDATE throttle SET saved_at = min(saved_at, ?1)",
+        "UPDATE limiter SET saved_at = min(saved_at, ?1)",
         "UPDATE undeclared_proxy SET seen_at = min(seen_at, ?1)",
         "UPDATE remembered_addresses SET seen_at = ?1 WHERE seen_at > ?1",
         "UPDATE signing_keys SET first_seen_at = min(first_seen_at, ?1), retired_at = min(retired_at, ?1)",

@@ -153,7 +153,7 @@ struct HighWater {
     newest_time: UnixTime,
     last_generation: u64,
     /// Another realm has another one.
-    throttle_key: Option<Vec<u8>>,
+    limiter_key: Option<Vec<u8>>,
 }
 
 impl HighWater {
@@ -164,18 +164,18 @@ impl HighWater {
                                        ifnull((SELECT max(id) FROM users), 0))",
         );
         let newest_time = number("SELECT newest_time FROM realm").ok().and_then(|at| u64::try_from(at).ok());
-        let throttle_key = connection.query_row("SELECT throttle_key FROM realm", [], |row| row.get(0));
+        let limiter_key = connection.query_row("SELECT limiter_key FROM realm", [], |row| row.get(0));
         Self {
             last_id: given.ok(),
             newest_time: newest_time.and_then(UnixTime::new).unwrap_or(UnixTime::EPOCH),
             last_generation: generations::highest(connection).unwrap_or(0),
-            throttle_key: throttle_key.ok().flatten(),
+            limiter_key: limiter_key.ok().flatten(),
         }
     }
 
     /// Whether this is what became of that: a database that was only just made, on a new machine say, is not.
     fn is_successor_of(&self, earlier: &Self) -> bool {
-        self.last_id.is_some() && self.last_id >= earlier.last_id && self.throttle_key == earlier.throttle_key
+        self.last_id.is_some() && self.last_id >= earlier.last_id && self.limiter_key == earlier.limiter_key
     }
 }
 

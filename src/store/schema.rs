@@ -189,14 +189,14 @@ fn unexpected(kind: &str, name: &str) -> StoreError {
 /// Checks that every column exists that the operations use, so that a wrong database fails at the start and not at a
 /// login. Doesn't read every page: that takes as long as the database is large.
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
-    const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, throttle_key, throttle_epoch, first_generation FROM realm \
+    const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, limiter_key, limiter_epoch, first_generation FROM realm \
          WHERE only = 1";
     const TABLES: [&str; 6] =
-        ["realm", "users", "signing_keys", "throttle", "undeclared_proxy", "remembered_addresses"];
+        ["realm", "users", "signing_keys", "limiter", "undeclared_proxy", "remembered_addresses"];
     const COLUMNS: [&str; 5] = [
         "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
-        "SELECT only, saved_at, counters FROM throttle LIMIT 0",
+        "SELECT only, saved_at, counters FROM limiter LIMIT 0",
         "SELECT only, peer, seen_at FROM undeclared_proxy LIMIT 0",
         "SELECT user_id, address, seen_at FROM remembered_addresses LIMIT 0",
     ];

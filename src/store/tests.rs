@@ -9,7 +9,7 @@ mod operations;
 mod restoring;
 mod sessions;
 mod threads;
-mod throttle;
+mod limiter;
 pub(crate) mod trace;
 mod versions;
 

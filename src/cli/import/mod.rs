@@ -88,7 +88,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliE
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
     if !is_dry {
         let new_key = random::bytes().map_err(|error| cant_import(&error))?;
-        store.throttle_key(&new_key).map_err(|error| cant_import(&error))?;
+        store.limiter_key(&new_key).map_err(|error| cant_import(&error))?;
     }
     let import = |into: &Import<'_>| {
         // Not locked: the line that says how far it is goes there too.

@@ -8,7 +8,7 @@ use crate::limiter::Rules;
 use crate::store::tests::trace::statements_of;
 
 const FIND_ADDRESS: &str = "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), \
-                            throttle_epoch FROM realm";
+                            limiter_epoch FROM realm";
 
 /// bcrypt at its least cost.
 const BCRYPT: &str = "$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq";

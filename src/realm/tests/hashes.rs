@@ -206,7 +206,7 @@ fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
     for number in 1..=8 {
         test.add_user(&format!("user {number}"), "python");
     }
-    test.realm.store.throttle_key(&[7; 32]).unwrap();
+    test.realm.store.limiter_key(&[7; 32]).unwrap();
     let (other, ours) = ("$scrypt$other", "$scrypt$ours");
     let set = |hash: &str, which: &str| {
         test.raw().execute(&format!("UPDATE users SET password_hash = ?1 WHERE {which}"), [hash]).unwrap();

@@ -30,12 +30,12 @@ fn remembered(test: &TestStore) -> Vec<(i64, AddressMark, i64)> {
 #[test]
 fn an_address_is_found_without_the_user_and_with_the_epoch_of_the_counters() {
     let test = TestStore::new();
-    let nothing = RememberedAddress { seen_at: None, throttle_epoch: 0 };
+    let nothing = RememberedAddress { seen_at: None, limiter_epoch: 0 };
     assert_eq!(test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap(), nothing);
     let id = test.insert("Ok");
     remember(&test, id, HOME, 2_000);
-    test.store.replace_throttle(b"counters", at(1)).unwrap();
-    let at_home = RememberedAddress { seen_at: Some(at(2_000)), throttle_epoch: 1 };
+    test.store.replace_limiter(b"counters", at(1)).unwrap();
+    let at_home = RememberedAddress { seen_at: Some(at(2_000)), limiter_epoch: 1 };
     assert_eq!(test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap(), at_home);
     let elsewhere = RememberedAddress { seen_at: None, ..at_home };
     assert_eq!(test.store.find_remembered_address(&WORK, Reads::PerCall).unwrap(), elsewhere);
@@ -165,7 +165,7 @@ fn an_address_with_a_damaged_row_is_an_error() {
     for (table, column, value) in [
         ("remembered_addresses", "seen_at", -1),
         ("remembered_addresses", "seen_at", 1_i64 << 53),
-        ("realm", "throttle_epoch", -1),
+        ("realm", "limiter_epoch", -1),
     ] {
         connection.execute(&format!("UPDATE {table} SET {column} = ?1"), params![value]).unwrap();
         let error = test.store.find_remembered_address(&HOME, Reads::PerCall).unwrap_err();

@@ -192,7 +192,7 @@ fn a_database_of_ours_that_lacks_something_is_corrupt() {
         ("DROP TABLE signing_keys", "no such table: signing_keys: Error code 1: SQL logic error"),
         ("DROP TABLE realm", "no such table: realm: Error code 1: SQL logic error"),
         ("DELETE FROM realm", "Query returned no rows"),
-        ("DROP TABLE throttle", "no such table: throttle: Error code 1: SQL logic error"),
+        ("DROP TABLE limiter", "no such table: limiter: Error code 1: SQL logic error"),
         (
             "DROP TABLE remembered_addresses",
             "no such table: remembered_addresses: Error code 1: SQL logic error",

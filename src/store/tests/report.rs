@@ -8,7 +8,7 @@ fn with_times(test: &TestStore, late: i64, early: i64) {
         "UPDATE realm SET newest_time = {late}, tokens_not_before = {early};
          INSERT INTO users (id, username, folded, password_hash, generation, created_at)
              VALUES (1, 'a', 'a', 'x', 7, {late}), (2, 'b', 'b', 'x', 0, {early});
-         INSERT INTO throttle VALUES (1, {late}, x'01');
+         INSERT INTO limiter VALUES (1, {late}, x'01');
          INSERT INTO remembered_addresses VALUES (1, x'01', {late}), (1, x'02', {early});
          INSERT INTO signing_keys VALUES ('retired', {early}, {late}, 600), ('signs', {late}, NULL, 600);"
     );
@@ -19,7 +19,7 @@ fn with_times(test: &TestStore, late: i64, early: i64) {
 fn times(path: &Path) -> String {
     let sql = "SELECT concat_ws(' ', newest_time, tokens_not_before, \
                (SELECT group_concat(created_at || ':' || generation, ' ') FROM users), \
-               (SELECT saved_at FROM throttle), \
+               (SELECT saved_at FROM limiter), \
                (SELECT group_concat(seen_at, ' ') FROM remembered_addresses), \
                (SELECT group_concat(first_seen_at || ':' || ifnull(retired_at, '-'), ' ') FROM signing_keys)) FROM realm";
     raw(path).query_row(sql, [], |row| row.get(0)).unwrap()

@@ -61,12 +61,12 @@ fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
 fn another_realms_database_does_not_say_which_ids_were_given() {
     let test = TestStore::new();
     test.insert("ok");
-    test.store.throttle_key(&[1; 32]).unwrap();
+    test.store.limiter_key(&[1; 32]).unwrap();
     let file = test.directory.path().join("backup");
     assert_eq!(back_up(&test.path(), &file, &|_| ()).unwrap().users, 1);
 
     let other = TestStore::new();
-    other.store.throttle_key(&[2; 32]).unwrap();
+    other.store.limiter_key(&[2; 32]).unwrap();
     for name in ["a", "b", "c"] {
         other.insert(name);
     }

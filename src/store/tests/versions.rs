@@ -79,12 +79,12 @@ fn assert_migrates(directory: TempDir) {
     assert_eq!(keys, "new2-3600,old12600");
 
     assert_eq!(test.store.newest_time().unwrap(), UnixTime::EPOCH);
-    assert_eq!(test.store.load_throttle().unwrap(), None);
-    assert_eq!(test.store.throttle_key(&[1; 32]).unwrap(), [1; 32]);
-    assert!(test.store.save_throttle(b"counters", at(3_000), 0).unwrap());
+    assert_eq!(test.store.load_limiter().unwrap(), None);
+    assert_eq!(test.store.limiter_key(&[1; 32]).unwrap(), [1; 32]);
+    assert!(test.store.save_limiter(b"counters", at(3_000), 0).unwrap());
     test.store.remember_address(users[1].id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
     let address = test.store.find_remembered_address(b"at home.", Reads::PerCall).unwrap();
-    assert_eq!(address, RememberedAddress { seen_at: Some(at(10)), throttle_epoch: 0 });
+    assert_eq!(address, RememberedAddress { seen_at: Some(at(10)), limiter_epoch: 0 });
     assert_eq!(test.insert("d"), UserId::new(4).unwrap(), "3 was given once");
 }
 
@@ -154,7 +154,7 @@ fn the_schemas_constraints_are_enforced() {
     let test = TestStore::new();
     let id = test.insert("ok");
     test.store.remember_address(id, b"at home.", at(10), 8, UnixTime::EPOCH).unwrap();
-    test.store.replace_throttle(b"counters", at(10)).unwrap();
+    test.store.replace_limiter(b"counters", at(10)).unwrap();
     let connection = raw(&test.path());
     connection.pragma_update(None, "foreign_keys", true).unwrap();
     for (statement, refusal) in [
@@ -173,11 +173,11 @@ fn the_schemas_constraints_are_enforced() {
         ("INSERT INTO realm (only) VALUES (1)", "UNIQUE constraint failed: realm.only"),
         ("UPDATE realm SET newest_time = NULL", "NOT NULL constraint failed: realm.newest_time"),
         (
-            "UPDATE realm SET throttle_key = 'a text'",
-            "cannot store TEXT value in BLOB column realm.throttle_key",
+            "UPDATE realm SET limiter_key = 'a text'",
+            "cannot store TEXT value in BLOB column realm.limiter_key",
         ),
-        ("INSERT INTO throttle VALUES (2, 0, x'')", "CHECK constraint failed: only = 1"),
-        ("UPDATE throttle SET counters = NULL", "NOT NULL constraint failed: throttle.counters"),
+        ("INSERT INTO limiter VALUES (2, 0, x'')", "CHECK constraint failed: only = 1"),
+        ("UPDATE limiter SET counters = NULL", "NOT NULL constraint failed: limiter.counters"),
         ("INSERT INTO remembered_addresses VALUES (9, x'00', 0)", "FOREIGN KEY constraint failed"),
         (
             "INSERT INTO remembered_addresses SELECT * FROM remembered_addresses",

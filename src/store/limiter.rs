@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// Counters that were saved, or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SavedThrottle {
+pub struct SavedLimiter {
     /// As they were given.
     pub counters: Vec<u8>,
     /// When.
@@ -24,10 +24,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Corrupt`] where the key has another length.
-    pub fn throttle_key(&self, new: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+    pub fn limiter_key(&self, new: &[u8; 32]) -> Result<[u8; 32], StoreError> {
         self.database.write(|connection| {
-            connection.execute("UPDATE realm SET throttle_key = ?1 WHERE throttle_key IS NULL", [new])?;
-            Ok(connection.query_row("SELECT throttle_key FROM realm", [], |row| row.get(0))?)
+            connection.execute("UPDATE realm SET limiter_key = ?1 WHERE limiter_key IS NULL", [new])?;
+            Ok(connection.query_row("SELECT limiter_key FROM realm", [], |row| row.get(0))?)
         })
     }
 
@@ -35,8 +35,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_throttle_key(&self) -> Result<Option<[u8; 32]>, StoreError> {
-        let sql = "SELECT throttle_key FROM realm";
+    pub fn find_limiter_key(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        let sql = "SELECT limiter_key FROM realm";
         self.database.read(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
@@ -45,8 +45,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn throttle_epoch(&self) -> Result<u64, StoreError> {
-        let sql = "SELECT throttle_epoch FROM realm";
+    pub fn limiter_epoch(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT limiter_epoch FROM realm";
         self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
     }
 
@@ -54,9 +54,9 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn load_throttle(&self) -> Result<Option<SavedThrottle>, StoreError> {
-        let sql = "SELECT counters, saved_at FROM throttle";
-        let saved = |row: &Row<'_>| Ok(SavedThrottle { counters: row.get(0)?, saved_at: timestamp(row, 1)? });
+    pub fn load_limiter(&self) -> Result<Option<SavedLimiter>, StoreError> {
+        let sql = "SELECT counters, saved_at FROM limiter";
+        let saved = |row: &Row<'_>| Ok(SavedLimiter { counters: row.get(0)?, saved_at: timestamp(row, 1)? });
         self.database.read_on_writer(|connection| connection.query_row(sql, [], saved).optional())
     }
 
@@ -65,8 +65,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn save_throttle(&self, counters: &[u8], at: UnixTime, epoch: u64) -> Result<bool, StoreError> {
-        let claim = "UPDATE realm SET newest_time = max(newest_time, ?1) WHERE throttle_epoch = ?2";
+    pub fn save_limiter(&self, counters: &[u8], at: UnixTime, epoch: u64) -> Result<bool, StoreError> {
+        let claim = "UPDATE realm SET newest_time = max(newest_time, ?1) WHERE limiter_epoch = ?2";
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
             if transaction.execute(claim, params![seconds(at), integer(epoch)])? == 0 {
@@ -82,10 +82,10 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn replace_throttle(&self, counters: &[u8], at: UnixTime) -> Result<(), StoreError> {
+    pub fn replace_limiter(&self, counters: &[u8], at: UnixTime) -> Result<(), StoreError> {
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
-            transaction.execute("UPDATE realm SET throttle_epoch = throttle_epoch + 1", [])?;
+            transaction.execute("UPDATE realm SET limiter_epoch = limiter_epoch + 1", [])?;
             write_counters(&transaction, counters, at)?;
             transaction.commit()?;
             Ok(())
@@ -94,7 +94,7 @@ impl Store {
 }
 
 fn write_counters(connection: &Connection, counters: &[u8], at: UnixTime) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO throttle (only, saved_at, counters) VALUES (1, ?1, ?2) \
+    let sql = "INSERT INTO limiter (only, saved_at, counters) VALUES (1, ?1, ?2) \
                ON CONFLICT DO UPDATE SET saved_at = excluded.saved_at, counters = excluded.counters";
     connection.execute(sql, params![seconds(at), counters])?;
     Ok(())
