@@ -1,26 +1,26 @@
 //! A request's JSON body, and its members.
 
-use super::failure::Failure;
+use super::error::ApiError;
 use crate::http::{Body, ErrorCode, Request};
 use crate::json::{self, Object, Value};
 use crate::secret::Secret;
 
 /// The body as a JSON object.
-pub(super) fn object(request: &Request) -> Result<Object, Failure> {
+pub(super) fn object(request: &Request) -> Result<Object, ApiError> {
     if !request.field("Content-Type").is_some_and(is_json) {
-        return Err(Failure::unsupported_body("Accept", "application/json"));
+        return Err(ApiError::unsupported_body("Accept", "application/json"));
     }
     let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     if !request.fields("Content-Encoding").all(is_plain) {
-        return Err(Failure::unsupported_body("Accept-Encoding", "identity"));
+        return Err(ApiError::unsupported_body("Accept-Encoding", "identity"));
     }
     let Body::Complete(text) = &request.body else { return Err(malformed("longer than it may be")) };
     json::parse_object(text).map_err(malformed)
 }
 
-fn malformed(what: impl core::fmt::Display) -> Failure {
+fn malformed(what: impl core::fmt::Display) -> ApiError {
     let message = format!("The body is {what}; send one JSON object, each member once.");
-    Failure::new(ErrorCode::MalformedJson, message)
+    ApiError::new(ErrorCode::MalformedJson, message)
 }
 
 /// `application/json` or `application/…+json`, with parameters or without (RFC 9110 section 8.3.1, RFC 6839).
@@ -35,19 +35,19 @@ fn is_json(media_type: &[u8]) -> bool {
 
 /// Takes a text out of the body. A member that is `null` counts as missing, as in the original; a number or
 /// `true` is not taken for a text, which in the original it was.
-pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) -> Result<String, Failure> {
+pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) -> Result<String, ApiError> {
     match body.remove(name) {
         Some(Value::String(text)) => Ok(text),
-        None | Some(Value::Null) => Err(Failure::new(
+        None | Some(Value::Null) => Err(ApiError::new(
             ErrorCode::MissingField,
             format!("\"{name}\" is missing or null; send it as a string."),
         )),
-        Some(_) => Err(Failure::new(wrong_type, format!("\"{name}\" is not a string; send it as one."))),
+        Some(_) => Err(ApiError::new(wrong_type, format!("\"{name}\" is not a string; send it as one."))),
     }
 }
 
 /// Takes the password out of the body, to be wiped when it was used.
-pub(super) fn take_password(body: &mut Object) -> Result<Secret, Failure> {
+pub(super) fn take_password(body: &mut Object) -> Result<Secret, ApiError> {
     take_text(body, "password", ErrorCode::InvalidPassword).map(Secret::new)
 }
 

@@ -12,7 +12,7 @@
 use super::RequestContext;
 use super::base_url::requested_host;
 use super::cors;
-use super::failure::Failure;
+use super::error::ApiError;
 use super::public_url::PublicUrl;
 use crate::http::split_port;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -21,7 +21,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 /// host that is not known to be this server's.
 ///
 /// Origins in `--cors-origin` are accepted.
-pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), Failure> {
+pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), ApiError> {
     let request = context.request;
     let is_safe = !matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
     if is_safe || cors::origin(&context.config.cors_origins, request).is_some() {
@@ -35,14 +35,14 @@ pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), Failure> 
         |origin: &[u8]| is_public_origin(origin) || host.is_some_and(|host| is_origin_of(origin, host));
     let is_cross_site = request.fields("Sec-Fetch-Site").any(|value| value == b"cross-site");
     if is_cross_site || !request.fields("Origin").all(is_same_origin) {
-        return Err(Failure::cross_site());
+        return Err(ApiError::cross_site());
     }
     let is_sent_by_browser = request.field_names().any(is_browser_header);
     // Behind a proxy, `Host` may be the proxy's name for this server. `Origin` is then the only name the browser used.
     let has_known_host = request.field("Origin").is_some_and(is_public_origin)
         || host.is_some_and(|host| is_known_host(host, public));
     if is_sent_by_browser && !has_known_host {
-        return Err(Failure::unknown_host(host));
+        return Err(ApiError::unknown_host(host));
     }
     Ok(())
 }

@@ -34,7 +34,7 @@
 //! | `csrf.rs` | CSRF protection: rejects state-changing cross-site requests |
 //! | `base_url.rs` | the URL under which the client reached this server |
 //! | `page/` | what a browser is shown at `/` |
-//! | `failure.rs` | every error, with its status and its words |
+//! | `error.rs` | every error, with its status and its words |
 //! | `outcome.rs` | what became of credentials, for log and metrics |
 
 mod base_url;
@@ -42,7 +42,7 @@ mod body;
 mod config;
 mod cors;
 mod csrf;
-mod failure;
+mod error;
 mod outcome;
 mod page;
 mod public_url;
@@ -63,8 +63,8 @@ use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 pub use config::Config;
 use core::cell::Cell;
-use failure::Failure;
-pub use failure::panicked;
+use error::ApiError;
+pub use error::panicked;
 pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
 use sender::Sender;
 pub use undeclared_proxy::{ForwardingIgnored, UndeclaredProxy};
@@ -186,8 +186,8 @@ pub fn dispatch_from<'a>(
         .and_then(|context| answer(&context, target))
     {
         Ok(response) => response,
-        Err(failure) if failure.would_block => return Err(WouldBlock),
-        Err(failure) => failure.into(),
+        Err(error) if error.would_block => return Err(WouldBlock),
+        Err(error) => error.into(),
     };
     let mut response = cors::add_fields(&config.cors_origins, request, target, response);
     response.about.client = Some(sender.client);
@@ -224,27 +224,27 @@ const KNOWN_METHODS: [&str; 10] =
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
 /// `OPTIONS *` asks about the server as a whole (RFC 9110 section 9.3.7), as load balancers do to see whether it is up.
-fn answer_asterisk(request: &Request) -> Result<Response, Failure> {
+fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
     if request.method != "OPTIONS" {
-        return Err(Failure::asterisk());
+        return Err(ApiError::asterisk());
     }
     Ok(Response::empty(204).with_field("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"))
 }
 
 /// The order of the checks.
-fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Response, Failure> {
+fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Response, ApiError> {
     let (realm, request) = (context.realm, context.request);
     if request.path == "*" {
         return answer_asterisk(request);
     }
-    let target = target.ok_or_else(Failure::not_found)?;
+    let target = target.ok_or_else(ApiError::not_found)?;
     if let Some(allow) = target.allow() {
         if !allow.split(", ").any(|method| method == request.method) {
             let is_known = KNOWN_METHODS.contains(&request.method.as_str());
             return Err(if is_known {
-                Failure::method_not_allowed(allow)
+                ApiError::method_not_allowed(allow)
             } else {
-                Failure::unknown_method()
+                ApiError::unknown_method()
             });
         }
         csrf::check_origin(context)?;
@@ -255,16 +255,16 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
         }
     }
     match serve(context, target) {
-        Err(failure) if failure.would_block => Err(failure),
+        Err(error) if error.would_block => Err(error),
         served => {
-            let explained = |failure: Failure| failure.explained_to(context.client()).into();
+            let explained = |error: ApiError| error.explained_to(context.client()).into();
             Ok(context.tell(served.unwrap_or_else(explained)))
         }
     }
 }
 
 /// Each route's functions. Of its methods, the last stands for what is left: HEAD goes wherever GET does.
-fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, Failure> {
+fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiError> {
     match (target, context.request.method.as_str()) {
         (Target::Users, _) => users::register(context),
         (Target::User(id), "PUT") => users::change_password(context, id),
@@ -281,7 +281,7 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, Failu
 }
 
 /// `GET /api/resource`: something that only users see, by name.
-fn resource(context: &RequestContext<'_>) -> Result<Response, Failure> {
+fn resource(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let principal = context.authenticate()?;
     let data = format!("Hello, {}!", principal.username);
     Ok(Response::json(200, &json!({ "data": data })).for_user(principal.id))
@@ -289,23 +289,23 @@ fn resource(context: &RequestContext<'_>) -> Result<Response, Failure> {
 
 /// `GET /healthz`: whether the database answers, for whoever decides who gets the next request. Anybody may ask, and
 /// learns nothing else; it costs one read of one row.
-fn health(context: &RequestContext<'_>) -> Result<Response, Failure> {
-    context.realm.ask_store(context.reads).map_err(|error| Failure::store(&error))?;
+fn health(context: &RequestContext<'_>) -> Result<Response, ApiError> {
+    context.realm.ask_store(context.reads).map_err(|error| ApiError::store(&error))?;
     Ok(Response::json(200, &json!({"status": "ok"})))
 }
 
-fn refuse_closed_registration(realm: &Realm, target: Target, request: &Request) -> Result<(), Failure> {
+fn refuse_closed_registration(realm: &Realm, target: Target, request: &Request) -> Result<(), ApiError> {
     let registers = target == Target::Users && request.method == "POST";
     if registers && realm.policy().registration == Registration::Closed {
-        return Err(Failure::registration_closed());
+        return Err(ApiError::registration_closed());
     }
     Ok(())
 }
 
-fn refuse_large_body(request: &Request) -> Result<(), Failure> {
+fn refuse_large_body(request: &Request) -> Result<(), ApiError> {
     match request.body {
         Body::Complete(_) => Ok(()),
-        Body::TooLarge { max_bytes } => Err(Failure::new(
+        Body::TooLarge { max_bytes } => Err(ApiError::new(
             ErrorCode::PayloadTooLarge,
             format!("The body is over {max_bytes} bytes long; send a shorter one."),
         )),
@@ -320,12 +320,12 @@ impl<'a> RequestContext<'a> {
         sender: Sender,
         reads: Reads<'a>,
         now: Now,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, ApiError> {
         let mut fields = request.fields("Authorization");
         let field = fields.next().unwrap_or_default();
         if fields.next().is_some() {
             // A proxy may have judged by the one and we would judge by the other.
-            return Err(Failure::new(
+            return Err(ApiError::new(
                 ErrorCode::MalformedRequest,
                 "The request has more than one Authorization field; send one.",
             ));
@@ -335,8 +335,8 @@ impl<'a> RequestContext<'a> {
     }
 
     /// The credentials that were sent, whether they hold or not.
-    fn credentials(&self) -> Result<&Credentials, Failure> {
-        self.credentials.as_ref().map_err(|_| Failure::unauthorized(self.scheme))
+    fn credentials(&self) -> Result<&Credentials, ApiError> {
+        self.credentials.as_ref().map_err(|_| ApiError::unauthorized(self.scheme))
     }
 
     /// From where it was sent.
@@ -345,11 +345,11 @@ impl<'a> RequestContext<'a> {
     }
 
     /// Who sent this.
-    fn authenticate(&self) -> Result<Principal, Failure> {
+    fn authenticate(&self) -> Result<Principal, ApiError> {
         let credentials = self.credentials()?;
         let authenticated = self.realm.authenticate_from(credentials, self.client(), self.reads, self.now);
         self.note_authentication(&authenticated);
-        authenticated.map_err(|error| Failure::authenticate(&error, self.scheme))
+        authenticated.map_err(|error| ApiError::authenticate(&error, self.scheme))
     }
 }
 

@@ -1,24 +1,24 @@
 //! `/api/token`.
 
 use super::RequestContext;
-use super::failure::Failure;
+use super::error::ApiError;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use core::time::Duration;
 
 /// `GET /api/token`: a token, for a password or for another token, and for how many seconds it is good. Who wants it for
 /// less than the policy gives asks for `?duration=15`.
-pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, Failure> {
+pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let at_most = asked_for(context.request.query.as_deref().unwrap_or_default())?;
     let principal = context.authenticate()?;
     let issued = context.realm.issue_token_for(&principal, at_most, context.now);
-    let issued = issued.map_err(|error| Failure::session_over(error, principal.id, context.scheme))?;
+    let issued = issued.map_err(|error| ApiError::session_over(error, principal.id, context.scheme))?;
     let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
     Ok(Response::json(200, &body).for_user(principal.id).with_audit_event(AuditEvent::TokenIssued))
 }
 
 /// The duration in a query; whatever else stands there is nobody's.
-fn asked_for(query: &str) -> Result<Duration, Failure> {
+fn asked_for(query: &str) -> Result<Duration, ApiError> {
     let mut asked = query.split('&').filter_map(|parameter| parameter.strip_prefix("duration="));
     let seconds = match (asked.next(), asked.next()) {
         (None, _) => return Ok(Duration::MAX),
@@ -28,16 +28,16 @@ fn asked_for(query: &str) -> Result<Duration, Failure> {
     seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into())).ok_or_else(
         || {
             let message = "The duration is not understood; send it once, as a number of seconds from 1 on.";
-            Failure::new(ErrorCode::MalformedRequest, message)
+            ApiError::new(ErrorCode::MalformedRequest, message)
         },
     )
 }
 
 /// `DELETE /api/token`: ends every token of the user, on every device.
-pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, Failure> {
+pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let principal = context.authenticate()?;
     context.reads.may_block()?; // on a write
-    context.realm.revoke_tokens(principal.id).map_err(|error| Failure::store(&error))?;
+    context.realm.revoke_tokens(principal.id).map_err(|error| ApiError::store(&error))?;
     Ok(Response::empty(204).for_user(principal.id).with_audit_event(AuditEvent::SignedOut))
 }
 

@@ -16,7 +16,7 @@
 //! Left out: `+` as a space. It is 400, because form encoding and RFC 3986 read it differently.
 
 use super::RequestContext;
-use super::failure::Failure;
+use super::error::ApiError;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
 
@@ -34,13 +34,13 @@ fn suffix(path: &str) -> Option<&str> {
 }
 
 /// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions.
-pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, Failure> {
+pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     reject_spoofed_identity(context.request)?;
     let admitted = admitted(conditions(context.request))?;
     let principal = context.authenticate()?;
     let is_admitted = |name: &String| unicode::nfc(name) == principal.username;
     if !admitted.is_empty() && !admitted.iter().any(is_admitted) {
-        return Err(Failure::not_admitted(principal.id));
+        return Err(ApiError::not_admitted(principal.id));
     }
     let response = Response::empty(200)
         .with_field("Remote-User", percent_encoded(&principal.username))
@@ -50,12 +50,12 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, Failure> 
 
 /// Rejects identity headers in spellings that the proxy doesn't replace. An app could read them as its own, as CGI does
 /// (RFC 3875 section 4.1.18). The shipped configurations remove what their proxy can; this is for what it can't.
-fn reject_spoofed_identity(request: &Request) -> Result<(), Failure> {
+fn reject_spoofed_identity(request: &Request) -> Result<(), ApiError> {
     let is_replaced = |name: &str| SET_BY_PROXIES.iter().any(|set| set.eq_ignore_ascii_case(name));
     if request.field_names().any(|name| is_identity(name) && !is_replaced(name)) {
         let message =
             "A header's name begins like Remote-User or Remote-Groups; only the proxy may send such headers.";
-        return Err(Failure::new(ErrorCode::MalformedRequest, message));
+        return Err(ApiError::new(ErrorCode::MalformedRequest, message));
     }
     Ok(())
 }
@@ -86,17 +86,17 @@ fn conditions(request: &Request) -> &str {
 
 /// The users in the conditions, `user=alice&user=bob`. Anything else is rejected: a misspelt parameter would admit
 /// everyone.
-fn admitted(conditions: &str) -> Result<Vec<String>, Failure> {
+fn admitted(conditions: &str) -> Result<Vec<String>, ApiError> {
     if conditions.contains('+') {
         let message =
             "The conditions have a +, which can mean two things; send %20 for a space, %2B for a plus sign.";
-        return Err(Failure::new(ErrorCode::MalformedRequest, message));
+        return Err(ApiError::new(ErrorCode::MalformedRequest, message));
     }
     let parameters = conditions.split('&').filter(|parameter| !parameter.is_empty());
     let users = parameters.map(|parameter| percent_decoded(parameter.strip_prefix("user=")?));
     users.collect::<Option<_>>().ok_or_else(|| {
         let message = "The conditions are not understood; expected none, or user=NAME, several with & between, percent-encoded.";
-        Failure::new(ErrorCode::MalformedRequest, message)
+        ApiError::new(ErrorCode::MalformedRequest, message)
     })
 }
 

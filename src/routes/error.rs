@@ -19,7 +19,7 @@ use std::borrow::Cow;
 
 /// An answer that is an error.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct ApiError {
     code: ErrorCode,
     message: Cow<'static, str>,
     field: Option<(&'static str, Cow<'static, str>)>,
@@ -30,7 +30,7 @@ pub(super) struct Failure {
     pub(super) would_block: bool,
 }
 
-impl Failure {
+impl ApiError {
     pub(super) fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
@@ -259,18 +259,18 @@ const INTERNAL_MESSAGE: &str = "The server failed; its log says why.";
 
 /// The answer that a server loop gives when its handler panicked: a 500 like any other.
 pub fn panicked() -> Response {
-    Failure { cause: Some("a panic; its message stands above".into()), ..Failure::internal() }.into()
+    ApiError { cause: Some("a panic; its message stands above".into()), ..ApiError::internal() }.into()
 }
 
-impl From<WouldBlock> for Failure {
+impl From<WouldBlock> for ApiError {
     fn from(_: WouldBlock) -> Self {
         Self { would_block: true, ..Self::internal() }
     }
 }
 
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        let Failure { code, message, field, user, cause, audit, would_block: _ } = failure;
+impl From<ApiError> for Response {
+    fn from(error: ApiError) -> Self {
+        let ApiError { code, message, field, user, cause, audit, would_block: _ } = error;
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
         let cause = cause.or_else(|| Some(code.name().into()));
