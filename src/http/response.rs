@@ -17,12 +17,12 @@ pub struct Response {
     /// The body, complete; a HEAD request gets its length.
     pub body: Vec<u8>,
     /// For log and metrics; never sent.
-    pub about: About,
+    pub record: AccessRecord,
 }
 
 /// What a response doesn't say to the client.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct AccessRecord {
     /// The route, as in the table of routes: `/api/users/{id}`.
     pub route: Option<&'static str>,
     /// Who asked, seen through the trusted proxies between; `None` where the request didn't come so far, and its peer
@@ -33,7 +33,7 @@ pub struct About {
     /// Who was authenticated, or who the credentials would have belonged to.
     pub user: Option<UserId>,
     /// What was found about the credentials; `None` where nobody looked at any.
-    pub checked: Option<Checked>,
+    pub auth: Option<AuthRecord>,
     /// Whose password was wrong. The name of a user who exists, or nothing: into a log it goes with security events
     /// alone.
     pub username: Option<String>,
@@ -47,16 +47,16 @@ pub struct About {
 
 /// Credentials that were looked at, and what was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct AuthRecord {
     /// Of which kind they are.
-    pub evidence: Evidence,
+    pub kind: CredentialKind,
     /// What was found.
-    pub outcome: Outcome,
+    pub outcome: AuthOutcome,
 }
 
 /// A kind of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum CredentialKind {
     /// A name and a password: a login.
     Password,
     /// A token.
@@ -65,7 +65,7 @@ pub enum Evidence {
 
 /// What was found about credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AuthOutcome {
     /// They hold.
     Accepted,
     /// They don't.
@@ -73,7 +73,7 @@ pub enum Outcome {
     /// Nobody looked, since too many were wrong before.
     Throttled,
     /// It could not be found out.
-    Undecided,
+    Error,
 }
 
 /// What becomes of the connection.
@@ -94,7 +94,7 @@ impl Response {
 
     /// A response without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Vec::new(), about: About::default() }
+        Self { status, fields: Vec::new(), body: Vec::new(), record: AccessRecord::default() }
     }
 
     /// A response with a JSON body.
@@ -111,7 +111,7 @@ impl Response {
     /// An error, with the body that every error has.
     pub fn error(code: ErrorCode, message: &str) -> Self {
         let response = Self::json(code.status(), &json!({"error": code.name(), "message": message}));
-        Self { about: About { error: Some(code), ..About::default() }, ..response }
+        Self { record: AccessRecord { error: Some(code), ..AccessRecord::default() }, ..response }
     }
 
     /// The same response with one more field.
@@ -129,14 +129,14 @@ impl Response {
     /// The same, as this audit event.
     #[must_use]
     pub fn with_audit_event(mut self, event: AuditEvent) -> Self {
-        self.about.audit = Some(event);
+        self.record.audit = Some(event);
         self
     }
 
     /// The same response, known to be for this user.
     #[must_use]
     pub fn for_user(mut self, id: UserId) -> Self {
-        self.about.user = Some(id);
+        self.record.user = Some(id);
         self
     }
 

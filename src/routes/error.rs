@@ -7,7 +7,7 @@ use crate::chain;
 use crate::client::Client;
 use crate::credentials::Scheme;
 use crate::hashing::HashError;
-use crate::http::{ASTERISK_MESSAGE, About, AuditEvent, ErrorCode, Response};
+use crate::http::{ASTERISK_MESSAGE, AccessRecord, AuditEvent, ErrorCode, Response};
 use crate::limiter::RateLimited;
 use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
 use crate::store::StoreError;
@@ -274,7 +274,7 @@ impl From<ApiError> for Response {
         let mut response = Self::error(code, &message);
         response.fields.extend(field);
         let cause = cause.or_else(|| Some(code.name().into()));
-        response.about = About { user, audit, cause, ..response.about };
+        response.record = AccessRecord { user, audit, cause, ..response.record };
         response
     }
 }

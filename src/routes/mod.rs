@@ -35,15 +35,15 @@
 //! | `base_url.rs` | the URL under which the client reached this server |
 //! | `page/` | what a browser is shown at `/` |
 //! | `error.rs` | every error, with its status and its words |
-//! | `outcome.rs` | what became of credentials, for log and metrics |
+//! | `audit.rs` | what became of credentials, for log and metrics |
 
+mod audit;
 mod base_url;
 mod body;
 mod config;
 mod cors;
 mod csrf;
 mod error;
-mod outcome;
 mod page;
 mod public_url;
 mod sender;
@@ -55,7 +55,7 @@ mod verify;
 use crate::client::Client;
 use crate::clock::Now;
 use crate::credentials::{self, Credentials, CredentialsError, Scheme};
-use crate::http::{Body, Checked, ErrorCode, Request, Response};
+use crate::http::{AuthRecord, Body, ErrorCode, Request, Response};
 use crate::json::json;
 use crate::realm::{Principal, Realm, Registration};
 use crate::store::Reads;
@@ -146,7 +146,7 @@ struct RequestContext<'a> {
     scheme: Scheme,
     credentials: Result<Credentials, CredentialsError>,
     /// What was found about them.
-    checked: Cell<Option<Checked>>,
+    auth: Cell<Option<AuthRecord>>,
 }
 
 /// Answers a request. Blocks on the store, and on a hash.
@@ -190,15 +190,15 @@ pub fn dispatch_from<'a>(
         Err(error) => error.into(),
     };
     let mut response = cors::add_fields(&config.cors_origins, request, target, response);
-    response.about.client = Some(sender.client);
-    response.about.ignored_forwarding = sender.ignored_forwarding;
-    response.about.route = target.map(Target::route);
+    response.record.client = Some(sender.client);
+    response.record.ignored_forwarding = sender.ignored_forwarding;
+    response.record.route = target.map(Target::route);
     Ok(response)
 }
 
 /// Whether this is the answer of a server that is well, to a request for that.
 pub fn is_healthy(response: &Response) -> bool {
-    response.about.route == Some(Target::Health.route()) && response.status == 200
+    response.record.route == Some(Target::Health.route()) && response.status == 200
 }
 
 /// Whether the route reads the body of this request.
@@ -331,7 +331,7 @@ impl<'a> RequestContext<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(field);
-        Ok(Self { realm, config, request, sender, reads, now, scheme, credentials, checked: Cell::new(None) })
+        Ok(Self { realm, config, request, sender, reads, now, scheme, credentials, auth: Cell::new(None) })
     }
 
     /// The credentials that were sent, whether they hold or not.

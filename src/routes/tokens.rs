@@ -81,9 +81,9 @@ mod tests {
         };
         assert_eq!(ask("/api/resource").status, 200);
         let refused = ask("/api/token");
-        assert_eq!((refused.status, refused.about.user), (401, Some(id)));
+        assert_eq!((refused.status, refused.record.user), (401, Some(id)));
         let cause = "the session has lasted as long as one may";
-        assert_eq!(refused.about.cause.as_deref(), Some(cause));
+        assert_eq!(refused.record.cause.as_deref(), Some(cause));
         let stranger = dispatch(
             &realm,
             &Config::default(),

@@ -6,7 +6,7 @@
 
 use crate::client::Client;
 use crate::clock::Now;
-use crate::http::About;
+use crate::http::AccessRecord;
 use crate::realm::Realm;
 use crate::store::StoreError;
 use core::fmt;
@@ -22,8 +22,8 @@ pub struct UndeclaredProxy {
 
 impl UndeclaredProxy {
     /// Remembers the peer whose headers a response ignored. Returns the notice for the log, for the first one only.
-    pub fn observe(&self, about: &About) -> Option<ForwardingIgnored> {
-        let peer = about.ignored_forwarding?;
+    pub fn observe(&self, record: &AccessRecord) -> Option<ForwardingIgnored> {
+        let peer = record.ignored_forwarding?;
         self.peer.set(peer).is_ok().then_some(ForwardingIgnored(peer))
     }
 

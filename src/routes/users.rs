@@ -40,7 +40,7 @@ pub(super) fn show(context: &RequestContext<'_>, id: UserId) -> Result<Response,
     }
     let user = user.ok_or_else(ApiError::not_found)?;
     let mut response = Response::json(200, &json!({"username": user.username}));
-    response.about.user = asker;
+    response.record.user = asker;
     Ok(response)
 }
 

@@ -9,7 +9,7 @@ use super::log::{self, Log};
 use super::metrics::{self, Metrics};
 use crate::client::Client;
 use crate::clock::{self, Now};
-use crate::http::{About, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
+use crate::http::{AccessRecord, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::proxies::TrustedProxies;
 use crate::random::RandomError;
 use crate::realm::Realm;
@@ -83,7 +83,7 @@ impl App {
             self.log.request(request, response, took);
             self.tell_of_failure(response);
             self.warn_of_shared_limit(response);
-            if let Some(ignored) = self.undeclared_proxy.observe(&response.about) {
+            if let Some(ignored) = self.undeclared_proxy.observe(&response.record) {
                 log::notice(ignored);
             }
         };
@@ -100,7 +100,7 @@ impl App {
 
     /// Warns once that a rate limit may hold for all users of an app on this machine.
     fn warn_of_shared_limit(&self, response: &Response) {
-        let About { audit, client, .. } = &response.about;
+        let AccessRecord { audit, client, .. } = &response.record;
         let is_local = client.is_some_and(Client::is_local);
         if *audit == Some(AuditEvent::Throttled) && is_local && !self.warned.swap(true, Ordering::Relaxed) {
             log::notice(
@@ -112,7 +112,8 @@ impl App {
 
     /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.
     fn tell_of_failure(&self, response: &Response) {
-        let About { error: Some(ErrorCode::Unavailable | ErrorCode::Internal), cause, .. } = &response.about
+        let AccessRecord { error: Some(ErrorCode::Unavailable | ErrorCode::Internal), cause, .. } =
+            &response.record
         else {
             return;
         };

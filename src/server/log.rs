@@ -72,7 +72,7 @@ impl Log {
             return;
         }
         let line = Line::of(request, response);
-        let event = response.about.audit.and_then(|event| Some((event, event_name(event)?)));
+        let event = response.record.audit.and_then(|event| Some((event, event_name(event)?)));
         match self {
             Self::Off => {}
             Self::Text => {
@@ -163,7 +163,7 @@ fn event_name(event: AuditEvent) -> Option<&'static str> {
 fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str, String)> {
     match event {
         AuditEvent::LoginFailed => {
-            Some(("name", response.about.username.as_deref().map_or("-".into(), shortened)))
+            Some(("name", response.record.username.as_deref().map_or("-".into(), shortened)))
         }
         AuditEvent::Registered => Some(("change", "registered".into())),
         AuditEvent::PasswordChanged => Some(("change", "password".into())),
@@ -183,7 +183,7 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(request: &'a Request, response: &'a Response) -> Self {
-        let client = response.about.client.unwrap_or(request.peer);
+        let client = response.record.client.unwrap_or(request.peer);
         Self { client, method: &request.method, path: &request.path, response }
     }
 
@@ -193,14 +193,14 @@ impl<'a> Line<'a> {
 
     /// The user's id, or what stands where nobody is known.
     fn user(&self, nobody: &str) -> String {
-        self.response.about.user.map_or_else(|| nobody.to_string(), |id| id.to_string())
+        self.response.record.user.map_or_else(|| nobody.to_string(), |id| id.to_string())
     }
 
     fn as_text(&self, took: Duration) -> String {
         let (time, client, status) = (time_prefix(), self.client, self.response.status);
         let (method, path) = (shortened(self.method), shortened(self.path));
         let (user, millis, id) = (self.user("-"), took.as_secs_f64() * 1_000.0, self.id());
-        let cause = self.response.about.cause.as_deref();
+        let cause = self.response.record.cause.as_deref();
         let cause = cause.map_or(String::new(), |cause| format!(" cause={cause:?}"));
         format!("{time}{client} {method} {path} {status} {millis:.1}ms user={user}{cause} id={id}\n")
     }
@@ -209,7 +209,7 @@ impl<'a> Line<'a> {
         let (time, client, status) = (clock::unix(), self.client, self.response.status);
         let (method, path) = (quoted(&shortened(self.method)), quoted(&shortened(self.path)));
         let (user, seconds, id) = (self.user("null"), took.as_secs_f64(), self.id());
-        let cause = self.response.about.cause.as_deref();
+        let cause = self.response.record.cause.as_deref();
         let cause = cause.map_or(String::new(), |cause| format!(",\"cause\":{}", quoted(cause)));
         format!(
             "{{\"time\":\"{time}\",\"client\":\"{client}\",\"method\":{method},\"path\":{path},\"status\":{status},\
@@ -278,10 +278,10 @@ mod tests {
 
     fn refused_login(username: Option<&str>) -> Response {
         let mut response = Response::empty(401).with_field(REQUEST_ID, "a-1");
-        response.about.audit = Some(AuditEvent::LoginFailed);
-        response.about.user = username.and_then(|_| UserId::new(7));
-        response.about.username = username.map(Into::into);
-        response.about.cause = Some("\"why\"\n".into());
+        response.record.audit = Some(AuditEvent::LoginFailed);
+        response.record.user = username.and_then(|_| UserId::new(7));
+        response.record.username = username.map(Into::into);
+        response.record.cause = Some("\"why\"\n".into());
         response
     }
 

@@ -5,7 +5,7 @@
 //! asked for, such as how many wait for a hash, is asked for when somebody looks.
 
 use crate::hashing::Load;
-use crate::http::{AuditEvent, Evidence, Outcome, Response};
+use crate::http::{AuditEvent, AuthOutcome, CredentialKind, Response};
 use core::fmt::{Display, Write as _};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
@@ -73,14 +73,14 @@ impl Metrics {
     pub fn answered(&self, response: &Response, took: Duration) {
         self.count(response);
         self.durations.observe(took);
-        if let Some(checked) = response.about.checked {
-            let counters = match checked.evidence {
-                Evidence::Password => &self.logins,
-                Evidence::Token => &self.token_checks,
+        if let Some(auth) = response.record.auth {
+            let counters = match auth.kind {
+                CredentialKind::Password => &self.logins,
+                CredentialKind::Token => &self.token_checks,
             };
-            counters.get(position(checked.outcome)).into_iter().for_each(|counter| counter.add(1));
+            counters.get(position(auth.outcome)).into_iter().for_each(|counter| counter.add(1));
         }
-        match response.about.audit {
+        match response.record.audit {
             Some(AuditEvent::TokenIssued) => self.tokens_issued.add(1),
             Some(AuditEvent::Throttled) => self.throttled.add(1),
             _ => {}
@@ -104,7 +104,7 @@ impl Metrics {
     }
 
     fn count(&self, response: &Response) {
-        let row = self.row(response.about.route.unwrap_or(NO_ROUTE));
+        let row = self.row(response.record.route.unwrap_or(NO_ROUTE));
         let is_ours = |status: &u16| *status == response.status || *status == 0;
         let column = STATUSES.iter().position(is_ours).and_then(|column| row?.by_status.get(column));
         if let Some(counter) = column {
@@ -209,12 +209,12 @@ impl Histogram {
     }
 }
 
-fn position(outcome: Outcome) -> usize {
+fn position(outcome: AuthOutcome) -> usize {
     match outcome {
-        Outcome::Accepted => 0,
-        Outcome::Refused => 1,
-        Outcome::Throttled => 2,
-        Outcome::Undecided => 3,
+        AuthOutcome::Accepted => 0,
+        AuthOutcome::Refused => 1,
+        AuthOutcome::Throttled => 2,
+        AuthOutcome::Error => 3,
     }
 }
 
@@ -275,13 +275,13 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::Checked;
+    use crate::http::AuthRecord;
 
     const NOBODY: Load = Load { slots: 2, busy: 1, waiting: 3 };
 
     fn to(route: Option<&'static str>, status: u16) -> Response {
         let mut response = Response::empty(status);
-        response.about.route = route;
+        response.record.route = route;
         response
     }
 
@@ -336,16 +336,16 @@ mod tests {
     #[test]
     fn logins_tokens_and_connections_are_counted_each_by_itself() {
         let metrics = Metrics::default();
-        for (evidence, outcome, status, event) in [
-            (Evidence::Password, Outcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
-            (Evidence::Password, Outcome::Refused, 401, None),
-            (Evidence::Password, Outcome::Throttled, 429, Some(AuditEvent::Throttled)),
-            (Evidence::Token, Outcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
-            (Evidence::Token, Outcome::Undecided, 503, None),
+        for (kind, outcome, status, event) in [
+            (CredentialKind::Password, AuthOutcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
+            (CredentialKind::Password, AuthOutcome::Refused, 401, None),
+            (CredentialKind::Password, AuthOutcome::Throttled, 429, Some(AuditEvent::Throttled)),
+            (CredentialKind::Token, AuthOutcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
+            (CredentialKind::Token, AuthOutcome::Error, 503, None),
         ] {
             let mut response = to(Some("/api/token"), status);
-            response.about.checked = Some(Checked { evidence, outcome });
-            response.about.audit = event;
+            response.record.auth = Some(AuthRecord { kind, outcome });
+            response.record.audit = event;
             metrics.answered(&response, Duration::ZERO);
         }
         (0..3).for_each(|_| metrics.connected());

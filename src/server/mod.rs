@@ -22,7 +22,7 @@ pub mod app;
 pub mod listener;
 
 use crate::clock;
-use crate::http::{About, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
+use crate::http::{AccessRecord, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
 use crate::realm::Realm;
 use crate::routes;
 use crate::store::Reads;
@@ -65,8 +65,8 @@ fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -
     }
     let stalled = Response::error(ErrorCode::Unavailable, "A thread of the server is stalled; restart it.");
     let cause = Some("an event loop, or the acceptor, is stalled".into());
-    let about = About { cause, error: stalled.about.error, ..response.about };
-    Response { about, ..stalled }
+    let record = AccessRecord { cause, error: stalled.record.error, ..response.record };
+    Response { record, ..stalled }
 }
 
 /// Calls a handler. If it panics, the response is a 500, and no other request is affected.

@@ -44,7 +44,7 @@ fn health_is_asked_without_credentials_and_whatever_they_are() {
     ] {
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (200, r#"{"status":"ok"}"#));
-        assert_eq!((response.about.route, response.about.user), (Some("/healthz"), None));
+        assert_eq!((response.record.route, response.record.user), (Some("/healthz"), None));
     }
 }
 
@@ -219,7 +219,7 @@ fn two_authorization_fields_are_400_wherever_they_are_sent() {
 fn the_table_of_paths_has_every_route_but_the_one_that_takes_any_method() {
     let realm = realm_with_page();
     let seen =
-        PATHS.map(|(path, _)| realm.send(&Request::new("OPTIONS", path)).about.route.unwrap().to_owned());
+        PATHS.map(|(path, _)| realm.send(&Request::new("OPTIONS", path)).record.route.unwrap().to_owned());
     let seen: BTreeSet<_> = seen.into_iter().chain(["/api/verify".to_owned()]).collect();
     assert_eq!(seen, route_names());
 }
@@ -463,7 +463,7 @@ fn the_checks_of_a_password_change_come_in_their_order() {
 fn each_route_sets_its_audit_event() {
     let test = TestRealm::new();
     let user = test.add_user("ok", "python");
-    assert_eq!(test.register("next", "python").about.audit, Some(AuditEvent::Registered));
+    assert_eq!(test.register("next", "python").record.audit, Some(AuditEvent::Registered));
     let new_password = json_request("PUT", &user, r#"{"password":"ruby"}"#);
     for (request, status, expected) in [
         (json_request("POST", "/api/users", "{}"), 400, None),
@@ -477,7 +477,7 @@ fn each_route_sets_its_audit_event() {
     ] {
         let (method, path) = (request.method.clone(), request.path.clone());
         let response = test.send(&request.with_field("Authorization", basic("ok", "python")));
-        assert_eq!((response.status, response.about.audit), (status, expected), "{method} {path}");
+        assert_eq!((response.status, response.record.audit), (status, expected), "{method} {path}");
     }
-    assert_eq!(test.basic("DELETE", &user, "ok", "ruby").about.audit, Some(AuditEvent::Deleted));
+    assert_eq!(test.basic("DELETE", &user, "ok", "ruby").record.audit, Some(AuditEvent::Deleted));
 }

@@ -45,7 +45,7 @@ fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
     ] {
         let lines = [("X-Forwarded-For", "203.0.113.7, 192.0.2.1"), ("X-Forwarded-For", "10.0.0.2")];
         let request = with_fields(Request::new("GET", "/api/users/1"), &lines).from_peer(peer);
-        assert_eq!(realm.send(&request).about.client, Some(at(expected)), "{peer}");
+        assert_eq!(realm.send(&request).record.client, Some(at(expected)), "{peer}");
     }
 }
 
@@ -63,7 +63,7 @@ fn every_answer_of_the_routes_says_who_asked() {
         (json_request("POST", "/api/users", BODY), 201),
     ] {
         let response = realm.send(&request.with_field("X-Forwarded-For", "192.0.2.1"));
-        assert_eq!((response.status, response.about.client), (status, Some(at("192.0.2.1"))));
+        assert_eq!((response.status, response.record.client), (status, Some(at("192.0.2.1"))));
     }
 }
 
@@ -141,7 +141,7 @@ fn what_a_stranger_says_of_others_is_noted_once() {
         let undeclared_proxy = UndeclaredProxy::default();
         let ask = |peer: Client, fields: &[(&str, &str)]| {
             let request = with_fields(Request::new("GET", "/nowhere"), fields).from_peer(peer);
-            undeclared_proxy.observe(&realm.send(&request).about).map(|notice| notice.to_string())
+            undeclared_proxy.observe(&realm.send(&request).record).map(|notice| notice.to_string())
         };
         assert_eq!(ask(at("10.0.0.1"), &[(name, value)]), None);
         assert_eq!(ask(at("192.0.2.9"), &[]), None);

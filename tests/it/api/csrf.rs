@@ -89,7 +89,7 @@ fn the_rejection_of_an_unknown_host_says_what_to_set() {
     let fields = [("Host", "auth.example"), ("Origin", "https://auth.example")];
     let response = realm.send(&registration(&fields));
     assert!(text(&response).contains("set --public-url to the URL that browsers use"), "{}", text(&response));
-    let cause = response.about.cause.unwrap();
+    let cause = response.record.cause.unwrap();
     assert!(cause.contains("auth.example") && cause.contains("--public-url"), "{cause}");
 }
 

@@ -84,7 +84,7 @@ fn below_verify_conditions_are_in_the_path_and_the_query_is_the_apps() {
     realm.register("ok", "python");
     let ask = |method: &str, path: &str| {
         let response = realm.send(&verify(method, path).with_field("Authorization", basic("ok", "python")));
-        assert_eq!(response.about.route, Some("/api/verify"), "{path}");
+        assert_eq!(response.record.route, Some("/api/verify"), "{path}");
         response.status
     };
     for path in
