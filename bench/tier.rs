@@ -92,7 +92,7 @@ fn work() -> Outcome {
     use gatekey::routes::{self, Config};
     let (realm, _directory) = open_realm()?;
     let request =
-        Request::new("GET", "/api/token").with_field("Authorization", "Basic b2s6Y29ycmVjdCBob3JzZQ==");
+        Request::new("GET", "/api/token").with_header("Authorization", "Basic b2s6Y29ycmVjdCBob3JzZQ==");
     let response = routes::dispatch(&realm, &Config::default(), &request, clock::now());
     Ok(String::from_utf8(response.body)?)
 }

@@ -39,7 +39,7 @@ pub enum ErrorCode {
     ExpectationFailed,
     /// Tried too often; after a while it may be tried again.
     Throttled,
-    /// The head is too long, or has too many fields.
+    /// The head is too long, or has too many headers.
     HeadTooLarge,
     /// A transfer coding or a method that this server doesn't have.
     NotImplemented,

@@ -1,4 +1,4 @@
-//! What a `Host` field may hold (RFC 9110 section 7.2).
+//! What a `Host` header may hold (RFC 9110 section 7.2).
 
 /// Whether this is a name or an address, and perhaps a port, which may be empty (RFC 3986 section 3.2): nothing that would
 /// turn a URL built from it into another.

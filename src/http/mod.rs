@@ -15,7 +15,7 @@ pub use error::ErrorCode;
 pub use host::{is_valid_host, split_port};
 pub use request::{Body, Request};
 pub use request_id::{REQUEST_ID, RequestIds};
-pub use response::{AccessRecord, AuthOutcome, AuthRecord, CredentialKind, Persistence, Response};
+pub use response::{AccessRecord, AuthOutcome, AuthRecord, CredentialKind, KeepAlive, Response};
 
 /// `*` stands for the server as a whole (RFC 9112 section 3.2.4).
 pub const ASTERISK_MESSAGE: &str = "Only OPTIONS takes the target *; send a path.";

@@ -7,9 +7,9 @@ use core::fmt;
 ///
 /// ```
 /// use gatekey::http::Request;
-/// let request = Request::new("GET", "/api/resource?x=1").with_field("Authorization", "Basic YTpi");
+/// let request = Request::new("GET", "/api/resource?x=1").with_header("Authorization", "Basic YTpi");
 /// assert_eq!(request.path, "/api/resource");
-/// assert_eq!(request.field("authorization"), Some(&b"Basic YTpi"[..]));
+/// assert_eq!(request.header("authorization"), Some(&b"Basic YTpi"[..]));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -23,7 +23,7 @@ pub struct Request {
     pub peer: Client,
     /// What follows the head.
     pub body: Body,
-    fields: Vec<(String, Vec<u8>)>,
+    headers: Vec<(String, Vec<u8>)>,
 }
 
 /// A request's body, as far as it was read.
@@ -49,7 +49,7 @@ impl fmt::Debug for Body {
 }
 
 impl Request {
-    /// A request for this target (path, perhaps `?` and a query), from a local client, without fields or body.
+    /// A request for this target (path, perhaps `?` and a query), from a local client, without headers or body.
     pub fn new(method: &str, target: &str) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.into())),
@@ -61,14 +61,14 @@ impl Request {
             query,
             peer: Client::Local,
             body: Body::Complete(Vec::new()),
-            fields: Vec::new(),
+            headers: Vec::new(),
         }
     }
 
-    /// The same request with one more field.
+    /// The same request with one more header.
     #[must_use]
-    pub fn with_field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        self.fields.push((name.into(), value.as_ref().into()));
+    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.headers.push((name.into(), value.as_ref().into()));
         self
     }
 
@@ -84,22 +84,22 @@ impl Request {
         Self { peer, ..self }
     }
 
-    /// The values of every field of this name, in the order sent. Names are compared without case.
-    pub fn fields<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.fields
+    /// The values of every header of this name, in the order sent. Names are compared without case.
+    pub fn headers<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.headers
             .iter()
             .filter(|(given, _)| given.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_slice())
     }
 
     /// The name of every header, as sent, in the order sent.
-    pub fn field_names(&self) -> impl Iterator<Item = &str> {
-        self.fields.iter().map(|(name, _)| name.as_str())
+    pub fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The value of the field of this name, if there is exactly one.
-    pub fn field(&self, name: &str) -> Option<&[u8]> {
-        let mut values = self.fields(name);
+    /// The value of the header of this name, if there is exactly one.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.headers(name);
         match (values.next(), values.next()) {
             (Some(value), None) => Some(value),
             _ => None,

@@ -1,14 +1,14 @@
 //! The id of a request, by which its answer, its line in the log and what the proxy logged are found together.
 //!
 //! The client gets it as `X-Request-Id`. A proxy in front, or an app, may have given it one already: that is kept if
-//! it is 1 to 64 letters, digits and hyphens, so that it can't break a line or a field, nor be long. Anybody may send
+//! it is 1 to 64 letters, digits and hyphens, so that it can't break a line or a header, nor be long. Anybody may send
 //! one, so it names a request and proves nothing.
 
 use super::Request;
 use crate::random::{self, RandomError};
 use core::sync::atomic::{AtomicU64, Ordering};
 
-/// The field's name.
+/// The header's name.
 pub const REQUEST_ID: &str = "X-Request-Id";
 
 /// A longer id that was sent is not kept.
@@ -32,7 +32,7 @@ impl RequestIds {
 
     /// The id that the request came with, or a new one.
     pub fn of(&self, request: &Request) -> String {
-        let sent = request.field(REQUEST_ID).filter(|id| is_id(id)).and_then(|id| str::from_utf8(id).ok());
+        let sent = request.header(REQUEST_ID).filter(|id| is_id(id)).and_then(|id| str::from_utf8(id).ok());
         sent.map_or_else(|| self.next(), String::from)
     }
 
@@ -54,7 +54,7 @@ mod tests {
     fn given(sent: &[&str]) -> String {
         let ids = RequestIds { prefix: 0x3f, next: AtomicU64::new(31) };
         let request = Request::new("GET", "/");
-        ids.of(&sent.iter().fold(request, |request, id| request.with_field("x-request-id", id)))
+        ids.of(&sent.iter().fold(request, |request, id| request.with_header("x-request-id", id)))
     }
 
     #[test]

@@ -12,8 +12,8 @@ use std::borrow::Cow;
 pub struct Response {
     /// The status code, 200 to 599.
     pub status: u16,
-    /// The fields that this response has beyond those that every one has.
-    pub fields: Vec<(&'static str, Cow<'static, str>)>,
+    /// The headers that this response has beyond those that every one has.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
     /// The body, complete; a HEAD request gets its length.
     pub body: Vec<u8>,
     /// For log and metrics; never sent.
@@ -78,34 +78,34 @@ pub enum AuthOutcome {
 
 /// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Persistence {
+pub enum KeepAlive {
     /// It stays, as HTTP/1.1 has it unless somebody says otherwise.
-    Stays,
+    Default,
     /// It stays because an HTTP/1.0 client asked for that, and must be told (RFC 9112 section C.2.2).
-    StaysAsAsked,
+    Explicit,
     /// It ends after this response.
-    Closes,
+    Close,
 }
 
 impl Response {
-    /// The fields that every response has, besides `Date` and `Content-Length`.
-    pub const COMMON_FIELDS: [(&'static str, &'static str); 3] =
+    /// The headers that every response has, besides `Date` and `Content-Length`.
+    pub const COMMON_HEADERS: [(&'static str, &'static str); 3] =
         [("Server", "gatekey"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
 
     /// A response without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, fields: Vec::new(), body: Vec::new(), record: AccessRecord::default() }
+        Self { status, headers: Vec::new(), body: Vec::new(), record: AccessRecord::default() }
     }
 
     /// A response with a JSON body.
     pub fn json(status: u16, value: &Value) -> Self {
-        let response = Self::empty(status).with_field("Content-Type", "application/json");
+        let response = Self::empty(status).with_header("Content-Type", "application/json");
         Self { body: value.to_string().into_bytes(), ..response }
     }
 
     /// A response with a document that is there already.
     pub fn document(media_type: &'static str, document: &[u8]) -> Self {
-        Self { body: document.to_vec(), ..Self::empty(200).with_field("Content-Type", media_type) }
+        Self { body: document.to_vec(), ..Self::empty(200).with_header("Content-Type", media_type) }
     }
 
     /// An error, with the body that every error has.
@@ -114,16 +114,16 @@ impl Response {
         Self { record: AccessRecord { error: Some(code), ..AccessRecord::default() }, ..response }
     }
 
-    /// The same response with one more field.
+    /// The same response with one more header.
     #[must_use]
-    pub fn with_field(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
-        self.fields.push((name, value.into()));
+    pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
         self
     }
 
-    /// The value of the first field of this name, as it stands in [`Response::fields`].
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
+    /// The value of the first header of this name, as it stands in [`Response::headers`].
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
     }
 
     /// The same, as this audit event.
@@ -140,9 +140,9 @@ impl Response {
         self
     }
 
-    /// The bytes to send: status line, fields, body (RFC 9112 section 2.1). A client that asked for the head
+    /// The bytes to send: status line, headers, body (RFC 9112 section 2.1). A client that asked for the head
     /// gets that alone.
-    pub fn encode(&self, is_head: bool, date: UnixTime, persistence: Persistence) -> Vec<u8> {
+    pub fn encode(&self, is_head: bool, date: UnixTime, keep_alive: KeepAlive) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512 + self.body.len());
         for part in ["HTTP/1.1 ", &self.status.to_string(), " ", reason(self.status), "\r\n"] {
             bytes.extend_from_slice(part.as_bytes());
@@ -153,11 +153,11 @@ impl Response {
             }
         };
         line("Date", &date.http_date());
-        for (name, value) in Self::COMMON_FIELDS {
+        for (name, value) in Self::COMMON_HEADERS {
             line(name, value);
         }
-        for (name, value) in &self.fields {
-            // A value with a line break would be a field of its own. None of ours has one; what a client sent
+        for (name, value) in &self.headers {
+            // A value with a line break would be a header of its own. None of ours has one; what a client sent
             // is checked before it is put here. This is the second lock on that door.
             let breaks_line = |c: char| matches!(c, '\r' | '\n' | '\0');
             if value.contains(breaks_line) {
@@ -166,10 +166,10 @@ impl Response {
                 line(name, value);
             }
         }
-        match persistence {
-            Persistence::Stays => {}
-            Persistence::StaysAsAsked => line("Connection", "keep-alive"),
-            Persistence::Closes => line("Connection", "close"),
+        match keep_alive {
+            KeepAlive::Default => {}
+            KeepAlive::Explicit => line("Connection", "keep-alive"),
+            KeepAlive::Close => line("Connection", "close"),
         }
         if self.status != 204 {
             line("Content-Length", &self.body.len().to_string()); // RFC 9110 section 8.6: not in a 204
@@ -212,8 +212,8 @@ fn reason(status: u16) -> &'static str {
 mod tests {
     use super::*;
 
-    fn encoded(response: &Response, is_head: bool, persistence: Persistence) -> String {
-        String::from_utf8(response.encode(is_head, UnixTime::EPOCH, persistence)).unwrap()
+    fn encoded(response: &Response, is_head: bool, keep_alive: KeepAlive) -> String {
+        String::from_utf8(response.encode(is_head, UnixTime::EPOCH, keep_alive)).unwrap()
     }
 
     #[test]
@@ -226,31 +226,29 @@ mod tests {
                     X-Content-Type-Options: nosniff\r\n\
                     Content-Type: application/json\r\n\
                     Content-Length: 21\r\n\r\n";
-        assert_eq!(encoded(&response, true, Persistence::Stays), head);
+        assert_eq!(encoded(&response, true, KeepAlive::Default), head);
         let whole = format!("{head}{{\"data\":\"Hello, ok!\"}}");
-        assert_eq!(encoded(&response, false, Persistence::Stays), whole);
+        assert_eq!(encoded(&response, false, KeepAlive::Default), whole);
     }
 
     #[test]
     fn a_204_has_no_content_length() {
-        assert!(!encoded(&Response::empty(204), false, Persistence::Stays).contains("Content-Length"));
+        assert!(!encoded(&Response::empty(204), false, KeepAlive::Default).contains("Content-Length"));
     }
 
     #[test]
     fn the_connections_end_is_said_where_it_must_be() {
         let response = Response::empty(200);
-        assert!(!encoded(&response, false, Persistence::Stays).contains("Connection"));
-        assert!(
-            encoded(&response, false, Persistence::StaysAsAsked).contains("\r\nConnection: keep-alive\r\n")
-        );
-        assert!(encoded(&response, false, Persistence::Closes).contains("\r\nConnection: close\r\n"));
+        assert!(!encoded(&response, false, KeepAlive::Default).contains("Connection"));
+        assert!(encoded(&response, false, KeepAlive::Explicit).contains("\r\nConnection: keep-alive\r\n"));
+        assert!(encoded(&response, false, KeepAlive::Close).contains("\r\nConnection: close\r\n"));
     }
 
     #[test]
     fn a_value_can_not_become_a_field() {
-        let response = Response::empty(201).with_field("Location", "/x\r\nSet-Cookie: a=b");
+        let response = Response::empty(201).with_header("Location", "/x\r\nSet-Cookie: a=b");
         assert!(
-            encoded(&response, false, Persistence::Stays).contains("\r\nLocation: /x  Set-Cookie: a=b\r\n")
+            encoded(&response, false, KeepAlive::Default).contains("\r\nLocation: /x  Set-Cookie: a=b\r\n")
         );
     }
 }

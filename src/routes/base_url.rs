@@ -38,12 +38,12 @@ fn forwarded_host<'a>(context: &RequestContext<'a>) -> Option<&'a str> {
 /// What a trusted proxy says. Of several values the last: that one the proxy itself wrote, while those before may be
 /// what its client sent (Apache's adds to what is there).
 fn forwarded<'a>(context: &RequestContext<'a>, name: &str) -> Option<&'a str> {
-    let last_line = context.request.fields(name).next_back().filter(|_| context.sender.has_trusted_proxy)?;
+    let last_line = context.request.headers(name).next_back().filter(|_| context.sender.has_trusted_proxy)?;
     let last_value = last_line.rsplit(|byte| *byte == b',').next()?;
     str::from_utf8(last_value.trim_ascii()).ok()
 }
 
-/// The `Host` field, if there is one and it is nothing but a host and perhaps a port.
+/// The `Host` header, if there is one and it is nothing but a host and perhaps a port.
 fn valid_host(request: &Request) -> Option<&str> {
-    str::from_utf8(request.field("Host")?).ok().filter(|host| is_valid_host(host))
+    str::from_utf8(request.header("Host")?).ok().filter(|host| is_valid_host(host))
 }

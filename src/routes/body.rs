@@ -7,11 +7,11 @@ use crate::secret::Secret;
 
 /// The body as a JSON object.
 pub(super) fn object(request: &Request) -> Result<Object, ApiError> {
-    if !request.field("Content-Type").is_some_and(is_json) {
+    if !request.header("Content-Type").is_some_and(is_json) {
         return Err(ApiError::unsupported_body("Accept", "application/json"));
     }
     let is_plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
-    if !request.fields("Content-Encoding").all(is_plain) {
+    if !request.headers("Content-Encoding").all(is_plain) {
         return Err(ApiError::unsupported_body("Accept-Encoding", "identity"));
     }
     let Body::Complete(text) = &request.body else { return Err(malformed("longer than it may be")) };

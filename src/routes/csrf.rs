@@ -33,13 +33,13 @@ pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), ApiError>
         |origin: &[u8]| public.is_some_and(|public| origin.eq_ignore_ascii_case(public.origin().as_bytes()));
     let is_same_origin =
         |origin: &[u8]| is_public_origin(origin) || host.is_some_and(|host| is_origin_of(origin, host));
-    let is_cross_site = request.fields("Sec-Fetch-Site").any(|value| value == b"cross-site");
-    if is_cross_site || !request.fields("Origin").all(is_same_origin) {
+    let is_cross_site = request.headers("Sec-Fetch-Site").any(|value| value == b"cross-site");
+    if is_cross_site || !request.headers("Origin").all(is_same_origin) {
         return Err(ApiError::cross_site());
     }
-    let is_sent_by_browser = request.field_names().any(is_browser_header);
+    let is_sent_by_browser = request.header_names().any(is_browser_header);
     // Behind a proxy, `Host` may be the proxy's name for this server. `Origin` is then the only name the browser used.
-    let has_known_host = request.field("Origin").is_some_and(is_public_origin)
+    let has_known_host = request.header("Origin").is_some_and(is_public_origin)
         || host.is_some_and(|host| is_known_host(host, public));
     if is_sent_by_browser && !has_known_host {
         return Err(ApiError::unknown_host(host));

@@ -1,4 +1,4 @@
-//! Every error that a client can see: its code, its words, its fields. Here, and only here, an error of the
+//! Every error that a client can see: its code, its words, its headers. Here, and only here, an error of the
 //! layers below becomes a status.
 //!
 //! The client gets a fixed text; the log gets the error with all its causes.
@@ -22,7 +22,7 @@ use std::borrow::Cow;
 pub(super) struct ApiError {
     code: ErrorCode,
     message: Cow<'static, str>,
-    field: Option<(&'static str, Cow<'static, str>)>,
+    header: Option<(&'static str, Cow<'static, str>)>,
     user: Option<UserId>,
     cause: Option<String>,
     audit: Option<AuditEvent>,
@@ -35,7 +35,7 @@ impl ApiError {
         Self {
             code,
             message: message.into(),
-            field: None,
+            header: None,
             user: None,
             cause: None,
             audit: None,
@@ -57,7 +57,7 @@ impl ApiError {
 
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let message = format!("This path takes {allow}.");
-        Self { field: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
+        Self { header: Some(("Allow", allow.into())), ..Self::new(ErrorCode::MethodNotAllowed, message) }
     }
 
     /// The target `*` with another method than OPTIONS.
@@ -79,7 +79,10 @@ impl ApiError {
             "Accept-Encoding" => "Send the body without Content-Encoding.",
             _ => "Send the body as JSON, with Content-Type: application/json.",
         };
-        Self { field: Some((header, accepted.into())), ..Self::new(ErrorCode::UnsupportedMediaType, message) }
+        Self {
+            header: Some((header, accepted.into())),
+            ..Self::new(ErrorCode::UnsupportedMediaType, message)
+        }
     }
 
     pub(super) fn cross_site() -> Self {
@@ -108,8 +111,8 @@ impl ApiError {
     /// The one answer, per scheme, to everybody who is not authenticated, whatever the reason.
     pub(super) fn unauthorized(scheme: Scheme) -> Self {
         let message = "Unauthorized Access. Send a user name and its password, or a valid token.";
-        let field = Some(("WWW-Authenticate", scheme.challenge().into()));
-        Self { field, ..Self::new(ErrorCode::Unauthorized, message) }
+        let header = Some(("WWW-Authenticate", scheme.challenge().into()));
+        Self { header, ..Self::new(ErrorCode::Unauthorized, message) }
     }
 
     fn refused(refusal: &Refusal, scheme: Scheme) -> Self {
@@ -203,9 +206,9 @@ impl ApiError {
     pub(super) fn throttled(error: RateLimited, what: &str) -> Self {
         let seconds = error.retry_after_seconds();
         let message = format!("Too many {what}; try again in {seconds} s.");
-        let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
+        let header = Some(("Retry-After", Cow::Owned(seconds.to_string())));
         let audit = Some(AuditEvent::Throttled);
-        Self { field, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
+        Self { header, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
     }
 
     /// Adds to a 429 why it may concern a user who did nothing: an app on this machine that passes its users' passwords
@@ -237,7 +240,7 @@ impl ApiError {
     fn hash(error: &HashError) -> Self {
         match error {
             HashError::Busy => Self {
-                field: Some(("Retry-After", "1".into())),
+                header: Some(("Retry-After", "1".into())),
                 ..Self::new(
                     ErrorCode::Busy,
                     "Too many passwords are being checked at once; try again in a moment.",
@@ -270,9 +273,9 @@ impl From<WouldBlock> for ApiError {
 
 impl From<ApiError> for Response {
     fn from(error: ApiError) -> Self {
-        let ApiError { code, message, field, user, cause, audit, would_block: _ } = error;
+        let ApiError { code, message, header, user, cause, audit, would_block: _ } = error;
         let mut response = Self::error(code, &message);
-        response.fields.extend(field);
+        response.headers.extend(header);
         let cause = cause.or_else(|| Some(code.name().into()));
         response.record = AccessRecord { user, audit, cause, ..response.record };
         response

@@ -17,7 +17,7 @@
 //! No test asks for its line in the table above, in those of README.md and docs/api.md, and in the test below.
 //!
 //! What is wrong with a request is looked for in a fixed order, from what costs nothing to what costs a hash:
-//! 400 (two `Authorization` fields), 404, 405 or 501 (a method that HTTP doesn't define), 403 (another site, registration closed), 413: `answer` has these, for all routes. What
+//! 400 (two `Authorization` headers), 404, 405 or 501 (a method that HTTP doesn't define), 403 (another site, registration closed), 413: `answer` has these, for all routes. What
 //! follows is each route's own: 415, 400 (body or query), 429, 503, 401, 403. (That a name is taken shows last, being found out by a hash and
 //! the database; and who shows no credentials at all gets the 401 at once.) `/api/verify` takes any method, from any site and with any body:
 //! what the request may do is its app's matter.
@@ -122,7 +122,7 @@ impl Target {
         }
     }
 
-    /// The methods, as an `Allow` field has them (RFC 9110 section 10.2.1); `None` for any.
+    /// The methods, as an `Allow` header has them (RFC 9110 section 10.2.1); `None` for any.
     fn allow(self) -> Option<&'static str> {
         match self {
             Self::Users => Some("OPTIONS, POST"),
@@ -158,7 +158,7 @@ struct RequestContext<'a> {
 /// # let hasher = Hasher::new("ln=4,r=8,p=1".parse()?, Hasher::DEFAULT_MAX_MEMORY_BYTES)?;
 /// let realm = Realm::open(store, keys, hasher, Policy::default(), clock::now())?;
 /// let request = Request::new("POST", "/api/users")
-///     .with_field("Content-Type", "application/json")
+///     .with_header("Content-Type", "application/json")
 ///     .with_body(Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()));
 /// let response = routes::dispatch(&realm, &Config::default(), &request, clock::now());
 /// assert_eq!((response.status, response.body.as_slice()), (201, &br#"{"username":"ok"}"#[..]));
@@ -189,7 +189,7 @@ pub fn dispatch_from<'a>(
         Err(error) if error.would_block => return Err(WouldBlock),
         Err(error) => error.into(),
     };
-    let mut response = cors::add_fields(&config.cors_origins, request, target, response);
+    let mut response = cors::add_headers(&config.cors_origins, request, target, response);
     response.record.client = Some(sender.client);
     response.record.ignored_forwarding = sender.ignored_forwarding;
     response.record.route = target.map(Target::route);
@@ -213,8 +213,8 @@ pub fn needs_body(request: &Request) -> bool {
 /// Whether answering this request may take a password hash.
 pub fn may_hash(request: &Request) -> bool {
     let shows_password = || {
-        let fields = request.fields("Authorization");
-        fields.map(credentials::parse).any(|(_, parsed)| matches!(parsed, Ok(Credentials::Password { .. })))
+        let headers = request.headers("Authorization");
+        headers.map(credentials::parse).any(|(_, parsed)| matches!(parsed, Ok(Credentials::Password { .. })))
     };
     needs_body(request) || shows_password()
 }
@@ -228,7 +228,7 @@ fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
     if request.method != "OPTIONS" {
         return Err(ApiError::asterisk());
     }
-    Ok(Response::empty(204).with_field("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"))
+    Ok(Response::empty(204).with_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"))
 }
 
 /// The order of the checks.
@@ -251,7 +251,7 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
         refuse_closed_registration(realm, target, request)?;
         refuse_large_body(request)?;
         if request.method == "OPTIONS" {
-            return Ok(Response::empty(204).with_field("Allow", allow));
+            return Ok(Response::empty(204).with_header("Allow", allow));
         }
     }
     match serve(context, target) {
@@ -321,16 +321,16 @@ impl<'a> RequestContext<'a> {
         reads: Reads<'a>,
         now: Now,
     ) -> Result<Self, ApiError> {
-        let mut fields = request.fields("Authorization");
-        let field = fields.next().unwrap_or_default();
-        if fields.next().is_some() {
+        let mut headers = request.headers("Authorization");
+        let header = headers.next().unwrap_or_default();
+        if headers.next().is_some() {
             // A proxy may have judged by the one and we would judge by the other.
             return Err(ApiError::new(
                 ErrorCode::MalformedRequest,
-                "The request has more than one Authorization field; send one.",
+                "The request has more than one Authorization header; send one.",
             ));
         }
-        let (scheme, credentials) = credentials::parse(field);
+        let (scheme, credentials) = credentials::parse(header);
         Ok(Self { realm, config, request, sender, reads, now, scheme, credentials, auth: Cell::new(None) })
     }
 

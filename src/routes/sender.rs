@@ -9,7 +9,7 @@ use crate::proxies::TrustedProxies;
 pub(super) struct Sender {
     /// Who asked, as far as is known.
     pub(super) client: Client,
-    /// Whether a trusted proxy passed it on, and its other `X-Forwarded` fields count too.
+    /// Whether a trusted proxy passed it on, and its other `X-Forwarded` headers count too.
     pub(super) has_trusted_proxy: bool,
     /// The peer, if it sent `X-Forwarded` headers without being a trusted proxy.
     pub(super) ignored_forwarding: Option<Client>,
@@ -22,9 +22,9 @@ impl Sender {
         let has_trusted_proxy = proxies.trusts(peer);
         let speaks_for_others = ["X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"]
             .iter()
-            .any(|name| request.fields(name).next().is_some());
+            .any(|name| request.headers(name).next().is_some());
         Self {
-            client: proxies.client_of(peer, request.fields("X-Forwarded-For")),
+            client: proxies.client_of(peer, request.headers("X-Forwarded-For")),
             has_trusted_proxy,
             ignored_forwarding: (speaks_for_others && !has_trusted_proxy).then_some(peer),
         }

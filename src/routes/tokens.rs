@@ -75,7 +75,7 @@ mod tests {
             dispatch(
                 &realm,
                 &Config::default(),
-                &Request::new("GET", path).with_field("Authorization", &bearer),
+                &Request::new("GET", path).with_header("Authorization", &bearer),
                 now,
             )
         };
@@ -87,7 +87,7 @@ mod tests {
         let stranger = dispatch(
             &realm,
             &Config::default(),
-            &Request::new("GET", "/api/token").with_field("Authorization", "Bearer x"),
+            &Request::new("GET", "/api/token").with_header("Authorization", "Bearer x"),
             now,
         );
         assert_eq!(refused.body, stranger.body);

@@ -51,7 +51,7 @@ impl fmt::Display for ForwardingIgnored {
         let (peer, name) = (self.0, proxy_name(self.0));
         write!(
             f,
-            "X-Forwarded fields from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
+            "X-Forwarded headers from {peer} are ignored; if that is your proxy, say --trusted-proxy {name} \
              (this is said once, whoever sends more)"
         )
     }

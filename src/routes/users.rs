@@ -18,7 +18,7 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, ApiErro
     let registered = registered.map_err(|error| ApiError::register(&error))?;
     let location = format!("{}/api/users/{}", base_url::base_url(context), registered.id);
     Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
-        .with_field("Location", location)
+        .with_header("Location", location)
         .for_user(registered.id)
         .with_audit_event(AuditEvent::Registered))
 }

@@ -43,8 +43,8 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
         return Err(ApiError::not_admitted(principal.id));
     }
     let response = Response::empty(200)
-        .with_field("Remote-User", percent_encoded(&principal.username))
-        .with_field("Remote-User-Id", principal.id.to_string());
+        .with_header("Remote-User", percent_encoded(&principal.username))
+        .with_header("Remote-User-Id", principal.id.to_string());
     Ok(response.for_user(principal.id))
 }
 
@@ -52,7 +52,7 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
 /// (RFC 3875 section 4.1.18). The shipped configurations remove what their proxy can; this is for what it can't.
 fn reject_spoofed_identity(request: &Request) -> Result<(), ApiError> {
     let is_replaced = |name: &str| SET_BY_PROXIES.iter().any(|set| set.eq_ignore_ascii_case(name));
-    if request.field_names().any(|name| is_identity(name) && !is_replaced(name)) {
+    if request.header_names().any(|name| is_identity(name) && !is_replaced(name)) {
         let message =
             "A header's name begins like Remote-User or Remote-Groups; only the proxy may send such headers.";
         return Err(ApiError::new(ErrorCode::MalformedRequest, message));

@@ -158,7 +158,7 @@ impl Service for AppService {
         let App { log, ids, metrics, .. } = &*self.0;
         match event {
             Event::Refused(client, response) => {
-                response.fields.push((REQUEST_ID, ids.next().into()));
+                response.headers.push((REQUEST_ID, ids.next().into()));
                 metrics.refused(response);
                 log.refused(client, response);
             }
@@ -205,11 +205,11 @@ fn answer(metrics: &Metrics, realm: &Realm, request: &Request) -> Response {
     match (request.path.as_str(), request.method.as_str()) {
         ("/metrics", "GET" | "HEAD") => {
             let body = metrics.text(realm.hash_load(), realm.hashes(), log::dropped()).into_bytes();
-            Response { body, ..Response::empty(200).with_field("Content-Type", metrics::CONTENT_TYPE) }
+            Response { body, ..Response::empty(200).with_header("Content-Type", metrics::CONTENT_TYPE) }
         }
         ("/metrics", _) => {
             let message = "This path takes GET, HEAD.";
-            Response::error(ErrorCode::MethodNotAllowed, message).with_field("Allow", "GET, HEAD")
+            Response::error(ErrorCode::MethodNotAllowed, message).with_header("Allow", "GET, HEAD")
         }
         _ => Response::error(ErrorCode::NotFound, "Only /metrics is here."),
     }

@@ -188,7 +188,7 @@ impl<'a> Line<'a> {
     }
 
     fn id(&self) -> &str {
-        self.response.field(REQUEST_ID).unwrap_or("-")
+        self.response.header(REQUEST_ID).unwrap_or("-")
     }
 
     /// The user's id, or what stands where nobody is known.
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn refused_login(username: Option<&str>) -> Response {
-        let mut response = Response::empty(401).with_field(REQUEST_ID, "a-1");
+        let mut response = Response::empty(401).with_header(REQUEST_ID, "a-1");
         response.record.audit = Some(AuditEvent::LoginFailed);
         response.record.user = username.and_then(|_| UserId::new(7));
         response.record.username = username.map(Into::into);
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_line_says_who_what_and_how_it_went() {
-        let response = Response::empty(200).for_user(UserId::new(7).unwrap()).with_field(REQUEST_ID, "a-1");
+        let response = Response::empty(200).for_user(UserId::new(7).unwrap()).with_header(REQUEST_ID, "a-1");
         assert_eq!(logged("/api/token", &response), "local GET /api/token 200 1.2ms user=7 id=a-1");
     }
 

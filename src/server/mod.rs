@@ -53,7 +53,7 @@ pub fn handle(
     // Guarded here too, though every server does it: the log is to have a line for the request that panicked.
     let response = guarded(|| routes::dispatch_from(realm, config, request, reads, now))?;
     let response =
-        check_heartbeats(heartbeats, now.monotonic, response).with_field(REQUEST_ID, ids.of(request));
+        check_heartbeats(heartbeats, now.monotonic, response).with_header(REQUEST_ID, ids.of(request));
     log(request, &response, clock::monotonic().saturating_duration_since(now.monotonic));
     Ok(response)
 }

@@ -17,7 +17,7 @@
 use super::{Handler, Shutdown};
 use crate::client::Client;
 use crate::clock;
-use crate::http::{Body, MAX_BODY_BYTES, Persistence, Request, Response};
+use crate::http::{Body, KeepAlive, MAX_BODY_BYTES, Request, Response};
 use core::convert::Infallible;
 use core::error::Error;
 use core::time::Duration;
@@ -78,8 +78,8 @@ fn work(server: &tiny_http::Server, handler: &Handler) {
 /// The request as a plain value. A body over the limit stays unread.
 fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
     let mut request = Request::new(received.method().as_str(), received.url());
-    for field in received.headers() {
-        request = request.with_field(field.field.as_str().as_str(), field.value.as_bytes());
+    for header in received.headers() {
+        request = request.with_header(header.field.as_str().as_str(), header.value.as_bytes());
     }
     if let Some(address) = received.remote_addr() {
         request = request.from_peer(Client::at(address.ip()));
@@ -108,38 +108,38 @@ fn respond(received: tiny_http::Request, request: &Request, response: &Response)
         return received.respond(as_tiny_http(response));
     }
     // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an encoding.
-    let bytes = response.encode(request.method == "HEAD", clock::unix(), persistence(&received));
+    let bytes = response.encode(request.method == "HEAD", clock::unix(), keep_alive(&received));
     let mut writer = received.into_writer();
     writer.write_all(&bytes)?;
     writer.flush()
 }
 
 /// What tiny_http will do with the connection, so that the client is told.
-fn persistence(received: &tiny_http::Request) -> Persistence {
-    let connection = received.headers().iter().find(|field| field.field.equiv("Connection"));
-    let options = connection.map(|field| field.value.as_str().to_ascii_lowercase()).unwrap_or_default();
+fn keep_alive(received: &tiny_http::Request) -> KeepAlive {
+    let connection = received.headers().iter().find(|header| header.field.equiv("Connection"));
+    let options = connection.map(|header| header.value.as_str().to_ascii_lowercase()).unwrap_or_default();
     let is_http_1_0 = *received.http_version() <= (1, 0);
     if options.contains("close") || options.contains("upgrade") {
-        Persistence::Closes
+        KeepAlive::Close
     } else if is_http_1_0 && options.contains("keep-alive") {
-        Persistence::StaysAsAsked
+        KeepAlive::Explicit
     } else if is_http_1_0 {
-        Persistence::Closes
+        KeepAlive::Close
     } else {
-        Persistence::Stays
+        KeepAlive::Default
     }
 }
 
 fn as_tiny_http(response: &Response) -> tiny_http::Response<&[u8]> {
-    let own = response.fields.iter().map(|(name, value)| (*name, value.as_ref()));
-    let fields = Response::COMMON_FIELDS
+    let own = response.headers.iter().map(|(name, value)| (*name, value.as_ref()));
+    let headers = Response::COMMON_HEADERS
         .into_iter()
         .chain(own)
         .filter_map(|(name, value)| tiny_http::Header::from_bytes(name, value).ok());
     let length = response.body.len();
     tiny_http::Response::new(
         response.status.into(),
-        fields.collect(),
+        headers.collect(),
         response.body.as_slice(),
         Some(length),
         None,

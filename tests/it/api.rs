@@ -8,10 +8,10 @@ mod unicode;
 mod users;
 mod verify;
 
-use crate::harness::{TestRealm, basic, error, field, json_request, object, text};
+use crate::harness::{TestRealm, basic, error, header, json_request, object, text};
 use crate::openapi::route_names;
 use gatekey::clock::UnixTime;
-use gatekey::http::{AuditEvent, Body, Persistence, Request, Response};
+use gatekey::http::{AuditEvent, Body, KeepAlive, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
 use gatekey::routes::Config;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ fn health_is_asked_without_credentials_and_whatever_they_are() {
     let realm = TestRealm::new();
     for request in [
         Request::new("GET", "/healthz"),
-        Request::new("GET", "/healthz").with_field("Authorization", basic("nobody", "wrong")),
+        Request::new("GET", "/healthz").with_header("Authorization", basic("nobody", "wrong")),
     ] {
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (200, r#"{"status":"ok"}"#));
@@ -81,8 +81,8 @@ fn realm_with_page() -> TestRealm {
     TestRealm::with_config(with_page())
 }
 
-fn fields(response: &Response) -> Vec<(&str, &str)> {
-    response.fields.iter().map(|(name, value)| (*name, &**value)).collect()
+fn headers(response: &Response) -> Vec<(&str, &str)> {
+    response.headers.iter().map(|(name, value)| (*name, &**value)).collect()
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn the_articles_exchanges_answer_to_the_letter() {
     assert_eq!((resource.status, text(&resource)), (200, r#"{"data":"Hello, ok!"}"#));
     let refused = realm.basic("GET", "/api/resource", "miguel", "ruby");
     let challenge = r#"Basic realm="Authentication Required""#;
-    assert_eq!((refused.status, field(&refused, "WWW-Authenticate")), (401, Some(challenge)));
+    assert_eq!((refused.status, header(&refused, "WWW-Authenticate")), (401, Some(challenge)));
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_token_comes_with_its_duration_and_nothing_else() {
     let response = realm.basic("GET", "/api/token", "ok", "python");
     let body = object(&response);
     assert_eq!(response.status, 200);
-    assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+    assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     assert_eq!(body["duration"], 600);
     assert_eq!(body["token"].as_str().unwrap().split('.').count(), 3);
     assert_eq!(body.len(), 2);
@@ -129,10 +129,10 @@ fn the_resource_takes_a_password_a_token_for_a_name_and_a_bearer_token() {
         format!("basic {user_pass}"),
         format!("BASIC   {user_pass}"),
     ] {
-        let request = Request::new("GET", "/api/resource").with_field("Authorization", &authorization);
+        let request = Request::new("GET", "/api/resource").with_header("Authorization", &authorization);
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (200, r#"{"data":"Hello, ok!"}"#), "{authorization}");
-        assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+        assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     }
 }
 
@@ -160,13 +160,13 @@ fn every_401_has_its_schemes_challenge_and_one_body() {
     ] {
         for mut request in guarded_requests(&user) {
             if let Some(authorization) = authorization {
-                request = request.with_field("Authorization", authorization);
+                request = request.with_header("Authorization", authorization);
             }
             let response = realm.send(&request);
             let context = format!("{} {} {authorization:?}", request.method, request.path);
             assert_eq!((response.status, text(&response)), (401, body), "{context}");
             let expected = [("Content-Type", "application/json"), ("WWW-Authenticate", challenge)];
-            assert_eq!(fields(&response), expected, "{context}");
+            assert_eq!(headers(&response), expected, "{context}");
         }
     }
 }
@@ -194,7 +194,7 @@ fn credentials_that_are_not_utf_8_are_read_as_iso_8859_1() {
     realm.add_user("josé", "contraseña");
     for user_pass in [&b"jos\xe9:contrase\xf1a"[..], "josé:contraseña".as_bytes()] {
         let authorization = format!("Basic {}", gatekey::encoding::encode_base64(user_pass));
-        let request = Request::new("GET", "/api/resource").with_field("Authorization", authorization);
+        let request = Request::new("GET", "/api/resource").with_header("Authorization", authorization);
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (200, r#"{"data":"Hello, josé!"}"#));
     }
@@ -207,8 +207,8 @@ fn two_authorization_fields_are_400_wherever_they_are_sent() {
     for (path, _) in PATHS.into_iter().chain([("/api/nothing", "")]) {
         for method in METHODS {
             let request = Request::new(method, path)
-                .with_field("Authorization", basic("ok", "python"))
-                .with_field("authorization", basic("ok", "python"));
+                .with_header("Authorization", basic("ok", "python"))
+                .with_header("authorization", basic("ok", "python"));
             let answer = error(&realm.send(&request));
             assert_eq!(answer, (400, "malformed_request".into()), "{method} {path}");
         }
@@ -237,7 +237,7 @@ fn allow_tells_the_truth_about_every_path_and_method() {
                 assert_eq!(error(&response), (501, "not_implemented".into()), "{method} {path}");
             } else {
                 assert_eq!(error(&response), (405, "method_not_allowed".into()), "{method} {path}");
-                assert_eq!(field(&response, "Allow"), Some(allow), "{method} {path}");
+                assert_eq!(header(&response, "Allow"), Some(allow), "{method} {path}");
             }
         }
     }
@@ -249,7 +249,7 @@ fn options_is_204_with_allow_and_asks_for_no_credentials() {
     for (path, allow) in PATHS {
         let response = realm.send(&Request::new("OPTIONS", path));
         assert_eq!((response.status, text(&response)), (204, ""), "{path}");
-        assert_eq!(fields(&response), [("Allow", allow)], "{path}");
+        assert_eq!(headers(&response), [("Allow", allow)], "{path}");
     }
 }
 
@@ -267,7 +267,7 @@ fn head_is_get_without_its_body() {
     ] {
         let sent = |method| {
             let response = realm.basic(method, path, username, "python");
-            let bytes = response.encode(method == "HEAD", UnixTime::EPOCH, Persistence::Stays);
+            let bytes = response.encode(method == "HEAD", UnixTime::EPOCH, KeepAlive::Default);
             String::from_utf8(bytes).unwrap()
         };
         let (head, get) = (sent("HEAD"), sent("GET"));
@@ -310,7 +310,7 @@ fn what_is_nowhere_is_404_whatever_is_sent_there() {
             let response = realm.basic(method, path, "ok", "python");
             let body = r#"{"error":"not_found","message":"Nothing is at this path."}"#;
             assert_eq!((response.status, text(&response)), (404, body), "{method} {path}");
-            assert_eq!(fields(&response), [("Content-Type", "application/json")], "{method} {path}");
+            assert_eq!(headers(&response), [("Content-Type", "application/json")], "{method} {path}");
         }
     }
 }
@@ -320,7 +320,7 @@ fn options_of_the_whole_server_is_answered_and_no_other_method() {
     let realm = TestRealm::new();
     let response = realm.send(&Request::new("OPTIONS", "*"));
     assert_eq!((response.status, response.body.as_slice()), (204, &b""[..]));
-    assert_eq!(field(&response, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, POST, PUT"));
+    assert_eq!(header(&response, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, POST, PUT"));
     for method in METHODS.into_iter().filter(|method| *method != "OPTIONS") {
         assert_eq!(
             error(&realm.send(&Request::new(method, "*"))),
@@ -334,17 +334,17 @@ fn options_of_the_whole_server_is_answered_and_no_other_method() {
 fn a_415_says_which_type_and_which_coding_are_accepted() {
     let realm = TestRealm::new();
     let body = r#"{"username":"ok","password":"python"}"#;
-    let text = Request::new("POST", "/api/users").with_field("Content-Type", "text/plain");
+    let text = Request::new("POST", "/api/users").with_header("Content-Type", "text/plain");
     let response = realm.send(&text.with_body(Body::Complete(body.into())));
     assert_eq!(error(&response), (415, "unsupported_media_type".into()));
-    assert_eq!(field(&response, "Accept"), Some("application/json"));
+    assert_eq!(header(&response, "Accept"), Some("application/json"));
     for coding in ["gzip", "br", "identity, gzip", "x"] {
-        let request = json_request("POST", "/api/users", body).with_field("Content-Encoding", coding);
+        let request = json_request("POST", "/api/users", body).with_header("Content-Encoding", coding);
         let response = realm.send(&request);
         assert_eq!(error(&response), (415, "unsupported_media_type".into()), "{coding}");
-        assert_eq!(field(&response, "Accept-Encoding"), Some("identity"), "{coding}");
+        assert_eq!(header(&response, "Accept-Encoding"), Some("identity"), "{coding}");
     }
-    let request = json_request("POST", "/api/users", body).with_field("Content-Encoding", "Identity");
+    let request = json_request("POST", "/api/users", body).with_header("Content-Encoding", "Identity");
     assert_eq!(realm.send(&request).status, 201);
 }
 
@@ -364,15 +364,15 @@ fn faulty_registration(mended: usize) -> Response {
     let realm = TestRealm::with_policy(Policy { registration, ..Policy::default() });
     let method = if has_fault(2) { "PATCH" } else { "POST" };
     let path = if has_fault(1) { "/api/nothing" } else { "/api/users" };
-    let mut request = Request::new(method, path).with_field("Authorization", "Basic a");
+    let mut request = Request::new(method, path).with_header("Authorization", "Basic a");
     if has_fault(0) {
-        request = request.with_field("Authorization", "Basic b");
+        request = request.with_header("Authorization", "Basic b");
     }
     if has_fault(3) {
-        request = request.with_field("Sec-Fetch-Site", "cross-site");
+        request = request.with_header("Sec-Fetch-Site", "cross-site");
     }
     request =
-        request.with_field("Content-Type", if has_fault(6) { "text/plain" } else { "application/json" });
+        request.with_header("Content-Type", if has_fault(6) { "text/plain" } else { "application/json" });
     realm.send(&request.with_body(match mended {
         0..=5 => Body::TooLarge { max_bytes: 1024 },
         6 | 7 => Body::Complete(b"{".to_vec()),
@@ -417,15 +417,15 @@ fn faulty_password_change(realm: &TestRealm, mended: usize) -> Response {
         _ => "/api/users/1",
     };
     let password = if has_fault(8) { "ruby" } else { "python" };
-    let mut request = Request::new(method, path).with_field("Authorization", basic("ok", password));
+    let mut request = Request::new(method, path).with_header("Authorization", basic("ok", password));
     if has_fault(0) {
-        request = request.with_field("Authorization", basic("ok", password));
+        request = request.with_header("Authorization", basic("ok", password));
     }
     if has_fault(3) {
-        request = request.with_field("Origin", "null");
+        request = request.with_header("Origin", "null");
     }
     request =
-        request.with_field("Content-Type", if has_fault(5) { "text/plain" } else { "application/json" });
+        request.with_header("Content-Type", if has_fault(5) { "text/plain" } else { "application/json" });
     realm.send(&request.with_body(match mended {
         0..=4 => Body::TooLarge { max_bytes: 1024 },
         5 | 6 => Body::Complete(b"[]".to_vec()),
@@ -476,7 +476,7 @@ fn each_route_sets_its_audit_event() {
         (Request::new("GET", "/api/resource"), 401, Some(AuditEvent::LoginFailed)),
     ] {
         let (method, path) = (request.method.clone(), request.path.clone());
-        let response = test.send(&request.with_field("Authorization", basic("ok", "python")));
+        let response = test.send(&request.with_header("Authorization", basic("ok", "python")));
         assert_eq!((response.status, response.record.audit), (status, expected), "{method} {path}");
     }
     assert_eq!(test.basic("DELETE", &user, "ok", "ruby").record.audit, Some(AuditEvent::Deleted));

@@ -6,7 +6,7 @@ mod example;
 
 use crate::harness::{CHEAP, basic};
 use crate::original::recorded;
-use crate::process::{body, field, status};
+use crate::process::{body, header, status};
 use gatekey::json::{self, Value};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -51,11 +51,11 @@ fn comparable(body: &str) -> Value {
 fn assert_is_recorded(name: &str, answer: &str) {
     let original = recorded(name);
     assert_eq!(status(answer), original.status, "{name}: {answer}");
-    for header in ["Content-Type", "WWW-Authenticate"] {
-        assert_eq!(field(answer, header), original.field(header), "{name}");
+    for common in ["Content-Type", "WWW-Authenticate"] {
+        assert_eq!(header(answer, common), original.header(common), "{name}");
     }
     let path = |location: &str| location.split_once("/api/").unwrap().1.to_owned();
-    assert_eq!(field(answer, "Location").map(path), original.field("Location").map(path), "{name}");
+    assert_eq!(header(answer, "Location").map(path), original.header("Location").map(path), "{name}");
     // The original's page for a 400 is Werkzeug's; only its status is the article's.
     if original.status != 400 {
         assert_eq!(comparable(body(answer)), comparable(&original.body), "{name}");

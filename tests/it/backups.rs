@@ -1,7 +1,7 @@
 //! Backups: made while the server writes, and restored without undoing a revocation or giving an id twice.
 
 use crate::harness::CHEAP;
-use crate::process::{Server, body, field, gatekey, gatekey_by, names_in, run, status, written};
+use crate::process::{Server, body, gatekey, gatekey_by, header, names_in, run, status, written};
 use gatekey::json;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ impl Place {
 fn register(server: &Server, name: &str) -> u64 {
     let answer = server.register(name, "python");
     assert_eq!(status(&answer), 201);
-    field(&answer, "Location").unwrap().rsplit('/').next().unwrap().parse().unwrap()
+    header(&answer, "Location").unwrap().rsplit('/').next().unwrap().parse().unwrap()
 }
 
 fn token(server: &Server, name: &str) -> String {

@@ -2,7 +2,7 @@
 
 use crate::harness::CHEAP;
 use crate::process::{
-    Server, body, field, gatekey, gatekey_with_descriptors, names_in, run, status, written,
+    Server, body, gatekey, gatekey_with_descriptors, header, names_in, run, status, written,
 };
 use gatekey::clock;
 use gatekey::json::{self, Value};
@@ -505,7 +505,7 @@ fn a_clock_that_once_ran_ahead_is_found_and_there_is_a_way_back() {
     };
     let shown = |server: &Server, token: &str| {
         let answer = server.request("GET /api/resource", &[&format!("Authorization: Bearer {token}")], "");
-        (status(&answer), field(&answer, "WWW-Authenticate").is_some())
+        (status(&answer), header(&answer, "WWW-Authenticate").is_some())
     };
     let of_the_future = token(&server);
     assert_eq!(shown(&server, &of_the_future), (200, false));

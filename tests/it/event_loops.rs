@@ -80,7 +80,7 @@ fn no_route_blocks_an_event_loop_with_any_method_and_credentials() {
                 let request = json_request(method, path, BODY);
                 let request = authorization
                     .iter()
-                    .fold(request, |request, value| request.with_field("Authorization", value));
+                    .fold(request, |request, value| request.with_header("Authorization", value));
                 let before = (test.realm.hashes(), test.realm.list_users(None, 100).unwrap());
                 match dispatch_on_a_loop(&test, &request) {
                     Ok(response) => {
@@ -106,7 +106,7 @@ fn the_hasher_and_the_writer_panic_on_an_event_loop() {
     let test = TestRealm::new();
     test.add_user("ok", "python");
     let (realm, now) = (&test.realm, test.now());
-    let login = Request::new("GET", "/api/resource").with_field("Authorization", basic("ok", "python"));
+    let login = Request::new("GET", "/api/resource").with_header("Authorization", basic("ok", "python"));
     let panics_on_a_loop = |block: &(dyn Fn() + Sync)| {
         thread::scope(|scope| {
             let event_loop = thread::Builder::new().name(EVENT_LOOP.into()).spawn_scoped(scope, block);
@@ -136,7 +136,7 @@ fn a_password_that_was_just_proved_is_accepted_on_an_event_loop_until_it_changes
         let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
         realm.add_user("ok", &Secret::new("python".into()), now.unix).unwrap();
         let ask = |password| {
-            Request::new("GET", "/api/resource").with_field("Authorization", basic("ok", password))
+            Request::new("GET", "/api/resource").with_header("Authorization", basic("ok", password))
         };
         let status = |password| dispatch_there(&realm, &ask(password), now).map(|response| response.status);
         assert_eq!(status("python"), Err(WouldBlock));
@@ -158,7 +158,7 @@ fn looking_at_the_key_file_would_block_an_event_loop() {
     let test = TestRealm::new();
     test.add_user("ok", "python");
     let bearer = format!("Bearer {}", test.token("ok", "python"));
-    let request = Request::new("GET", "/api/resource").with_field("Authorization", bearer);
+    let request = Request::new("GET", "/api/resource").with_header("Authorization", bearer);
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Ok(200));
     test.advance(Duration::from_secs(2));
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Err(WouldBlock));

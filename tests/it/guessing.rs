@@ -3,7 +3,7 @@
 use crate::harness::{TestRealm, basic, error, json_request};
 use gatekey::clock::UnixTime;
 use gatekey::data_dir::DATABASE;
-use gatekey::http::{Persistence, Request, Response};
+use gatekey::http::{KeepAlive, Request, Response};
 use gatekey::realm::{Policy, UserLookup};
 use gatekey::signer::{KeyRing, SigningKey};
 use gatekey::token::{self, Claims};
@@ -105,13 +105,13 @@ fn guarded_requests(user: &str) -> [Request; 7] {
 }
 
 fn bytes(response: &Response) -> String {
-    String::from_utf8(response.encode(false, UnixTime::EPOCH, Persistence::Stays)).unwrap()
+    String::from_utf8(response.encode(false, UnixTime::EPOCH, KeepAlive::Default)).unwrap()
 }
 
 /// All that a refused client gets to see, and how many hashes it cost.
 fn refused(scene: &Scene, request: Request, authorization: String) -> (String, u64) {
     let before = scene.test.realm.hashes();
-    let response = scene.test.send(&request.with_field("Authorization", authorization));
+    let response = scene.test.send(&request.with_header("Authorization", authorization));
     (bytes(&response), scene.test.realm.hashes() - before)
 }
 
@@ -208,7 +208,7 @@ fn a_right_password_costs_one_hash_and_a_good_token_none() {
     let token = test.token("ok", "python");
     let cost = |status: u16, request: Request, authorization: String| {
         let before = test.realm.hashes();
-        assert_eq!(test.send(&request.with_field("Authorization", authorization)).status, status);
+        assert_eq!(test.send(&request.with_header("Authorization", authorization)).status, status);
         test.realm.hashes() - before
     };
     let get = |path: &str| Request::new("GET", path);
@@ -253,10 +253,10 @@ fn a_change_with_a_token_or_a_bad_body_costs_no_hash() {
     let token = test.token("ok", "python");
     let before = test.realm.hashes();
     let with_token =
-        json_request("PUT", &user, r#"{"password":"ruby"}"#).with_field("Authorization", basic(&token, ""));
+        json_request("PUT", &user, r#"{"password":"ruby"}"#).with_header("Authorization", basic(&token, ""));
     assert_eq!(error(&test.send(&with_token)), (401, "unauthorized".into()));
     let bad_body =
-        json_request("PUT", &user, r#"{"password":""}"#).with_field("Authorization", basic("ok", "python"));
+        json_request("PUT", &user, r#"{"password":""}"#).with_header("Authorization", basic("ok", "python"));
     assert_eq!(error(&test.send(&bad_body)), (400, "invalid_password".into()));
     assert_eq!(test.realm.hashes(), before);
 }

@@ -84,17 +84,17 @@ impl TestRealm {
     pub fn add_user(&self, username: &str, password: &str) -> String {
         let response = self.register(username, password);
         assert_eq!(response.status, 201, "{}", text(&response));
-        field(&response, "Location").unwrap().to_owned()
+        header(&response, "Location").unwrap().to_owned()
     }
 
     /// A request with the credentials in Basic.
     pub fn basic(&self, method: &str, path: &str, username: &str, password: &str) -> Response {
-        self.send(&Request::new(method, path).with_field("Authorization", basic(username, password)))
+        self.send(&Request::new(method, path).with_header("Authorization", basic(username, password)))
     }
 
     /// A request with a token in Bearer.
     pub fn bearer(&self, method: &str, path: &str, token: &str) -> Response {
-        self.send(&Request::new(method, path).with_field("Authorization", format!("Bearer {token}")))
+        self.send(&Request::new(method, path).with_header("Authorization", format!("Bearer {token}")))
     }
 
     /// A token for a user's password.
@@ -110,7 +110,7 @@ pub fn dispatch(realm: &Realm, request: &Request, now: Now) -> Response {
     routes::dispatch(realm, &Config::default(), request, now)
 }
 
-/// The value of an `Authorization` field.
+/// The value of an `Authorization` header.
 pub fn basic(username: &str, password: &str) -> String {
     format!("Basic {}", encoding::encode_base64(format!("{username}:{password}")))
 }
@@ -118,7 +118,7 @@ pub fn basic(username: &str, password: &str) -> String {
 /// A request with a JSON body.
 pub fn json_request(method: &str, path: &str, body: &str) -> Request {
     Request::new(method, path)
-        .with_field("Content-Type", "application/json")
+        .with_header("Content-Type", "application/json")
         .with_body(Body::Complete(body.as_bytes().to_vec()))
 }
 
@@ -132,9 +132,9 @@ pub fn object(response: &Response) -> Object {
     json::parse_object(&response.body).unwrap()
 }
 
-/// A response's field, if there is exactly one of that name.
-pub fn field<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
-    let mut values = response.fields.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
+/// A response's header, if there is exactly one of that name.
+pub fn header<'a>(response: &'a Response, name: &str) -> Option<&'a str> {
+    let mut values = response.headers.iter().filter(|(given, _)| given.eq_ignore_ascii_case(name));
     match (values.next(), values.next()) {
         (Some((_, value)), None) => Some(value),
         _ => None,

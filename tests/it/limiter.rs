@@ -1,7 +1,7 @@
 //! Guessing doesn't pay, and keeps nobody out: the throttle, through the routes and over restarts.
 
 use crate::fuzz::mutations::Random;
-use crate::harness::{CHEAP, TestRealm, basic, error, field, json_request, object, text};
+use crate::harness::{CHEAP, TestRealm, basic, error, header, json_request, object, text};
 use crate::process::{Server, status, written};
 use gatekey::client::Client;
 use gatekey::clock::{self, Now};
@@ -38,7 +38,8 @@ fn from(address: &str, request: Request) -> Request {
 }
 
 fn log_in(address: &str, username: &str, password: &str) -> Request {
-    let request = Request::new("GET", "/api/resource").with_field("Authorization", basic(username, password));
+    let request =
+        Request::new("GET", "/api/resource").with_header("Authorization", basic(username, password));
     from(address, request)
 }
 
@@ -57,7 +58,7 @@ fn too_many_wrong_passwords_are_a_429_for_the_right_one_too() {
     for password in ["python", "ruby"] {
         let refused = test.send(&log_in(ELSEWHERE, "ok", password));
         assert_eq!(error(&refused), (429, "throttled".into()));
-        assert_eq!(field(&refused, "Retry-After"), Some("600"));
+        assert_eq!(header(&refused, "Retry-After"), Some("600"));
         let message =
             r#"{"error":"throttled","message":"Too many passwords were wrong; try again in 600 s."}"#;
         assert_eq!(text(&refused), message);
@@ -99,8 +100,8 @@ fn a_name_that_nobody_has_is_refused_like_one_that_somebody_has() {
     let answers = ["ok", "nobody", "disabled"].map(|name| {
         let address = format!("192.0.2.{}", name.len());
         let guesses = guess(&test, &address, name);
-        let Response { status, fields, body, .. } = test.send(&log_in(&address, name, "python"));
-        (guesses, status, fields, body)
+        let Response { status, headers, body, .. } = test.send(&log_in(&address, name, "python"));
+        (guesses, status, headers, body)
     });
     assert_eq!(answers[0], answers[1]);
     assert_eq!(answers[0], answers[2]);
@@ -212,7 +213,7 @@ fn identical_wrong_passwords_at_once_count_each() {
 fn every_way_to_show_a_password_is_counted_and_a_token_is_not() {
     let test = throttled();
     let user = test.add_user("ok", "python");
-    let wrong = |request: Request| request.with_field("Authorization", basic("ok", "ruby"));
+    let wrong = |request: Request| request.with_header("Authorization", basic("ok", "ruby"));
     let change = json_request("PUT", &user, r#"{"password":"another"}"#);
     let requests = [
         Request::new("GET", "/api/resource"),
@@ -247,7 +248,7 @@ fn registrations_and_lookups_are_counted_per_address() {
     assert_eq!(error(&register(HOME, "user 0")), (400, "username_taken".into()));
     let refused = register(HOME, "user 0");
     assert_eq!(error(&refused), (429, "throttled".into()), "else one could ask who is here");
-    assert_eq!(field(&refused, "Retry-After"), Some("60"));
+    assert_eq!(header(&refused, "Retry-After"), Some("60"));
     assert_eq!(
         error(&register(HOME, "a:b")),
         (400, "invalid_username".into()),
@@ -297,7 +298,7 @@ fn stranger(random: &mut Random) -> Request {
         4 => Request::new("DELETE", "/api/token"),
         _ => Request::new("GET", "/api/resource"),
     };
-    from(address, request.with_field("Authorization", basic(name, password)))
+    from(address, request.with_header("Authorization", basic(name, password)))
 }
 
 #[test]
@@ -316,11 +317,11 @@ fn whatever_others_send_a_users_token_and_password_hold_where_that_user_is_known
                 assert_eq!(known.status, 200, "seed {seed}, step {step}: {}", text(&known));
                 let token = test.send(&from(
                     HOME,
-                    Request::new("GET", "/api/token").with_field("Authorization", basic("alice", "python")),
+                    Request::new("GET", "/api/token").with_header("Authorization", basic("alice", "python")),
                 ));
                 let token = object(&token)["token"].as_str().unwrap().to_owned();
                 let bearer = Request::new("GET", "/api/resource")
-                    .with_field("Authorization", format!("Bearer {token}"));
+                    .with_header("Authorization", format!("Bearer {token}"));
                 assert_eq!(test.send(&from(ELSEWHERE, bearer)).status, 200, "seed {seed}, step {step}");
             }
         }
@@ -416,7 +417,7 @@ fn a_clock_set_back_revives_nothing_over_a_restart() {
     };
     let show = |realm: &Realm, token: &str, now: Now| {
         let request =
-            Request::new("GET", "/api/resource").with_field("Authorization", format!("Bearer {token}"));
+            Request::new("GET", "/api/resource").with_header("Authorization", format!("Bearer {token}"));
         crate::harness::dispatch(realm, &request, now).status
     };
     let realm = open(directory.path(), start);

@@ -2,7 +2,7 @@
 
 use crate::harness::CHEAP;
 use crate::hazards::SetAtEnd;
-use crate::process::{body, field, gatekey, status, written};
+use crate::process::{body, gatekey, header, status, written};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -116,10 +116,10 @@ fn ask(mut stream: impl Read + Write, request: &str) -> String {
 
 const GET: &str = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-fn registration(fields: &str) -> String {
+fn registration(headers: &str) -> String {
     let json = r#"{"username":"ok","password":"python"}"#;
     format!(
-        "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n{fields}\
+        "POST /api/users HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}\
          Content-Length: {}\r\n\r\n{json}",
         json.len()
     )
@@ -133,10 +133,10 @@ fn a_proxy_comes_in_by_a_path_and_says_who_its_client_is() {
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o660, "its group may connect, and no stranger");
 
-    let fields = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n";
-    let answer = ask(connect_at(&path), &registration(fields));
+    let headers = "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n";
+    let answer = ask(connect_at(&path), &registration(headers));
     assert_eq!(status(&answer), 201);
-    assert_eq!(field(&answer, "Location"), Some("https://a/api/users/1"));
+    assert_eq!(header(&answer, "Location"), Some("https://a/api/users/1"));
     let mut kept = UnixStream::connect(&path).unwrap();
     for _ in 0..2 {
         kept.write_all(b"HEAD /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

@@ -1,7 +1,7 @@
 //! Ten thousand registrations from eight threads, many of them for the same names at once, each with a login:
 //! what was promised then holds after a restart.
 
-use crate::harness::{self, CHEAP, basic, error, field, json_request, object, text};
+use crate::harness::{self, CHEAP, basic, error, header, json_request, object, text};
 use gatekey::clock;
 use gatekey::data_dir::DataDir;
 use gatekey::hashing::Hasher;
@@ -52,7 +52,7 @@ impl Attempt {
 
     fn log_in(&self, realm: &Realm) -> Response {
         let credentials = basic(&self.username, &self.password);
-        let request = Request::new("GET", "/api/token").with_field("Authorization", credentials);
+        let request = Request::new("GET", "/api/token").with_header("Authorization", credentials);
         harness::dispatch(realm, &request, clock::now())
     }
 }
@@ -100,7 +100,7 @@ fn every_201_is_a_user_and_every_name_has_one() {
     }
     assert!(wins.values().all(|wins| *wins == 1));
     let paths: BTreeSet<&str> =
-        winners.iter().map(|winner| field(&winner.response, "Location").unwrap()).collect();
+        winners.iter().map(|winner| header(&winner.response, "Location").unwrap()).collect();
     assert_eq!(paths.len(), winners.len(), "each has an id of its own");
 
     let realm = open(directory.path());
@@ -110,11 +110,11 @@ fn every_201_is_a_user_and_every_name_has_one() {
         assert_eq!(response.status, 200, "{}: {}", winner.username, text(&response));
         let token = object(&response)["token"].as_str().unwrap().to_owned();
         let request =
-            Request::new("GET", "/api/resource").with_field("Authorization", format!("Bearer {token}"));
+            Request::new("GET", "/api/resource").with_header("Authorization", format!("Bearer {token}"));
         let response = harness::dispatch(&realm, &request, clock::now());
         let expected = json::json!({"data": format!("Hello, {}!", winner.username)}).to_string();
         assert_eq!((response.status, text(&response)), (200, expected.as_str()));
-        let path = field(&winner.response, "Location").unwrap();
+        let path = header(&winner.response, "Location").unwrap();
         let shown = harness::dispatch(&realm, &Request::new("GET", path), clock::now());
         let expected = json::json!({"username": winner.username}).to_string();
         assert_eq!((shown.status, text(&shown)), (200, expected.as_str()));

@@ -1,7 +1,7 @@
 //! `openapi.json`, held against the server: by its routes, by its answers, and by other people's tools.
 
 use crate::harness::{TestRealm, basic, error};
-use crate::process::{Server, body, field, gatekey, run, status, written};
+use crate::process::{Server, body, gatekey, header, run, status, written};
 use crate::python::{self, Venv};
 use gatekey::http::Request;
 use gatekey::json::{self, Value, json};
@@ -44,7 +44,7 @@ fn every_route_is_described_by_its_methods_and_no_other() {
         let mut described: Vec<_> = METHODS.into_iter().filter(|method| !item[*method].is_null()).collect();
         if path == "/api/verify" {
             assert_eq!(
-                (allowed.field("Allow"), described),
+                (allowed.header("Allow"), described),
                 (None, vec!["get"]),
                 "any method, of which one is described"
             );
@@ -53,7 +53,7 @@ fn every_route_is_described_by_its_methods_and_no_other() {
         described.extend(described.contains(&"get").then_some("head"));
         described.push("options");
         described.sort_unstable();
-        assert_eq!(allowed.field("Allow"), Some(described.join(", ").to_uppercase().as_str()), "{path}");
+        assert_eq!(allowed.header("Allow"), Some(described.join(", ").to_uppercase().as_str()), "{path}");
     }
     let described = members(&document["paths"]).map(|(path, _)| path.as_str());
     let described: BTreeSet<_> = described.chain(["/"]).map(str::to_owned).collect(); // the page is for people
@@ -104,7 +104,7 @@ fn without_numbers(body: &str) -> String {
 }
 
 impl Described {
-    /// Asserts that an answer has the fields that are described of its status, and a body like an example of it.
+    /// Asserts that an answer has the headers that are described of its status, and a body like an example of it.
     #[track_caller]
     fn assert_is(&mut self, operation: &str, answer: &str) {
         let (method, path) = operation.split_once(' ').unwrap();
@@ -113,14 +113,14 @@ impl Described {
         assert!(described.is_object(), "not described: {operation}: {answer}");
         for (name, _) in members(&described["headers"]) {
             let is_optional = name == "Retry-After" && status(answer) == 503;
-            assert!(is_optional || field(answer, name).is_some(), "{name}: {answer}");
+            assert!(is_optional || header(answer, name).is_some(), "{name}: {answer}");
         }
         let content = &described["content"]["application/json"];
         if content.is_null() {
-            assert_eq!((body(answer), field(answer, "Content-Type")), ("", None));
+            assert_eq!((body(answer), header(answer, "Content-Type")), ("", None));
             return;
         }
-        assert_eq!(field(answer, "Content-Type"), Some("application/json"));
+        assert_eq!(header(answer, "Content-Type"), Some("application/json"));
         let Some(examples) = content["examples"].as_object() else { return };
         let examples: Vec<_> =
             examples.values().map(|example| without_numbers(&example["value"].to_string())).collect();
@@ -210,11 +210,11 @@ fn see_what_credentials_get(described: &mut Described, server: &Server) {
     ] {
         let line = format!("{} {}", method.to_uppercase(), path.replace("{id}", "2"));
         let body = if method == "put" { r#"{"password":"another"}"# } else { "" };
-        for fields in [&[][..], &[&right[..], &right], &["Authorization: Bearer garbage"], &[&right]] {
-            described.assert_is(&format!("{method} {path}"), &server.request(&line, fields, body));
+        for headers in [&[][..], &[&right[..], &right], &["Authorization: Bearer garbage"], &[&right]] {
+            described.assert_is(&format!("{method} {path}"), &server.request(&line, headers, body));
         }
     }
-    for (operation, line, fields) in [
+    for (operation, line, headers) in [
         ("get /api/token", "GET /api/token?duration=0", &[&right[..]][..]),
         ("get /api/token", "GET /api/token?duration=15", &[&right]),
         ("get /api/verify", "GET /api/verify?user=alice", &[&right]),
@@ -227,7 +227,7 @@ fn see_what_credentials_get(described: &mut Described, server: &Server) {
         ("get /openapi.json", "GET /openapi.json", &[]),
         ("delete /api/users/{id}", "DELETE /api/users/1", &[&right]),
     ] {
-        described.assert_is(operation, &server.request(line, fields, ""));
+        described.assert_is(operation, &server.request(line, headers, ""));
     }
 }
 

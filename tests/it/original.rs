@@ -7,7 +7,7 @@
 mod bugs;
 mod sent;
 
-use crate::harness::{TestRealm, error, field, object, text};
+use crate::harness::{TestRealm, error, header, object, text};
 use gatekey::http::Response;
 use gatekey::json::{self, Object, Value};
 
@@ -86,8 +86,8 @@ pub struct Exchange {
     method: &'static str,
     path: &'static str,
     pub status: u16,
-    /// The fields, as Python prints a dict.
-    fields: &'static str,
+    /// The headers, as Python prints a dict.
+    headers: &'static str,
     pub body: String,
 }
 
@@ -102,10 +102,10 @@ fn exchanges() -> Vec<Exchange> {
             let (request, response) = pair[0].split_once(" -> ").unwrap();
             let (name, target) = request.split_once("  ").unwrap();
             let (method, path) = target.trim_start().split_once(' ').unwrap();
-            let (status, fields) = response.split_once('{').unwrap();
+            let (status, headers) = response.split_once('{').unwrap();
             let status = status.split(' ').next().unwrap().parse().unwrap();
             let body = unquote(pair[1].trim_start().strip_prefix("body=").unwrap());
-            Exchange { name, method, path, status, fields, body }
+            Exchange { name, method, path, status, headers, body }
         })
         .collect()
 }
@@ -134,9 +134,9 @@ fn unquote(literal: &str) -> String {
 }
 
 impl Exchange {
-    /// A field's value, if the original sent that field.
-    pub fn field(&self, name: &str) -> Option<&'static str> {
-        let (_, rest) = self.fields.split_once(&format!("'{name}': '"))?;
+    /// A header's value, if the original sent that header.
+    pub fn header(&self, name: &str) -> Option<&'static str> {
+        let (_, rest) = self.headers.split_once(&format!("'{name}': '"))?;
         rest.split_once('\'').map(|(value, _)| value)
     }
 }
@@ -157,18 +157,18 @@ fn assert_same(theirs: &Exchange, ours: &Response) {
     if theirs.body.starts_with('{') {
         let original = json::parse_object(theirs.body.as_bytes()).unwrap();
         assert_eq!(comparable(object(ours)), comparable(original), "{name}");
-        assert_eq!(field(ours, "Content-Type"), theirs.field("Content-Type"), "{name}");
+        assert_eq!(header(ours, "Content-Type"), theirs.header("Content-Type"), "{name}");
     }
     if theirs.status == 401 {
         let body = object(ours);
         assert!(body["message"].as_str().unwrap().starts_with(&theirs.body), "{name}");
     }
-    assert_eq!(field(ours, "WWW-Authenticate"), theirs.field("WWW-Authenticate"), "{name}");
+    assert_eq!(header(ours, "WWW-Authenticate"), theirs.header("WWW-Authenticate"), "{name}");
     // Refused registrations take no id here, so the numbers part.
     let directory = |location: &str| location.rsplit_once('/').unwrap().0.to_owned();
-    assert_eq!(field(ours, "Location").map(directory), theirs.field("Location").map(directory), "{name}");
-    let allowed = field(ours, "Allow").unwrap_or_default();
-    for method in theirs.field("Allow").unwrap_or_default().split(", ") {
+    assert_eq!(header(ours, "Location").map(directory), theirs.header("Location").map(directory), "{name}");
+    let allowed = header(ours, "Allow").unwrap_or_default();
+    for method in theirs.header("Allow").unwrap_or_default().split(", ") {
         assert!(allowed.contains(method), "{name}: {method} is not in {allowed}");
     }
 }
@@ -193,7 +193,7 @@ fn every_exchange_of_the_original_answers_the_same_or_differs_as_listed() {
             None => assert_same(&theirs, &ours),
         }
         if ours.status >= 400 {
-            assert_eq!(field(&ours, "Content-Type"), Some("application/json"), "{}", theirs.name);
+            assert_eq!(header(&ours, "Content-Type"), Some("application/json"), "{}", theirs.name);
             assert_eq!(object(&ours).len(), 2, "{}", theirs.name);
         }
     }

@@ -1,7 +1,7 @@
 //! The page at `/`, in the real browser: the whole walk, what goes wrong on it, and what it may not do.
 
 use crate::browser::{Browser, ENTER, TAB};
-use crate::process::{Server, body, field, status, written};
+use crate::process::{Server, body, header, status, written};
 use std::fs;
 use std::process::Command;
 
@@ -33,8 +33,8 @@ fn assert_contains(text: &str, parts: &[&str]) {
 fn the_page_is_one_answer_and_no_page_turns_it_off() {
     let server = Server::start(&[]);
     let page = server.request("GET /", &[], "");
-    assert_eq!((status(&page), field(&page, "Content-Type")), (200, Some("text/html; charset=utf-8")));
-    let policy = field(&page, "Content-Security-Policy").unwrap();
+    assert_eq!((status(&page), header(&page, "Content-Type")), (200, Some("text/html; charset=utf-8")));
+    let policy = header(&page, "Content-Security-Policy").unwrap();
     let wanted = [
         "default-src 'none'",
         "connect-src 'self'",
@@ -44,10 +44,10 @@ fn the_page_is_one_answer_and_no_page_turns_it_off() {
     ];
     assert_contains(policy, &wanted);
     assert!(!policy.contains("unsafe"), "{policy}");
-    assert_eq!(field(&page, "Referrer-Policy"), Some("no-referrer"));
-    assert_eq!(field(&page, "X-Content-Type-Options"), Some("nosniff"));
+    assert_eq!(header(&page, "Referrer-Policy"), Some("no-referrer"));
+    assert_eq!(header(&page, "X-Content-Type-Options"), Some("nosniff"));
     let head = server.request("HEAD /", &[], "");
-    assert_eq!((body(&head), field(&head, "Content-Length")), ("", field(&page, "Content-Length")));
+    assert_eq!((body(&head), header(&head, "Content-Length")), ("", header(&page, "Content-Length")));
 
     let without = Server::start(&["--no-page"]);
     let answer = without.request("GET /", &[], "");

@@ -136,14 +136,14 @@ impl Server {
         connection
     }
 
-    /// One request with these further fields and this body, which is JSON if there is one.
-    pub fn request(&self, line: &str, fields: &[&str], body: &str) -> String {
+    /// One request with these further headers and this body, which is JSON if there is one.
+    pub fn request(&self, line: &str, headers: &[&str], body: &str) -> String {
         let content = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
         let content = if body.is_empty() { "" } else { &content };
-        let fields: String = fields.iter().flat_map(|field| [*field, "\r\n"]).collect();
+        let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
         let host = self.address;
         let request =
-            format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{fields}{content}\r\n{body}");
+            format!("{line} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}{content}\r\n{body}");
         self.exchange(request.as_bytes())
     }
 
@@ -244,8 +244,8 @@ pub fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-/// The value of an answer's field.
-pub fn field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+/// The value of an answer's header.
+pub fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let head = answer.split_once("\r\n\r\n").unwrap().0;
     let mut values =
         head.lines().skip(1).filter_map(|line| line.split_once(": ")).filter(|(given, _)| *given == name);

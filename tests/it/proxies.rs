@@ -1,6 +1,6 @@
 //! Behind proxies: who the client is, and under which URL it reaches us. First by the routes alone, then by the bytes.
 
-use crate::harness::{TestRealm, error, field, json_request};
+use crate::harness::{TestRealm, error, header, json_request};
 use crate::process::{self, Server, status};
 use gatekey::client::Client;
 use gatekey::http::Request;
@@ -16,8 +16,8 @@ fn trusting(proxies: &[&str]) -> Config {
     Config { trusted_proxies: trusted_proxies.into_iter().collect(), ..Config::default() }
 }
 
-fn with_fields(request: Request, fields: &[(&str, &str)]) -> Request {
-    fields.iter().fold(request, |request, (name, value)| request.with_field(name, value))
+fn with_headers(request: Request, headers: &[(&str, &str)]) -> Request {
+    headers.iter().fold(request, |request, (name, value)| request.with_header(name, value))
 }
 
 fn at(address: &str) -> Client {
@@ -25,12 +25,12 @@ fn at(address: &str) -> Client {
 }
 
 /// The `Location` of a registration by way of this peer.
-fn location(config: Config, peer: &str, fields: &[(&str, &str)]) -> String {
+fn location(config: Config, peer: &str, headers: &[(&str, &str)]) -> String {
     let realm = TestRealm::with_config(config);
-    let request = with_fields(json_request("POST", "/api/users", BODY), fields).from_peer(at(peer));
+    let request = with_headers(json_request("POST", "/api/users", BODY), headers).from_peer(at(peer));
     let response = realm.send(&request);
     assert_eq!(response.status, 201);
-    field(&response, "Location").unwrap().to_owned()
+    header(&response, "Location").unwrap().to_owned()
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
         (at("127.0.0.1"), "127.0.0.1"),
     ] {
         let lines = [("X-Forwarded-For", "203.0.113.7, 192.0.2.1"), ("X-Forwarded-For", "10.0.0.2")];
-        let request = with_fields(Request::new("GET", "/api/users/1"), &lines).from_peer(peer);
+        let request = with_headers(Request::new("GET", "/api/users/1"), &lines).from_peer(peer);
         assert_eq!(realm.send(&request).record.client, Some(at(expected)), "{peer}");
     }
 }
@@ -56,13 +56,15 @@ fn every_answer_of_the_routes_says_who_asked() {
         (Request::new("GET", "/nowhere"), 404),
         (Request::new("PATCH", "/api/token"), 405),
         (
-            Request::new("GET", "/api/token").with_field("Authorization", "").with_field("Authorization", ""),
+            Request::new("GET", "/api/token")
+                .with_header("Authorization", "")
+                .with_header("Authorization", ""),
             400,
         ),
         (json_request("POST", "/api/users", "{"), 400),
         (json_request("POST", "/api/users", BODY), 201),
     ] {
-        let response = realm.send(&request.with_field("X-Forwarded-For", "192.0.2.1"));
+        let response = realm.send(&request.with_header("X-Forwarded-For", "192.0.2.1"));
         assert_eq!((response.status, response.record.client), (status, Some(at("192.0.2.1"))));
     }
 }
@@ -70,7 +72,7 @@ fn every_answer_of_the_routes_says_who_asked() {
 #[test]
 fn a_location_is_where_the_trusted_proxy_was_asked() {
     let host = ("Host", "127.0.0.1:5000");
-    for (fields, expected) in [
+    for (headers, expected) in [
         (&FORWARDED[..], "https://auth.example/api/users/1"),
         (&[host, FORWARDED[1], FORWARDED[2]], "https://auth.example/api/users/1"),
         (&[host, FORWARDED[2]], "https://127.0.0.1:5000/api/users/1"),
@@ -91,7 +93,7 @@ fn a_location_is_where_the_trusted_proxy_was_asked() {
         (&[host, ("X-Forwarded-Proto", "http, Wss")], "https://127.0.0.1:5000/api/users/1"),
         (&[host, ("X-Forwarded-Proto", "javascript")], "http://127.0.0.1:5000/api/users/1"),
     ] {
-        assert_eq!(location(trusting(&["10.0.0.1"]), "10.0.0.1", fields), expected, "{fields:?}");
+        assert_eq!(location(trusting(&["10.0.0.1"]), "10.0.0.1", headers), expected, "{headers:?}");
     }
     let public_url = Some(PublicUrl::parse("https://public.example/auth").unwrap());
     let config = Config { public_url, ..trusting(&["10.0.0.1"]) };
@@ -100,9 +102,9 @@ fn a_location_is_where_the_trusted_proxy_was_asked() {
 
 #[test]
 fn a_location_is_nothing_that_a_stranger_says() {
-    let fields = [&FORWARDED[..], &[("Host", "a.example")]].concat();
+    let headers = [&FORWARDED[..], &[("Host", "a.example")]].concat();
     for config in [Config::default(), trusting(&["10.0.0.2"])] {
-        assert_eq!(location(config, "10.0.0.1", &fields), "http://a.example/api/users/1");
+        assert_eq!(location(config, "10.0.0.1", &headers), "http://a.example/api/users/1");
     }
 }
 
@@ -111,8 +113,8 @@ fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
     let registration = |peer: &str, forwarded_host: &str, origin: &str| {
         let public_url = Some(PublicUrl::parse("https://auth.example").unwrap());
         let realm = TestRealm::with_config(Config { public_url, ..trusting(&["10.0.0.1"]) });
-        let fields = [("Host", "127.0.0.1:5000"), ("X-Forwarded-Host", forwarded_host), ("Origin", origin)];
-        realm.send(&with_fields(json_request("POST", "/api/users", BODY), &fields).from_peer(at(peer)))
+        let headers = [("Host", "127.0.0.1:5000"), ("X-Forwarded-Host", forwarded_host), ("Origin", origin)];
+        realm.send(&with_headers(json_request("POST", "/api/users", BODY), &headers).from_peer(at(peer)))
     };
     for (host, origin) in [
         ("auth.example", "https://auth.example"),
@@ -139,13 +141,13 @@ fn what_a_stranger_says_of_others_is_noted_once() {
     for (name, value) in FORWARDED {
         let realm = TestRealm::with_config(trusting(&["10.0.0.1"]));
         let undeclared_proxy = UndeclaredProxy::default();
-        let ask = |peer: Client, fields: &[(&str, &str)]| {
-            let request = with_fields(Request::new("GET", "/nowhere"), fields).from_peer(peer);
+        let ask = |peer: Client, headers: &[(&str, &str)]| {
+            let request = with_headers(Request::new("GET", "/nowhere"), headers).from_peer(peer);
             undeclared_proxy.observe(&realm.send(&request).record).map(|notice| notice.to_string())
         };
         assert_eq!(ask(at("10.0.0.1"), &[(name, value)]), None);
         assert_eq!(ask(at("192.0.2.9"), &[]), None);
-        let expected = "X-Forwarded fields from 192.0.2.9 are ignored; if that is your proxy, say --trusted-proxy \
+        let expected = "X-Forwarded headers from 192.0.2.9 are ignored; if that is your proxy, say --trusted-proxy \
                         192.0.2.9 (this is said once, whoever sends more)";
         assert_eq!(ask(at("192.0.2.9"), &[(name, value)]).as_deref(), Some(expected));
         assert_eq!(ask(at("192.0.2.10"), &[(name, value)]), None);
@@ -157,15 +159,15 @@ fn the_log_shows_the_client_behind_the_proxy_in_both_loops() {
     for name in ["strict", "tiny-http"] {
         let options = ["--loop", name, "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "127.0.0.1"];
         let server = Server::start(&options);
-        let fields = [
+        let headers = [
             "X-Forwarded-For: 203.0.113.7, 2001:db8::1",
             "X-Forwarded-For: 10.0.0.2",
             "X-Forwarded-Host: auth.example",
             "X-Forwarded-Proto: https",
         ];
-        let answer = server.request("POST /api/users", &fields, BODY);
+        let answer = server.request("POST /api/users", &headers, BODY);
         assert_eq!(status(&answer), 201);
-        assert_eq!(process::field(&answer, "Location"), Some("https://auth.example/api/users/1"));
+        assert_eq!(process::header(&answer, "Location"), Some("https://auth.example/api/users/1"));
         let (_, log) = server.stop();
         assert!(log.contains("Z 2001:db8::1 POST /api/users 201 "), "{log}");
         assert!(!log.contains("--trusted-proxy"), "{log}");

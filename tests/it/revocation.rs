@@ -2,7 +2,7 @@
 //! gone, as long as the keys are the same. And no token of a user who is gone is another user's.
 
 use crate::harness::{CHEAP, basic};
-use crate::process::{Server, body, field, gatekey, names_in, run, status, written};
+use crate::process::{Server, body, gatekey, header, names_in, run, status, written};
 use gatekey::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ impl Place {
 fn register(server: &Server, username: &str) -> u64 {
     let answer = server.register(username, "python");
     assert_eq!(status(&answer), 201, "{answer}");
-    field(&answer, "Location").unwrap().rsplit('/').next().unwrap().parse().unwrap()
+    header(&answer, "Location").unwrap().rsplit('/').next().unwrap().parse().unwrap()
 }
 
 fn token(server: &Server, username: &str) -> String {
@@ -167,7 +167,7 @@ fn a_database_truncated_to_nothing_beside_its_keys_is_refused_by_every_command()
     fs::write(data.join("gatekey.sqlite3"), "").unwrap();
     let server = Server::start_in(data, &["--scrypt", CHEAP, "--new-database"]);
     let registered = server.register("eve", "python");
-    assert_eq!(field(&registered, "Location").unwrap().rsplit('/').next(), Some("1"));
+    assert_eq!(header(&registered, "Location").unwrap().rsplit('/').next(), Some("1"));
     let new = token(&server, "eve");
     assert_eq!((bearer(&server, &old), bearer(&server, &new)), (401, 200));
 }

@@ -197,7 +197,7 @@ fn what_changes_the_generation_ends_every_token_at_once() {
         ("its user changes the password", &|test| {
             let request = json_request("PUT", "/api/users/1", r#"{"password":"ruby"}"#);
             let authorization = crate::harness::basic("ok", "python");
-            assert_eq!(test.send(&request.with_field("Authorization", authorization)).status, 204);
+            assert_eq!(test.send(&request.with_header("Authorization", authorization)).status, 204);
         }),
         ("its user signs out", &|test| {
             assert_eq!(test.basic("DELETE", "/api/token", "ok", "python").status, 204);

@@ -4,7 +4,7 @@ mod fail2ban;
 mod metrics;
 
 use crate::harness::CHEAP;
-use crate::process::{Server, field, gatekey, status};
+use crate::process::{Server, gatekey, header, status};
 use gatekey::json::{self, Object, json};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
@@ -23,11 +23,11 @@ fn every_answer_has_an_id_that_the_log_has_too() {
             server.request("GET /nowhere", &["X-Request-Id: two", "X-Request-Id: of-them"], ""),
             server.request("GET /api/resource", &["X-Request-Id: no_id"], ""),
         ];
-        let ids = answers.each_ref().map(|answer| field(answer, "X-Request-Id").unwrap());
+        let ids = answers.each_ref().map(|answer| header(answer, "X-Request-Id").unwrap());
         let own = ids[0].split_once('-').unwrap().0;
         assert_eq!(ids, [1, 2, 3].map(|number| format!("{own}-{number}")));
         let given = server.request("GET /api/users/9", &["X-Request-Id: Of-a-Proxy-1"], "");
-        assert_eq!(field(&given, "X-Request-Id"), Some("Of-a-Proxy-1"));
+        assert_eq!(header(&given, "X-Request-Id"), Some("Of-a-Proxy-1"));
         let log = server.stop().1;
         for id in ids.into_iter().chain(["Of-a-Proxy-1"]) {
             assert_eq!(log.matches(&format!(" id={id}\n")).count(), 1, "{id}: {log}");
@@ -63,7 +63,7 @@ fn an_answer_to_what_is_no_request_has_an_id_too() {
     let server = Server::start(&[]);
     let answer = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(status(&answer), 400);
-    let id = field(&answer, "X-Request-Id").unwrap();
+    let id = header(&answer, "X-Request-Id").unwrap();
     let log = server.stop().1;
     assert!(log.ends_with(&format!(" 127.0.0.1 - - 400 0.0ms user=- id={id}\n")), "{log}");
 }

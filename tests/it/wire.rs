@@ -1,7 +1,7 @@
 //! Both loops, by the bytes on the wire: what a client sees must not depend on which one serves it.
 
 use crate::harness::basic;
-use crate::process::{Server, body, field, status};
+use crate::process::{Server, body, header, status};
 use gatekey::clock;
 use gatekey::http::{Request, Response};
 use gatekey::server::engine::{self, Endpoint};
@@ -33,9 +33,9 @@ fn an_answer_is_exactly_these_lines() {
              Connection: close\r\n\
              Content-Length: 17\r\n\r\n\
              {{\"username\":\"ok\"}}",
-            field(&answer, "Date").unwrap(),
+            header(&answer, "Date").unwrap(),
             server.url("/api/users/1"),
-            field(&answer, "X-Request-Id").unwrap(),
+            header(&answer, "X-Request-Id").unwrap(),
         );
         assert_eq!(answer, expected);
     }
@@ -46,10 +46,10 @@ fn a_head_answer_has_the_length_and_no_body_and_a_204_neither() {
     for server in each_loop() {
         server.register("ok", "python");
         let head = server.request("HEAD /api/users/1", &[], "");
-        assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
+        assert_eq!((status(&head), header(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
         let options = server.request("OPTIONS /api/users/1", &[], "");
-        assert_eq!((status(&options), field(&options, "Content-Length"), body(&options)), (204, None, ""));
-        assert_eq!(field(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
+        assert_eq!((status(&options), header(&options, "Content-Length"), body(&options)), (204, None, ""));
+        assert_eq!(header(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
         let refused = server.request("HEAD /api/resource", &[], "");
         assert_eq!((status(&refused), body(&refused)), (401, ""));
     }
@@ -72,9 +72,9 @@ fn a_connection_is_kept_for_the_next_request() {
 fn an_http_1_0_client_is_told_what_becomes_of_the_connection() {
     for server in each_loop() {
         let closed = server.exchange(b"GET /api/users/1 HTTP/1.0\r\n\r\n");
-        assert_eq!(field(&closed, "Connection"), Some("close"));
+        assert_eq!(header(&closed, "Connection"), Some("close"));
         let kept = server.exchange(b"GET /api/users/1 HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
-        assert_eq!(field(&kept, "Connection"), Some("keep-alive"));
+        assert_eq!(header(&kept, "Connection"), Some("keep-alive"));
     }
 }
 

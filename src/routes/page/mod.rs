@@ -25,8 +25,8 @@ static SECURITY_POLICY: LazyLock<String> = LazyLock::new(security_policy);
 /// `GET /`: the page.
 pub(super) fn show() -> Response {
     Response::document("text/html; charset=utf-8", PAGE.as_bytes())
-        .with_field("Content-Security-Policy", SECURITY_POLICY.as_str())
-        .with_field("Referrer-Policy", "no-referrer")
+        .with_header("Content-Security-Policy", SECURITY_POLICY.as_str())
+        .with_header("Referrer-Policy", "no-referrer")
 }
 
 fn joined() -> String {

@@ -9,7 +9,7 @@ use super::stream::{Listener, Stream};
 use super::{Context, PAUSE};
 use crate::client::Client;
 use crate::clock;
-use crate::http::{ErrorCode, Persistence, Response};
+use crate::http::{ErrorCode, KeepAlive, Response};
 use crate::os::{self, Waker};
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -75,9 +75,9 @@ impl Acceptor<'_> {
 /// All places are taken by requests that are being answered.
 fn turn_away(context: &Context, stream: &Stream, client: Client) {
     let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
-        .with_field("Retry-After", "1");
+        .with_header("Retry-After", "1");
     context.service.observe(Event::Refused(client, &mut response));
-    let bytes = response.encode(false, clock::unix(), Persistence::Closes);
+    let bytes = response.encode(false, clock::unix(), KeepAlive::Close);
     // The acceptor doesn't wait: the response is one small write into an empty buffer, and where even that fails, the
     // client sees the close alone. What has arrived of a request by now is received first, since closing over it would
     // send a reset, which takes the response along.

@@ -25,7 +25,7 @@ use super::service::{Event, Service};
 use super::{Context, Refusal};
 use crate::client::Client;
 use crate::clock;
-use crate::http::{Body, ErrorCode, Persistence, Request, Response};
+use crate::http::{Body, ErrorCode, KeepAlive, Request, Response};
 use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -279,32 +279,25 @@ impl Connection {
     /// Encodes the response to a request that was dispatched; [`Connection::write`] follows.
     pub(super) fn respond(&mut self, head: &Head, response: &Response, now: Instant) {
         let is_stopping = self.context.is_stopping.load(Ordering::Acquire);
-        let persistence = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
-            (false, _) => Persistence::Closes,
-            (true, true) => Persistence::StaysAsAsked,
-            (true, false) => Persistence::Stays,
+        let keep_alive = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
+            (false, _) => KeepAlive::Close,
+            (true, true) => KeepAlive::Explicit,
+            (true, false) => KeepAlive::Default,
         };
         let is_body_unread = matches!(head.request.body, Body::TooLarge { .. })
             || matches!(self.output.then, Then::Linger { .. });
-        let then = match (persistence, is_body_unread) {
-            (Persistence::Closes, true) => {
+        let then = match (keep_alive, is_body_unread) {
+            (KeepAlive::Close, true) => {
                 Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout }
             }
-            (Persistence::Closes, false) => Then::Linger { left: LINGER_BYTES, at_most: LINGER },
+            (KeepAlive::Close, false) => Then::Linger { left: LINGER_BYTES, at_most: LINGER },
             _ => Then::Continue,
         };
-        self.put(response, head.request.method == "HEAD", persistence, then, now);
+        self.put(response, head.request.method == "HEAD", keep_alive, then, now);
     }
 
-    fn put(
-        &mut self,
-        response: &Response,
-        is_head: bool,
-        persistence: Persistence,
-        then: Then,
-        now: Instant,
-    ) {
-        let bytes = response.encode(is_head, clock::unix(), persistence);
+    fn put(&mut self, response: &Response, is_head: bool, keep_alive: KeepAlive, then: Then, now: Instant) {
+        let bytes = response.encode(is_head, clock::unix(), keep_alive);
         self.output = Output { bytes, written: 0, then };
         self.deadline = now + self.limits().request_timeout;
     }
@@ -352,7 +345,7 @@ impl Connection {
         }
         self.context.service.observe(Event::Refused(self.client, &mut response));
         let then = Then::Linger { left: LINGER_BYTES, at_most: LINGER };
-        self.put(&response, false, Persistence::Closes, then, now);
+        self.put(&response, false, KeepAlive::Close, then, now);
         self.write(now)
     }
 

@@ -215,7 +215,7 @@ impl EventLoop {
         let Err(job) = self.pool.submit(Job::new(connection, head)) else { return };
         let Job { mut connection, head, .. } = *job;
         let mut response = Response::error(ErrorCode::Busy, "All workers are taken; try again in a moment.")
-            .with_field("Retry-After", "1");
+            .with_header("Retry-After", "1");
         connection.service().observe(Event::Refused(head.request.peer, &mut response));
         connection.respond(&head, &response, now);
         if !matches!(connection.write(now), Step::Close) {

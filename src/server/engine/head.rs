@@ -87,11 +87,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     for field in fields {
         // In absolute-form the target's own authority counts (RFC 9112 section 3.2.2).
         if authority.is_none() || !field.name.eq_ignore_ascii_case("Host") {
-            request = request.with_field(field.name, field.value);
+            request = request.with_header(field.name, field.value);
         }
     }
     if let Some(authority) = authority {
-        request = request.with_field("Host", authority);
+        request = request.with_header("Host", authority);
     }
     Ok(Head {
         framing: parse_framing(&request, is_http_1_0)?,
@@ -192,9 +192,9 @@ fn check_host(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<(), 
 fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusal> {
     const LENGTH: Refusal = malformed("Content-Length is not one number.");
     let is_chunked =
-        || request.field("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
-    let mut lengths = request.fields("Content-Length");
-    match (request.fields("Transfer-Encoding").next(), lengths.next()) {
+        || request.header("Transfer-Encoding").is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+    let mut lengths = request.headers("Content-Length");
+    match (request.headers("Transfer-Encoding").next(), lengths.next()) {
         (None, None) => Ok(Framing::Length(0)),
         (None, Some(digits)) => {
             let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
@@ -216,7 +216,7 @@ fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusa
 /// The values of a field that is a list, joined as RFC 9110 section 5.3 says.
 fn joined(request: &Request, name: &str) -> String {
     let mut all = String::new();
-    for value in request.fields(name) {
+    for value in request.headers(name) {
         if !all.is_empty() {
             all.push(',');
         }

@@ -52,8 +52,8 @@ fn a_head_is_read_whole() {
     let head = read(text.as_bytes()).unwrap();
     assert_eq!((head.request.method.as_str(), head.request.path.as_str()), ("POST", "/api/users"));
     assert_eq!(head.request.query.as_deref(), Some("x=1"));
-    assert_eq!(head.request.field("host"), Some(&b"auth.example.org:443"[..]));
-    assert_eq!(head.request.field("Content-Type"), Some(&b"application/json"[..]));
+    assert_eq!(head.request.header("host"), Some(&b"auth.example.org:443"[..]));
+    assert_eq!(head.request.header("Content-Type"), Some(&b"application/json"[..]));
     assert_eq!(head.framing, Framing::Length(38));
     assert_eq!((head.is_http_1_0, head.keeps_alive, head.expects_continue), (false, true, false));
 }
@@ -160,7 +160,7 @@ fn an_absolute_target_is_taken_apart() {
     ] {
         let head = read(with_line(&format!("GET {target} HTTP/1.1")).as_bytes()).unwrap();
         assert_eq!((head.request.path.as_str(), head.request.query.as_deref()), (path, query), "{target}");
-        let hosts: Vec<&[u8]> = head.request.fields("Host").collect();
+        let hosts: Vec<&[u8]> = head.request.headers("Host").collect();
         assert_eq!(hosts, [host.as_bytes()], "the target's own authority counts, not the field's: {target}");
     }
 }
@@ -222,7 +222,7 @@ fn a_host_is_a_name_or_an_address_or_empty() {
         ["a", "", "under_score", "_", "a-b.c:5000", "127.0.0.1", "[::1]:5000", "name:", "a,b", "a%20b"]
     {
         let head = read(with_fields("1.1", &format!("hOST:{host}\r\n")).as_bytes()).unwrap();
-        assert_eq!(head.request.field("Host"), Some(host.as_bytes()));
+        assert_eq!(head.request.header("Host"), Some(host.as_bytes()));
     }
     for host in ["a/b", "a@b", "a b", "a%b", "a:b", ":80", "a\tb", "a?b", "a#b", "\u{e9}", "<a>", "a:80:80"] {
         assert_eq!(refused(with_fields("1.1", &format!("Host: {host}\r\n"))), (400, HOST), "{host:?}");
@@ -243,13 +243,13 @@ fn exactly_one_host_stands_in_1_1_and_at_most_one_in_1_0() {
             assert_eq!(refused(with_fields(version, fields)), (400, HOST), "{version} {fields:?}");
         }
     }
-    assert!(read(with_fields("1.0", "").as_bytes()).unwrap().request.field("Host").is_none());
+    assert!(read(with_fields("1.0", "").as_bytes()).unwrap().request.header("Host").is_none());
     // RFC 9112 section 3.2: also with a target that has an authority of its own.
     for fields in ["", "Host: a\r\nHost: a\r\n", "Host: a@b\r\n"] {
         assert_eq!(refused(format!("GET http://b/ HTTP/1.1\r\n{fields}\r\n")), (400, HOST), "{fields:?}");
     }
     let head = read(b"GET http://b/ HTTP/1.0\r\n\r\n").unwrap();
-    assert_eq!(head.request.field("Host"), Some(&b"b"[..]));
+    assert_eq!(head.request.header("Host"), Some(&b"b"[..]));
 }
 
 #[test]
@@ -319,16 +319,16 @@ fn the_end_is_found_from_wherever_the_search_goes_on() {
 fn a_value_keeps_its_octets_and_loses_the_white_space_around_them() {
     let bytes = b"GET / HTTP/1.1\r\nHost: a\r\nA: \t \xe9\xff\x80 \tb \t\r\nB:\r\nC: \t \r\na:2\r\n\r\n";
     let request = read(bytes).unwrap().request;
-    let values: Vec<&[u8]> = request.fields("a").collect();
+    let values: Vec<&[u8]> = request.headers("a").collect();
     assert_eq!(values, [&b"\xe9\xff\x80 \tb"[..], b"2"]);
-    assert_eq!((request.field("B"), request.field("C")), (Some(&b""[..]), Some(&b""[..])));
+    assert_eq!((request.header("B"), request.header("C")), (Some(&b""[..]), Some(&b""[..])));
 }
 
 #[test]
 fn a_hundred_fields_are_taken_and_one_more_is_refused() {
     let fields = |count: usize| with_fields("1.1", &format!("Host: a\r\n{}", "A:b\r\n".repeat(count - 1)));
     let request = read(fields(100).as_bytes()).unwrap().request;
-    assert_eq!(request.fields("a").count(), 99);
+    assert_eq!(request.headers("a").count(), 99);
     assert_eq!(refused(fields(101)), (431, "The head has more than 100 fields."));
 }
 

@@ -1,7 +1,7 @@
 //! CORS: whose pages may read answers, and that nobody's may unless the operator said so.
 
 use super::PATHS;
-use crate::harness::{TestRealm, basic, field, json_request};
+use crate::harness::{TestRealm, basic, header, json_request};
 use gatekey::http::{Request, Response};
 use gatekey::routes::{Config, Origin};
 
@@ -12,10 +12,10 @@ fn realm() -> TestRealm {
     TestRealm::with_config(Config { cors_origins, page: true, ..Config::default() })
 }
 
-/// The fields that a browser goes by.
+/// The headers that a browser goes by.
 fn allowed(response: &Response) -> (Option<&str>, Option<&str>) {
-    assert_eq!(field(response, "Access-Control-Allow-Credentials"), None);
-    (field(response, "Access-Control-Allow-Origin"), field(response, "Vary"))
+    assert_eq!(header(response, "Access-Control-Allow-Credentials"), None);
+    (header(response, "Access-Control-Allow-Origin"), header(response, "Vary"))
 }
 
 #[test]
@@ -23,11 +23,11 @@ fn nobodys_page_may_read_unless_told_so() {
     let realm = TestRealm::new();
     for (path, _) in PATHS {
         let preflight = Request::new("OPTIONS", path)
-            .with_field("Origin", APP)
-            .with_field("Access-Control-Request-Method", "GET");
-        for request in [Request::new("GET", path).with_field("Origin", APP), preflight] {
+            .with_header("Origin", APP)
+            .with_header("Access-Control-Request-Method", "GET");
+        for request in [Request::new("GET", path).with_header("Origin", APP), preflight] {
             let response = realm.send(&request);
-            let names = response.fields.iter().map(|(name, _)| name.to_ascii_lowercase());
+            let names = response.headers.iter().map(|(name, _)| name.to_ascii_lowercase());
             let of_cors: Vec<_> =
                 names.filter(|name| name.starts_with("access-control") || name == "vary").collect();
             assert_eq!(of_cors, [""; 0], "{path}");
@@ -39,13 +39,13 @@ fn nobodys_page_may_read_unless_told_so() {
 fn a_named_origins_page_may_read_errors_too() {
     let realm = realm();
     realm.register("ok", "python");
-    let get = |path: &str| Request::new("GET", path).with_field("Origin", APP);
-    let login = |password: &str| get("/api/resource").with_field("Authorization", basic("ok", password));
+    let get = |path: &str| Request::new("GET", path).with_header("Origin", APP);
+    let login = |password: &str| get("/api/resource").with_header("Authorization", basic("ok", password));
     let statuses = [login("python"), login("wrong"), get("/nowhere"), get("/api/users")];
     for (request, status) in statuses.iter().zip([200, 401, 404, 405]) {
         let response = realm.send(request);
         assert_eq!((response.status, allowed(&response)), (status, (Some(APP), Some("Origin"))));
-        let exposed = field(&response, "Access-Control-Expose-Headers").unwrap();
+        let exposed = header(&response, "Access-Control-Expose-Headers").unwrap();
         assert!(exposed.contains("Retry-After"), "{exposed}");
     }
 }
@@ -61,10 +61,10 @@ fn another_origins_page_may_not_however_near_its_name() {
         "null",
         "",
     ] {
-        let response = realm.send(&Request::new("GET", "/healthz").with_field("Origin", origin));
+        let response = realm.send(&Request::new("GET", "/healthz").with_header("Origin", origin));
         assert_eq!(allowed(&response), (None, Some("Origin")), "{origin}");
     }
-    let two = Request::new("GET", "/healthz").with_field("Origin", APP).with_field("Origin", APP);
+    let two = Request::new("GET", "/healthz").with_header("Origin", APP).with_header("Origin", APP);
     assert_eq!(allowed(&realm.send(&two)), (None, Some("Origin")));
 }
 
@@ -73,12 +73,12 @@ fn a_preflight_says_what_may_be_sent() {
     let realm = realm();
     for (path, methods) in PATHS {
         let preflight = Request::new("OPTIONS", path)
-            .with_field("Origin", "http://localhost:3000")
-            .with_field("Access-Control-Request-Method", "PUT");
+            .with_header("Origin", "http://localhost:3000")
+            .with_header("Access-Control-Request-Method", "PUT");
         let response = realm.send(&preflight);
         assert_eq!((response.status, allowed(&response).0), (204, Some("http://localhost:3000")));
-        assert_eq!(field(&response, "Access-Control-Allow-Methods"), Some(methods));
-        let headers = field(&response, "Access-Control-Allow-Headers");
+        assert_eq!(header(&response, "Access-Control-Allow-Methods"), Some(methods));
+        let headers = header(&response, "Access-Control-Allow-Headers");
         assert_eq!(headers, Some("Authorization, Content-Type, X-Request-Id"));
     }
 }
@@ -89,7 +89,7 @@ fn a_named_origins_page_may_change_something_and_no_other() {
     let registration = |origin: &str, name: &str| {
         let body = format!(r#"{{"username":"{name}","password":"python"}}"#);
         let request = json_request("POST", "/api/users", &body);
-        realm.send(&request.with_field("Origin", origin).with_field("Sec-Fetch-Site", "cross-site")).status
+        realm.send(&request.with_header("Origin", origin).with_header("Sec-Fetch-Site", "cross-site")).status
     };
     assert_eq!(registration(APP, "ok"), 201);
     assert_eq!(registration("https://evil.example", "ko"), 403);
@@ -97,6 +97,6 @@ fn a_named_origins_page_may_change_something_and_no_other() {
 
 #[test]
 fn a_guarded_apps_pages_are_the_apps_to_judge() {
-    let response = realm().send(&Request::new("OPTIONS", "/api/verify").with_field("Origin", APP));
+    let response = realm().send(&Request::new("OPTIONS", "/api/verify").with_header("Origin", APP));
     assert_eq!((response.status, allowed(&response)), (401, (None, None)));
 }

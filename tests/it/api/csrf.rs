@@ -11,19 +11,19 @@ fn public_url(url: &str) -> Config {
 }
 
 /// A registration with these headers.
-fn registration(fields: &[(&str, &str)]) -> Request {
+fn registration(headers: &[(&str, &str)]) -> Request {
     let request = json_request("POST", "/api/users", BODY);
-    fields.iter().fold(request, |request, (name, value)| request.with_field(name, value))
+    headers.iter().fold(request, |request, (name, value)| request.with_header(name, value))
 }
 
 /// Whether a registration with these headers is accepted. If not, it is 403 `cross_site` and costs no hash.
-fn is_accepted(config: Config, fields: &[(&str, &str)]) -> bool {
+fn is_accepted(config: Config, headers: &[(&str, &str)]) -> bool {
     let realm = TestRealm::with_config(config);
-    let response = realm.send(&registration(fields));
+    let response = realm.send(&registration(headers));
     if response.status == 201 {
         return true;
     }
-    assert_eq!(error(&response), (403, "cross_site".into()), "{fields:?}");
+    assert_eq!(error(&response), (403, "cross_site".into()), "{headers:?}");
     assert_eq!(realm.realm.hashes(), 0);
     false
 }
@@ -33,8 +33,8 @@ fn a_request_that_is_marked_cross_site_is_rejected() {
     for (site, expected) in
         [("cross-site", false), ("same-origin", true), ("same-site", true), ("none", true)]
     {
-        let fields = [("Host", "localhost:5000"), ("Sec-Fetch-Site", site)];
-        assert_eq!(is_accepted(Config::default(), &fields), expected, "{site}");
+        let headers = [("Host", "localhost:5000"), ("Sec-Fetch-Site", site)];
+        assert_eq!(is_accepted(Config::default(), &headers), expected, "{site}");
     }
     let own_origin =
         [("Host", "127.0.0.1"), ("Origin", "http://127.0.0.1"), ("Sec-Fetch-Site", "cross-site")];
@@ -48,7 +48,7 @@ fn a_request_that_is_marked_cross_site_is_rejected() {
 fn a_browser_request_after_dns_rebinding_is_rejected() {
     let rebound = ("Host", "evil.example:5000");
     let origin = ("Origin", "http://evil.example:5000");
-    for fields in [
+    for headers in [
         &[rebound, origin][..],
         &[rebound, origin, ("Sec-Fetch-Site", "same-origin")],
         &[rebound, ("Sec-Fetch-Site", "same-origin")],
@@ -57,8 +57,8 @@ fn a_browser_request_after_dns_rebinding_is_rejected() {
         &[rebound, ("Sec-Fetch-User", "?1")],
         &[("Sec-Fetch-Site", "same-origin")],
     ] {
-        assert!(!is_accepted(Config::default(), fields), "{fields:?}");
-        assert!(!is_accepted(public_url("https://auth.example"), fields), "{fields:?}");
+        assert!(!is_accepted(Config::default(), headers), "{headers:?}");
+        assert!(!is_accepted(public_url("https://auth.example"), headers), "{headers:?}");
     }
     assert!(is_accepted(Config::default(), &[rebound]), "a program may use any name");
     let other_port = [("Host", "auth.example:5000"), ("Origin", "http://auth.example:5000")];
@@ -76,9 +76,9 @@ fn every_state_changing_method_is_rejected_after_dns_rebinding() {
         Request::new("DELETE", "/api/token"),
     ] {
         let request = request
-            .with_field("Authorization", basic("ok", "python"))
-            .with_field("Host", "evil.example")
-            .with_field("Origin", "http://evil.example");
+            .with_header("Authorization", basic("ok", "python"))
+            .with_header("Host", "evil.example")
+            .with_header("Origin", "http://evil.example");
         assert_eq!(error(&realm.send(&request)), (403, "cross_site".into()), "{}", request.method);
     }
 }
@@ -86,8 +86,8 @@ fn every_state_changing_method_is_rejected_after_dns_rebinding() {
 #[test]
 fn the_rejection_of_an_unknown_host_says_what_to_set() {
     let realm = TestRealm::new();
-    let fields = [("Host", "auth.example"), ("Origin", "https://auth.example")];
-    let response = realm.send(&registration(&fields));
+    let headers = [("Host", "auth.example"), ("Origin", "https://auth.example")];
+    let response = realm.send(&registration(&headers));
     assert!(text(&response).contains("set --public-url to the URL that browsers use"), "{}", text(&response));
     let cause = response.record.cause.unwrap();
     assert!(cause.contains("auth.example") && cause.contains("--public-url"), "{cause}");
@@ -97,8 +97,8 @@ fn the_rejection_of_an_unknown_host_says_what_to_set() {
 fn a_named_cors_origin_is_accepted_under_any_host() {
     let cors_origins = vec![Origin::parse("https://app.example").unwrap()];
     let config = Config { cors_origins, ..Config::default() };
-    let fields = [("Host", "auth.lan:5000"), ("Origin", "https://app.example")];
-    assert!(is_accepted(config, &fields));
+    let headers = [("Host", "auth.lan:5000"), ("Origin", "https://app.example")];
+    assert!(is_accepted(config, &headers));
 }
 
 #[test]
@@ -129,8 +129,8 @@ fn an_origin_is_ours_if_it_is_the_hosts() {
         ("", "http://", false),
         ("a localhost", "http://a localhost", false),
     ] {
-        let fields = [("Host", host), ("Origin", origin)];
-        assert_eq!(is_accepted(Config::default(), &fields), expected, "{fields:?}");
+        let headers = [("Host", host), ("Origin", origin)];
+        assert_eq!(is_accepted(Config::default(), &headers), expected, "{headers:?}");
     }
     let with_path = [("Host", "localhost/x"), ("Origin", "http://localhost/x")];
     assert!(!is_accepted(Config::default(), &with_path), "an invalid host");
@@ -155,15 +155,16 @@ fn an_origin_is_ours_if_it_is_the_public_urls() {
         ("https://a.example", "https://evil.example", false),
         ("https://a.example", "null", false),
     ] {
-        let fields = [("Host", "inside:5000"), ("Origin", origin)];
-        assert_eq!(is_accepted(public_url(url), &fields), expected, "{url} {origin}");
+        let headers = [("Host", "inside:5000"), ("Origin", origin)];
+        assert_eq!(is_accepted(public_url(url), &headers), expected, "{url} {origin}");
     }
 }
 
 #[test]
 fn every_origin_must_be_ours() {
-    let fields = [("Host", "localhost"), ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
-    assert!(!is_accepted(Config::default(), &fields));
+    let headers =
+        [("Host", "localhost"), ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
+    assert!(!is_accepted(Config::default(), &headers));
 }
 
 #[test]
@@ -179,9 +180,9 @@ fn every_change_is_guarded_and_nothing_is_changed() {
         Request::new("DELETE", "/api/token"),
     ] {
         let request = request
-            .with_field("Authorization", basic("ok", "python"))
-            .with_field("Host", "a.example")
-            .with_field("Origin", "https://evil.example");
+            .with_header("Authorization", basic("ok", "python"))
+            .with_header("Host", "a.example")
+            .with_header("Origin", "https://evil.example");
         assert_eq!(error(&realm.send(&request)), (403, "cross_site".into()), "{}", request.method);
     }
     assert_eq!(realm.realm.hashes(), hashes);
@@ -201,9 +202,9 @@ fn reading_is_not_guarded() {
         ("OPTIONS", "/api/users", 204),
     ] {
         let request = Request::new(method, path)
-            .with_field("Authorization", basic("ok", "python"))
-            .with_field("Sec-Fetch-Site", "cross-site")
-            .with_field("Origin", "https://evil.example");
+            .with_header("Authorization", basic("ok", "python"))
+            .with_header("Sec-Fetch-Site", "cross-site")
+            .with_header("Origin", "https://evil.example");
         assert_eq!(realm.send(&request).status, status, "{method} {path}");
     }
 }

@@ -1,7 +1,7 @@
 //! `POST /api/users`: who is registered, and every way not to be.
 
-use super::fields;
-use crate::harness::{TestRealm, error, field, json_request, object, text};
+use super::headers;
+use crate::harness::{TestRealm, error, header, json_request, object, text};
 use gatekey::http::{Body, Request, Response};
 use gatekey::json::json;
 use gatekey::realm::{Policy, Registration};
@@ -23,10 +23,10 @@ fn registering_is_201_with_the_name_and_the_users_url() {
     let response = realm.register("ok", "python");
     assert_eq!((response.status, text(&response)), (201, r#"{"username":"ok"}"#));
     let expected = [("Content-Type", "application/json"), ("Location", "/api/users/1")];
-    assert_eq!(fields(&response), expected);
-    let user = realm.send(&Request::new("GET", field(&response, "Location").unwrap()));
+    assert_eq!(headers(&response), expected);
+    let user = realm.send(&Request::new("GET", header(&response, "Location").unwrap()));
     assert_eq!((user.status, text(&user)), (200, r#"{"username":"ok"}"#));
-    assert_eq!(field(&realm.register("next", "python"), "Location"), Some("/api/users/2"));
+    assert_eq!(header(&realm.register("next", "python"), "Location"), Some("/api/users/2"));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn members_beyond_the_two_are_ignored() {
     let realm = TestRealm::new();
     let body = r#"{"id":7,"username":"ok","password":"python","disabled":true,"generation":9,"x":{"y":[1]}}"#;
     let response = post(&realm, body);
-    assert_eq!((response.status, field(&response, "Location")), (201, Some("/api/users/1")));
+    assert_eq!((response.status, header(&response, "Location")), (201, Some("/api/users/1")));
     assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
 }
 
@@ -59,13 +59,13 @@ fn location_is_under_the_public_url_else_under_a_valid_host_else_a_path() {
         let realm = TestRealm::with_config(Config { public_url, ..Config::default() });
         let mut request = json_request("POST", "/api/users", r#"{"username":"ok","password":"python"}"#);
         for host in &hosts {
-            request = request.with_field("Host", host);
+            request = request.with_header("Host", host);
         }
-        // Forwarding fields are somebody's claim until a proxy is trusted.
+        // Forwarding headers are somebody's claim until a proxy is trusted.
         request =
-            request.with_field("X-Forwarded-Host", "evil.example").with_field("X-Forwarded-Proto", "https");
+            request.with_header("X-Forwarded-Host", "evil.example").with_header("X-Forwarded-Proto", "https");
         let response = realm.send(&request);
-        assert_eq!(field(&response, "Location"), Some(location), "{hosts:?}");
+        assert_eq!(header(&response, "Location"), Some(location), "{hosts:?}");
     }
 }
 
@@ -279,7 +279,7 @@ fn a_body_over_the_limit_is_413_whatever_it_is() {
     assert_error(&realm.send(&large("PUT", "/api/users/1")), 413, "payload_too_large");
     assert_error(&realm.send(&large("POST", "/api/nothing")), 404, "not_found");
     assert_error(&realm.send(&large("PATCH", "/api/users")), 405, "method_not_allowed");
-    let foreign = large("POST", "/api/users").with_field("Sec-Fetch-Site", "cross-site");
+    let foreign = large("POST", "/api/users").with_header("Sec-Fetch-Site", "cross-site");
     assert_error(&realm.send(&foreign), 403, "cross_site");
 }
 
@@ -290,7 +290,7 @@ fn a_body_that_is_not_said_to_be_json_is_415() {
     let send = |media_types: &[&str]| {
         let mut request = Request::new("POST", "/api/users").with_body(Body::Complete(body.to_vec()));
         for media_type in media_types {
-            request = request.with_field("Content-Type", media_type);
+            request = request.with_header("Content-Type", media_type);
         }
         realm.send(&request)
     };
@@ -328,7 +328,7 @@ fn closed_registration_is_403_before_anything_of_the_body_is_looked_at() {
     ] {
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (403, body));
-        assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+        assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     }
     assert_eq!(realm.realm.hashes(), hashes);
     assert_eq!(realm.send(&Request::new("OPTIONS", "/api/users")).status, 204);

@@ -55,7 +55,7 @@ fn verify_admits_a_user_named_in_any_normalization_form() {
     realm.register(NFC, "python");
     for query in ["?user=jos%C3%A9", "?user=jose%CC%81"] {
         let request = Request::new("GET", &format!("/api/verify{query}"));
-        let response = realm.send(&request.with_field("Authorization", basic(NFD, "python")));
+        let response = realm.send(&request.with_header("Authorization", basic(NFD, "python")));
         assert_eq!(response.status, 200, "{query}");
     }
 }
@@ -195,6 +195,6 @@ fn a_password_that_is_too_long_normalized_still_logs_in_where_its_hash_is_older(
     set_hash(&realm, "ok", &hash_as_sent(&long));
     assert_eq!(hashes_for(&realm, "ok", &long), (1, 200));
     let request = json_request("PUT", &user, &json!({"password": PASSWORD_NFD}).to_string());
-    assert_eq!(realm.send(&request.with_field("Authorization", basic("ok", &long))).status, 204);
+    assert_eq!(realm.send(&request.with_header("Authorization", basic("ok", &long))).status, 204);
     assert_eq!(login(&realm, "ok", PASSWORD_NFC), 200);
 }

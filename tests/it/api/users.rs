@@ -1,7 +1,7 @@
 //! `/api/users/{id}` and `DELETE /api/token`: looking a user up, changing the password, leaving, signing out.
 
-use super::{fields, realm_that_guards_names};
-use crate::harness::{TestRealm, basic, error, field, json_request, text};
+use super::{headers, realm_that_guards_names};
+use crate::harness::{TestRealm, basic, error, header, json_request, text};
 use gatekey::http::{Request, Response};
 use gatekey::realm::{Policy, Registration};
 use gatekey::secret::Secret;
@@ -10,12 +10,12 @@ const FORBIDDEN: &str = r#"{"error":"forbidden","message":"You may see and chang
 
 fn change(realm: &TestRealm, path: &str, authorization: &str, new: &str) -> Response {
     let body = gatekey::json::json!({"password": new}).to_string();
-    realm.send(&json_request("PUT", path, &body).with_field("Authorization", authorization))
+    realm.send(&json_request("PUT", path, &body).with_header("Authorization", authorization))
 }
 
 #[track_caller]
 fn assert_no_content(response: &Response) {
-    assert_eq!((response.status, text(response), fields(response)), (204, "", vec![]));
+    assert_eq!((response.status, text(response), headers(response)), (204, "", vec![]));
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn anybody_may_look_a_name_up_while_that_is_public() {
     ];
     for response in lookups {
         assert_eq!((response.status, text(&response)), (200, r#"{"username":"ok"}"#));
-        assert_eq!(fields(&response), [("Content-Type", "application/json")]);
+        assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     }
     for nobody in ["/api/users/2", "/api/users/9223372036854775807"] {
         assert_eq!(error(&realm.send(&Request::new("GET", nobody))), (404, "not_found".into()));
@@ -103,7 +103,7 @@ fn a_stolen_token_changes_and_deletes_nobody() {
     for authorization in [basic(&token, ""), basic(&token, "python"), format!("Bearer {token}")] {
         let changed = change(&realm, &user, &authorization, "ruby");
         assert_eq!(error(&changed), (401, "unauthorized".into()), "{authorization}");
-        let deleted = realm.send(&Request::new("DELETE", &user).with_field("Authorization", &authorization));
+        let deleted = realm.send(&Request::new("DELETE", &user).with_header("Authorization", &authorization));
         assert_eq!(error(&deleted), (401, "unauthorized".into()), "{authorization}");
     }
     assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200);
@@ -121,7 +121,7 @@ fn another_id_is_403_with_the_same_bytes_whether_it_exists_or_not() {
             realm.basic("DELETE", path, "ok", "python"),
         ] {
             assert_eq!((response.status, text(&response)), (403, FORBIDDEN), "{path}");
-            assert_eq!(fields(&response), [("Content-Type", "application/json")], "{path}");
+            assert_eq!(headers(&response), [("Content-Type", "application/json")], "{path}");
         }
         assert_eq!(change(&realm, path, &basic("ok", "ruby"), "perl").status, 401, "{path}");
     }
@@ -146,10 +146,10 @@ fn what_is_wrong_with_the_new_password_is_said_before_the_credentials_are_judged
     ] {
         let request = json_request("PUT", &user, body);
         assert_eq!(error(&realm.send(&request)), (400, code.into()), "{body}");
-        let request = request.with_field("Authorization", basic("ok", "python"));
+        let request = request.with_header("Authorization", basic("ok", "python"));
         assert_eq!(error(&realm.send(&request)), (400, code.into()), "{body}");
     }
-    let unsaid = Request::new("PUT", &user).with_field("Authorization", basic("ok", "python"));
+    let unsaid = Request::new("PUT", &user).with_header("Authorization", basic("ok", "python"));
     assert_eq!(error(&realm.send(&unsaid)), (415, "unsupported_media_type".into()));
     assert_eq!(realm.realm.hashes(), hashes);
 }
@@ -195,7 +195,7 @@ fn an_id_is_never_given_twice() {
     let token = realm.token("ok", "python");
     assert_eq!(realm.basic("DELETE", &first, "ok", "python").status, 204);
     let second = realm.register("ok", "python"); // the name is free again
-    assert_eq!((second.status, field(&second, "Location")), (201, Some("/api/users/2")));
+    assert_eq!((second.status, header(&second, "Location")), (201, Some("/api/users/2")));
     assert_eq!(realm.bearer("GET", "/api/resource", &token).status, 401, "the name's next user is another");
     assert_eq!(realm.send(&Request::new("GET", &first)).status, 404);
 }
@@ -212,7 +212,7 @@ fn signing_out_by_password_or_by_token_ends_every_token() {
     let ways: [&dyn Fn(&str) -> String; 3] = [&by_password, &by_token_for_a_name, &by_bearer];
     for way in ways {
         let tokens = [realm.token("ok", "python"), realm.token("ok", "python")];
-        let request = Request::new("DELETE", "/api/token").with_field("Authorization", way(&tokens[0]));
+        let request = Request::new("DELETE", "/api/token").with_header("Authorization", way(&tokens[0]));
         assert_no_content(&realm.send(&request));
         for token in &tokens {
             assert_eq!(realm.bearer("GET", "/api/resource", token).status, 401);

@@ -1,7 +1,7 @@
 //! `/api/verify`: what a proxy is told about the request that it holds.
 
 use super::METHODS;
-use crate::harness::{TestRealm, basic, error, field, object};
+use crate::harness::{TestRealm, basic, error, header, object};
 use gatekey::http::{Body, Request, Response};
 
 fn verify(method: &str, query: &str) -> Request {
@@ -10,7 +10,7 @@ fn verify(method: &str, query: &str) -> Request {
 
 /// Status, and whom the app is told.
 fn told(response: &Response) -> (u16, Option<&str>, Option<&str>) {
-    (response.status, field(response, "Remote-User"), field(response, "Remote-User-Id"))
+    (response.status, header(response, "Remote-User"), header(response, "Remote-User-Id"))
 }
 
 #[test]
@@ -18,18 +18,18 @@ fn whoever_is_authenticated_is_named_by_every_method() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let password = basic("ok", "python");
-    let issued = realm.send(&Request::new("GET", "/api/token").with_field("Authorization", &password));
+    let issued = realm.send(&Request::new("GET", "/api/token").with_header("Authorization", &password));
     let bearer = format!("Bearer {}", object(&issued)["token"].as_str().unwrap());
     for method in METHODS {
         for credentials in [&password, &bearer] {
-            let response = realm.send(&verify(method, "").with_field("Authorization", credentials));
+            let response = realm.send(&verify(method, "").with_header("Authorization", credentials));
             assert_eq!(told(&response), (200, Some("ok"), Some("1")), "{method}");
             assert_eq!(response.body, b"");
         }
         // Without credentials there is the challenge, and never a preflight's answer.
         let response = realm.send(&verify(method, ""));
         assert_eq!(told(&response), (401, None, None), "{method}");
-        let challenge = field(&response, "WWW-Authenticate");
+        let challenge = header(&response, "WWW-Authenticate");
         assert_eq!(challenge, Some("Basic realm=\"Authentication Required\""));
     }
 }
@@ -38,7 +38,7 @@ fn whoever_is_authenticated_is_named_by_every_method() {
 fn a_name_goes_out_percent_encoded() {
     let realm = TestRealm::new();
     realm.register("josé, 100%", "python");
-    let response = realm.send(&verify("GET", "").with_field("Authorization", basic("josé, 100%", "python")));
+    let response = realm.send(&verify("GET", "").with_header("Authorization", basic("josé, 100%", "python")));
     assert_eq!(told(&response), (200, Some("jos%C3%A9%2C%20100%25"), Some("1")));
 }
 
@@ -47,7 +47,7 @@ fn only_users_that_the_query_names_come_in() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |query: &str, password: &str| {
-        realm.send(&verify("GET", query).with_field("Authorization", basic("ok", password)))
+        realm.send(&verify("GET", query).with_header("Authorization", basic("ok", password)))
     };
     assert_eq!(told(&ask("?user=alice&user=ok", "python")), (200, Some("ok"), Some("1")));
     assert_eq!(told(&ask("?user=%6Fk", "python")), (200, Some("ok"), Some("1")));
@@ -83,7 +83,7 @@ fn below_verify_conditions_are_in_the_path_and_the_query_is_the_apps() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |method: &str, path: &str| {
-        let response = realm.send(&verify(method, path).with_field("Authorization", basic("ok", "python")));
+        let response = realm.send(&verify(method, path).with_header("Authorization", basic("ok", "python")));
         assert_eq!(response.record.route, Some("/api/verify"), "{path}");
         response.status
     };
@@ -104,8 +104,8 @@ fn identity_headers_that_no_proxy_replaces_are_rejected() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |name: &str| {
-        let request = verify("GET", "").with_field("Authorization", basic("ok", "python"));
-        realm.send(&request.with_field(name, "root"))
+        let request = verify("GET", "").with_header("Authorization", basic("ok", "python"));
+        realm.send(&request.with_header(name, "root"))
     };
     for name in ["Remote_User", "REMOTE.USER-ID", "Remote-User-Email", "remote-username", "Remote--Groups"] {
         assert_eq!(error(&ask(name)), (400, "malformed_request".into()), "{name}");
@@ -120,10 +120,10 @@ fn the_held_requests_own_fields_and_body_do_not_matter() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let held = verify("POST", "")
-        .with_field("Authorization", basic("ok", "python"))
-        .with_field("Origin", "https://elsewhere.example")
-        .with_field("Sec-Fetch-Site", "cross-site")
-        .with_field("Content-Type", "text/plain")
+        .with_header("Authorization", basic("ok", "python"))
+        .with_header("Origin", "https://elsewhere.example")
+        .with_header("Sec-Fetch-Site", "cross-site")
+        .with_header("Content-Type", "text/plain")
         .with_body(Body::TooLarge { max_bytes: 16_384 });
     assert_eq!(told(&realm.send(&held)), (200, Some("ok"), Some("1")));
 }

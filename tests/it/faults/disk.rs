@@ -3,7 +3,7 @@
 use super::{assert_unavailable, limit, without_privileges};
 use crate::harness::CHEAP;
 use crate::hazards::watch::await_that;
-use crate::process::{Server, field, gatekey, run, status, written};
+use crate::process::{Server, gatekey, header, run, status, written};
 use crate::skip;
 use rustix::process::Resource;
 use std::fs::{self, Permissions};
@@ -37,7 +37,7 @@ fn a_full_disk_is_a_503_and_the_server_goes_on_when_there_is_room_h24() {
 
     let refused = register_until_refused(&server);
     assert_unavailable(&refused);
-    assert_eq!(field(&refused, "Content-Type"), Some("application/json"));
+    assert_eq!(header(&refused, "Content-Type"), Some("application/json"));
     assert_eq!(server.login("ok", "python"), 200, "who only reads is served");
 
     drop(file);

@@ -1,11 +1,11 @@
-//! The property of `Authorization` fields: credentials are exactly what was sent, and nobody is let in by less.
+//! The property of `Authorization` headers: credentials are exactly what was sent, and nobody is let in by less.
 
 use gatekey::credentials::{self, Credentials, MAX_USERNAME_CHARS, Scheme};
 use gatekey::encoding::{decode_base64, encode_base64};
 
 /// The bytes are taken for two things. Tells whether the first holds credentials.
 ///
-/// 1. For a field's value: the scheme is Bearer only if the value begins so; what it holds is what [`read`] finds by
+/// 1. For a header's value: the scheme is Bearer only if the value begins so; what it holds is what [`read`] finds by
 ///    the definition of each scheme; and a name and a password, sent again, are read as the same.
 /// 2. For what stands in base64 behind `Basic`: it is read by the definition of Basic.
 pub fn holds(bytes: &[u8]) -> bool {
@@ -14,12 +14,12 @@ pub fn holds(bytes: &[u8]) -> bool {
     reads_as_defined(bytes)
 }
 
-fn reads_as_defined(field: &[u8]) -> bool {
-    let (scheme, credentials) = credentials::parse(field);
+fn reads_as_defined(header: &[u8]) -> bool {
+    let (scheme, credentials) = credentials::parse(header);
     let begins_with_bearer =
-        field.split(|byte| *byte == b' ').next().unwrap().eq_ignore_ascii_case(b"Bearer");
+        header.split(|byte| *byte == b' ').next().unwrap().eq_ignore_ascii_case(b"Bearer");
     assert_eq!(scheme == Scheme::Bearer, begins_with_bearer);
-    let found = read(field);
+    let found = read(header);
     match &credentials {
         Err(_) => assert_eq!(found, None),
         Ok(Credentials::Token(token)) => assert_eq!(found, Some((token.expose().into(), None))),
@@ -37,9 +37,9 @@ fn reads_as_defined(field: &[u8]) -> bool {
 }
 
 /// A second reader of the same definition: a token alone, or a name with its password.
-fn read(field: &[u8]) -> Option<(String, Option<String>)> {
-    let space = field.iter().position(|byte| *byte == b' ')?;
-    let (scheme, rest) = field.split_at(space);
+fn read(header: &[u8]) -> Option<(String, Option<String>)> {
+    let space = header.iter().position(|byte| *byte == b' ')?;
+    let (scheme, rest) = header.split_at(space);
     let rest = &rest[rest.iter().take_while(|byte| **byte == b' ').count()..];
     if rest.is_empty() || rest.len() > 8 * 1024 {
         return None;

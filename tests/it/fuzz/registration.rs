@@ -1,6 +1,6 @@
 //! The property of registration's body: a user or a reason, decided by the body alone, and no word of the password.
 
-use crate::harness::{TestRealm, error, field, json_request, object};
+use crate::harness::{TestRealm, error, header, json_request, object};
 use gatekey::http::{Body, MAX_BODY_BYTES, Request, Response};
 use gatekey::json::{self, Object};
 use gatekey::username::Username;
@@ -28,7 +28,7 @@ fn holds_in(realm: &TestRealm, bytes: &[u8]) -> bool {
     let of_no_type = realm.send(&request);
     assert_eq!(of_no_type.status, if is_too_long { 413 } else { 415 });
 
-    let response = realm.send(&request.with_field("Content-Type", "application/json"));
+    let response = realm.send(&request.with_header("Content-Type", "application/json"));
     let members = json::parse_object(bytes).ok().filter(|_| !is_too_long);
     let expected = members.as_ref().and_then(acceptable);
     match expected {
@@ -65,7 +65,7 @@ fn logs_in_with_exactly_this(realm: &TestRealm, name: &str, password: &str) {
 }
 
 fn delete(realm: &TestRealm, registered: &Response, name: &str, password: &str) {
-    let path = field(registered, "Location").unwrap();
+    let path = header(registered, "Location").unwrap();
     assert_eq!(realm.basic("DELETE", path, name, password).status, 204);
 }
 

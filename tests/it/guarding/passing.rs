@@ -1,7 +1,7 @@
 //! What passes each proxy: nothing without credentials, websockets with them; what it answers itself is gatekey's answer.
 
 use super::{APP, AUTH, Site, behind_each};
-use crate::process::{body, field};
+use crate::process::{body, header};
 use std::process::Stdio;
 
 const HANDSHAKE: [&str; 8] = [
@@ -64,7 +64,7 @@ fn behind_each_proxy_a_websocket_passes_and_no_other_upgrade_does() {
         let opened = { opened }.stdin(Stdio::null()).output().unwrap();
         let opened = String::from_utf8(opened.stdout).unwrap();
         assert!(opened.starts_with("HTTP/1.1 101 "), "{opened}");
-        assert_eq!(field(&opened.replace("upgrade: ", "Upgrade: "), "Upgrade"), Some("websocket"));
+        assert_eq!(header(&opened.replace("upgrade: ", "Upgrade: "), "Upgrade"), Some("websocket"));
         assert_eq!(body(&opened), "opened");
         let head = site.app.last_head();
         assert!(

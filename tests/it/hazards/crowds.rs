@@ -2,7 +2,7 @@
 
 use super::watch::{GET, SetAtEnd, ask, await_that, quiet, read_all, read_one, threads_named, withstands};
 use crate::harness::CHEAP;
-use crate::process::{Server, body, field, gatekey_with_descriptors, status};
+use crate::process::{Server, body, gatekey_with_descriptors, header, status};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -202,8 +202,8 @@ fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
         let mut answer = String::new();
         newcomer.read_to_string(&mut answer).unwrap();
         assert_eq!(status(&answer), 503, "{answer}");
-        assert_eq!(field(&answer, "Retry-After"), Some("1"));
-        assert_eq!(field(&answer, "Connection"), Some("close"));
+        assert_eq!(header(&answer, "Retry-After"), Some("1"));
+        assert_eq!(header(&answer, "Connection"), Some("close"));
         assert!(body(&answer).starts_with(r#"{"error":"busy""#), "{answer}");
     }
     for (connection, json) in &mut working {

@@ -3,9 +3,9 @@
 use super::watch::{assert_is_refusal, assert_refused, send, send_and_end, withstands};
 use crate::process::{Server, body, status};
 
-/// A registration with these fields and these bytes after its head.
-fn post(fields: &str, rest: &str) -> Vec<u8> {
-    format!("POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{fields}\r\n{rest}")
+/// A registration with these headers and these bytes after its head.
+fn post(headers: &str, rest: &str) -> Vec<u8> {
+    format!("POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{headers}\r\n{rest}")
         .into_bytes()
 }
 
@@ -58,14 +58,14 @@ fn chunked_is_the_only_coding_and_stands_alone_h11() {
         }
         let twice = "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n";
         assert_refused(server, &post(twice, &chunked), 501);
-        for fields in [
+        for headers in [
             "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
             "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
             "Content-Length: 4\r\nTransfer-Encoding: identity\r\n",
             "Transfer-Encoding : chunked\r\n",
             "Transfer-Encoding: chunked\r\nContent-Length: 4\r\nConnection: keep-alive\r\n",
         ] {
-            assert_refused(server, &post(fields, &chunked), 400);
+            assert_refused(server, &post(headers, &chunked), 400);
         }
         let old = "POST /api/users HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n";
         assert_refused(server, format!("{old}{chunked}").as_bytes(), 400);
@@ -98,18 +98,18 @@ fn a_content_length_that_is_not_one_number_is_refused_h12() {
         ] {
             assert_refused(server, &post(&format!("Content-Length: {length}\r\n"), SMUGGLED), 400);
         }
-        for fields in [
+        for headers in [
             "Content-Length: 43\r\nContent-Length: 43\r\n",
             "Content-Length: 43\r\nContent-Length: 0\r\n",
             "Content-Length: 0\r\ncontent-length: 43\r\n",
         ] {
-            assert_refused(server, &post(fields, SMUGGLED), 400);
+            assert_refused(server, &post(headers, SMUGGLED), 400);
         }
         assert_ne!(server.login("smuggled", "python"), 200);
         // A body that looks like a request is a body.
         let hidden = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n";
-        let fields = format!("Connection: close\r\nContent-Length: 0{}\r\n", hidden.len());
-        assert_is_refusal(&send(server, &post(&fields, hidden)), 400, b"a leading zero");
+        let headers = format!("Connection: close\r\nContent-Length: 0{}\r\n", hidden.len());
+        assert_is_refusal(&send(server, &post(&headers, hidden)), 400, b"a leading zero");
     });
 }
 
@@ -154,12 +154,12 @@ fn a_broken_chunk_is_refused_and_a_cut_body_is_none_h14() {
 /// A whole registration but for its last bytes, and then the end: nobody is registered.
 fn cut_short(server: &Server) {
     let chunks = format!("{:x}\r\n{SMUGGLED}\r\n", SMUGGLED.len());
-    for (fields, rest) in [
+    for (headers, rest) in [
         ("Transfer-Encoding: chunked\r\n".to_owned(), chunks.clone()),
         ("Transfer-Encoding: chunked\r\n".to_owned(), format!("{chunks}0\r\n")),
         (format!("Content-Length: {}\r\n", SMUGGLED.len() + 1), SMUGGLED.to_owned()),
     ] {
-        assert_eq!(send_and_end(server, &post(&fields, &rest)), "", "{fields}");
+        assert_eq!(send_and_end(server, &post(&headers, &rest)), "", "{headers}");
     }
     assert_ne!(server.login("smuggled", "python"), 200);
     // Nothing but the end was missing.

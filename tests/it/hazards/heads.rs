@@ -1,14 +1,14 @@
 //! What a head may say: H3, H16, H18, H19, H20.
 
 use super::watch::{assert_refused, over_both_loops, send, withstands};
-use crate::process::{Server, body, field, status};
+use crate::process::{Server, body, header, status};
 
 /// A GET of this target, on a connection that is not kept.
 fn get(target: &str) -> Vec<u8> {
     format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").into_bytes()
 }
 
-/// A request of user 1 with these `Host` fields.
+/// A request of user 1 with these `Host` headers.
 fn with_hosts(hosts: &str) -> Vec<u8> {
     format!("GET /api/users/1 HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n").into_bytes()
 }
@@ -128,7 +128,7 @@ fn an_odd_target_is_refused_or_nothing_is_there_h18() {
         }
         // The same as http://a/ (RFC 9110 section 4.2.3), where the page is.
         assert_eq!(status(&send(server, &get("http://a"))), 200);
-        // The whole head may have 32 KiB: a line that leaves no room for fields is what is too long.
+        // The whole head may have 32 KiB: a line that leaves no room for headers is what is too long.
         let longest = format!("/{}", "x".repeat(32 * 1024));
         assert_refused(server, &get(&longest), 414);
         let shorter = format!("/{}", "x".repeat(32 * 1024 - 200));
@@ -173,13 +173,13 @@ fn the_authority_of_an_absolute_target_wins_over_the_host_h19() {
     withstands(&Server::start(&[]), |server| {
         let json = r#"{"username":"absolute","password":"python"}"#;
         let request = format!(
-            "POST http://target.example:8080/api/users HTTP/1.1\r\nHost: field.example\r\nConnection: close\r\n\
+            "POST http://target.example:8080/api/users HTTP/1.1\r\nHost: header.example\r\nConnection: close\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{json}",
             json.len()
         );
         let answer = send(server, request.as_bytes());
         assert_eq!(status(&answer), 201, "{answer}");
-        let location = field(&answer, "Location").unwrap();
+        let location = header(&answer, "Location").unwrap();
         assert!(location.starts_with("http://target.example:8080/api/users/"), "{location}");
     });
 }
@@ -194,7 +194,7 @@ fn a_method_is_spelled_right_or_not_allowed_h20() {
                 send(server, request.as_bytes())
             };
             let head = ask("HEAD", "/api/users/1");
-            assert_eq!((status(&head), field(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
+            assert_eq!((status(&head), header(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
             let options = ask("OPTIONS", "/api/users/1");
             assert_eq!((status(&options), body(&options)), (204, ""));
             for method in ["get", "Get", "PRI", "BREW", &long] {
@@ -203,7 +203,7 @@ fn a_method_is_spelled_right_or_not_allowed_h20() {
             for method in ["PATCH", "TRACE", "QUERY", "POST"] {
                 let answer = ask(method, "/api/users/1");
                 assert_eq!(status(&answer), 405, "{method}");
-                assert_eq!(field(&answer, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"), "{method}");
+                assert_eq!(header(&answer, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"), "{method}");
             }
         });
     });

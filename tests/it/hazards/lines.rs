@@ -5,7 +5,7 @@ use crate::process::{Server, body, status};
 use std::io::Write as _;
 
 // Of this file's hazards the tiny_http loop withstands none: it takes heads of any size (H9), makes a folded line a
-// field of its own (H13), and passes bare CR, bare LF and NUL on (H15).
+// header of its own (H13), and passes bare CR, bare LF and NUL on (H15).
 
 /// Sends a request line and then this again and again, 64 MiB at most; what the server says, and what it took.
 fn endless(server: &Server, start: &str, unit: &str) -> (String, usize) {
@@ -46,9 +46,9 @@ fn an_endless_head_is_refused_h9() {
 fn a_head_may_have_a_hundred_fields_and_32_kib_h9() {
     withstands(&Server::start(&[]), |server| {
         let start = "GET /api/users/1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n";
-        let with_fields = |count: usize| format!("{start}{}\r\n", "a:b\r\n".repeat(count - 2));
-        assert_eq!(status(&send(server, with_fields(100).as_bytes())), 200);
-        assert_refused(server, with_fields(101).as_bytes(), 431);
+        let with_headers = |count: usize| format!("{start}{}\r\n", "a:b\r\n".repeat(count - 2));
+        assert_eq!(status(&send(server, with_headers(100).as_bytes())), 200);
+        assert_refused(server, with_headers(101).as_bytes(), 431);
         let of_bytes = |total: usize| {
             let padding = total - start.len() - "Cookie: \r\n\r\n".len();
             format!("{start}Cookie: {}\r\n\r\n", "x".repeat(padding))
@@ -126,7 +126,7 @@ fn the_tiny_loop_reads_16_kib_of_a_body_whatever_the_option_says() {
 #[test]
 fn white_space_where_a_line_begins_or_a_name_ends_is_refused_h13() {
     withstands(&Server::start(&[]), |server| {
-        for fields in [
+        for headers in [
             "Host: a\r\n Folded: yes\r\n",
             "Host: a\r\n\tfolded\r\n",
             "Host: a\r\n \r\n",
@@ -140,7 +140,7 @@ fn white_space_where_a_line_begins_or_a_name_ends_is_refused_h13() {
             "Host: a\r\nno colon\r\n",
             "Host: a\r\nN\u{e9}: latin\r\n",
         ] {
-            let request = format!("GET /api/users/1 HTTP/1.1\r\n{fields}\r\n");
+            let request = format!("GET /api/users/1 HTTP/1.1\r\n{headers}\r\n");
             assert_refused(server, request.as_bytes(), 400);
         }
         for line in [

@@ -1,7 +1,7 @@
 //! Who sends late, little, or a byte at a time: H6, H10, H22, H23.
 
 use super::watch::{assert_is_refusal, assert_refused, read_all, read_one, send, withstands};
-use crate::process::{Server, body, field, read_some, status};
+use crate::process::{Server, body, header, read_some, status};
 use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use std::time::Duration;
 /// Deadlines that a test can wait for.
 const HURRIED: [&str; 4] = ["--request-timeout", "1", "--idle-timeout", "2"];
 
-/// A registration with these fields, and no body yet.
-fn head(fields: &str) -> String {
-    format!("POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{fields}\r\n")
+/// A registration with these headers, and no body yet.
+fn head(headers: &str) -> String {
+    format!("POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n{headers}\r\n")
 }
 
 const EXPECT: &str = "Expect: 100-continue\r\n";
@@ -75,8 +75,8 @@ fn an_upgrade_is_ignored_and_its_body_is_a_body_h6() {
     withstands(&Server::start(&[]), |server| {
         let mut connection = server.connect();
         for _ in 0..2 {
-            let fields = "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n";
-            connection.write_all((head(fields) + "{}").as_bytes()).unwrap();
+            let headers = "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n";
+            connection.write_all((head(headers) + "{}").as_bytes()).unwrap();
             let answer = read_one(&mut connection).unwrap();
             assert!(body(&answer).starts_with(r#"{"error":"missing_field""#), "{answer}");
         }
@@ -189,7 +189,7 @@ fn a_long_answer_arrives_in_one_piece_h23() {
             let answer = std::str::from_utf8(&bytes[..count]).unwrap();
             assert!(answer.len() > url.len());
             assert_eq!(status(answer), 201);
-            assert_eq!(field(answer, "Location"), Some(format!("{url}/api/users/{number}").as_str()));
+            assert_eq!(header(answer, "Location"), Some(format!("{url}/api/users/{number}").as_str()));
             assert_eq!(body(answer), format!(r#"{{"username":"user {number}"}}"#));
         }
     });

@@ -1,6 +1,6 @@
 //! The original's bugs, none of which is copied: each has the test that is named after it.
 
-use super::sent::{good_but_for_payload, header, signed};
+use super::sent::{good_but_for_payload, signed, token_header};
 use crate::harness::{TestRealm, basic, error, json_request, object, text};
 use gatekey::data_dir::{DATABASE, SIGNING_KEYS};
 use gatekey::encoding;
@@ -24,7 +24,7 @@ const EMPTY_TO_THE_ORIGINAL: [Option<&str>; 7] = [
 fn resource(realm: &TestRealm, authorization: Option<&str>) -> (u16, String) {
     let request = Request::new("GET", "/api/resource");
     let response = realm.send(&match authorization {
-        Some(authorization) => request.with_field("Authorization", authorization),
+        Some(authorization) => request.with_header("Authorization", authorization),
         None => request,
     });
     (response.status, text(&response).into())
@@ -106,7 +106,7 @@ fn a_body_that_is_no_json_object_with_strings_is_not_the_servers_failure() {
     assert_eq!(number, (400, "invalid_password".into()));
     let untyped = Request::new("POST", "/api/users").with_body(Body::Complete(b"{}".to_vec()));
     assert_eq!(error(&realm.send(&untyped)), (415, "unsupported_media_type".into()));
-    let form = untyped.with_field("Content-Type", "application/x-www-form-urlencoded");
+    let form = untyped.with_header("Content-Type", "application/x-www-form-urlencoded");
     assert_eq!(error(&realm.send(&form)), (415, "unsupported_media_type".into()));
 }
 
@@ -211,7 +211,7 @@ fn the_secret_that_the_article_prints_signs_nothing_here() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let published = SigningKey::new(b"the quick brown fox jumps over the lazy dog").unwrap();
-    let token = signed(&KeyRing::from_key(published), &header(&realm, 600), r#"{"id":1,"gen":1}"#);
+    let token = signed(&KeyRing::from_key(published), &token_header(&realm, 600), r#"{"id":1,"gen":1}"#);
     assert_eq!(error(&realm.basic("GET", "/api/resource", &token, "")), unauthorized());
 }
 
@@ -221,12 +221,12 @@ fn a_token_by_another_algorithm_is_refused() {
     realm.add_user("miguel", "python");
     let secret = std::fs::read(realm.directory.path().join(SIGNING_KEYS)).unwrap();
     let secret = secret.strip_suffix(b"\n").unwrap();
-    let hs512 = header(&realm, 600).replace("HS256", "HS512"); // itsdangerous from 1.0 on
+    let hs512 = token_header(&realm, 600).replace("HS256", "HS512"); // itsdangerous from 1.0 on
     let payload = r#"{"id":1,"gen":1}"#;
     let input = format!("{}.{}", encoding::encode_base64url(&hs512), encoding::encode_base64url(payload));
     let mac = Hmac::<sha2::Sha512>::new_from_slice(secret).unwrap().chain_update(&input);
     let signature = encoding::encode_base64url(mac.finalize().into_bytes());
-    let none = header(&realm, 600).replace("HS256", "none");
+    let none = token_header(&realm, 600).replace("HS256", "none");
     for token in [
         format!("{input}.{signature}"),
         signed(&realm.realm.ring(), &hs512, payload),

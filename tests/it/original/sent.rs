@@ -89,35 +89,35 @@ pub const SENT: &[(&str, Sent)] = &[
     ("html user resource", Basic("<b>&'\"/", "python")),
     ("resource by token", Token(|realm| realm.token("miguel", "python"))),
     ("token by token (renew)", Token(|realm| realm.token("miguel", "python"))),
-    ("token expired", Token(|realm| signed(&realm.realm.ring(), &header(realm, -1), r#"{"id":1,"gen":1}"#))),
+    ("token expired", Token(|realm| signed(&realm.realm.ring(), &token_header(realm, -1), r#"{"id":1,"gen":1}"#))),
     ("token id missing user", Token(|realm| good_but_for_payload(realm, r#"{"id":999,"gen":1}"#))),
     ("token without id", Token(|realm| good_but_for_payload(realm, r#"{"gen":1}"#))),
     ("token payload number", Token(|realm| good_but_for_payload(realm, "5"))),
     ("token id string", Token(|realm| good_but_for_payload(realm, r#"{"id":"1","gen":1}"#))),
     ("token wrong key", Token(|realm| {
         let other = KeyRing::from_key(SigningKey::new(b"not the key that signs here.....").unwrap());
-        signed(&other, &header(realm, 600), r#"{"id":1,"gen":1}"#)
+        signed(&other, &token_header(realm, 600), r#"{"id":1,"gen":1}"#)
     })),
 ];
 
 /// The request of this exchange, as Flask's test client would have sent it.
 pub fn request(realm: &TestRealm, exchange: &Exchange) -> Request {
     let (_, sent) = SENT.iter().find(|(name, _)| *name == exchange.name).expect("a row for each exchange");
-    let request = Request::new(exchange.method, exchange.path).with_field("Host", "localhost");
+    let request = Request::new(exchange.method, exchange.path).with_header("Host", "localhost");
     let with_body = |text: &str| request.clone().with_body(Body::Complete(text.into()));
     match sent {
         Bare => request,
-        Json(body) => with_body(body).with_field("Content-Type", "application/json"),
+        Json(body) => with_body(body).with_header("Content-Type", "application/json"),
         Typed(None, body) => with_body(body),
-        Typed(Some(media_type), body) => with_body(body).with_field("Content-Type", media_type),
-        Basic(username, password) => request.with_field("Authorization", basic(username, password)),
-        Raw(authorization) => request.with_field("Authorization", authorization),
-        Token(token) => request.with_field("Authorization", basic(&token(realm), "unused")),
+        Typed(Some(media_type), body) => with_body(body).with_header("Content-Type", media_type),
+        Basic(username, password) => request.with_header("Authorization", basic(username, password)),
+        Raw(authorization) => request.with_header("Authorization", authorization),
+        Token(token) => request.with_header("Authorization", basic(&token(realm), "unused")),
     }
 }
 
 /// A token's header as the original wrote it, for a token that expires so many seconds from now.
-pub fn header(realm: &TestRealm, lifetime: i64) -> String {
+pub fn token_header(realm: &TestRealm, lifetime: i64) -> String {
     let now = i64::try_from(realm.unix().seconds()).unwrap();
     format!(r#"{{"alg":"HS256","iat":{now},"exp":{}}}"#, now + lifetime)
 }
@@ -131,5 +131,5 @@ pub fn signed(ring: &KeyRing, header: &str, payload: &str) -> String {
 
 /// A token with the realm's signature and time to live; its payload is what is wrong with it, if anything is.
 pub fn good_but_for_payload(realm: &TestRealm, payload: &str) -> String {
-    signed(&realm.realm.ring(), &header(realm, 600), payload)
+    signed(&realm.realm.ring(), &token_header(realm, 600), payload)
 }

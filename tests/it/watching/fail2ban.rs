@@ -42,17 +42,17 @@ const IDS: [&str; 4] = [
 /// The log of a server to which all that was done.
 fn hostile_log(form: &str, name_of_loop: &str) -> String {
     let server = Server::start(&["--log", form, "--loop", name_of_loop, "--trusted-proxy", "127.0.0.1"]);
-    let send = |line: &str, client: &str, fields: &[&str]| {
+    let send = |line: &str, client: &str, headers: &[&str]| {
         let forwarded = format!("X-Forwarded-For: 192.0.2.66, {client}");
-        server.request(line, &[&[forwarded.as_str()], fields].concat(), "")
+        server.request(line, &[&[forwarded.as_str()], headers].concat(), "")
     };
     for name in NAMES {
         assert_eq!(status(&server.register(name, "python")), 201, "{name}");
         let by = |password| format!("Authorization: {}", basic(name, password));
         for guesser in GUESSERS {
             for id in IDS {
-                let fields = [&by("wrong"), &*format!("X-Request-Id: {id}")];
-                assert_eq!(status(&send("GET /api/resource", guesser, &fields)), 401);
+                let headers = [&by("wrong"), &*format!("X-Request-Id: {id}")];
+                assert_eq!(status(&send("GET /api/resource", guesser, &headers)), 401);
             }
         }
         assert_eq!(status(&send("GET /api/resource", FORGER, &[&by("python")])), 200);

@@ -2,7 +2,7 @@
 
 use crate::harness::basic;
 use crate::hazards::watch::await_that;
-use crate::process::{Server, body, field, gatekey, run, status, written};
+use crate::process::{Server, body, gatekey, header, run, status, written};
 use crate::skip;
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -29,7 +29,7 @@ fn start(options: &[&str]) -> Server {
 /// Each sample by its name with its labels.
 fn samples(server: &Server) -> BTreeMap<String, String> {
     let answer = ask(server, "GET /metrics");
-    assert_eq!(field(&answer, "Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(header(&answer, "Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     let lines = body(&answer).lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| line.rsplit_once(' ').unwrap())

@@ -135,7 +135,7 @@ impl Client {
 
     fn withhold_bodies(&self) -> Result<()> {
         let mut waiting = Vec::new();
-        for fields in [
+        for headers in [
             "Content-Length: 100000\r\n\r\n",
             "Content-Length: 10000\r\n\r\n{\"username\":",
             "Transfer-Encoding: chunked\r\n\r\n5\r\n{",
@@ -144,7 +144,7 @@ impl Client {
             "Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 9\r\n\r\n",
         ] {
             let mut connection = self.connect()?;
-            let _ = connection.write_all(format!("{POST}{fields}").as_bytes());
+            let _ = connection.write_all(format!("{POST}{headers}").as_bytes());
             waiting.push(connection);
         }
         waiting.iter_mut().for_each(drain);
@@ -232,8 +232,8 @@ impl Client {
         let forged = format!("Bearer {}.{}.{}", "a".repeat(60), "b".repeat(60), "c".repeat(43));
         for authorization in [basic("nobody", "python"), basic(&forged, ""), forged, "Basic !".into()] {
             let mut connection = self.connect()?;
-            let fields = format!("Host: a\r\nConnection: close\r\nAuthorization: {authorization}\r\n");
-            connection.write_all(format!("GET /api/token HTTP/1.1\r\n{fields}\r\n").as_bytes())?;
+            let headers = format!("Host: a\r\nConnection: close\r\nAuthorization: {authorization}\r\n");
+            connection.write_all(format!("GET /api/token HTTP/1.1\r\n{headers}\r\n").as_bytes())?;
             drain(&mut connection);
         }
         Ok(())
@@ -295,9 +295,9 @@ fn heads() -> Vec<Vec<u8>> {
 
 /// H13, H15: what a head is made of.
 fn lines() -> Vec<Vec<u8>> {
-    let fields =
+    let headers =
         [" Folded: yes", "\tfolded", "X : y", ": no name", "no colon", "X: y\rz", "X: y\nz", "X: y\0z"];
-    fields.map(|field| format!("GET / HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n").into_bytes()).into()
+    headers.map(|header| format!("GET / HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n").into_bytes()).into()
 }
 
 /// What all have done.
