@@ -124,7 +124,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     let realm = realm.map_err(|error| CliError::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
     warn_about_weak_settings(&realm);
-    realm.note_keys(clock::now());
+    realm.record_key_use(clock::now());
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
     let signals = spawn_signal_thread(&realm, &shutdown, manager.clone())?;

@@ -11,7 +11,7 @@ use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::json::{self, Value, json};
 use crate::keys;
-use crate::realm::{self, Why};
+use crate::realm::{self, RefusalReason};
 use crate::server::log;
 use crate::store::{Reads, StoreError};
 use crate::token::{self, SignedToken, TokenError};
@@ -38,8 +38,8 @@ fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliEr
         )));
     }
     let now = clock::now();
-    realm.note_keys(now); // with this lifetime, so that the key is kept as long as the token lives
-    let issued = realm.issue_token(&realm.vouch_for(&user, now), now);
+    realm.record_key_use(now); // with this lifetime, so that the key is kept as long as the token lives
+    let issued = realm.issue_token(&realm.principal_for_operator(&user, now), now);
     let issued = issued.map_err(|error| CliError::failed("can't issue a token", &error))?;
     writeln!(io::stdout().lock(), "{}", issued.token)?;
     Ok(ExitCode::SUCCESS)
@@ -122,8 +122,8 @@ fn user_of(data_dir: &DataDir, opened: &SignedToken) -> Value {
     };
     let state = match realm::token_state(generation, auth_time, subject.as_ref()) {
         Ok(()) => "active",
-        Err(Why::Disabled) => "disabled",
-        Err(Why::UserGone) => "unknown",
+        Err(RefusalReason::Disabled) => "disabled",
+        Err(RefusalReason::UserGone) => "unknown",
         Err(_) => "revoked",
     };
     let username = subject.map(|subject| subject.username);

@@ -1,6 +1,6 @@
 //! Authentication: by a password, or by a token.
 //!
-//! Whatever is wrong, the result is a [`Refusal`], and the client gets the same answer to all of them. The reason in it
+//! Whatever is wrong, the result is a [`Refused`], and the client gets the same answer to all of them. The reason in it
 //! is for the log. An unknown user costs the same hash as a known one, so the time says nothing either.
 
 use super::guessing::LoginAttempt;
@@ -66,7 +66,7 @@ pub(super) struct Proved<'a> {
 #[derive(Debug)]
 pub enum AuthenticateError {
     /// The credentials don't hold.
-    Refused(Refusal),
+    Refused(Refused),
     /// The store can't tell.
     Store(StoreError),
     /// Nothing could be hashed.
@@ -77,16 +77,16 @@ pub enum AuthenticateError {
 
 /// Credentials that don't hold. To a stranger, all of them look the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Refused {
     /// Whose they would have been, if there is such a user.
     pub user: Option<UserId>,
     /// What is wrong with them.
-    pub why: Why,
+    pub reason: RefusalReason,
 }
 
 /// What is wrong with refused credentials; for the log alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum RefusalReason {
     /// No user has this name.
     UnknownUser,
     /// What was shown is empty, or longer than a password may be.
@@ -187,26 +187,28 @@ impl Realm {
     ) -> Result<Proved<'_>, AuthenticateError> {
         if !password::LENGTH.contains(&password.expose().len()) {
             // No user has such a password, whatever the name.
-            return Err(refusal(None, Why::NoPassword));
+            return Err(refusal(None, RefusalReason::NoPassword));
         }
         // In the form in which registration stores it.
         let attempt = self.login_attempt(unicode::nfc(username), client, Reads::PerCall, now)?;
         let check =
             Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
         let Proof { row, verdict, reservation } = self.hasher.check(&check, now.monotonic, &attempt)?;
-        let why = match (&row, verdict) {
+        let reason = match (&row, verdict) {
             (Some(_), Verdict::Right | Verdict::RightButOutdated) => None,
-            (None, _) => Some(Why::UnknownUser),
-            (Some(user), _) if user.disabled => Some(Why::Disabled),
-            (Some(_), Verdict::Unusable) => Some(Why::UnusableHash),
-            (Some(_), Verdict::Wrong) => Some(Why::WrongPassword),
+            (None, _) => Some(RefusalReason::UnknownUser),
+            (Some(user), _) if user.disabled => Some(RefusalReason::Disabled),
+            (Some(_), Verdict::Unusable) => Some(RefusalReason::UnusableHash),
+            (Some(_), Verdict::Wrong) => Some(RefusalReason::WrongPassword),
         };
-        match (row, why) {
+        match (row, reason) {
             (Some(user), None) => {
                 let is_outdated = verdict == Verdict::RightButOutdated;
                 Ok(Proved { user, is_outdated, attempt, reservation })
             }
-            (row, why) => Err(refusal(row.map(|user| user.id), why.unwrap_or(Why::UnknownUser))),
+            (row, reason) => {
+                Err(refusal(row.map(|user| user.id), reason.unwrap_or(RefusalReason::UnknownUser)))
+            }
         }
     }
 
@@ -250,16 +252,17 @@ impl Realm {
     ) -> Result<Principal, AuthenticateError> {
         self.refresh_keys(reads, now)?; // so that a key that was removed from the file verifies nothing
         let ring = self.keys.ring();
-        let claims =
-            self.verify_token(token, &ring, now).map_err(|error| refusal(None, Why::Token(error)))?;
+        let claims = self
+            .verify_token(token, &ring, now)
+            .map_err(|error| refusal(None, RefusalReason::Token(error)))?;
         let subject = self.store.find_token_row(claims.id, reads)?;
         let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
         match (state, subject) {
             (Ok(()), Some(TokenRow { id, username, generation, .. })) => {
                 Ok(Principal { id, username, generation, auth_time: claims.auth_time, ring: ProofRing(ring) })
             }
-            (Err(why), Some(subject)) => Err(refusal(Some(subject.id), why)),
-            (_, None) => Err(refusal(None, Why::UserGone)),
+            (Err(reason), Some(subject)) => Err(refusal(Some(subject.id), reason)),
+            (_, None) => Err(refusal(None, RefusalReason::UserGone)),
         }
     }
 
@@ -282,24 +285,24 @@ pub(crate) fn token_state(
     generation: Generation,
     auth_time: UnixTime,
     subject: Option<&TokenRow>,
-) -> Result<(), Why> {
-    let Some(subject) = subject else { return Err(Why::UserGone) };
+) -> Result<(), RefusalReason> {
+    let Some(subject) = subject else { return Err(RefusalReason::UserGone) };
     if subject.disabled {
-        Err(Why::Disabled)
+        Err(RefusalReason::Disabled)
     } else if subject.generation != generation {
-        Err(Why::OtherGeneration)
+        Err(RefusalReason::OtherGeneration)
     } else if auth_time < subject.tokens_not_before {
         // Not only `iat`: of a renewal that was under way when all tokens were revoked, `iat` is later. `auth_time`
         // never is later than `iat`, so what `iat` would refuse is refused too.
-        Err(Why::BeforeCutoff)
+        Err(RefusalReason::BeforeCutoff)
     } else {
         Ok(())
     }
 }
 
 /// The one error for credentials that don't hold.
-pub(super) fn refusal(user: Option<UserId>, why: Why) -> AuthenticateError {
-    AuthenticateError::Refused(Refusal { user, why })
+pub(super) fn refusal(user: Option<UserId>, reason: RefusalReason) -> AuthenticateError {
+    AuthenticateError::Refused(Refused { user, reason })
 }
 
 impl From<StoreError> for AuthenticateError {
@@ -329,7 +332,7 @@ impl From<RateLimited> for AuthenticateError {
 impl fmt::Display for AuthenticateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(refusal) => refusal.why.fmt(f),
+            Self::Refused(refused) => refused.reason.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
             Self::Throttled(error) => error.fmt(f),
@@ -347,7 +350,7 @@ impl Error for AuthenticateError {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for RefusalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::UnknownUser => "no user has this name",

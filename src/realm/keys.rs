@@ -17,7 +17,7 @@ impl Realm {
 
     /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
     /// when serving begins; after that the realm does it itself.
-    pub fn note_keys(&self, now: Now) {
+    pub fn record_key_use(&self, now: Now) {
         self.note_ring(self.time.peek(now));
     }
 

@@ -34,13 +34,13 @@ mod users;
 
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
-pub use authenticate::{AuthenticateError, Principal, Refusal, Why};
+pub use authenticate::{AuthenticateError, Principal, RefusalReason, Refused};
 pub use guessing::FailedGuesses;
 pub use new_password::PasswordError;
 pub use notice::Notice;
 pub use policy::{Policy, Registration, UserLookup};
 pub use register::{RegisterError, Registered};
-pub use tokens::{IssuedToken, SessionOver};
+pub use tokens::{IssuedToken, SessionExpired};
 pub use users::UserChangeError;
 
 use crate::clock::{Now, UnixTime};
@@ -147,7 +147,7 @@ impl Realm {
     ///
     /// # Errors
     /// [`StoreError`] where it can't answer.
-    pub fn ask_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
+    pub fn ping_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
         self.store.tokens_not_before(reads).map(drop)
     }
 

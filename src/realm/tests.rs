@@ -74,16 +74,16 @@ impl TestRealm {
         self.realm.find_user_by_id(id).unwrap().unwrap()
     }
 
-    fn log_in(&self, username: &str, password: &str) -> Result<Principal, Refusal> {
+    fn log_in(&self, username: &str, password: &str) -> Result<Principal, Refused> {
         self.authenticate(&shown(username, password))
     }
 
-    fn show_token(&self, token: &str) -> Result<Principal, Refusal> {
+    fn show_token(&self, token: &str) -> Result<Principal, Refused> {
         self.authenticate(&Credentials::Token(secret(token)))
     }
 
     /// Who shows this; everything but a refusal fails the test.
-    fn authenticate(&self, credentials: &Credentials) -> Result<Principal, Refusal> {
+    fn authenticate(&self, credentials: &Credentials) -> Result<Principal, Refused> {
         self.realm.authenticate(credentials, Client::Local, self.now).map_err(|error| match error {
             AuthenticateError::Refused(refusal) => refusal,
             error => panic!("{error:?}"),
@@ -91,7 +91,7 @@ impl TestRealm {
     }
 
     /// A change by the user; everything but a refusal fails the test.
-    fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refusal> {
+    fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refused> {
         self.realm.change_password(id, credentials, &secret(new), Client::Local, self.now).map_err(|error| {
             match error {
                 UserChangeError::Authenticate(AuthenticateError::Refused(refusal)) => refusal,
@@ -125,8 +125,8 @@ fn shown(username: &str, password: &str) -> Credentials {
     Credentials::Password { username: username.into(), password: secret(password) }
 }
 
-fn refused(user: UserId, why: Why) -> Refusal {
-    Refusal { user: Some(user), why }
+fn refused(user: UserId, reason: RefusalReason) -> Refused {
+    Refused { user: Some(user), reason }
 }
 
 /// The cost that a stored hash says it has.

@@ -20,7 +20,7 @@ pub struct IssuedToken {
 
 /// The password was shown too long ago: it must be shown again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionOver;
+pub struct SessionExpired;
 
 impl Realm {
     /// Issues a token to somebody who was authenticated.
@@ -29,28 +29,28 @@ impl Realm {
     /// of the password along, and `max_session` after that it ends.
     ///
     /// # Errors
-    /// [`SessionOver`] when nothing is left.
-    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionOver> {
+    /// [`SessionExpired`] when nothing is left.
+    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionExpired> {
         self.issue_token_for(principal, Duration::MAX, now)
     }
 
     /// The same, for no longer than this: whoever asks may want less than the policy gives, never more.
     ///
     /// # Errors
-    /// [`SessionOver`] when nothing is left.
+    /// [`SessionExpired`] when nothing is left.
     pub fn issue_token_for(
         &self,
         principal: &Principal,
         at_most: Duration,
         now: Now,
-    ) -> Result<IssuedToken, SessionOver> {
+    ) -> Result<IssuedToken, SessionExpired> {
         let now = self.time.advance(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_ends = principal.auth_time.saturating_add(max_session);
         let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
         let lifetime = expires_at.duration_since(now.unix);
         if lifetime.is_zero() {
-            return Err(SessionOver);
+            return Err(SessionExpired);
         }
         let claims = Claims {
             id: principal.id,
@@ -97,10 +97,10 @@ impl Realm {
     }
 }
 
-impl fmt::Display for SessionOver {
+impl fmt::Display for SessionExpired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the session has lasted as long as one may")
     }
 }
 
-impl Error for SessionOver {}
+impl Error for SessionExpired {}

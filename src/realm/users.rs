@@ -1,7 +1,7 @@
 //! Users change their passwords, and go; and what an operator may do to them.
 
 use super::Realm;
-use super::authenticate::{AuthenticateError, Principal, Proved, Why, refusal};
+use super::authenticate::{AuthenticateError, Principal, Proved, RefusalReason, refusal};
 use super::new_password::{PasswordError, check_differs};
 use super::time::RealmNow;
 use crate::client::Client;
@@ -70,7 +70,7 @@ impl Realm {
         now: RealmNow,
     ) -> Result<Proved<'_>, UserChangeError> {
         let Credentials::Password { username, password } = shown else {
-            return Err(refusal(None, Why::PasswordRequired).into());
+            return Err(refusal(None, RefusalReason::PasswordRequired).into());
         };
         let proved = self.verify_password(username, password, client, now)?;
         if proved.user.id == id {
@@ -148,14 +148,14 @@ impl Realm {
     }
 
     /// A principal by an operator's word, as if the password had been shown now.
-    pub fn vouch_for(&self, user: &User, now: Now) -> Principal {
+    pub fn principal_for_operator(&self, user: &User, now: Now) -> Principal {
         self.principal(user.clone(), self.time.advance(now))
     }
 }
 
 /// What was proved at the beginning must hold at the end.
 fn still_proved(user: &User, done: bool) -> Result<(), UserChangeError> {
-    if done { Ok(()) } else { Err(refusal(Some(user.id), Why::ChangedMeanwhile).into()) }
+    if done { Ok(()) } else { Err(refusal(Some(user.id), RefusalReason::ChangedMeanwhile).into()) }
 }
 
 /// Why a user was not changed.

@@ -9,7 +9,9 @@ use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{ASTERISK_MESSAGE, AccessRecord, AuditEvent, ErrorCode, Response};
 use crate::limiter::RateLimited;
-use crate::realm::{AuthenticateError, PasswordError, Refusal, RegisterError, SessionOver, UserChangeError};
+use crate::realm::{
+    AuthenticateError, PasswordError, Refused, RegisterError, SessionExpired, UserChangeError,
+};
 use crate::store::StoreError;
 use crate::user_id::UserId;
 use crate::username::UsernameError;
@@ -115,13 +117,13 @@ impl ApiError {
         Self { header, ..Self::new(ErrorCode::Unauthorized, message) }
     }
 
-    fn refused(refusal: &Refusal, scheme: Scheme) -> Self {
-        let cause = Some(refusal.why.to_string());
-        Self { cause, ..Self::unauthorized(scheme).for_user(refusal.user) }
+    fn refused(refused: &Refused, scheme: Scheme) -> Self {
+        let cause = Some(refused.reason.to_string());
+        Self { cause, ..Self::unauthorized(scheme).for_user(refused.user) }
     }
 
     /// Authenticated by a token, but the password has to be shown again.
-    pub(super) fn session_over(error: SessionOver, user: UserId, scheme: Scheme) -> Self {
+    pub(super) fn session_over(error: SessionExpired, user: UserId, scheme: Scheme) -> Self {
         Self::unauthorized(scheme).for_user(Some(user)).because_of(&error)
     }
 
@@ -171,7 +173,7 @@ impl ApiError {
 
     pub(super) fn authenticate(error: &AuthenticateError, scheme: Scheme) -> Self {
         match error {
-            AuthenticateError::Refused(refusal) => Self::refused(refusal, scheme),
+            AuthenticateError::Refused(refused) => Self::refused(refused, scheme),
             AuthenticateError::Store(error) => Self::store(error),
             AuthenticateError::Hash(error) => Self::hash(error),
             AuthenticateError::Throttled(error) => Self::throttled(*error, "passwords were wrong"),

@@ -290,7 +290,7 @@ fn resource(context: &RequestContext<'_>) -> Result<Response, ApiError> {
 /// `GET /healthz`: whether the database answers, for whoever decides who gets the next request. Anybody may ask, and
 /// learns nothing else; it costs one read of one row.
 fn health(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    context.realm.ask_store(context.reads).map_err(|error| ApiError::store(&error))?;
+    context.realm.ping_store(context.reads).map_err(|error| ApiError::store(&error))?;
     Ok(Response::json(200, &json!({"status": "ok"})))
 }
 

@@ -7,7 +7,7 @@ use gatekey::credentials::{self, Credentials};
 use gatekey::data_dir::{DataDir, SIGNING_KEYS};
 use gatekey::hashing::Hasher;
 use gatekey::http::Response;
-use gatekey::realm::{Policy, Realm, SessionOver};
+use gatekey::realm::{Policy, Realm, SessionExpired};
 use gatekey::secret::Secret;
 use gatekey::token::{self, Claims};
 use gatekey::user_id::{Generation, UserId};
@@ -171,7 +171,7 @@ fn a_token_of_a_session_that_is_over_is_good_but_not_renewed() {
     assert_eq!(error(&response), (401, "unauthorized".into()));
     let (_, credentials) = credentials::parse(format!("Bearer {over}").as_bytes());
     let principal = test.realm.authenticate(&credentials.unwrap(), Client::Local, test.now()).unwrap();
-    assert_eq!(test.realm.issue_token(&principal, test.now()).unwrap_err(), SessionOver);
+    assert_eq!(test.realm.issue_token(&principal, test.now()).unwrap_err(), SessionExpired);
 }
 
 #[test]

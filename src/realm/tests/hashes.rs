@@ -21,7 +21,7 @@ fn an_outdated_hash_is_made_anew_at_a_login() {
 
     assert_eq!(new.hashes_for(|| new.log_in("ok", "python").unwrap()).1, 1, "it is made anew once");
     assert_eq!(new.user(id), after);
-    assert_eq!(new.log_in("ok", "ruby"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(new.log_in("ok", "ruby"), Err(refused(id, RefusalReason::WrongPassword)));
     assert_eq!(new.take_notices(), [""; 0]);
 }
 
@@ -31,7 +31,7 @@ fn a_wrong_password_leaves_an_outdated_hash() {
     let id = old.add_user("ok", "python");
     let new = old.with_new_cost();
     let (refusal, hashes) = new.hashes_for(|| new.log_in("ok", "ruby"));
-    assert_eq!((refusal, hashes), (Err(refused(id, Why::WrongPassword)), 1));
+    assert_eq!((refusal, hashes), (Err(refused(id, RefusalReason::WrongPassword)), 1));
     assert_eq!(new.user(id), old.user(id));
     assert_eq!(cost_of(&new.user(id)), OLD_COST);
 }
@@ -106,15 +106,15 @@ fn a_hash_that_can_not_be_verified_lets_nobody_in_and_costs_what_others_cost() {
         for password in ["python", "ruby", "", "\0"] {
             let (refusal, hashes) = test.hashes_for(|| test.log_in("ok", password));
             if password.is_empty() {
-                assert_eq!(refusal, Err(Refusal { user: None, why: Why::NoPassword }));
+                assert_eq!(refusal, Err(Refused { user: None, reason: RefusalReason::NoPassword }));
                 continue;
             }
-            assert_eq!(refusal, Err(refused(id, Why::UnusableHash)), "{what}");
+            assert_eq!(refusal, Err(refused(id, RefusalReason::UnusableHash)), "{what}");
             assert_eq!(hashes, 1, "{what}");
             assert_eq!(test.take_notices(), [format!("user {id} can't log in: {what}")]);
         }
         let changed = test.change_password(id, &shown("ok", "python"), "ruby");
-        assert_eq!(changed, Err(refused(id, Why::UnusableHash)));
+        assert_eq!(changed, Err(refused(id, RefusalReason::UnusableHash)));
         assert_eq!(test.user(id).password_hash, hash, "it is left as it is");
         test.take_notices();
     }
@@ -130,7 +130,7 @@ fn the_largest_block_allowed_is_verified() {
     let id = test.add_user("ok", "python");
     let hash = test.user(id).password_hash.replace("ln=1,r=1,p=1", "ln=16,r=8,p=1"); // 64 MiB
     test.raw().execute("UPDATE users SET password_hash = ?1", [&hash]).unwrap();
-    assert_eq!(test.log_in("ok", "python"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(test.log_in("ok", "python"), Err(refused(id, RefusalReason::WrongPassword)));
     assert_eq!(test.take_notices(), [""; 0]);
 }
 
@@ -141,14 +141,14 @@ fn whoever_fails_to_log_in_costs_one_hash() {
     test.realm.set_disabled(disabled, true).unwrap();
     let longest = "p".repeat(1024);
     for (username, password, refusal) in [
-        ("ok", "ruby", refused(id, Why::WrongPassword)),
-        ("ok", &longest, refused(id, Why::WrongPassword)),
-        ("disabled", "python", refused(disabled, Why::Disabled)),
-        ("disabled", "ruby", refused(disabled, Why::Disabled)),
-        ("nobody", "python", Refusal { user: None, why: Why::UnknownUser }),
-        ("nobody", &longest, Refusal { user: None, why: Why::UnknownUser }),
-        ("", "python", Refusal { user: None, why: Why::UnknownUser }),
-        ("OK", "python", Refusal { user: None, why: Why::UnknownUser }),
+        ("ok", "ruby", refused(id, RefusalReason::WrongPassword)),
+        ("ok", &longest, refused(id, RefusalReason::WrongPassword)),
+        ("disabled", "python", refused(disabled, RefusalReason::Disabled)),
+        ("disabled", "ruby", refused(disabled, RefusalReason::Disabled)),
+        ("nobody", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("nobody", &longest, Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("OK", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
     ] {
         let (result, hashes) = test.hashes_for(|| test.log_in(username, password));
         assert_eq!((result, hashes), (Err(refusal), 1), "{username}");
@@ -163,7 +163,7 @@ fn a_password_that_nobody_can_have_costs_no_hash_whoever_is_named() {
     for username in ["ok", "nobody"] {
         for password in ["", &"p".repeat(1025), &"é".repeat(513)] {
             let (result, hashes) = test.hashes_for(|| test.log_in(username, password));
-            assert_eq!((result, hashes), (Err(Refusal { user: None, why: Why::NoPassword }), 0));
+            assert_eq!((result, hashes), (Err(Refused { user: None, reason: RefusalReason::NoPassword }), 0));
         }
     }
 }
@@ -177,7 +177,7 @@ fn a_token_costs_no_hash() {
     assert_eq!((principal.id, hashes), (id, 0));
     let (changed, hashes) =
         test.hashes_for(|| test.change_password(id, &Credentials::Token(secret(&token)), "ruby"));
-    assert_eq!((changed, hashes), (Err(Refusal { user: None, why: Why::PasswordRequired }), 0));
+    assert_eq!((changed, hashes), (Err(Refused { user: None, reason: RefusalReason::PasswordRequired }), 0));
 }
 
 /// bcrypt at its least cost: "correct horse battery staple".
@@ -190,7 +190,7 @@ fn a_hash_of_another_scheme_is_replaced_at_the_next_login() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     test.raw().execute("UPDATE users SET password_hash = ?1", [BCRYPT]).unwrap();
-    assert_eq!(test.log_in("ok", "python"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(test.log_in("ok", "python"), Err(refused(id, RefusalReason::WrongPassword)));
     assert_eq!(test.user(id).password_hash, BCRYPT, "a wrong password leaves it");
     let password = "correct horse battery staple";
     let (principal, hashes) = test.hashes_for(|| test.log_in("ok", password).unwrap());
@@ -229,7 +229,7 @@ fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
     // Who stands in is verified, and nobody gets in for that.
     let one = TestRealm::new();
     one.add_user("ok", "python");
-    let nobody = Refusal { user: None, why: Why::UnknownUser };
+    let nobody = Refused { user: None, reason: RefusalReason::UnknownUser };
     assert_eq!(one.log_in("nobody", "python"), Err(nobody));
     let empty = TestRealm::new();
     assert_eq!(empty.realm.decoy_hash("nobody"), None);

@@ -14,7 +14,7 @@ fn a_key_is_retired_by_the_realms_time_so_that_it_is_not_pruned_before_its_token
     test.realm.store.raise_newest_time(ahead).unwrap();
     let test = TestRealm::in_directory(test.directory.clone(), OLD_COST, test.realm.policy.clone());
     assert!(test.take_notices().iter().any(|notice| notice.starts_with("the clock is ")));
-    test.realm.note_keys(test.now);
+    test.realm.record_key_use(test.now);
     let old = test.realm.ring().newest().fingerprint();
 
     let file = test.directory.path().join(SIGNING_KEYS);
@@ -38,7 +38,7 @@ fn a_token_is_renewed_by_the_ring_that_verified_it() {
     test.realm.reload_keys(test.now);
     let renewed = test.issue_token(&principal);
     for token in [&forged, &renewed] {
-        let refused = Refusal { user: None, why: Why::Token(TokenError::BadSignature) };
+        let refused = Refused { user: None, reason: RefusalReason::Token(TokenError::BadSignature) };
         assert_eq!(test.show_token(token), Err(refused));
     }
     let principal = test.log_in("ok", "python").unwrap();
@@ -51,8 +51,9 @@ fn while_the_clock_is_behind_a_token_of_a_server_that_is_a_little_ahead_is_accep
     let id = test.add_user("ok", "python");
     let after = |seconds| test.now.unix.saturating_add(Duration::from_secs(seconds));
     let verdict = |test: &TestRealm, seconds| test.show_token(&forged(test, id, after(seconds))).map(drop);
-    let refused =
-        |seconds| Err(Refusal { user: None, why: Why::Token(TokenError::IssuedInFuture(after(seconds))) });
+    let refused = |seconds| {
+        Err(Refused { user: None, reason: RefusalReason::Token(TokenError::IssuedInFuture(after(seconds))) })
+    };
     assert_eq!((verdict(&test, 2), verdict(&test, 3)), (Ok(()), refused(3)));
 
     // What another server has seen, and saved up to 15 seconds later.

@@ -42,11 +42,11 @@ fn a_rehash_never_overwrites_a_password_that_was_changed_meanwhile() {
     let new = old.with_new_cost();
     let change = changes_password(&old, "ruby");
     let principal = hold_while(&new, 2, || new.log_in("ok", "python").unwrap(), &change);
-    assert_eq!(new.log_in("ok", "python"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(new.log_in("ok", "python"), Err(refused(id, RefusalReason::WrongPassword)));
     assert_eq!(new.log_in("ok", "ruby").unwrap().id, id);
     // The login was right when it was looked at; what it brings is dead.
     let refusal = new.show_token(&new.issue_token(&principal));
-    assert_eq!(refusal, Err(refused(id, Why::OtherGeneration)));
+    assert_eq!(refusal, Err(refused(id, RefusalReason::OtherGeneration)));
     assert_eq!(new.take_notices(), [""; 0]);
 }
 
@@ -71,7 +71,7 @@ fn a_token_for_the_old_password_dies_with_the_change() {
     let renewed = test.show_token(&before).unwrap();
     assert_eq!(test.change_password(id, &shown("ok", "python"), "ruby"), Ok(()));
     for token in [before, test.issue_token(&principal), test.issue_token(&renewed)] {
-        assert_eq!(test.show_token(&token), Err(refused(id, Why::OtherGeneration)));
+        assert_eq!(test.show_token(&token), Err(refused(id, RefusalReason::OtherGeneration)));
     }
     let token = test.issue_token(&test.log_in("ok", "ruby").unwrap());
     assert_eq!(test.show_token(&token).unwrap().id, id);
@@ -84,8 +84,8 @@ fn a_password_that_was_changed_meanwhile_is_not_changed() {
     let meanwhile = changes_password(&test, "ruby");
     let changed =
         hold_while(&test, 2, || test.change_password(id, &shown("ok", "python"), "perl"), &meanwhile);
-    assert_eq!(changed, Err(refused(id, Why::ChangedMeanwhile)));
-    assert_eq!(test.log_in("ok", "perl"), Err(refused(id, Why::WrongPassword)));
+    assert_eq!(changed, Err(refused(id, RefusalReason::ChangedMeanwhile)));
+    assert_eq!(test.log_in("ok", "perl"), Err(refused(id, RefusalReason::WrongPassword)));
     assert_eq!(test.log_in("ok", "ruby").unwrap().generation.number(), 2);
 }
 
@@ -96,7 +96,7 @@ fn a_user_who_was_kept_out_or_deleted_meanwhile_changes_nothing() {
         let id = test.add_user("ok", "python");
         let changed =
             hold_while(&test, 2, || test.change_password(id, &shown("ok", "python"), "perl"), meanwhile);
-        assert_eq!(changed, Err(refused(id, Why::ChangedMeanwhile)), "{meanwhile}");
+        assert_eq!(changed, Err(refused(id, RefusalReason::ChangedMeanwhile)), "{meanwhile}");
         assert!(test.log_in("ok", "perl").is_err(), "{meanwhile}");
     }
 }
@@ -115,7 +115,7 @@ fn signing_out_or_a_rehash_meanwhile_does_not_hinder_a_change() {
         let changed = hold_while(&test, 2, || test.change_password(id, &shown("ok", old), new), meanwhile);
         assert_eq!(changed, Ok(()), "{meanwhile}");
         assert_eq!(test.log_in("ok", new).unwrap().id, id);
-        assert_eq!(test.log_in("ok", old), Err(refused(id, Why::WrongPassword)));
+        assert_eq!(test.log_in("ok", old), Err(refused(id, RefusalReason::WrongPassword)));
     }
 }
 
@@ -133,7 +133,7 @@ fn a_user_whose_password_was_changed_meanwhile_is_not_deleted() {
     let UserChangeError::Authenticate(AuthenticateError::Refused(refusal)) = deleted.unwrap_err() else {
         panic!("not refused")
     };
-    assert_eq!(refusal, refused(id, Why::ChangedMeanwhile));
+    assert_eq!(refusal, refused(id, RefusalReason::ChangedMeanwhile));
     assert_eq!(test.log_in("ok", "ruby").unwrap().id, id);
 }
 

@@ -13,17 +13,22 @@ fn remembering() -> TestRealm {
 }
 
 /// A login from this address, so much later; and how many hashes it cost.
-fn log_in(test: &TestRealm, password: &str, address: &str, after: Duration) -> (Result<UserId, Why>, u64) {
+fn log_in(
+    test: &TestRealm,
+    password: &str,
+    address: &str,
+    after: Duration,
+) -> (Result<UserId, RefusalReason>, u64) {
     let now = Now { unix: test.now.unix, monotonic: test.now.monotonic + after };
     let client = Client::Ip(address.parse().unwrap());
     test.hashes_for(|| match test.realm.authenticate(&shown("ok", password), client, now) {
         Ok(principal) => Ok(principal.id),
-        Err(AuthenticateError::Refused(refusal)) => Err(refusal.why),
+        Err(AuthenticateError::Refused(refusal)) => Err(refusal.reason),
         Err(error) => panic!("{error:?}"),
     })
 }
 
-fn log_in_now(test: &TestRealm, password: &str) -> (Result<UserId, Why>, u64) {
+fn log_in_now(test: &TestRealm, password: &str) -> (Result<UserId, RefusalReason>, u64) {
     log_in(test, password, CLIENT, Duration::ZERO)
 }
 
@@ -53,7 +58,7 @@ fn a_wrong_password_costs_a_hash_each_time() {
     let id = test.add_user("ok", "python");
     assert_eq!(log_in_now(&test, "python"), (Ok(id), 1));
     for _ in 0..3 {
-        assert_eq!(log_in_now(&test, "ruby"), (Err(Why::WrongPassword), 1));
+        assert_eq!(log_in_now(&test, "ruby"), (Err(RefusalReason::WrongPassword), 1));
         assert_eq!(log_in_now(&test, "python"), (Ok(id), 0));
     }
 }
@@ -62,10 +67,14 @@ fn a_wrong_password_costs_a_hash_each_time() {
 fn what_another_process_does_to_the_user_counts_at_once() {
     type Change = fn(&Realm, &User);
     let changes: [(Change, _, u64); 5] = [
-        (|realm, user| realm.set_password(user, &secret("ruby")).unwrap(), Err(Why::WrongPassword), 1),
+        (
+            |realm, user| realm.set_password(user, &secret("ruby")).unwrap(),
+            Err(RefusalReason::WrongPassword),
+            1,
+        ),
         (|realm, user| realm.revoke_tokens(user.id).unwrap(), Ok(()), 1),
-        (|realm, user| realm.set_disabled(user.id, true).unwrap(), Err(Why::Disabled), 1),
-        (|realm, user| realm.delete_user(user.id).unwrap(), Err(Why::UnknownUser), 1),
+        (|realm, user| realm.set_disabled(user.id, true).unwrap(), Err(RefusalReason::Disabled), 1),
+        (|realm, user| realm.delete_user(user.id).unwrap(), Err(RefusalReason::UnknownUser), 1),
         (|_, _| (), Ok(()), 0),
     ];
     for (change, result, hashes) in changes {
@@ -85,7 +94,7 @@ fn a_user_kept_out_by_a_foreign_hand_is_out_though_the_generation_stays() {
     let id = test.add_user("ok", "python");
     assert_eq!(log_in_now(&test, "python"), (Ok(id), 1));
     test.raw().execute_batch("UPDATE users SET disabled = 1").unwrap();
-    assert_eq!(log_in_now(&test, "python"), (Err(Why::Disabled), 1));
+    assert_eq!(log_in_now(&test, "python"), (Err(RefusalReason::Disabled), 1));
     test.raw().execute_batch("UPDATE users SET disabled = 0").unwrap();
     assert_eq!(log_in_now(&test, "python"), (Ok(id), 0));
 }
@@ -107,7 +116,7 @@ fn a_changed_password_is_proved_once_and_the_old_one_is_gone() {
     assert!(test.log_in("ok", "python").is_ok());
     let (changed, hashes) = test.hashes_for(|| test.change_password(id, &shown("ok", "python"), "ruby"));
     assert_eq!((changed, hashes), (Ok(()), 1), "the old one was proved, the new one is hashed");
-    assert_eq!(log_in_now(&test, "python"), (Err(Why::WrongPassword), 1));
+    assert_eq!(log_in_now(&test, "python"), (Err(RefusalReason::WrongPassword), 1));
     assert_eq!(log_in_now(&test, "ruby"), (Ok(id), 1));
     assert_eq!(log_in_now(&test, "ruby"), (Ok(id), 0));
 }
@@ -136,10 +145,10 @@ fn the_same_at_the_same_time_costs_one_hash_whoever_is_named() {
             .unwrap();
         test.now.monotonic += Duration::from_secs(3600);
         for (username, password, expected) in [
-            ("ok", "ruby", Err(refused(id, Why::WrongPassword))),
-            ("nobody", "python", Err(Refusal { user: None, why: Why::UnknownUser })),
-            ("disabled", "python", Err(refused(disabled, Why::Disabled))),
-            ("broken", "python", Err(refused(broken, Why::UnusableHash))),
+            ("ok", "ruby", Err(refused(id, RefusalReason::WrongPassword))),
+            ("nobody", "python", Err(Refused { user: None, reason: RefusalReason::UnknownUser })),
+            ("disabled", "python", Err(refused(disabled, RefusalReason::Disabled))),
+            ("broken", "python", Err(refused(broken, RefusalReason::UnusableHash))),
             ("ok", "python", Ok(id)),
         ] {
             let (results, hashes) = test.hashes_for(|| log_in_together(&test, CROWD, username, password));
@@ -155,7 +164,7 @@ fn log_in_together(
     crowd: usize,
     username: &str,
     password: &str,
-) -> Vec<Result<UserId, Refusal>> {
+) -> Vec<Result<UserId, Refused>> {
     let hasher = &test.realm.hasher;
     thread::scope(|scope| {
         let waiting = hasher.while_slots_are_taken(|| {

@@ -28,13 +28,13 @@ fn logins_with_an_outdated_hash_never_undo_a_change() {
             for _ in 0..5 {
                 match new.log_in("ok", &first) {
                     Ok(principal) => assert_eq!(principal.id, id),
-                    Err(refusal) => assert_eq!(refusal, refused(id, Why::WrongPassword)),
+                    Err(refusal) => assert_eq!(refusal, refused(id, RefusalReason::WrongPassword)),
                 }
             }
         });
         assert_eq!(cost_of(&new.user(id)), NEW_COST);
         assert_eq!(new.log_in("ok", &second).unwrap().id, id, "round {round}");
-        assert_eq!(new.log_in("ok", &first), Err(refused(id, Why::WrongPassword)), "round {round}");
+        assert_eq!(new.log_in("ok", &first), Err(refused(id, RefusalReason::WrongPassword)), "round {round}");
     }
     assert_eq!(new.take_notices(), [""; 0]);
 }
@@ -62,7 +62,11 @@ fn no_token_for_the_old_password_outlives_the_change() {
         .concat();
         assert!(tokens.len() >= RACERS - 1);
         for token in tokens {
-            assert_eq!(test.show_token(&token), Err(refused(id, Why::OtherGeneration)), "round {round}");
+            assert_eq!(
+                test.show_token(&token),
+                Err(refused(id, RefusalReason::OtherGeneration)),
+                "round {round}"
+            );
         }
     }
 }
@@ -79,13 +83,14 @@ fn of_many_changes_with_one_old_password_one_succeeds() {
         assert_eq!(winners.len(), 1, "{results:?}");
         for refusal in results.into_iter().filter_map(Result::err) {
             // The one who read the row after the change is told so by the hash, the one before by the store.
-            let expected = [refused(id, Why::ChangedMeanwhile), refused(id, Why::WrongPassword)];
+            let expected =
+                [refused(id, RefusalReason::ChangedMeanwhile), refused(id, RefusalReason::WrongPassword)];
             assert!(expected.contains(&refusal), "{refusal:?}");
         }
         for number in 0..RACERS {
             assert_eq!(test.log_in("ok", &new(number)).is_ok(), number == winners[0]);
         }
-        assert_eq!(test.log_in("ok", &old), Err(refused(id, Why::WrongPassword)));
+        assert_eq!(test.log_in("ok", &old), Err(refused(id, RefusalReason::WrongPassword)));
         old = new(winners[0]);
     }
     let changes = u64::try_from(ROUNDS).unwrap();

@@ -66,7 +66,7 @@ fn a_taken_name_costs_no_hash() {
         assert!(matches!(registered, Err(RegisterError::Taken)), "{registered:?}");
         assert_eq!(hashes, 0);
     }
-    assert_eq!(test.log_in("ok", "ruby").unwrap_err().why, Why::WrongPassword);
+    assert_eq!(test.log_in("ok", "ruby").unwrap_err().reason, RefusalReason::WrongPassword);
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn a_password_has_up_to_1024_bytes() {
 fn every_byte_of_the_longest_password_counts() {
     let test = TestRealm::new();
     test.add_user("ok", &"p".repeat(1024));
-    assert_eq!(test.log_in("ok", &"p".repeat(1023)).unwrap_err().why, Why::WrongPassword);
+    assert_eq!(test.log_in("ok", &"p".repeat(1023)).unwrap_err().reason, RefusalReason::WrongPassword);
     let other = format!("{}q", "p".repeat(1023));
-    assert_eq!(test.log_in("ok", &other).unwrap_err().why, Why::WrongPassword);
+    assert_eq!(test.log_in("ok", &other).unwrap_err().reason, RefusalReason::WrongPassword);
 }
 
 #[test]

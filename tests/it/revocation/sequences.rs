@@ -87,7 +87,7 @@ impl World {
         let long = Duration::from_secs(400 * 86_400); // a token that has expired shows nothing
         let policy = Policy { throttle: None, token_lifetime: long, max_session: long, ..Policy::default() };
         let realm = Realm::open(store, keys, hasher, policy, self.reading()).unwrap();
-        realm.note_keys(self.reading());
+        realm.record_key_use(self.reading());
         realm
     }
 
