@@ -38,7 +38,7 @@ fn forwarded_host<'a>(context: &RequestContext<'a>) -> Option<&'a str> {
 /// What a trusted proxy says. Of several values the last: that one the proxy itself wrote, while those before may be
 /// what its client sent (Apache's adds to what is there).
 fn forwarded<'a>(context: &RequestContext<'a>, name: &str) -> Option<&'a str> {
-    let last_line = context.request.headers(name).next_back().filter(|_| context.sender.has_trusted_proxy)?;
+    let last_line = context.request.headers(name).next_back().filter(|_| context.origin.has_trusted_proxy)?;
     let last_value = last_line.rsplit(|byte| *byte == b',').next()?;
     str::from_utf8(last_value.trim_ascii()).ok()
 }

@@ -28,7 +28,7 @@
 //! | `config.rs` | the configuration: public URL, trusted proxies, CORS origins, page |
 //! | `public_url.rs` | URLs and origins in it |
 //! | `body.rs` | a JSON body, and its members |
-//! | `sender.rs` | who sent this, seen through trusted proxies |
+//! | `client_origin.rs` | who sent this, seen through trusted proxies |
 //! | `undeclared_proxy.rs` | peers that send `X-Forwarded` headers without being trusted |
 //! | `cors.rs` | which other sites' pages may read answers |
 //! | `csrf.rs` | CSRF protection: rejects state-changing cross-site requests |
@@ -40,13 +40,13 @@
 mod audit;
 mod base_url;
 mod body;
+mod client_origin;
 mod config;
 mod cors;
 mod csrf;
 mod error;
 mod page;
 mod public_url;
-mod sender;
 mod tokens;
 mod undeclared_proxy;
 mod users;
@@ -61,12 +61,12 @@ use crate::realm::{Principal, Realm, Registration};
 use crate::store::Reads;
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
+use client_origin::ClientOrigin;
 pub use config::Config;
 use core::cell::Cell;
 use error::ApiError;
 pub use error::panicked;
 pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
-use sender::Sender;
 pub use undeclared_proxy::{ForwardingIgnored, UndeclaredProxy};
 
 /// What stands at a path.
@@ -139,7 +139,7 @@ struct RequestContext<'a> {
     realm: &'a Realm,
     config: &'a Config,
     request: &'a Request,
-    sender: Sender,
+    origin: ClientOrigin,
     reads: Reads<'a>,
     now: Now,
     /// By which scheme the client speaks; its challenge goes with a 401.
@@ -180,9 +180,9 @@ pub fn dispatch_from<'a>(
     reads: Reads<'a>,
     now: Now,
 ) -> Result<Response, WouldBlock> {
-    let sender = Sender::of(&config.trusted_proxies, request);
+    let origin = ClientOrigin::of(&config.trusted_proxies, request);
     let target = Target::at(&request.path).filter(|target| *target != Target::Page || config.page);
-    let response = match RequestContext::read(realm, config, request, sender, reads, now)
+    let response = match RequestContext::read(realm, config, request, origin, reads, now)
         .and_then(|context| answer(&context, target))
     {
         Ok(response) => response,
@@ -190,8 +190,8 @@ pub fn dispatch_from<'a>(
         Err(error) => error.into(),
     };
     let mut response = cors::add_headers(&config.cors_origins, request, target, response);
-    response.record.client = Some(sender.client);
-    response.record.ignored_forwarding = sender.ignored_forwarding;
+    response.record.client = Some(origin.client);
+    response.record.ignored_forwarding = origin.ignored_forwarding;
     response.record.route = target.map(Target::route);
     Ok(response)
 }
@@ -317,7 +317,7 @@ impl<'a> RequestContext<'a> {
         realm: &'a Realm,
         config: &'a Config,
         request: &'a Request,
-        sender: Sender,
+        origin: ClientOrigin,
         reads: Reads<'a>,
         now: Now,
     ) -> Result<Self, ApiError> {
@@ -331,7 +331,7 @@ impl<'a> RequestContext<'a> {
             ));
         }
         let (scheme, credentials) = credentials::parse(header);
-        Ok(Self { realm, config, request, sender, reads, now, scheme, credentials, auth: Cell::new(None) })
+        Ok(Self { realm, config, request, origin, reads, now, scheme, credentials, auth: Cell::new(None) })
     }
 
     /// The credentials that were sent, whether they hold or not.
@@ -341,7 +341,7 @@ impl<'a> RequestContext<'a> {
 
     /// From where it was sent.
     fn client(&self) -> Client {
-        self.sender.client
+        self.origin.client
     }
 
     /// Who sent this.

@@ -155,7 +155,7 @@ fn every_answer_is_as_described_and_every_error_described_is_given() {
     described.assert_is("get /healthz", &server.request("GET /healthz", &[], ""));
 
     // These two take a fault, or a crowd, that other tests make: by their words, which stand in one place.
-    let words = source("src/routes/failure.rs");
+    let words = source("src/routes/error.rs");
     let responses = &described.document["components"]["responses"];
     let examples = members(responses)
         .flat_map(|(_, response)| members(&response["content"]["application/json"]["examples"]));

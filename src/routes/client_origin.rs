@@ -6,7 +6,7 @@ use crate::proxies::TrustedProxies;
 
 /// Who sent a request, and by way of whom.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sender {
+pub(super) struct ClientOrigin {
     /// Who asked, as far as is known.
     pub(super) client: Client,
     /// Whether a trusted proxy passed it on, and its other `X-Forwarded` headers count too.
@@ -15,7 +15,7 @@ pub(super) struct Sender {
     pub(super) ignored_forwarding: Option<Client>,
 }
 
-impl Sender {
+impl ClientOrigin {
     /// Judges by the peer, and by what it says if it is trusted to speak for others.
     pub(super) fn of(proxies: &TrustedProxies, request: &Request) -> Self {
         let peer = request.peer;
