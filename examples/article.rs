@@ -67,7 +67,7 @@ fn new_user(realm: &Realm, request: &mut Request) -> Result<Response, Response> 
     let (username, password) = (text("username")?, Secret::new(text("password")?.into()));
     let registered = realm.register(username, &password, client(request), clock::now());
     let registered = registered.map_err(|error| match error {
-        RegisterError::Throttled(_) => refuse(429, "Too Many Requests"),
+        RegisterError::RateLimited(_) => refuse(429, "Too Many Requests"),
         RegisterError::Store(_) | RegisterError::Hash(_) => refuse(503, "Service Unavailable"),
         _ => refuse(400, "Bad Request"), // the name is taken, or the name or the password is not allowed
     })?;
@@ -97,7 +97,7 @@ fn login_required(realm: &Realm, request: &Request) -> Result<Principal, Respons
     let credentials = credentials.map_err(|_| unauthorized())?;
     realm.authenticate(&credentials, client(request), clock::now()).map_err(|error| match error {
         AuthenticateError::Refused(_) => unauthorized(),
-        AuthenticateError::Throttled(_) => refuse(429, "Too Many Requests"),
+        AuthenticateError::RateLimited(_) => refuse(429, "Too Many Requests"),
         AuthenticateError::Store(_) | AuthenticateError::Hash(_) => refuse(503, "Service Unavailable"),
     })
 }

@@ -188,9 +188,9 @@ fn within_descriptors(limits: Limits, reserved: u64) -> Limits {
 }
 
 fn warn_about_weak_settings(realm: &Realm) {
-    let Policy { registration, min_password_chars, throttle, .. } = realm.policy();
+    let Policy { registration, min_password_chars, rate_limits, .. } = realm.policy();
     let (registration, min_password_chars) = (*registration, *min_password_chars);
-    if throttle.is_none() {
+    if rate_limits.is_none() {
         log::notice("wrong passwords are not counted (--throttle off)");
     }
     if registration == Registration::Open && min_password_chars < ADVISED_PASSWORD_CHARS {

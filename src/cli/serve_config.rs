@@ -47,7 +47,7 @@ impl ServeConfig {
             cost: settings.hash_cost()?,
             slots: settings.hash_slots()?,
             log: read_log(settings)?,
-            policy: Policy { throttle: settings.throttle_rules()?, ..settings.policy()? },
+            policy: Policy { rate_limits: settings.throttle_rules()?, ..settings.policy()? },
             routes: settings.routes_config()?,
             is_strict: settings.is_strict()?,
             limits: settings.limits()?,

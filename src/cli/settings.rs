@@ -228,7 +228,7 @@ impl<'a> Settings<'a> {
             // 256 characters fit into 1024 bytes, whatever they are.
             min_password_chars: self
                 .required(&options::MIN_PASSWORD_LENGTH, |text| parse_number(text, 1..=256))?,
-            throttle: None,
+            rate_limits: None,
         };
         if policy.token_lifetime > policy.max_session {
             let (lifetime, session) = (policy.token_lifetime.as_secs(), policy.max_session.as_secs());

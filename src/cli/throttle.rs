@@ -9,7 +9,7 @@ use super::user;
 use super::user_list::{MOMENT_WIDTH, PAGE};
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
-use crate::realm::{FailedGuesses, Policy, Realm};
+use crate::realm::{FailedAttempts, Policy, Realm};
 use crate::server::log;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
@@ -43,7 +43,7 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     };
     let mut after = None;
     loop {
-        let page = realm.failed_guesses(after, PAGE, now);
+        let page = realm.failed_attempts(after, PAGE, now);
         let (failed, last_id) = page.map_err(|error| CliError::failed("can't read the counters", &error))?;
         for failed in &failed {
             list.push(|| cells(failed, now.unix), || object(failed, now.unix))?;
@@ -62,12 +62,12 @@ fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn cells(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Vec<String> {
+fn cells(FailedAttempts { username, count }: &FailedAttempts, now: UnixTime) -> Vec<String> {
     let forgotten_at = now.saturating_add(count.forgotten_in).to_string();
     [count.failures.to_string(), count.allowed.to_string(), forgotten_at, username.clone()].into()
 }
 
-fn object(FailedGuesses { username, count }: &FailedGuesses, now: UnixTime) -> Value {
+fn object(FailedAttempts { username, count }: &FailedAttempts, now: UnixTime) -> Value {
     let forgotten_at = now.saturating_add(count.forgotten_in).seconds();
     json!({
         "username": username,
@@ -88,7 +88,7 @@ pub(super) const CLEAR: Command = Command {
 };
 
 fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let cleared = open(settings)?.clear_failed_guesses(clock::now());
+    let cleared = open(settings)?.clear_failed_attempts(clock::now());
     cleared.map_err(|error| CliError::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
     Ok(ExitCode::SUCCESS)
@@ -96,6 +96,6 @@ fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
 
 /// The realm with its counters.
 fn open(settings: &Settings<'_>) -> Result<Realm, CliError> {
-    let throttle = Some(settings.throttle_rules()?.unwrap_or_default());
-    user::open_with(settings, Policy { throttle, ..settings.policy()? })
+    let rate_limits = Some(settings.throttle_rules()?.unwrap_or_default());
+    user::open_with(settings, Policy { rate_limits, ..settings.policy()? })
 }

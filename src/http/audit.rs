@@ -6,7 +6,7 @@ pub enum AuditEvent {
     /// A password was verified and is wrong.
     LoginFailed,
     /// A rate limit rejected the request.
-    Throttled,
+    RateLimited,
     /// A user registered.
     Registered,
     /// A user changed the password.

@@ -71,7 +71,7 @@ pub enum AuthOutcome {
     /// They don't.
     Refused,
     /// Nobody looked, since too many were wrong before.
-    Throttled,
+    RateLimited,
     /// It could not be found out.
     Error,
 }

@@ -3,7 +3,7 @@
 //! Whatever is wrong, the result is a [`Refused`], and the client gets the same answer to all of them. The reason in it
 //! is for the log. An unknown user costs the same hash as a known one, so the time says nothing either.
 
-use super::guessing::LoginAttempt;
+use super::login_attempt::LoginAttempt;
 use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::client::Client;
@@ -72,7 +72,7 @@ pub enum AuthenticateError {
     /// Nothing could be hashed.
     Hash(HashError),
     /// Too many passwords were wrong: none is checked for a while.
-    Throttled(RateLimited),
+    RateLimited(RateLimited),
 }
 
 /// Credentials that don't hold. To a stranger, all of them look the same.
@@ -177,7 +177,7 @@ impl Realm {
     }
 
     /// Verifies a password. The limiter and the hash queue decide before anything about the user is read
-    /// (`guessing.rs`, [`crate::hashing::Attempt`]).
+    /// (`login_attempt.rs`, [`crate::hashing::Attempt`]).
     pub(super) fn verify_password(
         &self,
         username: &str,
@@ -325,7 +325,7 @@ impl From<HashError> for AuthenticateError {
 
 impl From<RateLimited> for AuthenticateError {
     fn from(error: RateLimited) -> Self {
-        Self::Throttled(error)
+        Self::RateLimited(error)
     }
 }
 
@@ -335,7 +335,7 @@ impl fmt::Display for AuthenticateError {
             Self::Refused(refused) => refused.reason.fmt(f),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
-            Self::Throttled(error) => error.fmt(f),
+            Self::RateLimited(error) => error.fmt(f),
         }
     }
 }
@@ -343,7 +343,7 @@ impl fmt::Display for AuthenticateError {
 impl Error for AuthenticateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Refused(_) | Self::Throttled(_) => None,
+            Self::Refused(_) | Self::RateLimited(_) => None,
             Self::Store(error) => error.source(),
             Self::Hash(error) => error.source(),
         }

@@ -6,7 +6,7 @@
 //! | `time.rs` | time never goes back |
 //! | `notice.rs` | what an operator is told |
 //! | `durable_limiter.rs` | the throttle's counters, over a restart and between processes |
-//! | `guessing.rs` | what the limiter is asked, and which addresses are remembered |
+//! | `login_attempt.rs` | what the limiter is asked, and which addresses are remembered |
 //! | `decoy.rs` | decoy hashes against user enumeration |
 //! | `keys.rs` | which keys sign and verify |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
@@ -23,7 +23,7 @@ mod policy;
 mod time;
 mod notice;
 mod durable_limiter;
-mod guessing;
+mod login_attempt;
 mod decoy;
 mod keys;
 mod authenticate;
@@ -35,7 +35,7 @@ mod users;
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
 pub use authenticate::{AuthenticateError, Principal, RefusalReason, Refused};
-pub use guessing::FailedGuesses;
+pub use login_attempt::FailedAttempts;
 pub use new_password::PasswordError;
 pub use notice::Notice;
 pub use policy::{Policy, Registration, UserLookup};
@@ -87,7 +87,7 @@ impl Realm {
     ) -> Result<Self, StoreError> {
         let (time, behind) = RealmTime::new(store.newest_time()?, now);
         let now = time.advance(now);
-        let throttle = policy.throttle.as_ref();
+        let throttle = policy.rate_limits.as_ref();
         let throttle = throttle.map(|rules| DurableLimiter::open(&store, rules, now)).transpose()?;
         let (durable_limiter, counters_lost) = throttle.unzip();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));

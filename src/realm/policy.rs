@@ -19,7 +19,7 @@ pub struct Policy {
     pub min_password_chars: usize,
     /// How often a password may be wrong, and a user registered or looked up; `None` for as often as one likes. Default:
     /// [`Rules::default`].
-    pub throttle: Option<Rules>,
+    pub rate_limits: Option<Rules>,
 }
 
 impl Default for Policy {
@@ -30,7 +30,7 @@ impl Default for Policy {
             registration: Registration::Open,
             user_lookup: None,
             min_password_chars: 1,
-            throttle: Some(Rules::default()),
+            rate_limits: Some(Rules::default()),
         }
     }
 }

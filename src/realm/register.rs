@@ -52,7 +52,7 @@ impl Realm {
     /// Adds a user by an operator's word, and writes `at` down as it is; when this returns, the user is on the disk.
     ///
     /// # Errors
-    /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::Throttled`].
+    /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::RateLimited`].
     pub fn add_user(
         &self,
         username: &str,
@@ -104,7 +104,7 @@ pub enum RegisterError {
     /// The hasher can't.
     Hash(HashError),
     /// Too many registrations came from this address.
-    Throttled(RateLimited),
+    RateLimited(RateLimited),
 }
 
 impl fmt::Display for RegisterError {
@@ -116,7 +116,7 @@ impl fmt::Display for RegisterError {
             Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
             Self::Store(error) => error.fmt(f),
             Self::Hash(error) => error.fmt(f),
-            Self::Throttled(error) => error.fmt(f),
+            Self::RateLimited(error) => error.fmt(f),
         }
     }
 }
@@ -124,7 +124,7 @@ impl fmt::Display for RegisterError {
 impl Error for RegisterError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken | Self::Throttled(_) => None,
+            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken | Self::RateLimited(_) => None,
             Self::Store(error) => error.source(),
             Self::Hash(error) => error.source(),
         }
@@ -160,7 +160,7 @@ impl From<InsertError> for RegisterError {
 
 impl From<RateLimited> for RegisterError {
     fn from(error: RateLimited) -> Self {
-        Self::Throttled(error)
+        Self::RateLimited(error)
     }
 }
 

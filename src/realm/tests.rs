@@ -36,7 +36,7 @@ struct TestRealm {
 
 impl TestRealm {
     fn new() -> Self {
-        Self::with_policy(Policy { throttle: None, ..Policy::default() })
+        Self::with_policy(Policy { rate_limits: None, ..Policy::default() })
     }
 
     fn with_policy(policy: Policy) -> Self {

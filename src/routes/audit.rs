@@ -48,7 +48,7 @@ impl RequestContext<'_> {
 fn outcome_of(error: &AuthenticateError) -> AuthOutcome {
     match error {
         AuthenticateError::Refused(_) => AuthOutcome::Refused,
-        AuthenticateError::Throttled(_) => AuthOutcome::Throttled,
+        AuthenticateError::RateLimited(_) => AuthOutcome::RateLimited,
         AuthenticateError::Store(_) | AuthenticateError::Hash(_) => AuthOutcome::Error,
     }
 }

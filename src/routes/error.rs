@@ -176,7 +176,7 @@ impl ApiError {
             AuthenticateError::Refused(refused) => Self::refused(refused, scheme),
             AuthenticateError::Store(error) => Self::store(error),
             AuthenticateError::Hash(error) => Self::hash(error),
-            AuthenticateError::Throttled(error) => Self::throttled(*error, "passwords were wrong"),
+            AuthenticateError::RateLimited(error) => Self::throttled(*error, "passwords were wrong"),
         }
     }
 
@@ -192,7 +192,7 @@ impl ApiError {
             }
             RegisterError::Store(error) => Self::store(error),
             RegisterError::Hash(error) => Self::hash(error),
-            RegisterError::Throttled(error) => Self::throttled(*error, "users were registered"),
+            RegisterError::RateLimited(error) => Self::throttled(*error, "users were registered"),
         }
     }
 
@@ -209,7 +209,7 @@ impl ApiError {
         let seconds = error.retry_after_seconds();
         let message = format!("Too many {what}; try again in {seconds} s.");
         let header = Some(("Retry-After", Cow::Owned(seconds.to_string())));
-        let audit = Some(AuditEvent::Throttled);
+        let audit = Some(AuditEvent::RateLimited);
         Self { header, audit, ..Self::new(ErrorCode::Throttled, message) }.because_of(&error)
     }
 

@@ -102,7 +102,7 @@ impl App {
     fn warn_of_shared_limit(&self, response: &Response) {
         let AccessRecord { audit, client, .. } = &response.record;
         let is_local = client.is_some_and(Client::is_local);
-        if *audit == Some(AuditEvent::Throttled) && is_local && !self.warned.swap(true, Ordering::Relaxed) {
+        if *audit == Some(AuditEvent::RateLimited) && is_local && !self.warned.swap(true, Ordering::Relaxed) {
             log::notice(
                 "a client on this machine was answered 429; if it is an app that passes its users' passwords on, they share \
                  one limit: let it send X-Forwarded-For, and name it with --trusted-proxy (this is said once)",

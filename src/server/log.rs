@@ -150,7 +150,7 @@ fn dropped_line(count: u64) -> String {
 fn event_name(event: AuditEvent) -> Option<&'static str> {
     match event {
         AuditEvent::LoginFailed => Some("login failed"),
-        AuditEvent::Throttled => Some("throttled"),
+        AuditEvent::RateLimited => Some("throttled"),
         AuditEvent::Registered
         | AuditEvent::PasswordChanged
         | AuditEvent::Deleted
@@ -169,7 +169,7 @@ fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str,
         AuditEvent::PasswordChanged => Some(("change", "password".into())),
         AuditEvent::Deleted => Some(("change", "deleted".into())),
         AuditEvent::SignedOut => Some(("change", "signed_out".into())),
-        AuditEvent::Throttled | AuditEvent::TokenIssued => None,
+        AuditEvent::RateLimited | AuditEvent::TokenIssued => None,
     }
 }
 

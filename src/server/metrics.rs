@@ -82,7 +82,7 @@ impl Metrics {
         }
         match response.record.audit {
             Some(AuditEvent::TokenIssued) => self.tokens_issued.add(1),
-            Some(AuditEvent::Throttled) => self.throttled.add(1),
+            Some(AuditEvent::RateLimited) => self.throttled.add(1),
             _ => {}
         }
     }
@@ -213,7 +213,7 @@ fn position(outcome: AuthOutcome) -> usize {
     match outcome {
         AuthOutcome::Accepted => 0,
         AuthOutcome::Refused => 1,
-        AuthOutcome::Throttled => 2,
+        AuthOutcome::RateLimited => 2,
         AuthOutcome::Error => 3,
     }
 }
@@ -339,7 +339,7 @@ mod tests {
         for (kind, outcome, status, event) in [
             (CredentialKind::Password, AuthOutcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
             (CredentialKind::Password, AuthOutcome::Refused, 401, None),
-            (CredentialKind::Password, AuthOutcome::Throttled, 429, Some(AuditEvent::Throttled)),
+            (CredentialKind::Password, AuthOutcome::RateLimited, 429, Some(AuditEvent::RateLimited)),
             (CredentialKind::Token, AuthOutcome::Accepted, 200, Some(AuditEvent::TokenIssued)),
             (CredentialKind::Token, AuthOutcome::Error, 503, None),
         ] {

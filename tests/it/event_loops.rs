@@ -68,7 +68,7 @@ fn credentials(test: &TestRealm) -> Vec<Option<String>> {
 #[test]
 fn no_route_blocks_an_event_loop_with_any_method_and_credentials() {
     let policy = Policy { user_lookup: Some(UserLookup::Public), ..Policy::default() };
-    for policy in [Policy { throttle: None, ..policy.clone() }, policy] {
+    for policy in [Policy { rate_limits: None, ..policy.clone() }, policy] {
         let test = TestRealm::throttled(policy);
         test.add_user("ok", "python");
         let id = test.realm.add_user("disabled", &Secret::new("python".into()), test.unix()).unwrap().id;
@@ -128,11 +128,11 @@ fn the_hasher_and_the_writer_panic_on_an_event_loop() {
 /// An app may send the password with each request: what was just proved right takes neither a hash nor a write.
 #[test]
 fn a_password_that_was_just_proved_is_accepted_on_an_event_loop_until_it_changes() {
-    for throttle in [None, Policy::default().throttle] {
+    for rate_limits in [None, Policy::default().rate_limits] {
         let directory = tempfile::tempdir().unwrap();
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-        let (now, policy) = (clock::now(), Policy { throttle, ..Policy::default() });
+        let (now, policy) = (clock::now(), Policy { rate_limits, ..Policy::default() });
         let realm = Realm::open(store, keys, hasher, policy, now).unwrap();
         realm.add_user("ok", &Secret::new("python".into()), now.unix).unwrap();
         let ask = |password| {

@@ -30,7 +30,7 @@ impl TestRealm {
 
     /// Without the throttle, and without the password cache: most tests are not about these.
     pub fn with_policy(mut policy: Policy) -> Self {
-        policy.throttle = None;
+        policy.rate_limits = None;
         Self::throttled(policy)
     }
 

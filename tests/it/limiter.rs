@@ -30,7 +30,7 @@ fn rules() -> Rules {
 }
 
 fn throttled() -> TestRealm {
-    TestRealm::throttled(Policy { throttle: Some(rules()), ..Policy::default() })
+    TestRealm::throttled(Policy { rate_limits: Some(rules()), ..Policy::default() })
 }
 
 fn from(address: &str, request: Request) -> Request {
@@ -265,7 +265,7 @@ fn registrations_and_lookups_are_counted_per_address() {
 #[test]
 fn what_others_look_up_uses_up_nothing_of_who_sees_only_oneself() {
     let test = TestRealm::throttled(Policy {
-        throttle: Some(rules()),
+        rate_limits: Some(rules()),
         user_lookup: Some(UserLookup::Own),
         ..Policy::default()
     });
@@ -362,12 +362,12 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
 fn open(directory: &Path, now: Now) -> Realm {
     let (store, keys) = DataDir::new(directory).open_or_create().unwrap();
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-    let policy = Policy { throttle: Some(rules()), ..Policy::default() };
+    let policy = Policy { rate_limits: Some(rules()), ..Policy::default() };
     Realm::open(store, keys, hasher, policy, now).unwrap()
 }
 
 fn guesses_of(realm: &Realm, now: Now) -> Vec<u64> {
-    realm.failed_guesses(None, 1_000, now).unwrap().0.iter().map(|failed| failed.count.failures).collect()
+    realm.failed_attempts(None, 1_000, now).unwrap().0.iter().map(|failed| failed.count.failures).collect()
 }
 
 #[test]
@@ -380,7 +380,7 @@ fn what_an_operator_cleared_is_not_saved_again_by_a_server() {
     let guess =
         |password: &str| crate::harness::dispatch(&server, &log_in(ELSEWHERE, "ok", password), now).status;
     assert_eq!((guess("1"), guess("2")), (401, 401));
-    command.clear_failed_guesses(now).unwrap();
+    command.clear_failed_attempts(now).unwrap();
     server.save(now);
     assert_eq!(guesses_of(&open(directory.path(), now), now), Vec::<u64>::new());
     assert_eq!(guess("3"), 401);
@@ -487,7 +487,7 @@ fn a_counter_that_becomes_full_is_to_be_saved_at_once() {
     // Another one on the same store, as after a kill.
     let (store, keys) = DataDir::new(test.directory.path()).open_or_create().unwrap();
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-    let policy = Policy { throttle: Some(rules()), ..Policy::default() };
+    let policy = Policy { rate_limits: Some(rules()), ..Policy::default() };
     let realm = Realm::open(store, keys, hasher, policy, test.now()).unwrap();
     let answer = crate::harness::dispatch(&realm, &log_in(ELSEWHERE, "ok", "python"), test.now());
     assert_eq!(answer.status, 429);

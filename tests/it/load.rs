@@ -21,7 +21,7 @@ const CONTESTED_EVERY: usize = 5;
 fn open(directory: &Path) -> Realm {
     let (store, keys) = DataDir::new(directory).open_or_create().unwrap();
     let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-    Realm::open(store, keys, hasher, Policy { throttle: None, ..Policy::default() }, clock::now()).unwrap()
+    Realm::open(store, keys, hasher, Policy { rate_limits: None, ..Policy::default() }, clock::now()).unwrap()
 }
 
 /// What one thread asked for, and what it got.

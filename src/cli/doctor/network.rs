@@ -115,7 +115,7 @@ fn undeclared(installation: &Installation) -> Option<Finding> {
 pub(super) fn guessing(installation: &Installation) -> Vec<Finding> {
     let (policy, mut found) = (&installation.config.policy, Vec::new());
     let chars = policy.min_password_chars;
-    if policy.throttle.is_none() {
+    if policy.rate_limits.is_none() {
         found.push(Finding::warning(
             "wrong passwords are not counted (--throttle off)",
             "leave that option out",

@@ -21,7 +21,7 @@ fn client(address: &str) -> Client {
 
 /// A realm with a user of each kind, with the limiter on.
 fn realm() -> TestRealm {
-    let test = TestRealm::with_policy(Policy { throttle: Some(Rules::default()), ..Policy::default() });
+    let test = TestRealm::with_policy(Policy { rate_limits: Some(Rules::default()), ..Policy::default() });
     for kind in &KINDS[1..] {
         test.add_user(kind, "python");
     }
@@ -70,7 +70,7 @@ fn a_rejected_login_runs_the_same_statements_for_every_kind_of_user() {
         let refused = (0..10).filter(|number| matches!(wrong(*number), Err(AuthenticateError::Refused(_))));
         assert_eq!(refused.count(), 10, "{kind}");
         let (errors, statements) = statements_of(|| attempts(&test, kind, "ruby"));
-        let is_limited = |error: &AuthenticateError| matches!(error, AuthenticateError::Throttled(_));
+        let is_limited = |error: &AuthenticateError| matches!(error, AuthenticateError::RateLimited(_));
         assert!(errors.iter().all(is_limited), "{kind}: {errors:?}");
         assert_eq!(statements, expected, "{kind}");
     }
@@ -119,10 +119,10 @@ fn a_rejected_registration_runs_no_statement_whether_the_name_is_taken_or_not() 
         assert!(matches!(error, RegisterError::Hash(HashError::Busy)), "{username}: {error:?}");
         assert_eq!(statements, [""; 0], "{username}");
     }
-    while !matches!(register(&test, "known").0, RegisterError::Throttled(_)) {}
+    while !matches!(register(&test, "known").0, RegisterError::RateLimited(_)) {}
     for username in ["known", "KNOWN", "free"] {
         let (error, statements) = register(&test, username);
-        assert!(matches!(error, RegisterError::Throttled(_)), "{username}: {error:?}");
+        assert!(matches!(error, RegisterError::RateLimited(_)), "{username}: {error:?}");
         assert_eq!(statements, [""; 0], "{username}");
     }
     test.realm.policy.registration = Registration::Closed;

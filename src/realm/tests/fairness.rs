@@ -38,7 +38,7 @@ fn realm(password_cache: Duration) -> TestRealm {
         guesses_per_user_and_address: many,
         ..Rules::default()
     };
-    let mut test = TestRealm::with_policy(Policy { throttle: Some(rules), ..Policy::default() });
+    let mut test = TestRealm::with_policy(Policy { rate_limits: Some(rules), ..Policy::default() });
     let hasher = Hasher::new(OLD_COST.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
     let hasher = hasher.with_slots(Some(1), Hasher::DEFAULT_MAX_QUEUE);
     test.realm.hasher = hasher.with_password_cache(password_cache).with_endless_patience();

@@ -85,7 +85,8 @@ impl World {
         let (store, keys) = self.data_dir().open_or_create().unwrap();
         let hasher = Hasher::new(CHEAP.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
         let long = Duration::from_secs(400 * 86_400); // a token that has expired shows nothing
-        let policy = Policy { throttle: None, token_lifetime: long, max_session: long, ..Policy::default() };
+        let policy =
+            Policy { rate_limits: None, token_lifetime: long, max_session: long, ..Policy::default() };
         let realm = Realm::open(store, keys, hasher, policy, self.reading()).unwrap();
         realm.record_key_use(self.reading());
         realm

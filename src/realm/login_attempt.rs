@@ -43,7 +43,7 @@ pub(super) struct LoginAttempt<'a> {
 
 /// Wrong passwords that count for a user's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FailedGuesses {
+pub struct FailedAttempts {
     /// The user's name.
     pub username: String,
     /// How many, of how many, and until when.
@@ -128,16 +128,16 @@ impl Realm {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn failed_guesses(
+    pub fn failed_attempts(
         &self,
         after: Option<UserId>,
         limit: u32,
         now: Now,
-    ) -> Result<(Vec<FailedGuesses>, Option<UserId>), StoreError> {
+    ) -> Result<(Vec<FailedAttempts>, Option<UserId>), StoreError> {
         let Some(limiter) = self.limiter() else { return Ok((Vec::new(), None)) };
         let users = self.store.list_users(after, limit)?;
         let last = users.last().map(|user| user.id);
-        let failed = users.into_iter().map(|User { username, .. }| FailedGuesses {
+        let failed = users.into_iter().map(|User { username, .. }| FailedAttempts {
             count: limiter.count_of(&username, now.monotonic),
             username,
         });
@@ -156,7 +156,7 @@ impl Realm {
     ///
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
-    pub fn clear_failed_guesses(&self, now: Now) -> Result<(), StoreError> {
+    pub fn clear_failed_attempts(&self, now: Now) -> Result<(), StoreError> {
         self.store.replace_limiter(&Limiter::nothing_saved(), self.time.advance(now).unix)?;
         Ok(())
     }
