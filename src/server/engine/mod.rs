@@ -19,7 +19,7 @@
 //! | `service.rs` | the interface to the application |
 //! | `registry.rs` | which connections there are, and which is evicted for a newcomer |
 //! | `inbox.rs` | how other threads hand connections to an event loop |
-//! | `connection.rs` | one connection: a state machine without waiting |
+//! | `connection/` | one connection: a state machine without waiting; receiving and responding |
 //! | `slab.rs` | an event loop's connections, by keys that are not used again |
 //! | `worker_pool.rs` | the threads for requests that block |
 //! | `event_loop.rs` | one thread that serves many connections and never blocks |

@@ -1,0 +1,121 @@
+//! Responding: a response to bytes, writing them as the client reads, and the lingering close.
+
+use super::{Connection, Output, Step, Then};
+use crate::clock;
+use crate::http::{Body, ErrorCode, KeepAlive, Response};
+use crate::server::engine::Refusal;
+use crate::server::engine::head::Head;
+use crate::server::engine::limits::{LINGER, LINGER_BYTES};
+use crate::server::engine::parser::Missing;
+use crate::server::engine::registry::Activity;
+use crate::server::engine::service::Event;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::io::{self, ErrorKind, Write as _};
+use std::net;
+use std::time::Instant;
+
+/// A request that has not arrived by its deadline.
+pub(super) const TOO_SLOW: Refusal =
+    Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
+
+impl Connection {
+    /// Encodes the response to a request that was dispatched; [`Connection::write`] follows.
+    pub(in super::super) fn respond(&mut self, head: &Head, response: &Response, now: Instant) {
+        let is_stopping = self.context.is_stopping.load(Ordering::Acquire);
+        let keep_alive = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
+            (false, _) => KeepAlive::Close,
+            (true, true) => KeepAlive::Explicit,
+            (true, false) => KeepAlive::Default,
+        };
+        let is_body_unread = matches!(head.request.body, Body::TooLarge { .. })
+            || matches!(self.output.then, Then::Linger { .. });
+        let then = match (keep_alive, is_body_unread) {
+            (KeepAlive::Close, true) => {
+                Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout }
+            }
+            (KeepAlive::Close, false) => Then::Linger { left: LINGER_BYTES, at_most: LINGER },
+            _ => Then::Continue,
+        };
+        self.put(response, head.request.method == "HEAD", keep_alive, then, now);
+    }
+
+    fn put(&mut self, response: &Response, is_head: bool, keep_alive: KeepAlive, then: Then, now: Instant) {
+        let bytes = response.encode(is_head, clock::unix(), keep_alive);
+        self.output = Output { bytes, written: 0, then };
+        self.deadline = now + self.limits().request_timeout;
+    }
+
+    /// Writes what the client takes of the response; all of it under one deadline.
+    pub(in super::super) fn write(&mut self, now: Instant) -> Step {
+        while let Some(rest) = self.output.bytes.get(self.output.written..).filter(|rest| !rest.is_empty()) {
+            match (&self.entry.stream).write(rest) {
+                Ok(count) => self.output.written += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let is_here = self.turn(Activity::Writing);
+                    return if is_here { Step::WaitToWrite } else { Step::Close };
+                }
+                Err(_) => return Step::Close,
+            }
+        }
+        let then = self.output.then;
+        self.output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
+        match then {
+            Then::Continue => self.next_request(now),
+            Then::ReadBody => {
+                let is_here = self.turn(Activity::PartialBody);
+                if is_here { self.wait_to_read() } else { Step::Close }
+            }
+            Then::Linger { left, at_most } => self.linger(left, at_most, now),
+        }
+    }
+
+    /// The next pipelined request, if there is one, has its turn after others.
+    fn next_request(&mut self, now: Instant) -> Step {
+        self.parser.shrink();
+        if self.parser.is_empty() && !self.is_readable {
+            return self.read_more(Missing::Request, now);
+        }
+        // From a state in which it is read on.
+        if self.turn(Activity::Working) { Step::Again } else { Step::Close }
+    }
+
+    /// Responds to what is no valid request, and closes.
+    pub(super) fn refuse(&mut self, refusal: Refusal, now: Instant) -> Step {
+        let mut response = Response::error(refusal.code, refusal.message);
+        if !self.turn(Activity::Working) {
+            return Step::Close;
+        }
+        self.context.service.observe(Event::Refused(self.client, &mut response));
+        let then = Then::Linger { left: LINGER_BYTES, at_most: LINGER };
+        self.put(&response, false, KeepAlive::Close, then, now);
+        self.write(now)
+    }
+
+    /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along
+    /// (RFC 9112 section 9.6). The time counts from the last byte of the response.
+    fn linger(&mut self, left: usize, at_most: Duration, now: Instant) -> Step {
+        if self.entry.stream.shutdown(net::Shutdown::Write).is_err() || !self.turn(Activity::Lingering) {
+            return Step::Close;
+        }
+        self.deadline = now + at_most;
+        self.output.then = Then::Linger { left, at_most };
+        self.wait_to_read()
+    }
+
+    pub(super) fn discard(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
+        let Then::Linger { left, at_most } = self.output.then else { return Ok(Step::Close) };
+        if !self.is_readable {
+            return Ok(Step::Wait);
+        }
+        Ok(match self.receive(scratch)? {
+            Some(count) if count > 0 && count < left => {
+                self.output.then = Then::Linger { left: left - count, at_most };
+                self.wait_to_read()
+            }
+            Some(_) => Step::Close,
+            None => Step::Wait,
+        })
+    }
+}
