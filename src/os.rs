@@ -1,5 +1,6 @@
 //! What the operating system has and the standard library doesn't offer.
 
+mod connect;
 mod fd_passing;
 mod machine;
 mod new_file;
@@ -7,6 +8,7 @@ mod path_owners;
 mod poller;
 mod socket_buffers;
 
+pub use connect::connect_unix;
 pub use fd_passing::{receive_files, send_files};
 pub use machine::{FileSystem, available_memory, file_system_of, is_in_read_only_mount, name_of_file_system};
 pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};

@@ -10,9 +10,11 @@ use core::net::SocketAddr;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
+use std::os::unix;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Why a server can't listen, and what to do.
 #[derive(Debug)]
@@ -28,6 +30,9 @@ impl Error for ListenError {}
 
 /// The socket's owner and group may connect. Nobody else: whoever may is believed who the client is.
 const SOCKET_MODE: u32 = 0o660;
+
+/// The time limit for finding out whether a server still accepts at a socket.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A socket that listens, and how to reach it.
 #[derive(Debug)]
@@ -131,10 +136,14 @@ fn remove_stale(path: &Path, name: &str) -> Result<(), ListenError> {
         let message = "something is there that is not a socket; name another path, or remove it";
         return Err(ListenError(format!("can't listen on {name}: {message}")));
     }
-    match UnixStream::connect(path) {
-        Ok(_) => Err(ListenError(format!("can't listen on {name}: another server listens there"))),
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path).map_err(failed),
-        Err(error) => Err(failed(error)),
+    let address = unix::net::SocketAddr::from_pathname(path).map_err(failed)?;
+    match os::connect_unix(&address, CONNECT_TIMEOUT).map_err(|error| (error.kind(), error)) {
+        Err((ErrorKind::ConnectionRefused, _)) => fs::remove_file(path).map_err(failed),
+        // After the timeout: there is a listener, and its backlog is full.
+        Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
+            Err(ListenError(format!("can't listen on {name}: another server listens there")))
+        }
+        Err((_, error)) => Err(failed(error)),
     }
 }
 

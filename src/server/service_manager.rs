@@ -8,6 +8,7 @@ use super::heartbeats::Heartbeats;
 use super::log;
 use crate::clock;
 use crate::http::ErrorCode;
+use crate::os;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::env;
@@ -16,7 +17,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::{self, UnixDatagram, UnixStream};
+use std::os::unix::net::{self, UnixDatagram};
 use std::process;
 use std::sync::Arc;
 use std::thread;
@@ -24,6 +25,9 @@ use std::thread;
 /// Asks for nothing that counts for anybody.
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 ";
+
+/// A notification waits no longer for a service manager that doesn't read.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where the watchdog connects: the address that clients use.
 #[derive(Clone, Debug)]
@@ -112,6 +116,7 @@ fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     };
     let socket = UnixDatagram::unbound()?;
     socket.connect_addr(&address)?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
     Ok(socket)
 }
 
@@ -130,9 +135,8 @@ fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
             stream.set_write_timeout(Some(patience))?;
             ask(stream)
         }),
-        ProbeTarget::Unix(address) => UnixStream::connect_addr(address).and_then(|stream| {
+        ProbeTarget::Unix(address) => os::connect_unix(address, patience).and_then(|stream| {
             stream.set_read_timeout(Some(patience))?;
-            stream.set_write_timeout(Some(patience))?;
             ask(stream)
         }),
     };
@@ -152,10 +156,69 @@ fn is_busy(answer: &[u8]) -> bool {
     answer.windows(busy.len()).any(|window| window == busy.as_bytes())
 }
 
-/// The beginning of the answer.
+/// Sends the request and returns the beginning of the response, however the connection ends: a server without a free
+/// connection responds 503 and closes without reading the request, which makes the write fail.
 fn ask(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
-    stream.write_all(REQUEST)?;
-    let mut answer = Vec::new();
-    stream.take(1024).read_to_end(&mut answer)?;
-    Ok(answer)
+    let sent = stream.write_all(REQUEST);
+    let mut response = Vec::new();
+    let received = stream.take(1024).read_to_end(&mut response);
+    if response.is_empty() {
+        sent?;
+        received?;
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::sync::mpsc;
+
+    /// A connection that the server has closed after its response, before the request was sent.
+    struct ClosedEarly(&'static [u8]);
+
+    impl Read for ClosedEarly {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() { Err(io::ErrorKind::ConnectionReset.into()) } else { self.0.read(bytes) }
+        }
+    }
+
+    impl Write for ClosedEarly {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_503_that_comes_before_the_request_is_sent_is_read() {
+        let busy = b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"error\":\"busy\"}";
+        assert!(ask(ClosedEarly(busy)).is_ok_and(|response| is_busy(&response)));
+        assert_eq!(ask(ClosedEarly(b"")).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        assert!(ask(ours).is_err());
+    }
+
+    #[test]
+    fn a_notification_waits_for_no_manager_that_does_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let reader = UnixDatagram::bind(&path).unwrap();
+        let socket = connected(path.as_os_str()).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        while socket.send(b"STATUS=").is_ok() {}
+        socket.set_nonblocking(false).unwrap();
+        let (returned, has_returned) = mpsc::channel();
+        thread::spawn(move || {
+            ServiceManager(Some(Arc::new(socket))).ready();
+            returned.send(()).unwrap();
+        });
+        has_returned.recv_timeout(Duration::from_secs(30)).unwrap();
+        drop(reader);
+    }
 }

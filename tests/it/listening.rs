@@ -200,6 +200,18 @@ fn a_socket_that_somebody_listens_on_stays() {
 }
 
 #[test]
+fn a_server_that_does_not_accept_and_whose_backlog_is_full_is_not_waited_for() {
+    let (_directory, data, path, listen) = places();
+    let stalled = UnixListener::bind(&path).unwrap();
+    rustix::net::listen(&stalled, 0).unwrap();
+    let _backlog = connect_at(&path);
+    let options = [&["--listen", &listen], &TRUST[..]].concat();
+    let (code, message) = refused(serve(&data, &options));
+    assert_eq!(code, Some(1));
+    assert_eq!(message, format!("gatekey: can't listen on {listen}: another server listens there\n"));
+}
+
+#[test]
 fn what_is_no_socket_stays() {
     let (directory, data, path, listen) = places();
     fs::write(&path, "a letter").unwrap();
