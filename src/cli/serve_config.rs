@@ -8,7 +8,7 @@ use crate::hashing::Hasher;
 use crate::password::Cost;
 use crate::realm::Policy;
 use crate::routes;
-use crate::server::engine::Limits;
+use crate::server::engine::{self, Limits};
 use crate::server::log::Log;
 use core::net::SocketAddr;
 use core::num::NonZeroUsize;
@@ -61,14 +61,14 @@ impl ServeConfig {
 
     /// How many descriptors of the process are not for connections.
     pub(super) fn reserved_descriptors(&self) -> u64 {
-        let loops = self.event_loops.map_or(0, NonZeroUsize::get) as u64;
+        let loops = self.event_loops.unwrap_or_else(engine::default_event_loops).get() as u64;
         RESERVED_DESCRIPTORS + DESCRIPTORS_PER_EVENT_LOOP * loops
     }
 }
 
-/// Descriptors that are not connections: those of the database, the listeners, the standard streams, a few event loops, and
-/// evicted connections that are not closed yet.
-const RESERVED_DESCRIPTORS: u64 = 64;
+/// Descriptors of the process but for connections and event loops: the database, the listeners, the standard streams, and
+/// connections that were evicted or rejected and are not closed yet. With two event loops, 64 in all.
+const RESERVED_DESCRIPTORS: u64 = 54;
 /// Descriptors of an event loop: its poller, its waker, and its connection to the database (the file, its WAL, its index).
 const DESCRIPTORS_PER_EVENT_LOOP: u64 = 5;
 

@@ -289,16 +289,17 @@ fn a_damaged_foreign_newer_or_older_database_is_found_and_stays_as_it_is() {
 #[test]
 fn too_few_descriptors_are_a_warning() {
     let place = Place::new();
-    let report = examine(gatekey_with_descriptors(96), &place.data(), &["--max-connections", "100"]);
+    let two_loops = ["--max-connections", "100", "--event-loops", "2"];
+    let report = examine(gatekey_with_descriptors(96), &place.data(), &two_loops);
     let says = "this process may open 96 descriptors, so 32 connections are served, not 100";
     let remedy = "where the server's limit is this one too: ulimit -n 164, in a systemd unit LimitNOFILE=164, or \
                   --max-connections 32";
     assert_eq!(report.only("limits"), finding("warning", says, remedy));
-    let report = examine(gatekey_with_descriptors(164), &place.data(), &["--max-connections", "100"]);
+    let report = examine(gatekey_with_descriptors(164), &place.data(), &two_loops);
     assert_eq!(report.only("limits"), finding("ok", "descriptors: 164, connections: 100", ""));
     let loops = ["--max-connections", "100", "--event-loops", "8"];
     let report = examine(gatekey_with_descriptors(164), &place.data(), &loops);
-    let says = "this process may open 164 descriptors, so 60 connections are served, not 100";
+    let says = "this process may open 164 descriptors, so 70 connections are served, not 100";
     assert_eq!(report.only("limits").1, says, "event loops have descriptors too");
 }
 

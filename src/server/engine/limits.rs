@@ -1,6 +1,7 @@
 //! Every number that a client meets, with its reason.
 
 use crate::http::MAX_BODY_BYTES;
+use core::num::NonZeroUsize;
 use core::time::Duration;
 
 /// The limits that an operator may turn.
@@ -59,7 +60,7 @@ pub(super) const SEND_BUFFER_BYTES: usize = 32 * 1024;
 /// What the kernel may buffer of requests that were not received yet, likewise.
 pub(super) const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
 /// Event loops, also where there are fewer cores: one that is kept from its core doesn't stop the other.
-pub(super) const MIN_EVENT_LOOPS: usize = 2;
+pub(super) const MIN_EVENT_LOOPS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Connections that are received from, and requests that are dispatched, in one iteration of an event loop: enough that what
 /// is done once for all of them costs little for each, and few enough that none waits long for the others.
 pub(super) const BATCH: usize = 16;

@@ -136,7 +136,7 @@ pub fn run(
     let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let contexts: Vec<_> = listeners.iter().map(|(_, context)| context.clone()).collect();
     let pool = WorkerPool::new(max_connections)?;
-    let count = event_loops.map_or_else(default_event_loops, NonZeroUsize::get);
+    let count = event_loops.unwrap_or_else(default_event_loops).get();
     let loops = Loops::start(count, &pool, &contexts, heartbeats, shutdown)?;
     let heartbeat = heartbeats.add(clock::monotonic());
     Acceptor { listeners, inboxes: &loops.inboxes, heartbeat }.run(&wake);
@@ -153,8 +153,9 @@ pub fn run(
     loops.close()
 }
 
-fn default_event_loops() -> usize {
-    thread::available_parallelism().map_or(MIN_EVENT_LOOPS, NonZeroUsize::get).max(MIN_EVENT_LOOPS)
+/// The number of event loops where none is configured: one for each core, at least 2.
+pub fn default_event_loops() -> NonZeroUsize {
+    thread::available_parallelism().map_or(MIN_EVENT_LOOPS, |cores| cores.max(MIN_EVENT_LOOPS))
 }
 
 fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Context>)> {

@@ -125,7 +125,7 @@ fn clients_that_ask_without_a_break_block_no_other() {
     };
     serving(Limits::default(), handler, |address, _| {
         thread::scope(|scope| {
-            for _ in 0..default_event_loops() * 2 {
+            for _ in 0..default_event_loops().get() * 2 {
                 scope.spawn(|| keep_asking(address, &is_over));
             }
             while answered.load(Ordering::Relaxed) < 200 {
@@ -197,13 +197,13 @@ fn a_request_that_blocks_holds_up_none_that_was_received_with_it() {
         }
         // No event loop can receive until one of these is done, and then it finds all the others at once.
         let one_is_busy = |_| (ask(address, "/is-busy"), busy.recv().unwrap()).0;
-        let are_busy: Vec<_> = (0..default_event_loops()).map(one_is_busy).collect();
+        let are_busy: Vec<_> = (0..default_event_loops().get()).map(one_is_busy).collect();
         let (blocked, others) = idle.split_first().unwrap();
         ask_once_more(blocked, "/blocks");
         for stream in others {
             ask_once_more(stream, "/");
         }
-        (0..default_event_loops()).for_each(|_| release.send(()).unwrap());
+        (0..default_event_loops().get()).for_each(|_| release.send(()).unwrap());
         others.iter().for_each(assert_204);
         gate.wait();
         assert_204(blocked);
@@ -289,7 +289,7 @@ fn connections_are_spread_evenly_over_as_many_event_loops_as_asked_for() {
 }
 
 fn assert_spread(event_loops: Option<NonZeroUsize>) {
-    let loops = event_loops.map_or_else(default_event_loops, NonZeroUsize::get);
+    let loops = event_loops.unwrap_or_else(default_event_loops).get();
     let threads = Arc::new(Mutex::new(Vec::new()));
     let seen = threads.clone();
     let handler = move |_: &Request| {

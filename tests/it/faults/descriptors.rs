@@ -65,7 +65,8 @@ fn connections_leave_the_database_the_descriptors_it_needs_h4() {
     const LIMIT: usize = 96;
     let directory = with_a_user();
     let few = gatekey_with_descriptors(u32::try_from(LIMIT).unwrap());
-    let server = Server::start_as(few, directory.path().join("data"), &["--scrypt", CHEAP]);
+    let options = ["--scrypt", CHEAP, "--event-loops", "2"];
+    let server = Server::start_as(few, directory.path().join("data"), &options);
     let mut crowd: Vec<_> = (0..LIMIT / 3).map(|_| accepted(&server)).collect();
     for round in 0..10 {
         // All at once, so that several readers are opened.

@@ -6,6 +6,7 @@ use crate::process::{Server, body, gatekey_with_descriptors, header, status};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
@@ -37,7 +38,8 @@ fn start(options: &[&str]) -> Server {
 fn descriptors_are_never_used_up_h4() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let server = Server::start_as(gatekey_with_descriptors(96), data, &["--scrypt", CHEAP]);
+    let options = ["--scrypt", CHEAP, "--event-loops", "2"];
+    let server = Server::start_as(gatekey_with_descriptors(96), data, &options);
     withstands(&server, |server| {
         let mut held = Vec::new();
         for number in 0..200 {
@@ -55,10 +57,24 @@ fn descriptors_are_never_used_up_h4() {
 }
 
 #[test]
+fn each_event_loop_has_descriptors_reserved_whether_their_number_is_given_or_not_h4() {
+    let cores = thread::available_parallelism().map_or(2, NonZeroUsize::get).max(2);
+    let given = cores.to_string();
+    for options in [&["--scrypt", CHEAP][..], &["--scrypt", CHEAP, "--event-loops", &given]] {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::start_as(gatekey_with_descriptors(200), directory.path().join("data"), options);
+        let left = 200_usize.saturating_sub(54 + 5 * cores).max(1);
+        let notice = format!("serving {left} connections at once, not 256");
+        assert!(await_that(|| server.log().contains(&notice)), "{}", server.log());
+    }
+}
+
+#[test]
 fn newcomers_wait_until_those_who_make_room_for_them_are_gone_h4() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    let server = Server::start_as(gatekey_with_descriptors(96), data, &["--scrypt", CHEAP]);
+    let options = ["--scrypt", CHEAP, "--event-loops", "2"];
+    let server = Server::start_as(gatekey_with_descriptors(96), data, &options);
     assert_eq!(status(&server.register("ok", "python")), 201);
     let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     let (is_over, most) = (AtomicBool::new(false), AtomicUsize::new(0));
