@@ -245,7 +245,7 @@ impl<'a> Settings<'a> {
             public_url: self.read(&options::PUBLIC_URL, PublicUrl::parse)?,
             trusted_proxies: self.list(&options::TRUSTED_PROXY, str::parse)?.into_iter().collect(),
             cors_origins: self.list(&options::CORS_ORIGIN, Origin::parse)?,
-            page: !self.flag(&options::NO_PAGE)?,
+            learn_page: !self.flag(&options::NO_PAGE)?,
         })
     }
 

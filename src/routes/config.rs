@@ -13,6 +13,6 @@ pub struct Config {
     pub trusted_proxies: TrustedProxies,
     /// Origins whose pages may read responses (CORS).
     pub cors_origins: Vec<Origin>,
-    /// Whether `GET /` serves the page. `gatekey serve` sets it; an embedder has pages of its own.
-    pub page: bool,
+    /// Whether `GET /learn` serves the page that demonstrates the API. `gatekey serve` sets it.
+    pub learn_page: bool,
 }

@@ -8,7 +8,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` and all below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
-//! | `GET /` | `page::show` |
+//! | `GET /learn` | `learn::show` |
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
 //! To add a route: a variant of `Target` and its line in `Target::at`. From there the compiler asks for the rest: its name
@@ -33,7 +33,7 @@
 //! | `cors.rs` | which other sites' pages may read answers |
 //! | `csrf.rs` | CSRF protection: rejects state-changing cross-site requests |
 //! | `base_url.rs` | the URL under which the client reached this server |
-//! | `page/` | what a browser is shown at `/` |
+//! | `learn/` | the interactive page that demonstrates the API |
 //! | `error.rs` | every error, with its status and its words |
 //! | `audit.rs` | what became of credentials, for log and metrics |
 
@@ -45,7 +45,7 @@ mod config;
 mod cors;
 mod csrf;
 mod error;
-mod page;
+mod learn;
 mod public_url;
 mod tokens;
 mod undeclared_proxy;
@@ -86,8 +86,8 @@ enum Target {
     Health,
     /// All of these, described.
     Description,
-    /// All of these, to be tried by a person.
-    Page,
+    /// The interactive page that demonstrates the API.
+    Learn,
 }
 
 /// OpenAPI 3.1. Written by hand: it is for readers too.
@@ -102,7 +102,7 @@ impl Target {
             "/api/resource" => Some(Self::Resource),
             "/healthz" => Some(Self::Health),
             "/openapi.json" => Some(Self::Description),
-            "/" => Some(Self::Page),
+            "/learn" => Some(Self::Learn),
             _ if verify::is_path(path) => Some(Self::Verify),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
@@ -118,7 +118,7 @@ impl Target {
             Self::Verify => "/api/verify",
             Self::Health => "/healthz",
             Self::Description => "/openapi.json",
-            Self::Page => "/",
+            Self::Learn => "/learn",
         }
     }
 
@@ -128,7 +128,7 @@ impl Target {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health | Self::Description | Self::Page => Some("GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Description | Self::Learn => Some("GET, HEAD, OPTIONS"),
             Self::Verify => None,
         }
     }
@@ -181,7 +181,7 @@ pub fn dispatch_from<'a>(
     now: Now,
 ) -> Result<Response, WouldBlock> {
     let origin = ClientOrigin::of(&config.trusted_proxies, request);
-    let target = Target::at(&request.path).filter(|target| *target != Target::Page || config.page);
+    let target = Target::at(&request.path).filter(|target| *target != Target::Learn || config.learn_page);
     let response = match RequestContext::read(realm, config, request, origin, reads, now)
         .and_then(|context| answer(&context, target))
     {
@@ -275,7 +275,7 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiEr
         (Target::Resource, _) => resource(context),
         (Target::Verify, _) => verify::verify(context),
         (Target::Health, _) => health(context),
-        (Target::Page, _) => Ok(page::show()),
+        (Target::Learn, _) => Ok(learn::show()),
         (Target::Description, _) => Ok(Response::document("application/json", DESCRIPTION)),
     }
 }
@@ -386,7 +386,9 @@ mod tests {
             ("/api/../api/users", None),
             ("/API/users", None),
             ("/api/token/", None),
-            ("/", Some(Target::Page)),
+            ("/learn", Some(Target::Learn)),
+            ("/learn/", None),
+            ("/", None),
             ("//", None),
             ("/index.html", None),
             ("", None),

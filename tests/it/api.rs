@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
 const PATHS: [(&str, &str); 8] = [
-    ("/", "GET, HEAD, OPTIONS"),
+    ("/learn", "GET, HEAD, OPTIONS"),
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
@@ -73,7 +73,7 @@ fn realm_that_guards_names() -> TestRealm {
 }
 
 fn with_page() -> Config {
-    Config { page: true, ..Config::default() }
+    Config { learn_page: true, ..Config::default() }
 }
 
 /// One that shows the page, as `serve` does.

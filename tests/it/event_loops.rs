@@ -19,7 +19,7 @@ use std::time::Duration;
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"];
 const PATHS: [&str; 11] = [
-    "/",
+    "/learn",
     "/healthz",
     "/openapi.json",
     "/nothing",

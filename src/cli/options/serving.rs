@@ -38,7 +38,7 @@ pub(in crate::cli) const NO_PAGE: Opt = Opt {
     name: "no-page",
     value: None,
     default: None,
-    help: "Don't serve the page at /, which demonstrates registration, passwords and tokens with real \
+    help: "Don't serve the page at /learn, which demonstrates registration, passwords and tokens with real \
            requests.",
 };
 pub(in crate::cli) const ALLOW_CLEARTEXT: Opt = Opt {

@@ -9,7 +9,7 @@ const APP: &str = "https://app.example";
 
 fn realm() -> TestRealm {
     let cors_origins = [APP, "http://localhost:3000"].map(|text| Origin::parse(text).unwrap()).into();
-    TestRealm::with_config(Config { cors_origins, page: true, ..Config::default() })
+    TestRealm::with_config(Config { cors_origins, learn_page: true, ..Config::default() })
 }
 
 /// The headers that a browser goes by.

@@ -39,7 +39,7 @@ fn a_length_without_a_body_is_answered_at_once_where_no_body_is_needed_h29() {
             ("DELETE", "/api/token", 401),
             ("GET", "/api/users/1", 200),
             ("GET", "/healthz", 200),
-            ("GET", "/", 200),
+            ("GET", "/learn", 200),
             ("POST", "/nothing", 404),
             ("PATCH", "/api/users", 405),
         ];

@@ -1,4 +1,4 @@
-//! The page at `/`: how a password and a token open a door, told with the visitor's own requests.
+//! The page at `/learn`: how a password and a token open a door, told with the visitor's own requests.
 //!
 //! Three files, which a browser also opens as they stand; joined into one here, so that nothing else is fetched. The
 //! Content-Security-Policy (CSP Level 3) names script and style by their hashes: nothing that stands in neither file runs,
@@ -22,7 +22,7 @@ const SCRIPT_LINE: &str = "<script src=\"page.js\"></script>";
 static PAGE: LazyLock<String> = LazyLock::new(joined);
 static SECURITY_POLICY: LazyLock<String> = LazyLock::new(security_policy);
 
-/// `GET /`: the page.
+/// `GET /learn`: the page.
 pub(super) fn show() -> Response {
     Response::document("text/html; charset=utf-8", PAGE.as_bytes())
         .with_header("Content-Security-Policy", SECURITY_POLICY.as_str())

@@ -1,4 +1,4 @@
-//! The page at `/`, in the real browser: the whole walk, what goes wrong on it, and what it may not do.
+//! The page at `/learn`, in the real browser: the whole walk, what goes wrong on it, and what it may not do.
 
 use crate::browser::{Browser, ENTER, TAB};
 use crate::process::{Server, body, header, status, written};
@@ -18,7 +18,7 @@ fn act(browser: &Browser, action: &str, outcome: &str) {
 
 /// Registers, and gets a token.
 fn begin(browser: &Browser, server: &Server) {
-    browser.open(&server.url("/"));
+    browser.open(&server.url("/learn"));
     act(browser, "register", "201");
     act(browser, "token", "200");
 }
@@ -32,7 +32,7 @@ fn assert_contains(text: &str, parts: &[&str]) {
 #[test]
 fn the_page_is_one_answer_and_no_page_turns_it_off() {
     let server = Server::start(&[]);
-    let page = server.request("GET /", &[], "");
+    let page = server.request("GET /learn", &[], "");
     assert_eq!((status(&page), header(&page, "Content-Type")), (200, Some("text/html; charset=utf-8")));
     let policy = header(&page, "Content-Security-Policy").unwrap();
     let wanted = [
@@ -46,11 +46,11 @@ fn the_page_is_one_answer_and_no_page_turns_it_off() {
     assert!(!policy.contains("unsafe"), "{policy}");
     assert_eq!(header(&page, "Referrer-Policy"), Some("no-referrer"));
     assert_eq!(header(&page, "X-Content-Type-Options"), Some("nosniff"));
-    let head = server.request("HEAD /", &[], "");
+    let head = server.request("HEAD /learn", &[], "");
     assert_eq!((body(&head), header(&head, "Content-Length")), ("", header(&page, "Content-Length")));
 
     let without = Server::start(&["--no-page"]);
-    let answer = without.request("GET /", &[], "");
+    let answer = without.request("GET /learn", &[], "");
     let nothing = r#"{"error":"not_found","message":"Nothing is at this path."}"#;
     assert_eq!((status(&answer), body(&answer)), (404, nothing));
 }
@@ -60,7 +60,7 @@ fn the_page_walks_through_registration_password_and_token() {
     let test = "the_page_walks_through_registration_password_and_token";
     let Some(browser) = Browser::start(test) else { return };
     let server = Server::start(&[]);
-    browser.open(&server.url("/"));
+    browser.open(&server.url("/learn"));
     act(&browser, "use", "missing");
     assert_eq!(browser.text("#use .verdict"), "There is no token yet: get one in step 4.");
 
@@ -130,7 +130,7 @@ fn the_pages_curl_lines_do_the_same() {
     let test = "the_pages_curl_lines_do_the_same";
     let Some(browser) = Browser::start(test) else { return };
     let server = Server::start(&[]);
-    browser.open(&server.url("/"));
+    browser.open(&server.url("/learn"));
     browser.fill("[name=username]", NAME);
     browser.fill("[name=password]", PASSWORD);
     let curl = |step: &str| {
@@ -195,7 +195,7 @@ fn a_token_is_watched_until_it_expires() {
     let test = "a_token_is_watched_until_it_expires";
     let Some(browser) = Browser::start(test) else { return };
     let server = Server::start(&["--token-lifetime", "3"]);
-    browser.open(&server.url("/"));
+    browser.open(&server.url("/learn"));
     act(&browser, "register", "201");
     act(&browser, "token", "200");
     assert_contains(&browser.text("#token .verdict"), &["200 A token, good for 3 seconds."]);
@@ -272,7 +272,7 @@ fn what_goes_wrong_is_told_to_a_person() {
     assert_contains(&browser.text("#use .verdict"), &["No answer came. Is the server running"]);
 
     let closed = Server::start(&["--registration", "closed"]);
-    browser.open(&closed.url("/"));
+    browser.open(&closed.url("/learn"));
     act(&browser, "register", "403");
     assert_contains(&browser.text("#register .verdict"), &["403 Registration is closed here."]);
 }
@@ -282,7 +282,7 @@ fn nothing_runs_in_the_page_but_its_own_script() {
     let test = "nothing_runs_in_the_page_but_its_own_script";
     let Some(browser) = Browser::start(test) else { return };
     let server = Server::start(&[]);
-    browser.open(&server.url("/"));
+    browser.open(&server.url("/learn"));
     browser.run(
         "window.violations = [];
          document.addEventListener('securitypolicyviolation', (event) => violations.push(event.effectiveDirective));
