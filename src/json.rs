@@ -12,6 +12,7 @@
 #![warn(clippy::arithmetic_side_effects)]
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 /// Any JSON value.
@@ -27,6 +28,12 @@ pub fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
     let mut object = Object::new();
     object.extend(members.map(|(name, value)| (String::from(name), value)));
     object
+}
+
+/// The JSON text of a value. `to_string` writes the same text through `fmt`, in twice as many instructions.
+#[allow(clippy::missing_panics_doc, reason = "a broken invariant of serde_json")]
+pub fn to_bytes(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).expect("the keys of a Value are strings")
 }
 
 /// How deep objects and arrays may stand in each other. What we read needs one level.

@@ -3,7 +3,7 @@
 use super::{AuditEvent, ErrorCode};
 use crate::client::Client;
 use crate::clock::UnixTime;
-use crate::json::{Value, json};
+use crate::json::{self, Value, json};
 use crate::user_id::UserId;
 use std::borrow::Cow;
 
@@ -100,7 +100,7 @@ impl Response {
     /// A response with a JSON body.
     pub fn json(status: u16, value: &Value) -> Self {
         let response = Self::empty(status).with_header("Content-Type", "application/json");
-        Self { body: value.to_string().into_bytes(), ..response }
+        Self { body: json::to_bytes(value), ..response }
     }
 
     /// A response with a document that is there already.

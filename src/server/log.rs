@@ -27,6 +27,7 @@ use crate::routes;
 use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
+use std::borrow::Cow;
 use std::io;
 use std::panic;
 use std::sync::LazyLock;
@@ -160,7 +161,7 @@ fn event_name(event: AuditEvent) -> Option<&'static str> {
 }
 
 /// The one detail that this kind of event has: its name and its value.
-fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str, String)> {
+fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str, Cow<'_, str>)> {
     match event {
         AuditEvent::LoginFailed => {
             Some(("name", response.record.username.as_deref().map_or("-".into(), shortened)))
@@ -237,22 +238,25 @@ impl<'a> Line<'a> {
     }
 }
 
-fn shortened(text: &str) -> String {
+fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_CHARS).and_then(|(end, _)| text.get(..end)) {
-        Some(start) => format!("{}...", visible(start)),
+        Some(start) => format!("{}...", visible(start)).into(),
         None => visible(text),
     }
 }
 
-/// A text as one word: what would break the line or hide itself is escaped.
-pub fn visible(text: &str) -> String {
+/// A text as one word: characters that could break the line or hide themselves are escaped.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
+        return text.into();
+    }
     let escaped = |character: char| match character {
         '\\' => "\\\\".to_string(),
         ' ' => "\\x20".to_string(),
         c if c.is_control() || c.is_whitespace() || !c.is_ascii() => c.escape_default().to_string(),
         c => c.to_string(),
     };
-    text.chars().map(escaped).collect()
+    text.chars().map(escaped).collect::<String>().into()
 }
 
 /// As a JSON string.
