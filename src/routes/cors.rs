@@ -5,8 +5,8 @@
 //! nowhere, so a page must send the user's credentials itself. Errors have the headers too, or a page could not tell a wrong
 //! password from a broken network.
 
-use super::Target;
 use super::public_url::Origin;
+use super::target::Target;
 use crate::http::{Request, Response};
 
 /// What a page may read besides the body.

@@ -11,7 +11,7 @@
 //! | `GET /learn` | `learn::show` |
 //! | `GET /openapi.json` | the document `openapi.json`, which a test holds against the rest |
 //!
-//! To add a route: a variant of `Target` and its line in `Target::at`. From there the compiler asks for the rest: its name
+//! To add a route: a variant of `Target` (`target.rs`) and its line in `Target::at`. From there the compiler asks for the rest: its name
 //! in `Target::route`, its methods in `Target::allow`, its arm in `serve`, which calls a new function. Then the tests do: describe it in
 //! `openapi.json`, and add its path to `PATHS` in `tests/it/api.rs` (if it asks for credentials, its requests to `guarded_requests` there).
 //! No test asks for its line in the table above, in those of README.md and docs/api.md, and in the test below.
@@ -24,6 +24,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `target.rs` | the paths: what is at each, and by which methods |
 //! | `users.rs`, `tokens.rs`, `verify.rs` | the functions |
 //! | `config.rs` | the configuration: public URL, trusted proxies, CORS origins, page |
 //! | `public_url.rs` | URLs and origins in it |
@@ -47,6 +48,7 @@ mod csrf;
 mod error;
 mod learn;
 mod public_url;
+mod target;
 mod tokens;
 mod undeclared_proxy;
 mod users;
@@ -59,7 +61,6 @@ use crate::http::{AuthRecord, Body, ErrorCode, Request, Response};
 use crate::json::json;
 use crate::realm::{Principal, Realm, Registration};
 use crate::store::Reads;
-use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 use client_origin::ClientOrigin;
 pub use config::Config;
@@ -67,72 +68,11 @@ use core::cell::Cell;
 use error::ApiError;
 pub use error::panicked;
 pub use public_url::{Origin, OriginError, PublicUrl, PublicUrlError};
+use target::Target;
 pub use undeclared_proxy::{ForwardingIgnored, UndeclaredProxy};
-
-/// What stands at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Target {
-    /// All users.
-    Users,
-    /// One user, who may exist or not.
-    User(UserId),
-    /// The principal's token.
-    Token,
-    /// What is guarded.
-    Resource,
-    /// Whether a proxy may pass a request on, by any method.
-    Verify,
-    /// Whether this server can serve.
-    Health,
-    /// All of these, described.
-    Description,
-    /// The interactive page that demonstrates the API.
-    Learn,
-}
 
 /// OpenAPI 3.1. Written by hand: it is for readers too.
 const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
-
-impl Target {
-    /// Paths are compared as sent, nothing decoded: there is one spelling of each.
-    fn at(path: &str) -> Option<Self> {
-        match path {
-            "/api/users" => Some(Self::Users),
-            "/api/token" => Some(Self::Token),
-            "/api/resource" => Some(Self::Resource),
-            "/healthz" => Some(Self::Health),
-            "/openapi.json" => Some(Self::Description),
-            "/learn" => Some(Self::Learn),
-            _ if verify::is_path(path) => Some(Self::Verify),
-            _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
-        }
-    }
-
-    /// The route's name, for log and metrics.
-    fn route(self) -> &'static str {
-        match self {
-            Self::Users => "/api/users",
-            Self::User(_) => "/api/users/{id}",
-            Self::Token => "/api/token",
-            Self::Resource => "/api/resource",
-            Self::Verify => "/api/verify",
-            Self::Health => "/healthz",
-            Self::Description => "/openapi.json",
-            Self::Learn => "/learn",
-        }
-    }
-
-    /// The methods, as an `Allow` header has them (RFC 9110 section 10.2.1); `None` for any.
-    fn allow(self) -> Option<&'static str> {
-        match self {
-            Self::Users => Some("OPTIONS, POST"),
-            Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
-            Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health | Self::Description | Self::Learn => Some("GET, HEAD, OPTIONS"),
-            Self::Verify => None,
-        }
-    }
-}
 
 /// A request on its way through the checks.
 struct RequestContext<'a> {
@@ -350,51 +290,5 @@ impl<'a> RequestContext<'a> {
         let authenticated = self.realm.authenticate_from(credentials, self.client(), self.reads, self.now);
         self.note_authentication(&authenticated);
         authenticated.map_err(|error| ApiError::authenticate(&error, self.scheme))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_has_one_spelling() {
-        let user = |id| UserId::new(id).map(Target::User);
-        for (path, target) in [
-            ("/api/users", Some(Target::Users)),
-            ("/api/users/1", user(1)),
-            ("/api/users/9223372036854775807", user(i64::MAX)),
-            ("/api/token", Some(Target::Token)),
-            ("/api/resource", Some(Target::Resource)),
-            ("/api/verify", Some(Target::Verify)),
-            ("/api/verify/", Some(Target::Verify)),
-            ("/api/verify/app/../x", Some(Target::Verify)),
-            ("/api/verify-", None),
-            ("/api/verif", None),
-            ("/healthz", Some(Target::Health)),
-            ("/healthz/", None),
-            ("/openapi.json", Some(Target::Description)),
-            ("/api/users/", None),
-            ("/api/users/0", None),
-            ("/api/users/01", None),
-            ("/api/users/-1", None),
-            ("/api/users/+1", None),
-            ("/api/users/1/", None),
-            ("/api/users/9223372036854775808", None),
-            ("/api/users/%31", None),
-            ("/api//users", None),
-            ("/api/../api/users", None),
-            ("/API/users", None),
-            ("/api/token/", None),
-            ("/learn", Some(Target::Learn)),
-            ("/learn/", None),
-            ("/", None),
-            ("//", None),
-            ("/index.html", None),
-            ("", None),
-            ("*", None),
-        ] {
-            assert_eq!(Target::at(path), target, "{path:?}");
-        }
     }
 }

@@ -1,0 +1,112 @@
+//! Targets of requests: what is at each path, under which name it is logged, and by which methods.
+
+use super::verify;
+use crate::user_id::UserId;
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// All users.
+    Users,
+    /// One user, who may exist or not.
+    User(UserId),
+    /// The principal's token.
+    Token,
+    /// What is guarded.
+    Resource,
+    /// Whether a proxy may pass a request on, by any method.
+    Verify,
+    /// Whether this server can serve.
+    Health,
+    /// All of these, described.
+    Description,
+    /// The interactive page that demonstrates the API.
+    Learn,
+}
+
+impl Target {
+    /// Paths are compared as sent, nothing decoded: there is one spelling of each.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        match path {
+            "/api/users" => Some(Self::Users),
+            "/api/token" => Some(Self::Token),
+            "/api/resource" => Some(Self::Resource),
+            "/healthz" => Some(Self::Health),
+            "/openapi.json" => Some(Self::Description),
+            "/learn" => Some(Self::Learn),
+            _ if verify::is_path(path) => Some(Self::Verify),
+            _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
+        }
+    }
+
+    /// The route's name, for log and metrics.
+    pub(super) fn route(self) -> &'static str {
+        match self {
+            Self::Users => "/api/users",
+            Self::User(_) => "/api/users/{id}",
+            Self::Token => "/api/token",
+            Self::Resource => "/api/resource",
+            Self::Verify => "/api/verify",
+            Self::Health => "/healthz",
+            Self::Description => "/openapi.json",
+            Self::Learn => "/learn",
+        }
+    }
+
+    /// The methods, as an `Allow` header has them (RFC 9110 section 10.2.1); `None` for any.
+    pub(super) fn allow(self) -> Option<&'static str> {
+        match self {
+            Self::Users => Some("OPTIONS, POST"),
+            Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
+            Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Description | Self::Learn => Some("GET, HEAD, OPTIONS"),
+            Self::Verify => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_has_one_spelling() {
+        let user = |id| UserId::new(id).map(Target::User);
+        for (path, target) in [
+            ("/api/users", Some(Target::Users)),
+            ("/api/users/1", user(1)),
+            ("/api/users/9223372036854775807", user(i64::MAX)),
+            ("/api/token", Some(Target::Token)),
+            ("/api/resource", Some(Target::Resource)),
+            ("/api/verify", Some(Target::Verify)),
+            ("/api/verify/", Some(Target::Verify)),
+            ("/api/verify/app/../x", Some(Target::Verify)),
+            ("/api/verify-", None),
+            ("/api/verif", None),
+            ("/healthz", Some(Target::Health)),
+            ("/healthz/", None),
+            ("/openapi.json", Some(Target::Description)),
+            ("/api/users/", None),
+            ("/api/users/0", None),
+            ("/api/users/01", None),
+            ("/api/users/-1", None),
+            ("/api/users/+1", None),
+            ("/api/users/1/", None),
+            ("/api/users/9223372036854775808", None),
+            ("/api/users/%31", None),
+            ("/api//users", None),
+            ("/api/../api/users", None),
+            ("/API/users", None),
+            ("/api/token/", None),
+            ("/learn", Some(Target::Learn)),
+            ("/learn/", None),
+            ("/", None),
+            ("//", None),
+            ("/index.html", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(Target::at(path), target, "{path:?}");
+        }
+    }
+}
