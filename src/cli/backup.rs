@@ -1,12 +1,12 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
 use super::cli_error::CliError;
-use super::command::{self, Command, Run};
-use super::output::operand;
+use super::command::{Command, Run};
+use super::config::Config;
+use super::options;
 use super::owner::{self, Owner};
 use super::private_copy::PrivateCopy;
 use super::progress::{self, Progress};
-use super::settings::Settings;
 use super::temp_dir::TempDir;
 use crate::clock;
 use crate::os::NewFile;
@@ -28,13 +28,13 @@ pub(super) const BACK_UP: Command = Command {
               logged in. It does not contain the signing keys. Keep a copy of those apart: an attacker with \
               both can act as any user.",
     example: "gatekey backup /var/backups/gatekey-$(date +%F).sqlite3 --data /var/lib/gatekey",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(back_up),
 };
 
-fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let (file, data_dir) = (operand(operands), settings.data_dir()?);
-    let is_roots = settings.files().has(Path::new(file));
+fn back_up(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (file, data_dir) = (config.operand(), &config.data_dir);
+    let is_roots = config.files.has(Path::new(file));
     let temp_dir = is_roots.then(|| TempDir::new("backup")).transpose()?;
     let to = temp_dir.as_ref().map_or_else(|| file.into(), |temp_dir| temp_dir.path().join("backup"));
     let made = progress::watched(|progress| {
@@ -42,7 +42,7 @@ fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Cli
         data_dir.back_up(&to, &|step| show(progress, step))
     });
     if is_roots && made.is_ok() {
-        let copied = fill(settings, file, &to);
+        let copied = fill(config, file, &to);
         copied.map_err(|error| CliError::failed(format!("can't write {file}"), &error))?;
     }
     let BackedUp { users, bytes } = made.map_err(|error| CliError::failed("can't back up", &error))?;
@@ -58,8 +58,8 @@ fn back_up(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, Cli
 }
 
 /// Fills the file that root made.
-fn fill(settings: &Settings<'_>, file: &str, from: &Path) -> io::Result<()> {
-    let mut to = settings.files().open(Path::new(file))?;
+fn fill(config: &Config<'_>, file: &str, from: &Path) -> io::Result<()> {
+    let mut to = config.files.open(Path::new(file))?;
     io::copy(&mut File::open(from)?, &mut to)?;
     to.sync_all()
 }
@@ -68,13 +68,12 @@ fn fill(settings: &Settings<'_>, file: &str, from: &Path) -> io::Result<()> {
 /// doesn't work in the owner's.
 pub(super) fn back_up_as(
     owner: Owner,
-    settings: &Settings<'_>,
-    operands: &[String],
+    config: &Config<'_>,
     arguments: &[OsString],
 ) -> Result<ExitCode, CliError> {
-    let name = operand(operands);
+    let name = config.operand();
     if owner::may_make_file(owner, Path::new(name)) {
-        return Err(owner::execute_as(owner, settings, &BACK_UP, operands, arguments));
+        return Err(owner::execute_as(owner, config, &BACK_UP, arguments));
     }
     let failed = |error: io::Error| {
         let error = match error.kind() {
@@ -100,14 +99,14 @@ pub(super) const RESTORE: Command = Command {
               old database is kept beside the new one. The signing keys stay as they are; on a new machine, \
               put their file there first, or a new key is created.",
     example: "gatekey restore /var/backups/gatekey-2026-11-23.sqlite3 --data /var/lib/gatekey",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(restore),
 };
 
-fn restore(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let (file, data_dir) = (operand(operands), settings.data_dir()?);
+fn restore(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (file, data_dir) = (config.operand(), &config.data_dir);
     let path = Path::new(file);
-    let copy = settings.files().has(path).then(|| PrivateCopy::of(path, settings.files())).transpose()?;
+    let copy = config.files.has(path).then(|| PrivateCopy::of(path, config.files)).transpose()?;
     let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
     let restored =
         progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));

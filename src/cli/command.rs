@@ -3,8 +3,8 @@
 //! `commands.rs` lists all commands. A command that needs the list is given it as an argument.
 
 use super::cli_error::CliError;
-use super::options::{self, Opt};
-use super::settings::Settings;
+use super::config::Config;
+use super::options::{Opt, OptionLists};
 use std::process::ExitCode;
 
 /// One command: how it is called, what it says of itself, what it does.
@@ -20,20 +20,27 @@ pub(super) struct Command {
     /// One way to use it.
     pub(super) example: &'static str,
     /// The options it takes.
-    pub(super) options: &'static [&'static Opt],
+    pub(super) options: OptionLists,
     pub(super) run: Run,
 }
 
-/// What opens the data.
-pub(super) const DATA: [&Opt; 2] = [&options::DATA, &options::KEY_FILE];
+impl Command {
+    pub(super) fn options(&self) -> impl Iterator<Item = &'static Opt> + use<> {
+        self.options.iter().copied().flatten().copied()
+    }
+
+    pub(super) fn takes(&self, option: &Opt) -> bool {
+        self.options().any(|own| own.name == option.name)
+    }
+}
 
 /// A command's function.
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     /// By its options and operands.
-    Plain(fn(&Settings<'_>, &[String]) -> Result<ExitCode, CliError>),
-    /// By the list of all commands and its operands.
-    WithCommands(fn(Commands, &[String]) -> Result<ExitCode, CliError>),
+    Plain(fn(&Config<'_>) -> Result<ExitCode, CliError>),
+    /// By the list of all commands as well.
+    WithCommands(fn(Commands, &Config<'_>) -> Result<ExitCode, CliError>),
 }
 
 /// A list of commands.

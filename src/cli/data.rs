@@ -2,8 +2,8 @@
 
 use super::cli_error::CliError;
 use super::command::Command;
+use super::config::Config;
 use super::private_copy::{self, PrivateCopy};
-use super::settings::Settings;
 use super::{files, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
@@ -16,11 +16,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
-pub(super) fn refuse_links(settings: &Settings<'_>, command: &Command) -> Result<(), CliError> {
-    let uses_data = command.options.iter().any(|option| option.name == options::DATA.name);
-    let is_doctor = command.options.iter().any(|option| option.name == options::ENV_FILE.name);
-    if uses_data && !is_doctor {
-        settings.data_dir()?.refuse_links().map_err(|error| failed(&error))
+pub(super) fn refuse_links(config: &Config<'_>, command: &Command) -> Result<(), CliError> {
+    if command.takes(&options::DATA) && command.words != ["doctor"] {
+        config.data_dir.refuse_links().map_err(|error| failed(&error))
     } else {
         Ok(())
     }
@@ -39,14 +37,11 @@ const READING: [&[&str]; 7] = [
 
 /// A copy of the database for a command that only reads, where SQLite can't write beside the database: on a file system that is
 /// mounted read-only, or in another user's directory.
-pub(super) fn copy_to_read(
-    settings: &Settings<'_>,
-    command: &Command,
-) -> Result<Option<PrivateCopy>, CliError> {
+pub(super) fn copy_to_read(config: &Config<'_>, command: &Command) -> Result<Option<PrivateCopy>, CliError> {
     if !READING.contains(&command.words) {
         return Ok(None);
     }
-    copy_if_needed(&settings.data_dir()?)
+    copy_if_needed(&config.data_dir)
 }
 
 /// A copy of the database, where SQLite can't write beside it.
@@ -86,10 +81,10 @@ const PACKAGED: &str = "/var/lib/gatekey";
 
 /// The data directory for a command that adds users: named by the operator, or the default one if it exists. Users in a directory
 /// that was made by mistake would be missed where the server runs.
-pub(super) fn named(settings: &Settings<'_>) -> Result<DataDir, CliError> {
-    let data_dir = settings.data_dir()?;
+pub(super) fn named<'a>(config: &'a Config<'_>) -> Result<&'a DataDir, CliError> {
+    let data_dir = &config.data_dir;
     let directory = data_dir.directory();
-    if settings.is_given(&options::DATA) || directory.exists() {
+    if config.names_data_dir || directory.exists() {
         return Ok(data_dir);
     }
     let directory = directory.display();

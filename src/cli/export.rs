@@ -2,8 +2,9 @@
 //! generations tokens may have been issued.
 
 use super::cli_error::CliError;
-use super::command::{self, Command, Run};
-use super::settings::Settings;
+use super::command::{Command, Run};
+use super::config::Config;
+use super::options;
 use super::user;
 use super::user_list::PAGE;
 use crate::json::json;
@@ -22,12 +23,12 @@ pub(super) const EXPORT: Command = Command {
               a hash can try passwords on it. The server may run meanwhile; users who register meanwhile may be \
               missing.",
     example: "(umask 077 && gatekey user export > users.jsonl)",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(export),
 };
 
-fn export(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let realm = user::open(settings)?;
+fn export(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let realm = user::open(config)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let cant = |error: &_| CliError::failed("can't export users", error);
     let Issued { last_id, last_generation } = realm.issued().map_err(|error| cant(&error))?;

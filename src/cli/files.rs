@@ -16,6 +16,11 @@ pub(super) const FOR_ROOT: &str = "GATEKEY_FOR_ROOT";
 pub(super) const WITH_FILES: &str = "files";
 pub(super) const WITHOUT_FILES: &str = "no-files";
 
+/// Whether root re-executed this program as the owner of the data directory.
+pub(super) fn is_for_root() -> bool {
+    env::var_os(FOR_ROOT).is_some()
+}
+
 /// Files that root opened, each with the path that it was named by.
 #[derive(Debug)]
 pub(super) struct Files(Vec<(String, File)>);

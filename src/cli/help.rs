@@ -44,7 +44,7 @@ fn on_command(command: &Command) -> String {
     let mut text = format!("{}\n\nUsage: gatekey {call}{options}\n\n", command.summary);
     text.push_str(&wrapped(command.details, 0));
     text.push_str(if command.options.is_empty() { "" } else { "\nOptions:\n" });
-    for option in command.options {
+    for option in command.options() {
         text.push_str(&on_option(option));
     }
     let _ = writeln!(text, "\nExample:\n  {}", command.example);

@@ -5,9 +5,9 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
+use super::config::Config;
 use super::options;
 use super::output::{self, table};
-use super::settings::Settings;
 use super::{progress, prompt};
 use crate::chain;
 use crate::clock::{self, UnixTime};
@@ -32,15 +32,15 @@ pub(super) const LIST: Command = Command {
               be pruned; and whether it is weak (under 32 bytes) or published. With --json an array of \
               objects, times in Unix seconds. Unknown values are a dash, or null.",
     example: "gatekey key list --json",
-    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::JSON],
+    options: &[options::DATA_OPTIONS, &[&options::MAX_SESSION, &options::JSON]],
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let (is_json, max_session) = (settings.flag(&options::JSON)?, settings.max_session()?);
-    let ring = keys::load(settings.data_dir()?.key_file());
+fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (is_json, max_session) = (config.options.json, config.options.max_session);
+    let ring = keys::load(config.data_dir.key_file());
     let ring = ring.map_err(|error| cant("list", &error))?;
-    let (uses, now) = match open_store(settings)? {
+    let (uses, now) = match open_store(config)? {
         Some(store) => (uses(&store)?, time(&store)?),
         None => (KeyUses::new(), clock::unix()),
     };
@@ -66,14 +66,14 @@ pub(super) const ROTATE: Command = Command {
               the older keys, and returns when every server on this data directory has dropped them. It fails if \
               one has not within 10 s.",
     example: "gatekey key rotate --data /var/lib/gatekey",
-    options: &[&options::DATA, &options::KEY_FILE, &options::COMPROMISED],
+    options: &[options::DATA_OPTIONS, &[&options::COMPROMISED]],
     run: Run::Plain(rotate),
 };
 
-fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let is_compromised = settings.flag(&options::COMPROMISED)?;
+fn rotate(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let is_compromised = config.options.compromised;
     let failed = |error: &(dyn core::error::Error + 'static)| CliError::failed("can't make a new key", error);
-    let file = open(settings)?;
+    let file = open(config)?;
     let secret = keys::new_secret().map_err(|error| failed(&error))?;
     let older = file.ring().keys().count();
     let ring = if is_compromised {
@@ -83,10 +83,10 @@ fn rotate(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
         file.add_newest(&secret)
     };
     let ring = ring.map_err(|error| failed(&error))?;
-    note(settings, &ring)?;
+    note(config, &ring);
     let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
     output::say(&if is_compromised {
-        let waited_for = await_dropped(settings)?;
+        let waited_for = await_dropped(config)?;
         format!(
             "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
              Passwords stay as they are. {waited_for}"
@@ -107,13 +107,13 @@ pub(super) const ADD: Command = Command {
               needs one more. It verifies tokens that were signed with it elsewhere. On a terminal, the \
               command asks for the secret, without echo.",
     example: "printf %s \"$SECRET_KEY\" | gatekey key add",
-    options: &[&options::DATA, &options::KEY_FILE, &options::SIGN, &options::WEAK, &options::FORCE],
+    options: &[options::DATA_OPTIONS, &[&options::SIGN, &options::WEAK, &options::FORCE]],
     run: Run::Plain(add),
 };
 
-fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let signs = settings.flag(&options::SIGN)?;
-    let (takes_weak, takes_published) = (settings.flag(&options::WEAK)?, settings.flag(&options::FORCE)?);
+fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let signs = config.options.sign;
+    let (takes_weak, takes_published) = (config.options.weak, config.options.force);
     let failed =
         |error: &(dyn core::error::Error + 'static)| CliError::failed("can't add the secret as a key", error);
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
@@ -135,7 +135,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
              with it must be accepted for a while all the same: --weak"
         )));
     }
-    let file = open(settings)?;
+    let file = open(config)?;
     let fingerprint = key.fingerprint();
     if file.ring().keys().any(|key| key.fingerprint() == fingerprint) {
         return Err(CliError::Failed(format!(
@@ -144,7 +144,7 @@ fn add(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     }
     refuse_full(&file)?;
     let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
-    note(settings, &ring.map_err(|error| failed(&error))?)?;
+    note(config, &ring.map_err(|error| failed(&error))?);
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
     output::say(&format!("added the key {fingerprint}: it {role}"))
 }
@@ -158,17 +158,17 @@ pub(super) const PRUNE: Command = Command {
               --max-session: set a longer one if tokens signed elsewhere live longer. If no key may be \
               removed, the command prints until when and exits with 1.",
     example: "gatekey key prune --data /var/lib/gatekey",
-    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION],
+    options: &[options::DATA_OPTIONS, &[&options::MAX_SESSION]],
     run: Run::Plain(prune),
 };
 
-fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let max_session = settings.max_session()?;
-    let file = open(settings)?;
+fn prune(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let max_session = config.options.max_session;
+    let file = open(config)?;
     if file.ring().keys().count() == 1 {
         return output::say("there is nothing to prune: the only key signs");
     }
-    let Some(store) = open_store(settings)? else {
+    let Some(store) = open_store(config)? else {
         return Err(CliError::failed("can't say which keys may go", &StoreError::Missing));
     };
     let now = time(&store)?;
@@ -189,7 +189,7 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     }
     let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
     pruned.map_err(|error| CliError::failed("can't remove old keys", &error))?;
-    let waited_for = await_dropped(settings)?;
+    let waited_for = await_dropped(config)?;
     let mut removed: Vec<_> =
         going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();
     removed.push(waited_for);
@@ -197,8 +197,8 @@ fn prune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
 }
 
 /// Waits until no running server uses a key that is not in the file; says what was waited for.
-fn await_dropped(settings: &Settings<'_>) -> Result<String, CliError> {
-    let data_dir = settings.data_dir()?;
+fn await_dropped(config: &Config<'_>) -> Result<String, CliError> {
+    let data_dir = &config.data_dir;
     let waited = progress::watched(|progress| {
         progress.begin("waiting until running servers have dropped the old keys");
         keys::await_dropped(data_dir.directory(), data_dir.key_file(), CONFIRMED_WITHIN)
@@ -274,8 +274,8 @@ fn verifies_until(key: &KeyStatus<'_>) -> String {
 }
 
 /// The key file, locked for a change.
-fn open(settings: &Settings<'_>) -> Result<KeyFile, CliError> {
-    KeyFile::open(settings.data_dir()?.key_file()).map_err(|error| cant("change", &error))
+fn open(config: &Config<'_>) -> Result<KeyFile, CliError> {
+    KeyFile::open(config.data_dir.key_file()).map_err(|error| cant("change", &error))
 }
 
 fn cant(attempted: &str, error: &KeyFileError) -> CliError {
@@ -294,8 +294,8 @@ fn refuse_full(file: &KeyFile) -> Result<(), CliError> {
 }
 
 /// The database, if there is one.
-fn open_store(settings: &Settings<'_>) -> Result<Option<Store>, CliError> {
-    match settings.data_dir()?.open_store() {
+fn open_store(config: &Config<'_>) -> Result<Option<Store>, CliError> {
+    match config.data_dir.open_store() {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Missing) => Ok(None),
         Err(error) => Err(cant_use(&error)),
@@ -318,8 +318,8 @@ fn time(store: &Store) -> Result<UnixTime, CliError> {
 
 /// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
 /// running server, or the next start, notes it too.
-fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), CliError> {
-    let noted = match settings.data_dir()?.open_store() {
+fn note(config: &Config<'_>, ring: &KeyRing) {
+    let noted = match config.data_dir.open_store() {
         Ok(store) => {
             store.newest_time().and_then(|newest| keys::record_use(&store, ring, newest.max(clock::unix())))
         }
@@ -329,5 +329,4 @@ fn note(settings: &Settings<'_>, ring: &KeyRing) -> Result<(), CliError> {
     if let Err(error) = noted {
         log::notice(format!("the use of the signing keys was not noted: {}", chain::describe(&error)));
     }
-    Ok(())
 }

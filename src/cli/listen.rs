@@ -1,66 +1,44 @@
-//! Where `serve` listens: at an address, at a path, or on a socket that it was given as its standard input.
+//! Listener of `serve`: an address and port, a Unix socket, or a socket passed as standard input.
 
 use super::cli_error::CliError;
-use super::serve_config::{ListenAddress, ServeConfig, is_loopback};
-use crate::client::Client;
-use crate::proxies::TrustedProxies;
-use crate::server::listener::{self, BoundListener, ListenError};
+use super::config::{ListenRefusal, ServeConfig};
+use super::values::ListenAddress;
+use crate::server::listener::{self, BoundListener};
 use crate::server::service_manager::ProbeTarget;
-use core::net::SocketAddr;
 use std::net::TcpListener;
+use std::path::PathBuf;
 
-/// Opens what `--listen` names, if the operator has said what has to be said with it.
+/// Opens the listener that `--listen` names.
 pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
-    let proxies = &config.routes.trusted_proxies;
-    let needs_strict = !matches!(config.listen, ListenAddress::Address(_));
-    if needs_strict && !config.is_strict {
-        // tiny_http removes, when it ends, whatever stands at its path by then, and leaves a shared socket with one
-        // connection taken that nobody will answer.
-        return Err(CliError::Usage("--loop tiny-http listens on an address and a port only".into()));
-    }
-    let failed = |error: ListenError| CliError::Failed(error.to_string());
-    match &config.listen {
-        ListenAddress::Address(address) => {
-            refuse_cleartext(config, *address)?;
-            listener::at_address(*address).map_err(failed)
-        }
-        ListenAddress::Path(path) => {
-            require_trusted_proxy(proxies)?;
-            listener::at_path(path.clone()).map_err(failed)
-        }
-        ListenAddress::Stdin => {
-            let bound = listener::on_stdin().map_err(failed)?;
-            match bound.door {
-                ProbeTarget::Tcp(address) => refuse_cleartext(config, address)?,
-                ProbeTarget::Unix(_) => require_trusted_proxy(proxies)?,
-            }
-            Ok(bound)
-        }
-    }
+    let check = |address: &ListenAddress| config.check_listener(address).map_err(|refusal| refused(&refusal));
+    check(&config.listen)?;
+    let bound = match &config.listen {
+        ListenAddress::Tcp(address) => listener::at_address(*address),
+        ListenAddress::Unix(path) => listener::at_path(path.clone()),
+        ListenAddress::Stdin => listener::on_stdin(),
+    };
+    let bound = bound.map_err(|error| CliError::Failed(error.to_string()))?;
+    // A socket on standard input is known only now.
+    check(&match &bound.door {
+        ProbeTarget::Tcp(address) => ListenAddress::Tcp(*address),
+        ProbeTarget::Unix(_) => ListenAddress::Unix(PathBuf::new()),
+    })?;
+    Ok(bound)
 }
 
-/// Loopback addresses are let through, others where the operator insists.
-fn refuse_cleartext(config: &ServeConfig, address: SocketAddr) -> Result<(), CliError> {
-    if is_loopback(address) || config.allows_cleartext {
-        return Ok(());
-    }
-    Err(CliError::Usage(format!(
-        "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
-         TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
-    )))
-}
-
-/// A Unix socket's peer has no address: without a proxy that says whose request it is, all clients would be one, and
-/// the first who guesses passwords would spend everybody's guesses.
-fn require_trusted_proxy(proxies: &TrustedProxies) -> Result<(), CliError> {
-    if proxies.trusts(Client::Local) {
-        return Ok(());
-    }
-    Err(CliError::Usage(
-        "a Unix socket needs --trusted-proxy unix: a proxy must stand there that says in X-Forwarded-For who its \
-         client is, or all clients would count as one"
-            .into(),
-    ))
+fn refused(refusal: &ListenRefusal) -> CliError {
+    CliError::Usage(match refusal {
+        ListenRefusal::Cleartext(address) => format!(
+            "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
+             TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
+        ),
+        ListenRefusal::NeedsTrustedProxy => {
+            "a Unix socket needs --trusted-proxy unix: a proxy must stand there that says in X-Forwarded-For who its \
+             client is, or all clients would count as one"
+                .into()
+        }
+        ListenRefusal::NeedsStrict => "--loop tiny-http listens on an address and a port only".into(),
+    })
 }
 
 /// The listener for metrics, if `--metrics` asks for one.

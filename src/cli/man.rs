@@ -6,6 +6,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Commands, Run};
+use super::config::Config;
 use super::options::{self, Opt};
 use super::output::print;
 use core::fmt::Write as _;
@@ -22,7 +23,7 @@ pub(super) const MAN: Command = Command {
     run: Run::WithCommands(man),
 };
 
-fn man(commands: Commands, _: &[String]) -> Result<ExitCode, CliError> {
+fn man(commands: Commands, _: &Config<'_>) -> Result<ExitCode, CliError> {
     print(&page(commands))
 }
 
@@ -105,7 +106,7 @@ fn on_command(command: &Command) -> String {
     }
     let _ = writeln!(text, "\n{}\n{}", escaped(command.summary), escaped(command.details));
     if !command.options.is_empty() {
-        let options: Vec<_> = command.options.iter().map(|option| format!("--{}", option.name)).collect();
+        let options: Vec<_> = command.options().map(|option| format!("--{}", option.name)).collect();
         let _ = writeln!(text, ".RS\n.PP\nOptions: {}.\n.RE", escaped(&options.join(", ")));
     }
     text

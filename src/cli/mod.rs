@@ -5,9 +5,8 @@
 //! | `command.rs` | the type of a command |
 //! | `commands.rs` | the list of all commands; each is declared beside its function |
 //! | `cli_error.rs` | how a command fails, and its exit status |
-//! | `options/` | the options: names, defaults, help |
+//! | `options.rs`, `values.rs` | the table of options: name, type, default, help; parsers of their values |
 //! | `parse.rs` | arguments as typed: which command, which options, which operands |
-//! | `settings.rs` | options as meant: the argument, else the environment, else the default, each of its type |
 //! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
 //! | `reference_tests.rs` | the tables as `docs/options.md`, which a test compares |
 //! | `suggest.rs` | which known word somebody meant who typed an unknown one |
@@ -17,7 +16,6 @@
 //! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
 //! | `temp_dir.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
-//! | `serve_config.rs` | the options of `serve`, parsed once |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
 //! | `doctor/` | what is wrong with an installation, and what to do |
 //! | `tune.rs` | which cost of hashes suits this machine |
@@ -33,6 +31,7 @@ mod backup;
 mod command;
 mod commands;
 mod completions;
+mod config;
 mod data;
 mod doctor;
 mod env_file;
@@ -55,16 +54,15 @@ mod progress;
 mod prompt;
 mod temp_dir;
 mod serve;
-mod serve_config;
 #[cfg(feature = "tiny-http")]
 mod serve_tiny;
-mod settings;
 mod suggest;
 mod throttle;
 mod token;
 mod tune;
 mod user;
 mod user_list;
+mod values;
 
 #[cfg(test)]
 mod reference_tests;
@@ -73,11 +71,10 @@ use crate::os;
 use cli_error::CliError;
 use command::Run;
 use commands::COMMANDS;
+use config::Config;
 use files::Files;
 use output::print;
 use parse::Invocation;
-use settings::Settings;
-use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -109,20 +106,21 @@ fn run_command(
         Invocation::Help(words) => print(&help::help(&words)?),
         Invocation::Run { command, given, operands } => {
             let files = Files::received()?;
-            let settings = Settings::new(command.options, given, environment).with_files(&files);
-            match owner::find(&settings, command)? {
+            let config = Config::new(command.options, &given, operands, environment, &files)?;
+            match owner::find(&config, command)? {
                 None => {
-                    data::refuse_links(&settings, command)?;
-                    let copy = data::copy_to_read(&settings, command)?;
+                    data::refuse_links(&config, command)?;
+                    let copy = data::copy_to_read(&config, command)?;
+                    let config = config.with_copy(copy.as_ref());
                     match command.run {
-                        Run::Plain(run) => run(&settings.on_copy(copy.as_ref()), &operands),
-                        Run::WithCommands(run) => run(COMMANDS, &operands),
+                        Run::Plain(run) => run(&config),
+                        Run::WithCommands(run) => run(COMMANDS, &config),
                     }
                 }
                 Some(owner) if command.words == backup::BACK_UP.words => {
-                    backup::back_up_as(owner, &settings, &operands, &arguments)
+                    backup::back_up_as(owner, &config, &arguments)
                 }
-                Some(owner) => Err(owner::execute_as(owner, &settings, command, &operands, &arguments)),
+                Some(owner) => Err(owner::execute_as(owner, &config, command, &arguments)),
             }
         }
     }
@@ -131,9 +129,11 @@ fn run_command(
 /// Where even standard error is closed, the exit status has to do.
 fn print_error(message: &str, status: u8) -> ExitCode {
     let (uid, _) = os::effective_ids();
-    let is_for_root = env::var_os(files::FOR_ROOT).is_some();
-    let who =
-        if is_for_root { format!(" (as user {uid}, who owns the data directory)") } else { String::new() };
+    let who = if files::is_for_root() {
+        format!(" (as user {uid}, who owns the data directory)")
+    } else {
+        String::new()
+    };
     let _ = writeln!(io::stderr().lock(), "gatekey: {message}{who}");
     ExitCode::from(status)
 }

@@ -91,11 +91,6 @@ pub(super) fn print(text: &str) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The operand of a command that has one; the parser saw to it that it is there.
-pub(super) fn operand(operands: &[String]) -> &str {
-    operands.first().map_or("", String::as_str)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,10 +19,9 @@
 
 use super::cli_error::CliError;
 use super::command::Command;
-use super::env_file::EnvFile;
+use super::config::Config;
 use super::files::{self, Files};
 use super::options;
-use super::settings::Settings;
 use crate::data_dir::DataDir;
 use crate::os::{self, PathOwners};
 use std::env;
@@ -48,36 +47,23 @@ pub(super) struct Owner {
 ///
 /// # Errors
 /// [`CliError`] where nobody can do it safely.
-pub(super) fn find(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
-    if os::effective_ids().0 != 0 || !takes(command, &options::DATA) {
+pub(super) fn find(config: &Config<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
+    if os::effective_ids().0 != 0 || !command.takes(&options::DATA) {
         return Ok(None);
     }
-    let file = env_file(settings, command)?;
-    let environment = |name: &str| file.get(name).or_else(|| settings.variable(name));
-    find_for(&settings.with_environment(&environment), command)
-}
-
-/// The server's own variables, which may name the data directory.
-fn env_file(settings: &Settings<'_>, command: &Command) -> Result<EnvFile, CliError> {
-    let path = if takes(command, &options::ENV_FILE) { settings.path(&options::ENV_FILE)? } else { None };
-    let file = path.map(|path| EnvFile::read(Path::new(&path), &files::NONE)).transpose()?;
-    Ok(file.flatten().unwrap_or_default())
-}
-
-fn find_for(settings: &Settings<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
     if os::is_set_user_id() {
         return Err(CliError::Failed(
             "this program is installed set-user-ID, which it is not made for; chmod u-s".into(),
         ));
     }
-    let data_dir = settings.data_dir()?;
+    let data_dir = &config.data_dir;
     let directory = data_dir.directory();
     let owners = walk(directory)?;
     if !owners.last.is_whole_path && !makes_directory(command) {
         return Ok(None); // there is nothing to work on, and so it will say
     }
     let Some(uid) = sole_user(directory, &owners)? else { return Ok(None) };
-    if changes_keys_of_root(command, &data_dir)? {
+    if changes_keys_of_root(command, data_dir)? {
         return Ok(None);
     }
     Ok(Some(Owner { uid, gid: os::group_of_user(uid, owners.last.gid) }))
@@ -109,13 +95,9 @@ fn shared(path: &Path, users: &[u32]) -> CliError {
     ))
 }
 
-fn takes(command: &Command, option: &options::Opt) -> bool {
-    command.options.iter().any(|own| own.name == option.name)
-}
-
 /// Whether a command makes the data directory where there is none.
 fn makes_directory(command: &Command) -> bool {
-    takes(command, &options::NEW_DATABASE) || command.words == ["restore"]
+    command.takes(&options::NEW_DATABASE) || command.words == ["restore"]
 }
 
 /// Whether it changes a key file outside the data directory that only root controls, and nothing else that matters.
@@ -127,12 +109,11 @@ fn changes_keys_of_root(command: &Command, data_dir: &DataDir) -> Result<bool, C
 /// Executes this program anew, with the same arguments, as the owner of the data directory; returns only where that fails.
 pub(super) fn execute_as(
     owner: Owner,
-    settings: &Settings<'_>,
+    config: &Config<'_>,
     command: &Command,
-    operands: &[String],
     arguments: &[OsString],
 ) -> CliError {
-    match open_inputs(settings, command, operands).and_then(|files| program(owner, &files, arguments)) {
+    match program(owner, &open_inputs(config, command), arguments) {
         Ok(mut program) => cant_become(owner, &program.exec()),
         Err(failure) => failure,
     }
@@ -180,13 +161,9 @@ fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> CliError {
 
 /// Opens what the operator named, as far as root alone, or the file's own owner, decides what that is: whatever is opened here, the
 /// owner of the data directory can read. The new program opens the rest itself, if it may.
-fn open_inputs(
-    settings: &Settings<'_>,
-    command: &Command,
-    operands: &[String],
-) -> Result<Vec<(String, File)>, CliError> {
+fn open_inputs(config: &Config<'_>, command: &Command) -> Vec<(String, File)> {
     let mut files = Vec::new();
-    for path in inputs(settings, command, operands)? {
+    for path in inputs(config, command) {
         let Some(file) = open_safely(Path::new(&path)) else { continue };
         files.push((path.clone(), file));
         // If it is a database, these belong to it.
@@ -194,20 +171,20 @@ fn open_inputs(
             files.extend(open_safely(Path::new(&part)).map(|file| (part, file)));
         }
     }
-    Ok(files)
+    files
 }
 
 /// The paths of what a command reads besides the data directory.
-fn inputs(settings: &Settings<'_>, command: &Command, operands: &[String]) -> Result<Vec<String>, CliError> {
+fn inputs(config: &Config<'_>, command: &Command) -> Vec<String> {
     let operand = match command.words {
-        ["user", "import"] | ["restore"] => operands.first().filter(|path| *path != "-").cloned(),
+        ["user", "import"] | ["restore"] => config.operands.first().filter(|path| *path != "-"),
         _ => None,
     };
-    let mut paths: Vec<_> = operand.into_iter().collect();
-    for option in [&options::RENAME, &options::ENV_FILE].into_iter().filter(|option| takes(command, option)) {
-        paths.extend(settings.path(option)?);
-    }
-    Ok(paths)
+    [operand, config.options.rename.as_ref(), config.options.env_file.as_ref()]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect()
 }
 
 /// Whether the owner can be left to make a file there itself: only root and the owner decide what the path leads to.

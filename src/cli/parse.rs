@@ -62,7 +62,7 @@ fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, CliError> {
 fn unknown_option(name: &str, words: &[String]) -> CliError {
     let general = ["help", "version"].into_iter();
     let command = find_command(words);
-    let own = command.into_iter().flat_map(|command| command.options).map(|option| option.name);
+    let own = command.into_iter().flat_map(Command::options).map(|option| option.name);
     let near = suggest::nearest(name, own.chain(general))
         .or_else(|| suggest::nearest(name, options::all().map(|option| option.name)));
     let hint = match near {
@@ -129,8 +129,7 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Inv
             "{name}: expected {expected}, {given} given; see: gatekey help {name}"
         )));
     }
-    let takes = |option: &Opt| command.options.iter().any(|own| own.name == option.name);
-    if let Some((stray, _)) = given.iter().find(|(option, _)| !takes(option)) {
+    if let Some((stray, _)) = given.iter().find(|(option, _)| !command.takes(option)) {
         return Err(CliError::Usage(format!(
             "{name} does not take --{}; see: gatekey help {name}",
             stray.name

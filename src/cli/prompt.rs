@@ -1,8 +1,7 @@
 //! Secrets from a person or a pipe, never from arguments: those stand in every process list.
 
 use super::cli_error::CliError;
-use super::options;
-use super::settings::Settings;
+use super::config::Config;
 use crate::secret::{Secret, SecretBytes};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
@@ -10,8 +9,8 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A new password: asked for twice on the terminal, or the first line of standard input.
-pub(super) fn new_password(settings: &Settings<'_>) -> Result<Secret, CliError> {
-    if settings.flag(&options::PASSWORD_STDIN)? || !io::stdin().is_terminal() {
+pub(super) fn new_password(config: &Config<'_>) -> Result<Secret, CliError> {
+    if config.options.password_stdin || !io::stdin().is_terminal() {
         return first_line("the password");
     }
     let first = ask("New password: ")?;
@@ -41,8 +40,8 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> 
 }
 
 /// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
-pub(super) fn confirm(settings: &Settings<'_>, question: &str) -> Result<(), CliError> {
-    if settings.flag(&options::YES)? || !io::stdin().is_terminal() {
+pub(super) fn confirm(config: &Config<'_>, question: &str) -> Result<(), CliError> {
+    if config.options.yes || !io::stdin().is_terminal() {
         return Ok(());
     }
     let mut terminal = io::stderr();

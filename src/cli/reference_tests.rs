@@ -29,7 +29,7 @@ fn document() -> String {
     let mut document = String::from(INTRODUCTION);
     let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
     document.push_str("\n## Options of the server\n");
-    for option in serve.options {
+    for option in serve.options() {
         document.push_str(&section(option));
     }
     document.push_str("\n## Options of other commands\n");
@@ -45,8 +45,7 @@ fn document() -> String {
 
 /// The commands that take this option.
 fn taken_by(option: &Opt) -> Vec<String> {
-    let takes = |options: &[&Opt]| options.iter().any(|other| other.name == option.name);
-    COMMANDS.iter().filter(|command| takes(command.options)).map(|command| command.words.join(" ")).collect()
+    COMMANDS.iter().filter(|command| command.takes(option)).map(|command| command.words.join(" ")).collect()
 }
 
 fn section(option: &Opt) -> String {

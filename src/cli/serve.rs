@@ -2,13 +2,13 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
+use super::config::{Config, ServeConfig};
 use super::data;
 use super::environment;
 use super::files;
 use super::listen;
 use super::options;
-use super::serve_config::ServeConfig;
-use super::settings::Settings;
+use super::values::Engine;
 use crate::clock;
 use crate::keys;
 use crate::os;
@@ -66,50 +66,14 @@ pub(super) const SERVE: Command = Command {
               SIGINT shut it down gracefully: requests in flight are answered. SIGHUP reloads the signing \
               keys.",
     example: "gatekey serve --listen 127.0.0.1:5000 --data /var/lib/gatekey",
-    options: &[
-        &options::LISTEN,
-        &options::DATA,
-        &options::KEY_FILE,
-        &options::NEW_DATABASE,
-        &options::TOKEN_LIFETIME,
-        &options::MAX_SESSION,
-        &options::SCRYPT,
-        &options::MAX_HASH_MEMORY,
-        &options::HASH_SLOTS,
-        &options::HASH_QUEUE,
-        &options::PASSWORD_CACHE,
-        &options::REGISTRATION,
-        &options::MIN_PASSWORD_LENGTH,
-        &options::PUBLIC_URL,
-        &options::USER_LOOKUP,
-        &options::THROTTLE,
-        &options::GUESSES_PER_ADDRESS,
-        &options::GUESSES_PER_USER,
-        &options::GUESSES_PER_USER_AND_ADDRESS,
-        &options::REGISTRATIONS_PER_ADDRESS,
-        &options::LOOKUPS_PER_ADDRESS,
-        &options::TRUSTED_PROXY,
-        &options::CORS_ORIGIN,
-        &options::NO_PAGE,
-        &options::ALLOW_CLEARTEXT,
-        &options::LOOP,
-        &options::MAX_CONNECTIONS,
-        &options::MAX_CONNECTIONS_PER_ADDRESS,
-        &options::EVENT_LOOPS,
-        &options::REQUEST_TIMEOUT,
-        &options::IDLE_TIMEOUT,
-        &options::MAX_HEAD,
-        &options::MAX_BODY,
-        &options::LOG,
-        &options::METRICS,
-    ],
+    options: &[options::SERVE_OPTIONS],
     run: Run::Plain(serve),
 };
 
-fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
+fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     reexec_with_mmap_threshold();
     warn_about_unknown_variables();
-    let config = ServeConfig::read(settings)?;
+    let config = ServeConfig::new(config)?;
     let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
     // The address comes before the data: where it is taken, nothing is made.
@@ -140,7 +104,7 @@ fn serve(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
     manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
-        engine::Listener::Tcp(listener) if !config.is_strict => {
+        engine::Listener::Tcp(listener) if config.engine == Engine::TinyHttp => {
             super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {

@@ -1,10 +1,10 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
 use super::cli_error::CliError;
-use super::command::{self, Command, Run};
+use super::command::{Command, Run};
+use super::config::Config;
 use super::options;
 use super::output::List;
-use super::settings::Settings;
 use super::user;
 use super::user_list::{MOMENT_WIDTH, PAGE};
 use crate::clock::{self, UnixTime};
@@ -28,13 +28,13 @@ pub(super) const LIST: Command = Command {
               address of earlier logins, so a user who is not listed may still be answered 429. The server's \
               log has the reason. With --json an array of objects, times in Unix seconds.",
     example: "gatekey throttle list --data /var/lib/gatekey",
-    options: &[&options::DATA, &options::KEY_FILE, &options::GUESSES_PER_USER, &options::JSON],
+    options: &[options::DATA_OPTIONS, &[&options::GUESSES_PER_USER, &options::JSON]],
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let (now, is_json) = (clock::now(), settings.flag(&options::JSON)?);
-    let realm = open(settings)?;
+fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (now, is_json) = (clock::now(), config.options.json);
+    let realm = open(config)?;
     let out = BufWriter::new(io::stdout().lock());
     let mut list = if is_json {
         List::of_json(out)?
@@ -83,19 +83,18 @@ pub(super) const CLEAR: Command = Command {
     summary: "Reset the rate limiter: failed passwords, registrations and look-ups.",
     details: "Clients that were answered 429 may try again. A running server applies it at the next login.",
     example: "gatekey throttle clear --data /var/lib/gatekey",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(clear),
 };
 
-fn clear(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let cleared = open(settings)?.clear_failed_attempts(clock::now());
+fn clear(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let cleared = open(config)?.clear_failed_attempts(clock::now());
     cleared.map_err(|error| CliError::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The realm with its counters.
-fn open(settings: &Settings<'_>) -> Result<Realm, CliError> {
-    let rate_limits = Some(settings.throttle_rules()?.unwrap_or_default());
-    user::open_with(settings, Policy { rate_limits, ..settings.policy()? })
+fn open(config: &Config<'_>) -> Result<Realm, CliError> {
+    user::open_with(config, Policy { rate_limits: Some(config.rate_limits()), ..config.policy()? })
 }

@@ -2,12 +2,11 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
+use super::config::Config;
 use super::options;
-use super::output::operand;
-use super::settings::Settings;
 use super::{prompt, user};
 use crate::chain;
-use crate::clock::{self, UnixTime};
+use crate::clock;
 use crate::data_dir::DataDir;
 use crate::json::{self, Value, json};
 use crate::keys;
@@ -25,13 +24,13 @@ pub(super) const ISSUE: Command = Command {
     details: "Needs the signing keys, with which any token can be made. For users who can't log in, because \
               they are rate limited for example.",
     example: "gatekey token issue alice --token-lifetime 1h",
-    options: &[&options::DATA, &options::KEY_FILE, &options::TOKEN_LIFETIME, &options::MAX_SESSION],
+    options: &[options::DATA_OPTIONS, &[&options::TOKEN_LIFETIME, &options::MAX_SESSION]],
     run: Run::Plain(issue),
 };
 
-fn issue(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let username = operand(operands);
-    let (realm, user) = user::open_for(settings, username)?;
+fn issue(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let username = config.operand();
+    let (realm, user) = user::open_for(config, username)?;
     if user.disabled {
         return Err(CliError::Failed(format!(
             "{username:?} is disabled; first: gatekey user enable {username}"
@@ -54,15 +53,12 @@ pub(super) const INSPECT: Command = Command {
               signature is valid. \"user\" is what the database knows, if there is one. Needs only the key \
               file. Exit status 0 for ok, else 1.",
     example: "gatekey token issue alice | gatekey token inspect",
-    options: &[&options::DATA, &options::KEY_FILE, &options::MAX_SESSION, &options::AT],
+    options: &[options::DATA_OPTIONS, &[&options::MAX_SESSION, &options::AT]],
     run: Run::Plain(inspect),
 };
 
-fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let at = settings.read(&options::AT, |text| {
-        text.parse().ok().and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
-    })?;
-    let (max_session, data_dir) = (settings.max_session()?, settings.data_dir()?);
+fn inspect(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (data_dir, options) = (&config.data_dir, &config.options);
     let ring = keys::load(data_dir.key_file());
     let ring = ring.map_err(|error| CliError::failed("can't verify without the keys", &error))?;
     if io::stdin().is_terminal() {
@@ -70,13 +66,13 @@ fn inspect(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> 
     }
     let token = prompt::first_line("the token")?;
     let opened = token::verify_signature(token.expose().trim(), &ring);
-    let now = at.unwrap_or_else(clock::unix);
+    let now = options.at.unwrap_or_else(clock::unix);
     let (report, is_ok) = match &opened {
         Err(error) => (report(Some(*error), Value::Null, Value::Null, Value::Null), false),
         Ok(opened) => {
-            let error = opened.verify(now, max_session).err();
+            let error = opened.verify(now, options.max_session).err();
             let SignedToken { header, payload } = opened.clone();
-            let user = user_of(&data_dir, opened);
+            let user = user_of(data_dir, opened);
             (report(error, Value::Object(header), Value::Object(payload), user), error.is_none())
         }
     };

@@ -12,8 +12,9 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::settings::{self, Settings};
-use super::{hash_time, options};
+use super::config::Config;
+use super::hash_time;
+use super::options::{self, Options};
 use crate::hashing::{self, Hasher};
 use crate::json::{Value, json};
 use crate::os;
@@ -33,7 +34,7 @@ pub(super) const TUNE: Command = Command {
               is within the target, the fastest, with a warning. Run it under the machine's usual load. It \
               creates and changes nothing.",
     example: "gatekey tune --memory 128M --target 500ms",
-    options: &[&options::MEMORY, &options::TARGET, &options::JSON],
+    options: &[&[&options::MEMORY, &options::TARGET, &options::JSON]],
     run: Run::Plain(tune),
 };
 
@@ -52,10 +53,8 @@ struct Measured {
     time: Duration,
 }
 
-fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let memory = settings.required(&options::MEMORY, settings::parse_size)?;
-    let target = settings.required(&options::TARGET, parse_target)?;
-    let is_json = settings.flag(&options::JSON)?;
+fn tune(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let Options { memory, target, json: is_json, .. } = config.options;
     let candidates = candidates(memory, hashing::cores());
     refuse_memory(memory, candidates.is_empty(), os::available_memory())?;
     let mut out = io::stdout().lock();
@@ -85,17 +84,6 @@ fn tune(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
         out.write_all(advice(chosen, is_within, target).as_bytes())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// `250ms`, or as every other duration.
-fn parse_target(text: &str) -> Result<Duration, &'static str> {
-    let millis = text.strip_suffix("ms").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let target = match millis {
-        Some(digits) => digits.parse().ok().map(Duration::from_millis).filter(|target| !target.is_zero()),
-        None => settings::parse_duration(text).ok(),
-    };
-    let target = target.filter(|target| *target <= Duration::from_secs(60));
-    target.ok_or("expected a duration up to a minute, such as 250ms or 1s")
 }
 
 /// The settings that fit into this memory, each with as many slots as do.
@@ -256,18 +244,6 @@ mod tests {
                      GATEKEY_SCRYPT=ln=16,r=8,p=2\nGATEKEY_HASH_SLOTS=1\n";
         assert_eq!(advice(small, true, target), taken);
         assert_eq!(small.row(), "ln=16,r=8,p=2    64 MiB   1      250 ms    4.0/s\n");
-    }
-
-    #[test]
-    fn a_target_is_in_milliseconds_or_a_duration() {
-        for (text, millis) in [("250ms", 250), ("1ms", 1), ("1s", 1_000), ("2", 2_000), ("60000ms", 60_000)] {
-            assert_eq!(parse_target(text), Ok(Duration::from_millis(millis)), "{text}");
-        }
-        for text in
-            ["", "ms", "0ms", "-1ms", "+1ms", "1.5ms", "60001ms", "2m", "250 ms", "99999999999999999999ms"]
-        {
-            assert!(parse_target(text).is_err(), "{text:?}");
-        }
     }
 
     #[test]

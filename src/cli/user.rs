@@ -1,9 +1,9 @@
 //! `gatekey user …`: what an operator does to users.
 
 use super::cli_error::CliError;
-use super::command::{self, Command, Run};
-use super::output::{self, operand};
-use super::settings::Settings;
+use super::command::{Command, Run};
+use super::config::Config;
+use super::output;
 use super::{data, options, progress, prompt};
 use crate::clock;
 use crate::hashing::Hasher;
@@ -22,22 +22,19 @@ pub(super) const ADD: Command = Command {
               names if there is none.",
     example: "gatekey user add alice",
     options: &[
-        &options::DATA,
-        &options::KEY_FILE,
-        &options::NEW_DATABASE,
-        &options::SCRYPT,
-        &options::MAX_HASH_MEMORY,
-        &options::MIN_PASSWORD_LENGTH,
-        &options::PASSWORD_STDIN,
+        options::DATA_OPTIONS,
+        &[&options::NEW_DATABASE],
+        options::HASH_OPTIONS,
+        &[&options::MIN_PASSWORD_LENGTH, &options::PASSWORD_STDIN],
     ],
     run: Run::Plain(add),
 };
 
-fn add(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let username = operand(operands);
-    let (policy, hasher, data_dir) = (settings.policy()?, settings.hasher()?, data::named(settings)?);
-    let password = prompt::new_password(settings)?;
-    let (store, keys) = data::open_or_create(&data_dir)?;
+fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let username = config.operand();
+    let (policy, hasher, data_dir) = (config.policy()?, config.hasher()?, data::named(config)?);
+    let password = prompt::new_password(config)?;
+    let (store, keys) = data::open_or_create(data_dir)?;
     let realm = open_realm(store, keys, hasher, policy)?;
     let added = realm.add_user(username, &password, clock::unix());
     let added = added.map_err(|error| CliError::failed(format!("can't add {username:?}"), &error))?;
@@ -51,20 +48,17 @@ pub(super) const PASSWD: Command = Command {
     details: "Asks for the new password twice, without echo.",
     example: "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
     options: &[
-        &options::DATA,
-        &options::KEY_FILE,
-        &options::SCRYPT,
-        &options::MAX_HASH_MEMORY,
-        &options::MIN_PASSWORD_LENGTH,
-        &options::PASSWORD_STDIN,
+        options::DATA_OPTIONS,
+        options::HASH_OPTIONS,
+        &[&options::MIN_PASSWORD_LENGTH, &options::PASSWORD_STDIN],
     ],
     run: Run::Plain(passwd),
 };
 
-fn passwd(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let username = operand(operands);
-    let (realm, user) = open_for(settings, username)?;
-    let password = prompt::new_password(settings)?;
+fn passwd(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let username = config.operand();
+    let (realm, user) = open_for(config, username)?;
+    let password = prompt::new_password(config)?;
     let changed = realm.set_password(&user, &password);
     changed.map_err(|error| CliError::failed(format!("can't set the password of {username:?}"), &error))?;
     output::say(&format!("changed the password of {username:?}; every token of the user is dead"))
@@ -76,13 +70,13 @@ pub(super) const DISABLE: Command = Command {
     summary: "Block a user and revoke all the user's tokens.",
     details: "User, name and password are kept.",
     example: "gatekey user disable alice",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(disable),
 };
 
-fn disable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
+fn disable(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let done = "disabled {}; every token of the user is dead";
-    change(settings, operand(operands), done, |realm, id| realm.set_disabled(id, true))
+    change(config, config.operand(), done, |realm, id| realm.set_disabled(id, true))
 }
 
 pub(super) const ENABLE: Command = Command {
@@ -91,12 +85,12 @@ pub(super) const ENABLE: Command = Command {
     summary: "Unblock a disabled user.",
     details: "Tokens issued before stay revoked.",
     example: "gatekey user enable alice",
-    options: &command::DATA,
+    options: &[options::DATA_OPTIONS],
     run: Run::Plain(enable),
 };
 
-fn enable(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    change(settings, operand(operands), "enabled {}", |realm, id| realm.set_disabled(id, false))
+fn enable(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    change(config, config.operand(), "enabled {}", |realm, id| realm.set_disabled(id, false))
 }
 
 pub(super) const REVOKE: Command = Command {
@@ -108,25 +102,23 @@ pub(super) const REVOKE: Command = Command {
               newest time in the database. Users who log in meanwhile must log in again. \
               On a terminal, --all asks for confirmation first.",
     example: "gatekey user revoke alice",
-    options: &[&options::DATA, &options::KEY_FILE, &options::ALL, &options::YES],
+    options: &[options::DATA_OPTIONS, &[&options::ALL, &options::YES]],
     run: Run::Plain(revoke),
 };
 
-fn revoke(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    match (operands.first(), settings.flag(&options::ALL)?) {
-        (Some(username), false) => {
-            change(settings, username, "signed {} out everywhere", Realm::revoke_tokens)
-        }
-        (None, true) => revoke_all(settings),
+fn revoke(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    match (config.operands.first(), config.options.all) {
+        (Some(username), false) => change(config, username, "signed {} out everywhere", Realm::revoke_tokens),
+        (None, true) => revoke_all(config),
         (None, false) | (Some(_), true) => Err(CliError::Usage(
             "user revoke: expected either USERNAME or --all; see: gatekey help user revoke".into(),
         )),
     }
 }
 
-fn revoke_all(settings: &Settings<'_>) -> Result<ExitCode, CliError> {
-    let realm = open(settings)?;
-    prompt::confirm(settings, "Revoke the tokens of all users? All of them must log in again.")?;
+fn revoke_all(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let realm = open(config)?;
+    prompt::confirm(config, "Revoke the tokens of all users? All of them must log in again.")?;
     let revoked = realm.revoke_all_tokens(clock::now());
     let wait = revoked.map_err(|error| CliError::failed("can't sign everybody out", &error))?;
     progress::watched(|progress| {
@@ -143,15 +135,15 @@ pub(super) const DELETE: Command = Command {
     details: "The name becomes free. The id is never used again. On a terminal the command asks for \
               confirmation first.",
     example: "gatekey user delete alice",
-    options: &[&options::DATA, &options::KEY_FILE, &options::YES],
+    options: &[options::DATA_OPTIONS, &[&options::YES]],
     run: Run::Plain(delete),
 };
 
-fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let username = operand(operands);
-    let (realm, user) = open_for(settings, username)?;
+fn delete(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let username = config.operand();
+    let (realm, user) = open_for(config, username)?;
     prompt::confirm(
-        settings,
+        config,
         &format!("Delete the user {username:?}, with id {}? This can't be undone.", user.id),
     )?;
     apply(&realm, &user, username, "deleted {}", Realm::delete_user)
@@ -159,12 +151,12 @@ fn delete(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliE
 
 /// Changes one user, and says so.
 fn change(
-    settings: &Settings<'_>,
+    config: &Config<'_>,
     username: &str,
     done: &str,
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
 ) -> Result<ExitCode, CliError> {
-    let (realm, user) = open_for(settings, username)?;
+    let (realm, user) = open_for(config, username)?;
     apply(&realm, &user, username, done, change)
 }
 
@@ -181,14 +173,14 @@ fn apply(
 }
 
 /// The realm in the data directory, which must be there.
-pub(super) fn open(settings: &Settings<'_>) -> Result<Realm, CliError> {
-    open_with(settings, settings.policy()?)
+pub(super) fn open(config: &Config<'_>) -> Result<Realm, CliError> {
+    open_with(config, config.policy()?)
 }
 
 /// The same, by this policy.
-pub(super) fn open_with(settings: &Settings<'_>, policy: Policy) -> Result<Realm, CliError> {
-    let hasher = settings.hasher()?;
-    let (store, keys) = data::open(&settings.data_dir()?)?;
+pub(super) fn open_with(config: &Config<'_>, policy: Policy) -> Result<Realm, CliError> {
+    let hasher = config.hasher()?;
+    let (store, keys) = data::open(&config.data_dir)?;
     open_realm(store, keys, hasher, policy)
 }
 
@@ -198,8 +190,8 @@ fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Resul
 }
 
 /// The realm, and the user of this name in it, who must be there.
-pub(super) fn open_for(settings: &Settings<'_>, username: &str) -> Result<(Realm, User), CliError> {
-    let realm = open(settings)?;
+pub(super) fn open_for(config: &Config<'_>, username: &str) -> Result<(Realm, User), CliError> {
+    let realm = open(config)?;
     let user = realm.find_user_by_name(username);
     let user = user.map_err(|error| CliError::failed(format!("can't look {username:?} up"), &error))?;
     match user {

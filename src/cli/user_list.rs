@@ -2,9 +2,8 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::output::List;
-use super::output::{operand, table};
-use super::settings::Settings;
+use super::config::Config;
+use super::output::{List, table};
 use super::{options, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{self, Object, Value, json};
@@ -26,14 +25,14 @@ pub(super) const LIST: Command = Command {
     details: "One line per user: id, state, when added, name. With --json an array of objects, times in Unix \
               seconds.",
     example: "gatekey user list --data /var/lib/gatekey",
-    options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
+    options: &[options::DATA_OPTIONS, &[&options::JSON]],
     run: Run::Plain(list),
 };
 
-fn list(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let is_json = settings.flag(&options::JSON)?;
+fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let is_json = config.options.json;
     let failed = |error| CliError::failed("can't list users", &error);
-    let realm = user::open(settings)?;
+    let realm = user::open(config)?;
     let out = BufWriter::new(io::stdout().lock());
     let mut list = if is_json {
         List::of_json(out)?
@@ -88,14 +87,14 @@ pub(super) const SHOW: Command = Command {
               Tokens issued before \"tokens since\" are revoked, for all users. Unknown values are a dash, \
               or null. With --json an object, times in Unix seconds.",
     example: "gatekey user show alice",
-    options: &[&options::DATA, &options::KEY_FILE, &options::JSON],
+    options: &[options::DATA_OPTIONS, &[&options::JSON]],
     run: Run::Plain(show),
 };
 
-fn show(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let (username, is_json) = (operand(operands), settings.flag(&options::JSON)?);
+fn show(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let (username, is_json) = (config.operand(), config.options.json);
     let failed = |error| CliError::failed(format!("can't look {username:?} up"), &error);
-    let (realm, user) = user::open_for(settings, username)?;
+    let (realm, user) = user::open_for(config, username)?;
     let notes = realm.login_history(user.id, clock::now()).map_err(failed)?;
     let tokens_since = realm.tokens_not_before().map_err(failed)?;
     let shown = Shown { user, notes, tokens_since: (tokens_since > UnixTime::EPOCH).then_some(tokens_since) };

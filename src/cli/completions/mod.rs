@@ -13,8 +13,9 @@ mod zsh;
 
 use super::cli_error::CliError;
 use super::command::{self, Command, Commands, Run};
+use super::config::Config;
 use super::options::{self, Opt};
-use super::output::{operand, print};
+use super::output::print;
 use super::suggest;
 use std::process::ExitCode;
 
@@ -36,8 +37,8 @@ type Script = fn(Commands) -> String;
 /// Each shell's.
 const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
 
-fn completions(commands: Commands, operands: &[String]) -> Result<ExitCode, CliError> {
-    let shell = operand(operands);
+fn completions(commands: Commands, config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let shell = config.operand();
     if let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == shell) {
         return print(&script(commands));
     }
@@ -54,7 +55,7 @@ struct Position {
     /// Words that may follow, and what to say of each.
     next: Vec<(&'static str, String)>,
     operand: Values,
-    options: &'static [&'static Opt],
+    options: Vec<&'static Opt>,
 }
 
 /// What may stand for a value or an operand.
@@ -94,7 +95,7 @@ fn positions(commands: Commands) -> Vec<Position> {
         words: [&["help"], position.words.as_slice()].concat(),
         next: position.next.iter().filter(|(word, _)| *word != "help").cloned().collect(),
         operand: Values::Anything,
-        options: &[],
+        options: Vec::new(),
     };
     let behind_help: Vec<_> = positions.iter().map(helping).collect();
     positions.extend(behind_help);
@@ -114,7 +115,7 @@ fn position(commands: Commands, words: Vec<&'static str>) -> Position {
         operand: command
             .and_then(|command| command.operands.first())
             .map_or(Values::Anything, |name| Values::named(name)),
-        options: command.map_or(&[], |command| command.options),
+        options: command.map_or(Vec::new(), |command| command.options().collect()),
         words,
         next,
     }

@@ -1,5 +1,6 @@
 //! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
 
+use super::super::values::Engine;
 use super::{Finding, Installation};
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
@@ -67,7 +68,7 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
 pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
     let (asked, limit) = (installation.config.limits.max_connections, os::max_descriptors());
     vec![match limit {
-        _ if !installation.config.is_strict => {
+        _ if installation.config.engine == Engine::TinyHttp => {
             Finding::ok("the loop tiny-http has no limit of its own on connections")
         }
         Some(limit) => judge_limits(limit, asked as u64, installation.config.reserved_descriptors()),

@@ -19,27 +19,21 @@ mod network;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
+use super::config::{Config, ServeConfig};
 use super::data;
-use super::env_file::EnvFile;
-use super::environment;
 use super::hash_time;
 use super::options;
 use super::private_copy::PrivateCopy;
 use super::progress;
-use super::serve;
-use super::serve_config::ServeConfig;
-use super::settings::Settings;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing;
 use crate::json::Value;
-use crate::server::log;
 use crate::store::{self, DatabaseReport, StoreError};
 use core::cell::OnceCell;
 use core::time::Duration;
 use finding::{Finding, Verdict};
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::process::ExitCode;
 
 pub(super) const DOCTOR: Command = Command {
@@ -51,26 +45,7 @@ pub(super) const DOCTOR: Command = Command {
               to do below. With --json an array of objects with check, verdict, says and do. Exit status 1 \
               if something fails.",
     example: "gatekey doctor --data /var/lib/gatekey --env-file /etc/gatekey.conf",
-    options: &[
-        &options::ENV_FILE,
-        &options::DATA,
-        &options::KEY_FILE,
-        &options::LISTEN,
-        &options::ALLOW_CLEARTEXT,
-        &options::PUBLIC_URL,
-        &options::TRUSTED_PROXY,
-        &options::LOOP,
-        &options::MAX_CONNECTIONS,
-        &options::EVENT_LOOPS,
-        &options::SCRYPT,
-        &options::MAX_HASH_MEMORY,
-        &options::HASH_SLOTS,
-        &options::REGISTRATION,
-        &options::MIN_PASSWORD_LENGTH,
-        &options::THROTTLE,
-        &options::JSON,
-        &options::RESET_CLOCK,
-    ],
+    options: &[&[&options::ENV_FILE], options::SERVE_OPTIONS, &[&options::JSON, &options::RESET_CLOCK]],
     run: Run::Plain(doctor),
 };
 
@@ -105,11 +80,11 @@ struct Installation {
 impl Installation {
     /// # Errors
     /// Where the server would not understand its options either.
-    fn new(settings: &Settings<'_>) -> Result<Self, CliError> {
-        let config = ServeConfig::read(&settings.with_options(serve::SERVE.options))?;
+    fn new(config: &Config<'_>) -> Result<Self, CliError> {
+        let config = ServeConfig::new(config)?;
         Ok(Self {
-            data_dir: settings.data_dir()?,
-            slots: config.slots.unwrap_or_else(hashing::cores),
+            data_dir: config.data_dir.clone(),
+            slots: config.hash_slots.unwrap_or_else(hashing::cores),
             config,
             now: clock::unix(),
             report: OnceCell::new(),
@@ -131,30 +106,11 @@ impl Installation {
     }
 }
 
-fn doctor(settings: &Settings<'_>, _: &[String]) -> Result<ExitCode, CliError> {
-    let file = env_file(settings)?;
-    let environment = |name: &str| file.get(name).or_else(|| settings.variable(name));
-    examine(&settings.with_environment(&environment))
-}
-
-/// The service's own variables.
-fn env_file(settings: &Settings<'_>) -> Result<EnvFile, CliError> {
-    let Some(path) = settings.path(&options::ENV_FILE)? else {
-        return Ok(EnvFile::default());
-    };
-    let file = EnvFile::read(Path::new(&path), settings.files())?.unwrap_or_else(|| {
-        log::notice(format!("there is no {path}: a service goes by its defaults then"));
-        EnvFile::default()
-    });
-    environment::complaints(file.names()).into_iter().for_each(log::notice);
-    Ok(file)
-}
-
-fn examine(settings: &Settings<'_>) -> Result<ExitCode, CliError> {
-    if settings.flag(&options::RESET_CLOCK)? {
-        return database::reset_clock(&settings.data_dir()?);
+fn doctor(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    if config.options.reset_clock {
+        return database::reset_clock(&config.data_dir);
     }
-    let (is_json, installation) = (settings.flag(&options::JSON)?, Installation::new(settings)?);
+    let (is_json, installation) = (config.options.json, Installation::new(config)?);
     let mut out = io::stdout().lock();
     let (mut verdicts, mut objects) = (Vec::new(), Vec::new());
     for (name, check) in CHECKS {

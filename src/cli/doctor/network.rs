@@ -1,7 +1,8 @@
 //! The network: who can listen in, who may speak for others, and who may guess and register.
 
+use super::super::config::{ListenRefusal, ServeConfig, is_loopback};
 use super::super::serve::ADVISED_PASSWORD_CHARS;
-use super::super::serve_config::{ListenAddress, is_loopback};
+use super::super::values::{Engine, ListenAddress};
 use super::{Finding, Installation};
 use crate::client::Client;
 use crate::realm::Registration;
@@ -9,14 +10,14 @@ use crate::routes::PublicUrl;
 
 /// Do passwords cross a network that somebody else can read.
 pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
-    let mut found = vec![listen_address(installation)];
+    let mut found = vec![listener(&installation.config)];
     if installation.config.routes.public_url.as_ref().is_some_and(|url| !is_https(url)) {
         found.push(Finding::warning(
             "clients come by a --public-url without TLS: their passwords can be read on the way",
             "let the proxy end TLS, and name the https:// URL",
         ));
     }
-    if !installation.config.is_strict {
+    if installation.config.engine == Engine::TinyHttp {
         found.push(Finding::warning(
             "--loop tiny-http has neither deadlines nor limits: one client can stop it",
             "leave that option out, unless every client is your own",
@@ -29,36 +30,40 @@ fn is_https(url: &PublicUrl) -> bool {
     url.as_str().starts_with("https://")
 }
 
-/// Where it listens.
-fn listen_address(installation: &Installation) -> Finding {
-    match &installation.config.listen {
-        ListenAddress::Address(address) if is_loopback(*address) => {
-            Finding::ok(format!("{address} is this machine's alone"))
-        }
-        ListenAddress::Address(address) if installation.config.allows_cleartext => Finding::warning(
+/// Is the listener reachable from elsewhere.
+fn listener(config: &ServeConfig) -> Finding {
+    if let Err(refusal) = config.check_listener(&config.listen) {
+        return refused(&refusal, &config.listen);
+    }
+    match &config.listen {
+        ListenAddress::Tcp(address) if !is_loopback(*address) => Finding::warning(
             format!(
                 "on {address} passwords cross the network readable for everybody on it (--allow-cleartext)"
             ),
             "put a proxy that ends TLS in front and listen on 127.0.0.1, unless nobody else is on that network",
         ),
-        ListenAddress::Address(address) => Finding::failure(
-            format!("serve refuses {address}: passwords would cross the network readable"),
-            "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext",
-        ),
-        ListenAddress::Path(_) | ListenAddress::Stdin if !installation.config.is_strict => Finding::failure(
-            "serve refuses: --loop tiny-http listens on an address and a port only",
-            "leave out --loop",
-        ),
-        ListenAddress::Path(path) if !installation.config.routes.trusted_proxies.trusts(Client::Local) => {
-            Finding::failure(
-                format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
-                "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
-            )
-        }
-        ListenAddress::Path(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
+        ListenAddress::Tcp(address) => Finding::ok(format!("{address} is this machine's alone")),
+        ListenAddress::Unix(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
         ListenAddress::Stdin => {
             Finding::ok("on a socket that is handed over; where that listens is not known here")
         }
+    }
+}
+
+fn refused(refusal: &ListenRefusal, address: &ListenAddress) -> Finding {
+    match (refusal, address) {
+        (ListenRefusal::Cleartext(address), _) => Finding::failure(
+            format!("serve refuses {address}: passwords would cross the network readable"),
+            "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext",
+        ),
+        (ListenRefusal::NeedsTrustedProxy, ListenAddress::Unix(path)) => Finding::failure(
+            format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
+            "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
+        ),
+        _ => Finding::failure(
+            "serve refuses: --loop tiny-http listens on an address and a port only",
+            "leave out --loop",
+        ),
     }
 }
 

@@ -23,11 +23,11 @@ mod temp_dir;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
+use super::config::Config;
 use super::data;
 use super::options;
-use super::output::{self, operand};
+use super::output;
 use super::progress;
-use super::settings::Settings;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
@@ -37,7 +37,7 @@ use crate::username::Username;
 use core::error::Error;
 use record::{Record, RecordPosition, Row};
 use rename::Renames;
-use rows::{Format, Source};
+use rows::Source;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,35 +55,29 @@ pub(in crate::cli) const IMPORT: Command = Command {
               answered 503.",
     example: "gatekey user import db.sqlite",
     options: &[
-        &options::DATA,
-        &options::KEY_FILE,
-        &options::NEW_DATABASE,
-        &options::SCRYPT,
-        &options::MAX_HASH_MEMORY,
-        &options::FORMAT,
-        &options::RENAME,
-        &options::DRY_RUN,
-        &options::SKIP_BAD,
+        options::DATA_OPTIONS,
+        &[&options::NEW_DATABASE],
+        options::HASH_OPTIONS,
+        &[&options::FORMAT, &options::RENAME, &options::DRY_RUN, &options::SKIP_BAD],
     ],
     run: Run::Plain(import),
 };
 
-fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliError> {
-    let source = Source::open(Path::new(operand(operands)), settings.files())?; // before anything is made
-    let format = settings.read(&options::FORMAT, Format::parse)?;
-    let (is_dry, skips_bad) = (settings.flag(&options::DRY_RUN)?, settings.flag(&options::SKIP_BAD)?);
-    let hasher = settings.hasher()?;
-    let renames = match settings.path(&options::RENAME)? {
-        Some(path) => Renames::read(Path::new(&path), settings.files())?,
+fn import(config: &Config<'_>) -> Result<ExitCode, CliError> {
+    let source = Source::open(Path::new(config.operand()), config.files)?; // before anything is made
+    let (is_dry, skips_bad) = (config.options.dry_run, config.options.skip_bad);
+    let hasher = config.hasher()?;
+    let renames = match &config.options.rename {
+        Some(path) => Renames::read(Path::new(path), config.files)?,
         None => Renames::default(),
     };
-    let data_dir = if is_dry { settings.data_dir()? } else { data::named(settings)? };
-    let temp_dir = if is_dry { instead_of(&data_dir)? } else { None };
+    let data_dir = if is_dry { &config.data_dir } else { data::named(config)? };
+    let temp_dir = if is_dry { instead_of(data_dir)? } else { None };
     let (store, _) = match &temp_dir {
         Some(temp_dir) => {
             DataDir::new(temp_dir.path()).open_or_create().map_err(|error| data::failed(&error))?
         }
-        None => data::open_or_create(&data_dir)?,
+        None => data::open_or_create(data_dir)?,
     };
     // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
     if !is_dry {
@@ -95,7 +89,7 @@ fn import(settings: &Settings<'_>, operands: &[String]) -> Result<ExitCode, CliE
         let (at, complaints) = (clock::unix(), BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
-        rows::read(source, format, &mut |position, record| taker.take(&position, record))?;
+        rows::read(source, config.options.format, &mut |position, record| taker.take(&position, record))?;
         let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
         let counts = taker.counts;
         Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))

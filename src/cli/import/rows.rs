@@ -8,6 +8,7 @@ use crate::cli::cli_error::CliError;
 use crate::cli::files::Files;
 use crate::cli::private_copy::{self, PrivateCopy};
 use crate::cli::temp_dir::{TempDir, cant_write};
+use crate::cli::values::Format;
 use crate::os;
 use crate::store::{self, OriginalUser};
 use crate::user_id::{Generation, UserId};
@@ -20,41 +21,16 @@ use std::path::Path;
 const MAX_STREAM_BYTES: u64 = 1 << 30;
 /// What every SQLite database begins with.
 const SQLITE: &[u8] = b"SQLite format 3\0";
-/// What a file of users is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    /// The Flask original's database.
-    Sqlite,
-    /// A JSON object a line.
-    JsonLines,
-    /// An array of JSON objects: Django's dumpdata.
-    JsonArray,
-    /// `name:hash` a line.
-    Htpasswd,
-}
-
-impl Format {
-    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        match text {
-            "sqlite" => Ok(Self::Sqlite),
-            "jsonl" => Ok(Self::JsonLines),
-            "json" => Ok(Self::JsonArray),
-            "htpasswd" => Ok(Self::Htpasswd),
-            _ => Err("expected sqlite, jsonl, json or htpasswd"),
-        }
+/// The format of a file that begins with these bytes.
+fn detect_format(start: &[u8]) -> Format {
+    if start.starts_with(SQLITE) {
+        return Format::Sqlite;
     }
-
-    /// As a file that begins so looks.
-    fn of(start: &[u8]) -> Self {
-        if start.starts_with(SQLITE) {
-            return Self::Sqlite;
-        }
-        let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
-        match start.trim_ascii_start().first() {
-            Some(b'{') => Self::JsonLines,
-            Some(b'[') => Self::JsonArray,
-            _ => Self::Htpasswd,
-        }
+    let start = start.strip_prefix(BYTE_ORDER_MARK).unwrap_or(start);
+    match start.trim_ascii_start().first() {
+        Some(b'{') => Format::JsonLines,
+        Some(b'[') => Format::JsonArray,
+        _ => Format::Htpasswd,
     }
 }
 
@@ -107,7 +83,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
     let Source { path, input: mut file, files } = source;
     let format = match format {
         Some(format) => format,
-        None => Format::of(file.fill_buf().map_err(|error| cant_read(path, &error))?),
+        None => detect_format(file.fill_buf().map_err(|error| cant_read(path, &error))?),
     };
     match format {
         Format::Sqlite if path == Path::new("-") => Err(CliError::Failed(

@@ -1,0 +1,293 @@
+//! Configuration of a command: its options, operands and files, parsed once; and of it the configuration of the server,
+//! which `serve` runs and `doctor` checks.
+
+use super::cli_error::CliError;
+use super::env_file::EnvFile;
+use super::environment;
+use super::files::{self, Files};
+use super::options::{self, Opt, OptionLists, Options};
+use super::private_copy::PrivateCopy;
+use super::values::{Engine, ListenAddress};
+use crate::client::Client;
+use crate::data_dir::DataDir;
+use crate::hashing::{HashError, Hasher};
+use crate::limiter::Rules;
+use crate::password::Cost;
+use crate::realm::Policy;
+use crate::routes;
+use crate::server::engine::{self, Limits};
+use crate::server::log::{self, Log};
+#[cfg(feature = "tiny-http")]
+use crate::server::tiny;
+use core::net::SocketAddr;
+use core::num::NonZeroUsize;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// The configuration of one run of a command.
+pub(super) struct Config<'a> {
+    pub(super) options: Options,
+    pub(super) operands: Vec<String>,
+    pub(super) data_dir: DataDir,
+    /// Whether `--data` or its variable is set.
+    pub(super) names_data_dir: bool,
+    /// Opens the operator's files.
+    pub(super) files: &'a Files,
+}
+
+impl<'a> Config<'a> {
+    /// Parses the options that a command takes: the argument, else the variable in `--env-file`, else the environment
+    /// variable, else the default.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`] for the first invalid value; [`CliError::Failed`] if `--env-file` can't be read.
+    pub(super) fn new(
+        takes: OptionLists,
+        given: &[(&'static Opt, String)],
+        operands: Vec<String>,
+        environment: &dyn Fn(&str) -> Option<OsString>,
+        files: &'a Files,
+    ) -> Result<Self, CliError> {
+        let takes = || takes.iter().copied().flatten().copied();
+        let env_file_option = takes().filter(|option| option.name == options::ENV_FILE.name);
+        let env_file = Options::parse(env_file_option, given, environment)?.env_file;
+        let env_file = env_file.map_or_else(|| Ok(EnvFile::default()), |path| read_env_file(&path, files))?;
+        let variable = |name: &str| env_file.get(name).or_else(|| environment(name));
+        let options = Options::parse(takes(), given, &variable)?;
+        let mut data_dir = DataDir::new(&options.data);
+        if let Some(key_file) = &options.key_file {
+            data_dir = data_dir.with_key_file(key_file);
+        }
+        if options.new_database {
+            data_dir = data_dir.with_new_database();
+        }
+        let names_data_dir = given.iter().any(|(option, _)| option.name == options::DATA.name)
+            || variable(&options::DATA.variable()).is_some_and(|text| !text.is_empty());
+        Ok(Self { options, operands, data_dir, names_data_dir, files })
+    }
+
+    /// The same, with the database replaced by a copy, if there is one.
+    pub(super) fn with_copy(mut self, copy: Option<&PrivateCopy>) -> Self {
+        if let Some(copy) = copy {
+            self.data_dir = DataDir::new(copy.directory()).with_key_file(self.data_dir.key_file());
+        }
+        self
+    }
+
+    /// The operand of a command that has one.
+    pub(super) fn operand(&self) -> &str {
+        self.operands.first().expect("the parser rejects a command without its operand")
+    }
+
+    pub(super) fn hasher(&self) -> Result<Hasher, CliError> {
+        let options = &self.options;
+        let hasher = Hasher::new(options.scrypt, options.max_hash_memory).map_err(|error| match error {
+            HashError::TooMuchMemory { .. } => {
+                CliError::Usage(format!("--scrypt and --max-hash-memory don't go together: {error}"))
+            }
+            error => CliError::failed("can't check passwords", &error),
+        })?;
+        let hasher = hasher
+            .with_slots(options.hash_slots, options.hash_queue)
+            .with_password_cache(options.password_cache);
+        match options.engine {
+            #[cfg(feature = "tiny-http")]
+            Engine::TinyHttp => Ok(hasher.with_max_inside(tiny::MAX_HASHING)),
+            _ => Ok(hasher),
+        }
+    }
+
+    /// The policy, without rate limits: only the server verifies passwords.
+    pub(super) fn policy(&self) -> Result<Policy, CliError> {
+        let options = &self.options;
+        if options.token_lifetime > options.max_session {
+            let (lifetime, session) = (options.token_lifetime.as_secs(), options.max_session.as_secs());
+            return Err(CliError::Usage(format!(
+                "--token-lifetime ({lifetime} s) is longer than --max-session ({session} s): raise the latter too"
+            )));
+        }
+        Ok(Policy {
+            token_lifetime: options.token_lifetime,
+            max_session: options.max_session,
+            registration: options.registration,
+            user_lookup: options.user_lookup,
+            min_password_chars: options.min_password_length,
+            rate_limits: None,
+        })
+    }
+
+    /// The rate limits, whether they are on or not.
+    pub(super) fn rate_limits(&self) -> Rules {
+        Rules {
+            guesses_per_address: self.options.guesses_per_address,
+            guesses_per_user: self.options.guesses_per_user,
+            guesses_per_user_and_address: self.options.guesses_per_user_and_address,
+            registrations_per_address: self.options.registrations_per_address,
+            lookups_per_address: self.options.lookups_per_address,
+        }
+    }
+}
+
+/// Reads `--env-file`, and logs what is probably a mistake.
+fn read_env_file(path: &str, files: &Files) -> Result<EnvFile, CliError> {
+    let file = EnvFile::read(Path::new(path), files)?;
+    // The process that root re-executes as the owner of the data directory doesn't log it again.
+    if !files::is_for_root() {
+        match &file {
+            Some(file) => environment::complaints(file.names()).into_iter().for_each(log::notice),
+            None => log::notice(format!("there is no {path}: a service goes by its defaults then")),
+        }
+    }
+    Ok(file.unwrap_or_default())
+}
+
+/// The configuration of the server.
+pub(super) struct ServeConfig {
+    pub(super) listen: ListenAddress,
+    pub(super) allow_cleartext: bool,
+    /// The address of the metrics listener, if there is one.
+    pub(super) metrics: Option<SocketAddr>,
+    pub(super) data_dir: DataDir,
+    pub(super) hasher: Hasher,
+    /// The cost of new hashes.
+    pub(super) cost: Cost,
+    /// The number of concurrent hashes; `None` for the number of cores.
+    pub(super) hash_slots: Option<usize>,
+    pub(super) policy: Policy,
+    pub(super) routes: routes::Config,
+    pub(super) engine: Engine,
+    pub(super) limits: Limits,
+    /// The number of event loops; `None` for the engine's default.
+    pub(super) event_loops: Option<NonZeroUsize>,
+    pub(super) log: Log,
+}
+
+impl ServeConfig {
+    /// # Errors
+    /// [`CliError::Usage`] if two options contradict each other.
+    pub(super) fn new(config: &Config<'_>) -> Result<Self, CliError> {
+        let (hasher, policy, rate_limits) = (config.hasher()?, config.policy()?, config.rate_limits());
+        let options = &config.options;
+        if let Some(address) =
+            options.metrics.filter(|address| !options.allow_cleartext && !is_loopback(*address))
+        {
+            return Err(CliError::Usage(format!(
+                "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
+                 --allow-cleartext"
+            )));
+        }
+        Ok(Self {
+            hasher,
+            cost: options.scrypt,
+            hash_slots: options.hash_slots,
+            log: options.log,
+            policy: Policy { rate_limits: options.throttle.then_some(rate_limits), ..policy },
+            engine: options.engine,
+            limits: limits(options),
+            event_loops: options.event_loops,
+            data_dir: config.data_dir.clone(),
+            listen: options.listen.clone(),
+            allow_cleartext: options.allow_cleartext,
+            metrics: options.metrics,
+            routes: routes::Config {
+                public_url: options.public_url.clone(),
+                trusted_proxies: options.trusted_proxies.iter().copied().collect(),
+                cors_origins: options.cors_origins.clone(),
+                learn_page: !options.no_page,
+            },
+        })
+    }
+
+    /// Whether the server may listen on this address.
+    ///
+    /// # Errors
+    /// [`ListenRefusal`].
+    pub(super) fn check_listener(&self, address: &ListenAddress) -> Result<(), ListenRefusal> {
+        match address {
+            // tiny_http removes, when it ends, any file at its path, and drops a connection of a shared socket.
+            ListenAddress::Unix(_) | ListenAddress::Stdin if self.engine == Engine::TinyHttp => {
+                Err(ListenRefusal::NeedsStrict)
+            }
+            ListenAddress::Tcp(address) if !is_loopback(*address) && !self.allow_cleartext => {
+                Err(ListenRefusal::Cleartext(*address))
+            }
+            // The peer of a Unix socket has no address: without `X-Forwarded-For` all clients share one rate limit.
+            ListenAddress::Unix(_) if !self.routes.trusted_proxies.trusts(Client::Local) => {
+                Err(ListenRefusal::NeedsTrustedProxy)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The number of descriptors of the process that are not for connections.
+    pub(super) fn reserved_descriptors(&self) -> u64 {
+        let loops = self.event_loops.unwrap_or_else(engine::default_event_loops).get() as u64;
+        RESERVED_DESCRIPTORS + DESCRIPTORS_PER_EVENT_LOOP * loops
+    }
+}
+
+/// Why the server doesn't listen on an address.
+pub(super) enum ListenRefusal {
+    /// The address is no loopback address, and `--allow-cleartext` isn't set.
+    Cleartext(SocketAddr),
+    /// A Unix socket without `--trusted-proxy unix`.
+    NeedsTrustedProxy,
+    /// tiny_http listens on addresses and ports only.
+    NeedsStrict,
+}
+
+/// Descriptors of the process but for connections and event loops: the database, the listeners, the standard streams, and
+/// connections that were evicted or rejected and are not closed yet. With two event loops, 64 in all.
+const RESERVED_DESCRIPTORS: u64 = 54;
+/// Descriptors of an event loop: its poller, its waker, and its connection to the database (the file, its WAL, its index).
+const DESCRIPTORS_PER_EVENT_LOOP: u64 = 5;
+
+/// Whether only this machine reaches it.
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
+/// The limits of the strict engine.
+fn limits(options: &Options) -> Limits {
+    let default = Limits::default();
+    let per_address = options.max_connections_per_address;
+    Limits {
+        max_connections: options.max_connections,
+        max_connections_per_address: per_address.unwrap_or(default.max_connections_per_address),
+        exempts_local: per_address.is_none(),
+        request_timeout: options.request_timeout,
+        idle_timeout: options.idle_timeout.unwrap_or(default.idle_timeout),
+        proxy_idle_timeout: options.idle_timeout.unwrap_or(default.proxy_idle_timeout),
+        max_head: options.max_head,
+        max_body: options.max_body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::commands::COMMANDS;
+
+    fn serve_config(given: &[(&'static Opt, String)]) -> ServeConfig {
+        let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
+        let config = Config::new(serve.options, given, Vec::new(), &|_| None, &files::NONE);
+        ServeConfig::new(&config.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_documented_limits_are_those_of_the_engine() {
+        let limits = serve_config(&[]).limits;
+        assert_eq!(limits, Limits::default());
+        let per_address = options::MAX_CONNECTIONS_PER_ADDRESS.help;
+        assert!(per_address.contains(&format!("Default: {},", limits.max_connections_per_address)));
+        let (idle, of_proxies) = (limits.idle_timeout.as_secs(), limits.proxy_idle_timeout.as_secs());
+        let documented = format!("Default: {idle}, and {of_proxies} from trusted proxies");
+        assert!(options::IDLE_TIMEOUT.help.contains(&documented));
+    }
+
+    #[test]
+    fn the_documented_rate_limits_are_those_of_the_limiter() {
+        assert_eq!(serve_config(&[]).policy.rate_limits, Some(Rules::default()));
+        assert_eq!(serve_config(&[(&options::THROTTLE, "off".into())]).policy.rate_limits, None);
+    }
+}
