@@ -10,8 +10,44 @@ CREATE TABLE users (
     password_hash TEXT    NOT NULL,                  -- PHC string
     generation    INTEGER NOT NULL DEFAULT 1 CHECK (generation >= 0), -- tokens of another generation are revoked
     disabled      INTEGER NOT NULL DEFAULT 0 CHECK (disabled IN (0, 1)),
-    created_at    INTEGER NOT NULL                   -- Unix seconds
+    created_at    INTEGER NOT NULL,                  -- Unix seconds
+    link          INTEGER NOT NULL DEFAULT 0         -- a one-time link of another number is dead
 ) STRICT;
+
+-- Sessions: a signed-in browser, its guard cookie, or a named token. A token with the claim `sid` is valid only while its
+-- row exists, so whatever raises users.generation deletes the user's rows in the same transaction.
+CREATE TABLE sessions (
+    id         BLOB    PRIMARY KEY CHECK (length(id) = 16), -- random: never given again, also after a restore
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind       TEXT    NOT NULL CHECK (kind IN ('browser', 'guard', 'token')),
+    parent     BLOB    REFERENCES sessions (id) ON DELETE CASCADE, -- of a guard cookie: its browser session
+    name       TEXT    NOT NULL,                     -- of a token: as the user named it; of a browser: its own
+    auth_time  INTEGER NOT NULL,                     -- Unix seconds; when the password was shown
+    created_at INTEGER NOT NULL,                     -- Unix seconds
+    expires_at INTEGER NOT NULL,                     -- Unix seconds; never moves
+    used_at    INTEGER NOT NULL,                     -- Unix seconds; written once a day, and may be lost
+    CHECK ((kind = 'guard') = (parent IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_user ON sessions (user_id, kind, created_at);
+CREATE INDEX sessions_by_parent ON sessions (parent) WHERE parent IS NOT NULL; -- for ON DELETE CASCADE
+CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+
+-- Groups, second factors and recovery codes of users.
+CREATE TABLE user_groups (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name    TEXT    NOT NULL,
+    PRIMARY KEY (user_id, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE second_factors (
+    user_id   INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    secret    BLOB    NOT NULL,                      -- of TOTP (RFC 6238)
+    last_step INTEGER NOT NULL                       -- the newest time step whose code was used
+) STRICT;
+CREATE TABLE recovery_codes (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash    BLOB    NOT NULL,                        -- SHA-256
+    PRIMARY KEY (user_id, hash)
+) STRICT, WITHOUT ROWID;
 
 -- State of the realm. One row, so that one statement reads it together with a user.
 CREATE TABLE realm (

@@ -18,6 +18,10 @@
 //! | `iat` | issued at; absent it is 0 |
 //! | `exp` | expires at; must be there |
 //! | `auth_time` | when the password was last shown; absent it is `iat` |
+//! | `sid` | the session that it belongs to; absent in tokens without one |
+//!
+//! A token with `sid` is valid only while its session is in gatekey's database, so [`verify`] rejects it, and [`verify_any`]
+//! is for the realm, which reads the row. A payload with `use` is no token but a value that was signed for one purpose.
 //!
 //! **Verify, then decode.** [`verify_signature`] looks at form and signature, and nothing in a token is read before the
 //! signature holds. The sender's `alg` chooses nothing: it must be the one word we write, or the token is
@@ -29,6 +33,7 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
+mod canonical;
 mod error;
 
 pub use error::TokenError;
@@ -36,9 +41,9 @@ pub use error::TokenError;
 use crate::clock::UnixTime;
 use crate::encoding;
 use crate::json::{self, Object, Value};
+use crate::session_id::SessionId;
 use crate::signer::KeyRing;
 use crate::user_id::{Generation, UserId};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -84,15 +89,12 @@ pub struct Claims {
 /// # Ok::<(), gatekey::signer::KeyLengthError>(())
 /// ```
 pub fn issue(claims: &Claims, ring: &KeyRing) -> String {
-    let Claims { id, generation, issued_at, expires_at, auth_time } = claims;
-    let (iat, exp) = (issued_at.seconds(), expires_at.seconds());
-    let header = format!(r#"{{"alg":"HS256","iat":{iat},"exp":{exp}}}"#);
-    let payload = if auth_time == issued_at {
-        format!(r#"{{"id":{id},"gen":{generation},"iat":{iat},"exp":{exp}}}"#)
-    } else {
-        let auth_time = auth_time.seconds();
-        format!(r#"{{"id":{id},"gen":{generation},"iat":{iat},"exp":{exp},"auth_time":{auth_time}}}"#)
-    };
+    issue_any(claims, None, ring)
+}
+
+/// Makes a token, which belongs to a session if one is given: then [`verify`] rejects it.
+pub fn issue_any(claims: &Claims, session: Option<SessionId>, ring: &KeyRing) -> String {
+    let (header, payload) = canonical::encode(claims, session);
     let mut token = encoding::encode_base64url(header);
     token.push('.');
     token.push_str(&encoding::encode_base64url(payload));
@@ -102,7 +104,8 @@ pub fn issue(claims: &Claims, ring: &KeyRing) -> String {
     token
 }
 
-/// Verifies a token in full: form, signature, claims, time. `max_session` bounds how far off `exp` may be.
+/// Verifies a token in full: form, signature, claims, time. `max_session` bounds how far off `exp` may be. A token that
+/// belongs to a session is rejected: only a realm can tell whether it is valid.
 ///
 /// # Errors
 /// [`TokenError`], each variant for what its name says. All of them must look the same to a stranger.
@@ -112,47 +115,41 @@ pub fn verify(
     now: UnixTime,
     max_session: Duration,
 ) -> Result<Claims, TokenError> {
+    verify_any(token, ring, now, max_session).and_then(reject_session)
+}
+
+fn reject_session((claims, session): (Claims, Option<SessionId>)) -> Result<Claims, TokenError> {
+    match session {
+        None => Ok(claims),
+        Some(_) => Err(TokenError::Unsupported("it belongs to a session, which only gatekey can check")),
+    }
+}
+
+/// The same for all tokens, with the session that it belongs to, if to one. The caller checks that the session exists;
+/// `max_session` doesn't apply to its token, whose lifetime is in the session's row.
+///
+/// # Errors
+/// [`TokenError`].
+pub fn verify_any(
+    token: &str,
+    ring: &KeyRing,
+    now: UnixTime,
+    max_session: Duration,
+) -> Result<(Claims, Option<SessionId>), TokenError> {
     let (header, payload) = verified_parts(token, ring)?;
-    match parse_canonical(&header, &payload) {
-        Some(claims) => {
-            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `parse_canonical` reads nothing
+    match canonical::parse(&header, &payload) {
+        Some((claims, session)) => {
+            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `canonical::parse` reads nothing
             let expiry = Expiry { at: claims.expires_at, is_inclusive: false };
-            expiry.check(now, max_session).map(|()| claims)
+            expiry.check(now, limit(session, max_session)).map(|()| (claims, session))
         }
         None => SignedToken::parse(&header, &payload)?.verify(now, max_session),
     }
 }
 
-/// Reads what [`issue`] writes, to the byte; `None` for every other spelling, which is for a JSON reader to judge. Nearly every
-/// token is one of ours, and of those this takes a small part of that reader's time, and no memory.
-fn parse_canonical(header: &[u8], payload: &[u8]) -> Option<Claims> {
-    let times = header.strip_prefix(br#"{"alg":"HS256","#)?.strip_suffix(b"}")?;
-    let (iat, rest) = number_after(br#""iat":"#, times)?;
-    let (exp, rest) = number_after(br#","exp":"#, rest)?;
-    let (id, claims) = number_after(br#"{"id":"#, payload)?;
-    let (generation, claims) = number_after(br#","gen":"#, claims)?;
-    let claims = claims.strip_prefix(b",")?.strip_prefix(times)?;
-    let (auth_time, end) = number_after(br#","auth_time":"#, claims).unwrap_or((iat, claims));
-    if !rest.is_empty() || end != b"}" || auth_time > iat {
-        return None;
-    }
-    Some(Claims {
-        id: i64::try_from(id).ok().and_then(UserId::new)?,
-        generation: Generation::new(generation)?,
-        issued_at: UnixTime::new(iat)?,
-        expires_at: UnixTime::new(exp)?,
-        auth_time: UnixTime::new(auth_time)?,
-    })
-}
-
-/// The number that follows this name, as Rust writes one, and what follows the number.
-fn number_after<'a>(name: &[u8], text: &'a [u8]) -> Option<(u64, &'a [u8])> {
-    let text = text.strip_prefix(name)?;
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    let is_plain = digits.len() == 1 || !digits.starts_with(b"0");
-    let number = core::str::from_utf8(digits).ok()?.parse().ok();
-    number.filter(|_| is_plain).map(|number| (number, rest))
+/// How far off `exp` may be.
+fn limit(session: Option<SessionId>, max_session: Duration) -> Duration {
+    if session.is_some() { Duration::MAX } else { max_session }
 }
 
 /// A token whose signature holds: its two objects, not yet looked into.
@@ -203,13 +200,16 @@ impl SignedToken {
         })
     }
 
-    /// The claims, if they hold at this time; refuses what expires later than `max_session` from then. (That a chain of renewed
-    /// tokens ends is seen to where they are issued, by `auth_time`.)
+    /// The claims, if they hold at this time, and the session that the token belongs to, as [`verify_any`] does. (That a
+    /// chain of renewed tokens ends is seen to where they are issued, by `auth_time`.)
     ///
     /// # Errors
-    /// [`TokenError::Unsupported`], [`TokenError::Malformed`], [`TokenError::IssuedInFuture`] and
-    /// [`TokenError::Expired`].
-    pub fn verify(&self, now: UnixTime, max_session: Duration) -> Result<Claims, TokenError> {
+    /// [`TokenError`], but never [`TokenError::BadSignature`].
+    pub fn verify(
+        &self,
+        now: UnixTime,
+        max_session: Duration,
+    ) -> Result<(Claims, Option<SessionId>), TokenError> {
         const NBF: &str = "nbf is not a number of seconds since 1970";
         self.reject_unsupported()?;
         let expiry = self.expiry()?;
@@ -229,8 +229,9 @@ impl SignedToken {
         }
         check_not_in_future(issued_at, now)?;
         check_not_in_future(self.auth_time_as_claimed()?.unwrap_or(issued_at), now)?;
-        expiry.check(now, max_session)?;
-        Ok(claims)
+        let session = self.session()?;
+        expiry.check(now, limit(session, max_session))?;
+        Ok((claims, session))
     }
 
     /// `alg` and `typ` are ours or nothing is (RFC 8725 section 3.1); a `crit` that we don't know must be refused
@@ -249,7 +250,20 @@ impl SignedToken {
         if self.payload.contains_key("aud") {
             return Err(TokenError::Unsupported("the payload has an audience"));
         }
+        if self.payload.contains_key("use") {
+            return Err(TokenError::Unsupported("the payload was signed for another use"));
+        }
         Ok(())
+    }
+
+    /// `sid` of the payload, if it is there.
+    ///
+    /// # Errors
+    /// [`TokenError::Malformed`].
+    pub fn session(&self) -> Result<Option<SessionId>, TokenError> {
+        let Some(sid) = self.payload.get("sid") else { return Ok(None) };
+        let session = sid.as_str().and_then(SessionId::parse);
+        session.map(Some).ok_or(TokenError::Malformed("sid is not a session's id"))
     }
 
     /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).

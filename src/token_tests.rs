@@ -233,17 +233,19 @@ fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issue
 /// What the short way reads is what the long one reads, and there is no other spelling that it takes.
 #[test]
 fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
-    let own = |header: &str, payload: &str| parse_canonical(header.as_bytes(), payload.as_bytes());
+    let own = |header: &str, payload: &str| canonical::parse(header.as_bytes(), payload.as_bytes());
     let (header, payload) =
         (r#"{"alg":"HS256","iat":170,"exp":1700000600}"#, r#"{"id":7,"gen":3,"iat":170,"exp":1700000600}"#);
-    assert_eq!(own(header, payload), verdict(header, payload).ok());
+    assert_eq!(own(header, payload), verdict(header, payload).ok().map(|claims| (claims, None)));
     assert!(own(header, payload).is_some());
     let renewed = payload.replace('}', r#","auth_time":90}"#);
-    assert_eq!(own(header, &renewed), verdict(header, &renewed).ok());
-    assert_eq!(own(header, &renewed).unwrap().auth_time, at(90));
+    assert_eq!(own(header, &renewed), verdict(header, &renewed).ok().map(|claims| (claims, None)));
+    assert_eq!(own(header, &renewed).unwrap().0.auth_time, at(90));
+    let of_session = renewed.replace(r#""gen":3"#, r#""gen":3,"sid":"AAECAwQFBgcICQoLDA0ODw""#);
+    assert_eq!(own(header, &of_session).unwrap().1, SessionId::parse("AAECAwQFBgcICQoLDA0ODw"));
     // Each byte of either, replaced by each of these: whatever the short way still takes, the long one takes alike.
     let mut taken = 0;
-    for text in [header, &renewed] {
+    for text in [header, &renewed, &of_session] {
         for place in 0..text.len() {
             for byte in "019-.eE\" {},:x".chars() {
                 let changed = format!("{}{byte}{}", &text[..place], &text[place + 1..]);
@@ -253,7 +255,7 @@ fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
                     taken += 1;
                     let long = SignedToken::parse(header.as_bytes(), payload.as_bytes()).unwrap();
                     assert_eq!(
-                        long.verify(claims.issued_at, Duration::MAX),
+                        long.verify(claims.0.issued_at, Duration::MAX),
                         Ok(claims),
                         "{header} {payload}"
                     );
@@ -273,9 +275,38 @@ fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
         ("}", "} "),
         ("}", r#","auth_time":171}"#),
         ("}", r#","aud":"x"}"#),
+        ("}", r#","use":"x"}"#),
+        (r#""gen":3"#, r#""gen":3,"sid":"AAECAwQFBgcICQoLDA0ODx""#),
+        (r#""gen":3"#, r#""gen":3,"sid":"AAECAwQFBgcICQoLDA0OD""#),
+        (r#""gen":3"#, r#""gen":3,"sid":"""#),
     ] {
         let other = payload.replacen(written, other, 1);
         assert_ne!(other, payload);
         assert_eq!(own(header, &other), None, "{other}");
+    }
+}
+
+#[test]
+fn a_token_of_a_session_holds_only_for_who_asks_after_the_session() {
+    let session = SessionId::from_bytes([7; SessionId::BYTES]);
+    let claims = claims();
+    let token = issue_any(&claims, Some(session), &ring());
+    let now = claims.issued_at;
+    assert_eq!(verify_any(&token, &ring(), now, Duration::ZERO), Ok((claims, Some(session))));
+    let rejected = Err(TokenError::Unsupported("it belongs to a session, which only gatekey can check"));
+    assert_eq!(verify(&token, &ring(), now, Duration::MAX), rejected);
+    assert!(matches!(
+        verify_any(&token, &ring(), claims.expires_at, Duration::ZERO),
+        Err(TokenError::Expired(_))
+    ));
+    let header = r#"{"alg":"HS256"}"#;
+    for (claim, error) in [
+        (r#""sid":7"#, TokenError::Malformed("sid is not a session's id")),
+        (r#""sid":null"#, TokenError::Malformed("sid is not a session's id")),
+        (r#""sid":"AAEC""#, TokenError::Malformed("sid is not a session's id")),
+        (r#""use":"csrf""#, TokenError::Unsupported("the payload was signed for another use")),
+    ] {
+        let payload = format!(r#"{{"id":7,"iat":1700000000,"exp":1700000600,{claim}}}"#);
+        assert_eq!(verdict(header, &payload), Err(error));
     }
 }

@@ -113,6 +113,7 @@ impl<'a> Config<'a> {
             user_lookup: options.user_lookup,
             min_password_chars: options.min_password_length,
             rate_limits: None,
+            ..Policy::default()
         })
     }
 

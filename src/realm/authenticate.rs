@@ -1,26 +1,26 @@
 //! Authentication: by a password, or by a token.
 //!
-//! Whatever is wrong, the result is a [`Refused`], and the client gets the same answer to all of them. The reason in it
+//! Whatever is wrong, the result is a [`AuthenticateError`], and the client gets the same answer to all of them. The reason in it
 //! is for the log. An unknown user costs the same hash as a known one, so the time says nothing either.
 
+use super::channel::Channel;
 use super::login_attempt::LoginAttempt;
+use super::refusal::{AuthenticateError, RefusalReason, refusal};
 use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
-use crate::hashing::{Check, HashError, Proof, Reservation, Verdict};
-use crate::limiter::RateLimited;
+use crate::hashing::{Check, Proof, Reservation, Verdict};
 use crate::password;
 use crate::secret::Secret;
+use crate::session_id::SessionId;
 use crate::signer::KeyRing;
-use crate::store::{MAX_UNSAVED, Reads, StoreError, TokenRow, User};
+use crate::store::{MAX_UNSAVED, Reads, SessionKind, TokenRow, User};
 use crate::token::{self, Claims, TokenError};
 use crate::unicode;
 use crate::user_id::{Generation, UserId};
 use crate::wait::WouldBlock;
-use core::error::Error;
-use core::fmt;
 use std::sync::Arc;
 
 /// An identity that was authenticated.
@@ -35,6 +35,10 @@ pub struct Principal {
     pub generation: Generation,
     /// When the password was shown: now, or when the chain of tokens began.
     pub auth_time: UnixTime,
+    /// When the token that was shown expires; `None` if a password was shown.
+    pub expires_at: Option<UnixTime>,
+    /// The session that the token belongs to, if to one.
+    pub session: Option<(SessionId, SessionKind)>,
     /// The key ring that verified the token, or that was in use when the password was verified. It signs what is issued
     /// for this principal: a token of a compromised key is never renewed under the key that replaced it.
     pub(super) ring: ProofRing,
@@ -60,55 +64,6 @@ pub(super) struct Proved<'a> {
     pub(super) attempt: LoginAttempt<'a>,
     /// The slot of that hash. Others wait for it.
     pub(super) reservation: Reservation<'a>,
-}
-
-/// Why nobody was authenticated.
-#[derive(Debug)]
-pub enum AuthenticateError {
-    /// The credentials don't hold.
-    Refused(Refused),
-    /// The store can't tell.
-    Store(StoreError),
-    /// Nothing could be hashed.
-    Hash(HashError),
-    /// Too many passwords were wrong: none is checked for a while.
-    RateLimited(RateLimited),
-}
-
-/// Credentials that don't hold. To a stranger, all of them look the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
-    /// Whose they would have been, if there is such a user.
-    pub user: Option<UserId>,
-    /// What is wrong with them.
-    pub reason: RefusalReason,
-}
-
-/// What is wrong with refused credentials; for the log alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalReason {
-    /// No user has this name.
-    UnknownUser,
-    /// What was shown is empty, or longer than a password may be.
-    NoPassword,
-    /// It is not this user's password.
-    WrongPassword,
-    /// The user's stored hash can't be verified.
-    UnusableHash,
-    /// The user is kept out.
-    Disabled,
-    /// The token itself doesn't hold.
-    Token(TokenError),
-    /// The token's user is gone.
-    UserGone,
-    /// The token is of another generation: its user changed the password, signed out everywhere or was kept out.
-    OtherGeneration,
-    /// The token was issued before the moment since when tokens count.
-    BeforeCutoff,
-    /// A token was shown where a password is asked for.
-    PasswordRequired,
-    /// The password was changed while the request was served.
-    ChangedMeanwhile,
 }
 
 impl Realm {
@@ -138,7 +93,9 @@ impl Realm {
     ) -> Result<Principal, AuthenticateError> {
         let now = self.time.advance(now);
         match credentials {
-            Credentials::Token(token) => self.authenticate_token(token.expose(), reads, now),
+            Credentials::Token(token) => {
+                self.authenticate_token(token.expose(), Channel::Authorization, reads, now)
+            }
             Credentials::Password { username, password } => {
                 let user = if reads.may_block().is_ok() {
                     self.conclude_login(self.verify_password(username, password, client, now)?, password)
@@ -154,7 +111,8 @@ impl Realm {
     pub(super) fn principal(&self, user: User, now: RealmNow) -> Principal {
         let _ = self.refresh_keys(Reads::PerCall, now); // which blocks, and so never fails
         let User { id, username, generation, .. } = user;
-        Principal { id, username, generation, auth_time: now.unix, ring: ProofRing(self.keys.ring()) }
+        let ring = ProofRing(self.keys.ring());
+        Principal { id, username, generation, auth_time: now.unix, expires_at: None, session: None, ring }
     }
 
     /// Verifies a password without a hash and without a write, on an event loop; `None` where it takes one of them.
@@ -244,30 +202,46 @@ impl Realm {
         }
     }
 
-    fn authenticate_token(
+    pub(super) fn authenticate_token(
         &self,
         token: &str,
+        channel: Channel,
         reads: Reads<'_>,
         now: RealmNow,
     ) -> Result<Principal, AuthenticateError> {
         self.refresh_keys(reads, now)?; // so that a key that was removed from the file verifies nothing
         let ring = self.keys.ring();
-        let claims = self
+        let (claims, sid) = self
             .verify_token(token, &ring, now)
             .map_err(|error| refusal(None, RefusalReason::Token(error)))?;
-        let subject = self.store.find_token_row(claims.id, reads)?;
-        let state = token_state(claims.generation, claims.auth_time, subject.as_ref());
-        match (state, subject) {
-            (Ok(()), Some(TokenRow { id, username, generation, .. })) => {
-                Ok(Principal { id, username, generation, auth_time: claims.auth_time, ring: ProofRing(ring) })
-            }
-            (Err(reason), Some(subject)) => Err(refusal(Some(subject.id), reason)),
-            (_, None) => Err(refusal(None, RefusalReason::UserGone)),
+        let (subject, session) = match sid {
+            None => (self.store.find_token_row(claims.id, reads)?, None),
+            Some(sid) => self.store.find_session(claims.id, sid, reads)?.unzip(),
+        };
+        let session = session.flatten();
+        let state = token_state(claims.generation, claims.auth_time, subject.as_ref())
+            .and_then(|()| channel.check(sid, session.as_ref(), &self.policy, now.unix));
+        let TokenRow { id, username, generation, .. } = match (state, subject) {
+            (Ok(()), Some(subject)) => subject,
+            (Err(why), Some(subject)) => return Err(refusal(Some(subject.id), why)),
+            (_, None) => return Err(refusal(None, RefusalReason::UserGone)),
+        };
+        if let Some(session) = &session {
+            self.used_sessions.note(session, now.unix);
         }
+        let session = session.map(|session| (session.id, session.kind));
+        let Claims { auth_time, expires_at, .. } = claims;
+        let (expires_at, ring) = (Some(expires_at), ProofRing(ring));
+        Ok(Principal { id, username, generation, auth_time, expires_at, session, ring })
     }
 
-    fn verify_token(&self, token: &str, ring: &KeyRing, now: RealmNow) -> Result<Claims, TokenError> {
-        let verify = |at| token::verify(token, ring, at, self.policy.max_session);
+    fn verify_token(
+        &self,
+        token: &str,
+        ring: &KeyRing,
+        now: RealmNow,
+    ) -> Result<(Claims, Option<SessionId>), TokenError> {
+        let verify = |at| token::verify_any(token, ring, at, self.policy.max_session);
         match verify(now.unix) {
             // Another server on this store issued it, whose time is ahead as long as the clock is behind.
             Err(TokenError::IssuedInFuture(at))
@@ -297,73 +271,5 @@ pub(crate) fn token_state(
         Err(RefusalReason::BeforeCutoff)
     } else {
         Ok(())
-    }
-}
-
-/// The one error for credentials that don't hold.
-pub(super) fn refusal(user: Option<UserId>, reason: RefusalReason) -> AuthenticateError {
-    AuthenticateError::Refused(Refused { user, reason })
-}
-
-impl From<StoreError> for AuthenticateError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<WouldBlock> for AuthenticateError {
-    fn from(_: WouldBlock) -> Self {
-        Self::Store(StoreError::WouldBlock)
-    }
-}
-
-impl From<HashError> for AuthenticateError {
-    fn from(error: HashError) -> Self {
-        Self::Hash(error)
-    }
-}
-
-impl From<RateLimited> for AuthenticateError {
-    fn from(error: RateLimited) -> Self {
-        Self::RateLimited(error)
-    }
-}
-
-impl fmt::Display for AuthenticateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.reason.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::RateLimited(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for AuthenticateError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Refused(_) | Self::RateLimited(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
-        }
-    }
-}
-
-impl fmt::Display for RefusalReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownUser => "no user has this name",
-            Self::NoPassword => "the password is empty or too long",
-            Self::WrongPassword => "wrong password",
-            Self::UnusableHash => "the stored hash can't be verified",
-            Self::Disabled => "the user is disabled",
-            Self::Token(error) => return error.fmt(f),
-            Self::UserGone => "the token's user does not exist",
-            Self::OtherGeneration => "the token was revoked",
-            Self::BeforeCutoff => "the token was issued before all tokens were revoked",
-            Self::PasswordRequired => "a token was shown where a password is required",
-            Self::ChangedMeanwhile => "the password was changed meanwhile",
-        })
     }
 }

@@ -9,11 +9,14 @@
 //! | `login_attempt.rs` | what the limiter is asked, and which addresses are remembered |
 //! | `decoy.rs` | decoy hashes against user enumeration |
 //! | `keys.rs` | which keys sign and verify |
+//! | `refusal.rs` | authentication errors, and their reasons |
+//! | `channel.rs` | where a token is shown decides which kinds are accepted |
 //! | `authenticate.rs` | who is this? from a password, or from a token |
 //! | `tokens.rs` | issue and revoke |
 //! | `new_password.rs` | what may be a password |
 //! | `register.rs` | users come |
 //! | `users.rs` | change the password, delete, keep out |
+//! | `sessions.rs` | sign in and out; guard cookies; named tokens |
 //!
 //! A [`Realm`] is shared by reference among threads. It never reads a clock: a public function that depends on the time
 //! is given a reading of the clocks, a [`Now`], and turns it into the realm's time (`time.rs`), a `RealmNow`, in its first
@@ -26,20 +29,25 @@ mod durable_limiter;
 mod login_attempt;
 mod decoy;
 mod keys;
+mod refusal;
+mod channel;
 mod authenticate;
 mod tokens;
 mod new_password;
 mod register;
 mod users;
+mod sessions;
 
+pub use authenticate::Principal;
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
-pub use authenticate::{AuthenticateError, Principal, RefusalReason, Refused};
 pub use login_attempt::FailedAttempts;
 pub use new_password::PasswordError;
 pub use notice::Notice;
 pub use policy::{Policy, Registration, UserLookup};
+pub use refusal::{AuthenticateError, RefusalReason, Refused};
 pub use register::{RegisterError, Registered};
+pub use sessions::{MAX_SESSION_NAME_CHARS, NamedTokenError, NewSession};
 pub use tokens::{IssuedToken, SessionExpired};
 pub use users::UserChangeError;
 
@@ -47,6 +55,7 @@ use crate::clock::{Now, UnixTime};
 use crate::hashing::{Hasher, Load};
 use crate::keys::Keys;
 use crate::store::{Reader, Reads, Store, StoreError};
+use channel::UsedSessions;
 use core::fmt;
 use decoy::Decoys;
 use durable_limiter::DurableLimiter;
@@ -62,6 +71,7 @@ pub struct Realm {
     decoys: Decoys,
     /// `None` where the throttle is off.
     durable_limiter: Option<DurableLimiter>,
+    used_sessions: UsedSessions,
     /// What was to be told before there was an observer.
     untold: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
@@ -100,6 +110,7 @@ impl Realm {
             time,
             decoys: Decoys::default(),
             durable_limiter,
+            used_sessions: UsedSessions::default(),
             untold,
             observer: Box::new(|_| ()),
         })
@@ -140,7 +151,7 @@ impl Realm {
             self.store.raise_newest_time(newest)?;
             self.time.saved(newest);
         }
-        Ok(())
+        self.maintain_sessions(now)
     }
 
     /// Whether the store answers, which it can only by reading its file: for whoever asks after the server's health.

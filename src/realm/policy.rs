@@ -1,6 +1,7 @@
 //! What an operator decides about a realm.
 
 use crate::limiter::Rules;
+use crate::store::SessionKind;
 use core::time::Duration;
 
 /// The rules that an operator may turn, with the defaults of `gatekey serve`.
@@ -10,6 +11,10 @@ pub struct Policy {
     pub token_lifetime: Duration,
     /// How long tokens may be renewed without the password. Default: 30 days (NIST SP 800-63B, AAL1).
     pub max_session: Duration,
+    /// How long a browser stays signed in. Default: 30 days.
+    pub browser_session: Duration,
+    /// How long a named token may live; zero for no named tokens. Default: 365 days.
+    pub max_token_lifetime: Duration,
     /// Whether strangers may register. Default: open.
     pub registration: Registration,
     /// Whose names may be looked up by id. Default: `None`, as [`Policy::effective_user_lookup`] fills it in: anybody's
@@ -27,6 +32,8 @@ impl Default for Policy {
         Self {
             token_lifetime: Duration::from_secs(600),
             max_session: Duration::from_secs(30 * 86_400),
+            browser_session: Duration::from_secs(30 * 86_400),
+            max_token_lifetime: Duration::from_secs(365 * 86_400),
             registration: Registration::Open,
             user_lookup: None,
             min_password_chars: 1,
@@ -36,6 +43,14 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// How old a session of this kind may be.
+    pub fn max_age(&self, kind: SessionKind) -> Duration {
+        match kind {
+            SessionKind::Browser | SessionKind::Guard => self.browser_session,
+            SessionKind::Token => self.max_token_lifetime,
+        }
+    }
+
     /// Whose names may be looked up, with the default filled in.
     pub fn effective_user_lookup(&self) -> UserLookup {
         self.user_lookup.unwrap_or(match self.registration {

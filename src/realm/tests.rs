@@ -8,6 +8,7 @@ mod meanwhile;
 mod races;
 mod password_cache;
 mod registering;
+mod sessions;
 
 use super::*;
 use crate::client::Client;

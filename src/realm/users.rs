@@ -1,8 +1,9 @@
 //! Users change their passwords, and go; and what an operator may do to them.
 
 use super::Realm;
-use super::authenticate::{AuthenticateError, Principal, Proved, RefusalReason, refusal};
+use super::authenticate::{Principal, Proved};
 use super::new_password::{PasswordError, check_differs};
+use super::refusal::{AuthenticateError, RefusalReason, refusal};
 use super::time::RealmNow;
 use crate::client::Client;
 use crate::clock::Now;
@@ -28,6 +29,18 @@ impl Realm {
         client: Client,
         now: Now,
     ) -> Result<(), UserChangeError> {
+        self.change_password_to(id, shown, new, client, now).map(drop)
+    }
+
+    /// The same; returns the user's row with the new password.
+    pub(super) fn change_password_to(
+        &self,
+        id: UserId,
+        shown: &Credentials,
+        new: &Secret,
+        client: Client,
+        now: Now,
+    ) -> Result<User, UserChangeError> {
         let now = self.time.advance(now);
         self.check_new_password(new)?;
         // What is wrong with the new password is said before what is wrong with the old one, and costs no hash.
@@ -39,7 +52,10 @@ impl Realm {
         let hash = self.hasher.hash_for_proved_user(reservation, new, &user.username, client)?;
         self.remember_address(&attempt, user.id);
         let changed = self.store.change_password(&user, &hash)?; // and adds one to the generation: tokens die
-        still_proved(&user, changed)
+        still_proved(&user, changed)?;
+        let changed = self.store.find_user_by_id(user.id, Reads::PerCall)?;
+        // Another change may have followed; then this password is the user's no more.
+        changed.filter(|changed| changed.password_hash == hash).ok_or_else(|| changed_meanwhile(&user))
     }
 
     /// Deletes the user whose name and password these are.
@@ -155,7 +171,11 @@ impl Realm {
 
 /// What was proved at the beginning must hold at the end.
 fn still_proved(user: &User, done: bool) -> Result<(), UserChangeError> {
-    if done { Ok(()) } else { Err(refusal(Some(user.id), RefusalReason::ChangedMeanwhile).into()) }
+    if done { Ok(()) } else { Err(changed_meanwhile(user)) }
+}
+
+fn changed_meanwhile(user: &User) -> UserChangeError {
+    refusal(Some(user.id), RefusalReason::ChangedMeanwhile).into()
 }
 
 /// Why a user was not changed.

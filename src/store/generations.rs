@@ -11,8 +11,8 @@
 use super::StoreError;
 use super::columns::{integer, unsigned};
 use crate::random;
-use crate::user_id::Generation;
-use rusqlite::{Connection, params};
+use crate::user_id::{Generation, UserId};
+use rusqlite::Connection;
 
 /// More than the revocations of one user between a backup and its restore: 136 years of one each second.
 const STEP: u64 = 1 << 32;
@@ -42,11 +42,24 @@ pub(super) fn unused(highest: u64) -> Result<Generation, StoreError> {
         .ok_or_else(|| StoreError::Unavailable("all generations of tokens are used up".into()))
 }
 
-/// Ends every token of the users with ids above `after`, and of all users who come later.
-pub(super) fn move_all_to(connection: &Connection, at: Generation, after: i64) -> rusqlite::Result<()> {
+/// Ends every token and session of all users, and of all users who come later.
+pub(super) fn move_all_to(connection: &Connection, at: Generation) -> rusqlite::Result<()> {
     let at = integer(at.number());
-    connection.execute("UPDATE users SET generation = ?1 WHERE id > ?2", params![at, after])?;
+    connection.execute("UPDATE users SET generation = ?1", [at])?;
+    delete_all_sessions(connection)?;
     raise_first_generation(connection, at)
+}
+
+/// Deletes every session of a user, in the transaction that raises the user's generation.
+pub(super) fn delete_sessions_of(connection: &Connection, user: UserId) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM sessions WHERE user_id = ?1")?.execute([user.number()])?;
+    Ok(())
+}
+
+/// Deletes every session of every user, in the transaction that revokes everybody's tokens.
+pub(super) fn delete_all_sessions(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM sessions", [])?;
+    Ok(())
 }
 
 /// Users who register from now on have this generation. It never goes back.

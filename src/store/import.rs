@@ -95,6 +95,7 @@ fn in_transaction<T, E: From<StoreError>>(
     let (is_kept, result) = work(&import)?;
     if is_kept {
         import.end_tokens_from_elsewhere()?;
+        generations::delete_all_sessions(&transaction).map_err(StoreError::from)?;
         transaction.commit().map_err(StoreError::from)?;
     }
     Ok(result)

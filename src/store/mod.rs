@@ -18,6 +18,7 @@
 //! | `columns.rs` | SQLite's integers as our numbers, and back |
 //! | `generations.rs` | generations that no token has |
 //! | `users.rs` | the operations on users |
+//! | `sessions.rs` | signed-in browsers, their guard cookies, and named tokens |
 //! | `import.rs` | many users at once |
 //! | `original.rs` | the users of the Flask original's database |
 //! | `watchdog.rs` | interrupts SQLite when it works on one thing for too long |
@@ -45,6 +46,7 @@ mod reset_clock;
 mod restore;
 mod schema;
 mod session;
+mod sessions;
 mod signing_keys;
 mod sqlite;
 mod limiter;
@@ -61,6 +63,7 @@ pub use report::{DatabaseReport, FutureTimestamps, report};
 pub use reset_clock::reset_clock;
 pub use restore::{Backup, Restored};
 pub use session::{ReadSession, Reader, Reads};
+pub use sessions::{MAX_BROWSER_SESSIONS, MAX_NAMED_TOKENS, Session, SessionConflict, SessionKind};
 pub use signing_keys::SigningKeyUse;
 pub use users::{InsertError, TokenRow, User};
 

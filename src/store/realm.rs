@@ -47,6 +47,7 @@ impl Store {
             let newest = newest.max(transaction.query_row(sql, [], |row| timestamp(row, 0))?);
             let since = after_all_issued(newest, now);
             count_tokens_since(&transaction, since)?;
+            generations::delete_all_sessions(&transaction)?;
             transaction.commit()?;
             Ok(since)
         })

@@ -45,7 +45,7 @@ fn lower(connection: &mut Connection, now: UnixTime) -> Result<(), StoreError> {
         transaction.execute(change, [seconds(now)])?;
     }
     let unused = generations::unused(generations::highest(&transaction)?)?;
-    generations::move_all_to(&transaction, unused, 0)?;
+    generations::move_all_to(&transaction, unused)?;
     transaction.commit()?;
     Ok(())
 }

@@ -140,7 +140,7 @@ impl Backup {
 
         let transaction = connection.transaction()?;
         realm::count_tokens_since(&transaction, tokens_not_before)?;
-        generations::move_all_to(&transaction, generations::unused(highest)?, 0)?;
+        generations::move_all_to(&transaction, generations::unused(highest)?)?;
         generations::raise_last_id(&transaction, last_id)?;
         transaction.commit()?;
         Ok(Restored { users: self.users, kept: None, last_id, ids_are_known, tokens_not_before })

@@ -191,10 +191,24 @@ fn unexpected(kind: &str, name: &str) -> StoreError {
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, limiter_key, limiter_epoch, first_generation FROM realm \
          WHERE only = 1";
-    const TABLES: [&str; 6] =
-        ["realm", "users", "signing_keys", "limiter", "undeclared_proxy", "remembered_addresses"];
-    const COLUMNS: [&str; 5] = [
-        "SELECT id, username, folded, password_hash, generation, disabled, created_at FROM users LIMIT 0",
+    const TABLES: [&str; 10] = [
+        "realm",
+        "users",
+        "sessions",
+        "user_groups",
+        "second_factors",
+        "recovery_codes",
+        "signing_keys",
+        "limiter",
+        "undeclared_proxy",
+        "remembered_addresses",
+    ];
+    const COLUMNS: [&str; 9] = [
+        "SELECT id, username, folded, password_hash, generation, disabled, created_at, link FROM users LIMIT 0",
+        "SELECT id, user_id, kind, parent, name, auth_time, created_at, expires_at, used_at FROM sessions LIMIT 0",
+        "SELECT user_id, name FROM user_groups LIMIT 0",
+        "SELECT user_id, secret, last_step FROM second_factors LIMIT 0",
+        "SELECT user_id, hash FROM recovery_codes LIMIT 0",
         "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys LIMIT 0",
         "SELECT only, saved_at, counters FROM limiter LIMIT 0",
         "SELECT only, peer, seen_at FROM undeclared_proxy LIMIT 0",

@@ -7,6 +7,7 @@ mod logins;
 mod opening;
 mod operations;
 mod restoring;
+mod session_rows;
 mod sessions;
 mod threads;
 mod limiter;

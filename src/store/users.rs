@@ -2,7 +2,7 @@
 
 use super::columns::{generation, integer, seconds, timestamp, user_id};
 use super::sqlite::is_unique_violation;
-use super::{Reads, Store, StoreError};
+use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
@@ -173,17 +173,8 @@ impl Store {
     pub fn find_token_row(&self, id: UserId, reads: Reads<'_>) -> Result<Option<TokenRow>, StoreError> {
         let sql =
             "SELECT id, username, generation, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
-        let subject = |row: &Row<'_>| {
-            Ok(TokenRow {
-                id: user_id(row, 0)?,
-                username: row.get(1)?,
-                generation: generation(row, 2)?,
-                disabled: row.get(3)?,
-                tokens_not_before: timestamp(row, 4)?,
-            })
-        };
         self.read(reads, |connection| {
-            connection.prepare_cached(sql)?.query_row([id.number()], subject).optional()
+            connection.prepare_cached(sql)?.query_row([id.number()], token_row).optional()
         })
     }
 
@@ -229,7 +220,8 @@ impl Store {
             "UPDATE users SET password_hash = ?4, generation = generation + 1",
             " WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)"
         );
-        self.change(
+        self.revoke(
+            proved.id,
             sql,
             params![proved.id.number(), proved.password_hash, integer(proved.generation.number()), new_hash],
         )
@@ -258,7 +250,7 @@ impl Store {
     /// [`StoreError`].
     pub fn set_password(&self, id: UserId, hash: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET password_hash = ?2, generation = generation + 1 WHERE id = ?1";
-        self.change(sql, params![id.number(), hash])
+        self.revoke(id, sql, params![id.number(), hash])
     }
 
     /// Keeps a user out, or lets the user in again; keeping out ends every token. False if there is no such user.
@@ -267,7 +259,8 @@ impl Store {
     /// [`StoreError`].
     pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET disabled = ?2, generation = generation + ?2 WHERE id = ?1";
-        self.change(sql, params![id.number(), disabled])
+        // A disabled user has no sessions, so enabling deletes none.
+        self.revoke(id, sql, params![id.number(), disabled])
     }
 
     /// Ends every token of a user. False if there is no such user.
@@ -275,7 +268,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn revoke_tokens(&self, id: UserId) -> Result<bool, StoreError> {
-        self.change("UPDATE users SET generation = generation + 1 WHERE id = ?1", params![id.number()])
+        self.revoke(id, "UPDATE users SET generation = generation + 1 WHERE id = ?1", params![id.number()])
     }
 
     /// Deletes a user by an operator's word. False if there is no such user.
@@ -286,11 +279,39 @@ impl Store {
         self.change("DELETE FROM users WHERE id = ?1", params![id.number()])
     }
 
+    /// Runs a statement that raises a user's generation, or changes nothing, and deletes the user's sessions in the same
+    /// transaction.
+    fn revoke(&self, user: UserId, sql: &str, params: impl Params) -> Result<bool, StoreError> {
+        self.database.write(|connection| {
+            let transaction = connection.transaction()?;
+            let is_changed = transaction.prepare_cached(sql)?.execute(params)? == 1;
+            if is_changed {
+                generations::delete_sessions_of(&transaction, user)?;
+            }
+            transaction.commit()?;
+            Ok(is_changed)
+        })
+    }
+
     /// Runs a statement that changes one row or none; says whether it was one.
-    fn change(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
+    pub(super) fn change(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
         self.database
             .write(|connection: &mut Connection| Ok(connection.prepare_cached(sql)?.execute(params)? == 1))
     }
+}
+
+/// How many columns [`token_row`] reads.
+pub(super) const TOKEN_COLUMNS: usize = 5;
+
+/// The first columns of a statement that selects what decides about a token.
+pub(super) fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
+    Ok(TokenRow {
+        id: user_id(row, 0)?,
+        username: row.get(1)?,
+        generation: generation(row, 2)?,
+        disabled: row.get(3)?,
+        tokens_not_before: timestamp(row, 4)?,
+    })
 }
 
 /// The user that [`select_user`] selected.

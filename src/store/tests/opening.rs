@@ -187,9 +187,10 @@ fn a_database_of_ours_that_lacks_something_is_corrupt() {
         (
             "ALTER TABLE users DROP COLUMN created_at",
             "no such column: created_at in SELECT id, username, folded, password_hash, generation, disabled, \
-             created_at FROM users LIMIT 0 at offset 66: Error code 1: SQL logic error",
+             created_at, link FROM users LIMIT 0 at offset 66: Error code 1: SQL logic error",
         ),
         ("DROP TABLE signing_keys", "no such table: signing_keys: Error code 1: SQL logic error"),
+        ("DROP TABLE sessions", "no such table: sessions: Error code 1: SQL logic error"),
         ("DROP TABLE realm", "no such table: realm: Error code 1: SQL logic error"),
         ("DELETE FROM realm", "Query returned no rows"),
         ("DROP TABLE limiter", "no such table: limiter: Error code 1: SQL logic error"),
