@@ -1,65 +1,67 @@
-//! The codes of error bodies: `{"error":"snake_case_code","message":"One sentence a person can act on."}`.
+//! Error codes: the `error` of an error body, and its status.
+//!
+//! `{"error":"snake_case_code","message":"One sentence a person can act on."}`
 
-/// What went wrong, for programs.
+/// An error, for programs. The code is a contract; the message may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// The request contradicts itself.
+    /// The request is syntactically wrong or contradicts itself.
     MalformedRequest,
     /// The body is not a JSON object.
     MalformedJson,
-    /// The body lacks a member.
+    /// A member of the JSON object is missing.
     MissingField,
-    /// The user name is not allowed.
+    /// The username is not allowed.
     InvalidUsername,
     /// The password is not allowed.
     InvalidPassword,
-    /// A user has this name, or one that looks the same.
+    /// A user with this name, or a confusable one, exists.
     UsernameTaken,
-    /// No credentials, or none that hold.
+    /// The credentials are missing or invalid.
     Unauthorized,
-    /// Strangers may not register.
+    /// Only administrators add users.
     RegistrationClosed,
-    /// A page of another site sent it.
+    /// The CSRF check rejected the request.
     CrossSite,
-    /// The credentials hold, but not for this.
+    /// The user is authenticated but not allowed to do this.
     Forbidden,
-    /// Nothing is at this path.
+    /// The path has no route.
     NotFound,
-    /// Something is, but this can't be done with it.
+    /// The route does not take the method.
     MethodNotAllowed,
     /// The request did not arrive in time.
     RequestTimeout,
-    /// The body is too long.
+    /// The body exceeds the limit.
     PayloadTooLarge,
-    /// The body is not said to be JSON.
+    /// The body is not declared as JSON.
     UnsupportedMediaType,
-    /// The request line is too long.
+    /// The request line exceeds the limit.
     UriTooLong,
-    /// Something other than `100-continue` is expected.
+    /// `Expect` is not `100-continue`.
     ExpectationFailed,
-    /// Tried too often; after a while it may be tried again.
+    /// A rate limit was exceeded; `Retry-After` has the wait.
     Throttled,
-    /// The head is too long, or has too many headers.
+    /// The request line and headers exceed a limit.
     HeadTooLarge,
-    /// A transfer coding or a method that this server doesn't have.
+    /// The server does not implement the method or the transfer coding.
     NotImplemented,
-    /// Neither HTTP/1.0 nor HTTP/1.1.
+    /// The version is neither HTTP/1.0 nor HTTP/1.1.
     VersionNotSupported,
-    /// Too much to do; trying again in a moment will help.
+    /// The server is overloaded; a retry will succeed.
     Busy,
-    /// Our fault; trying again won't help.
+    /// The server failed; a retry will not help.
     Internal,
-    /// The store can't be used now; trying again may help.
+    /// The database is unavailable; a retry may help.
     Unavailable,
 }
 
 impl ErrorCode {
-    /// The code as it stands in the body.
+    /// The code in the body.
     pub fn name(self) -> &'static str {
         self.name_and_status().0
     }
 
-    /// The status that goes with it.
+    /// The status of the response.
     pub fn status(self) -> u16 {
         self.name_and_status().1
     }

@@ -1,13 +1,16 @@
-//! What a `Host` header may hold (RFC 9110 section 7.2).
+//! Validation of host and port, as in `Host` (RFC 9110 section 7.2).
 
-/// Whether this is a name or an address, and perhaps a port, which may be empty (RFC 3986 section 3.2): nothing that would
-/// turn a URL built from it into another.
+/// Whether the text is a name or IP address with an optional port, which may be empty (RFC 3986 section 3.2).
 ///
-/// `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`, `example.org:`.
+/// Links in responses are built from it, so characters that could change the meaning of a URL are rejected.
+/// Accepted: `example.org`, `under_score:5000`, `127.0.0.1`, `[::1]:5000`, `example.org:`.
 pub fn is_valid_host(host: &str) -> bool {
     let (name, port) = split_port(host);
     let is_name = match name.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
-        Some(Some(address)) => is_made_of(address, |byte| byte.is_ascii_hexdigit() || b":.".contains(&byte)),
+        Some(Some(address)) => {
+            !address.is_empty()
+                && address.bytes().all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte))
+        }
         Some(None) => false,
         None => is_reg_name(name),
     };
@@ -18,7 +21,8 @@ pub fn is_valid_host(host: &str) -> bool {
     is_name && name.len() <= 255 && is_port
 }
 
-/// The name or address of a host, and its port with the colon before it, or nothing: `[::1]:5000` is `[::1]`, `:5000`.
+/// Splits the host from the port, which keeps its colon: `[::1]:5000` is `[::1]`, `:5000`. Without a port it
+/// is empty.
 pub fn split_port(host: &str) -> (&str, &str) {
     let end_of_name = match host.find(']') {
         Some(bracket) if host.starts_with('[') => bracket.saturating_add(1),
@@ -27,17 +31,13 @@ pub fn split_port(host: &str) -> (&str, &str) {
     host.split_at_checked(end_of_name).unwrap_or((host, ""))
 }
 
-/// Unreserved characters, sub-delimiters and percent-encoded bytes (RFC 3986 section 3.2.2), at least one.
+/// `reg-name` of RFC 3986 section 3.2.2, but not empty.
 fn is_reg_name(name: &str) -> bool {
     let mut bytes = name.bytes();
     while let Some(byte) = bytes.next() {
-        let mut is_encoded = || {
-            [bytes.next(), bytes.next()]
-                .into_iter()
-                .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
-        };
+        let mut is_hex = || bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit());
         let is_allowed = match byte {
-            b'%' => is_encoded(),
+            b'%' => is_hex() && is_hex(),
             _ => byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte),
         };
         if !is_allowed {
@@ -47,16 +47,12 @@ fn is_reg_name(name: &str) -> bool {
     !name.is_empty()
 }
 
-fn is_made_of(text: &str, allowed: impl Fn(u8) -> bool) -> bool {
-    !text.is_empty() && text.bytes().all(allowed)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_a_name_or_an_address_and_perhaps_a_port() {
+    fn a_host_is_a_name_or_an_address_with_an_optional_port() {
         for yes in [
             "a",
             "localhost:5000",

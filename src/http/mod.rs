@@ -1,25 +1,24 @@
-//! HTTP as plain values: a [`Request`] that has arrived, a [`Response`] that has not yet left. No sockets.
+//! HTTP requests and responses as plain values, without sockets.
 //!
-//! A server loop makes the one and sends the other; a test does both by hand. What stands in the bytes of a
-//! request (RFC 9112) is the loop's matter; what it means (RFC 9110) is [`crate::routes`]'.
+//! A server parses bytes (RFC 9112) into a [`Request`] and encodes the [`Response`]; [`crate::routes`] knows
+//! what they mean (RFC 9110). Tests build both directly.
 
-mod audit;
+mod access_record;
 mod error;
 mod host;
 mod request;
 mod request_id;
 mod response;
 
-pub use audit::AuditEvent;
+pub use access_record::{AccessRecord, AuditEvent, AuthOutcome, AuthRecord, CredentialKind};
 pub use error::ErrorCode;
 pub use host::{is_valid_host, split_port};
 pub use request::{Body, Request};
 pub use request_id::{REQUEST_ID, RequestIds};
-pub use response::{AccessRecord, AuthOutcome, AuthRecord, CredentialKind, KeepAlive, Response};
+pub use response::{KeepAlive, Response};
 
-/// `*` stands for the server as a whole (RFC 9112 section 3.2.4).
+/// Message for the target `*`, which only `OPTIONS` may have (RFC 9112 section 3.2.4).
 pub const ASTERISK_MESSAGE: &str = "Only OPTIONS takes the target *; send a path.";
 
-/// A body may have this many bytes. The longest one that makes sense is a name and a password, every character
-/// of them escaped: about 13 KiB.
+/// The longest accepted body. A username and a password with every character escaped take about 13 KiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;

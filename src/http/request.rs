@@ -1,4 +1,4 @@
-//! A request that has arrived whole.
+//! A complete request.
 
 use crate::client::Client;
 use core::fmt;
@@ -13,32 +13,32 @@ use core::fmt;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// As sent; method names are case-sensitive (RFC 9110 section 9.1).
+    /// The method as sent: it is case-sensitive (RFC 9110 section 9.1).
     pub method: String,
-    /// The target up to its first `?`, nothing decoded.
+    /// The target up to the first `?`, not decoded.
     pub path: String,
-    /// What follows that `?`. It may hold secrets: never logged.
+    /// What follows the `?`. Never logged: it may contain secrets.
     pub query: Option<String>,
-    /// Who is at the other end of the connection: the client, or a proxy that speaks for it.
+    /// The address at the other end of the connection: the client's, or a proxy's.
     pub peer: Client,
-    /// What follows the head.
+    /// The body.
     pub body: Body,
     headers: Vec<(String, Vec<u8>)>,
 }
 
-/// A request's body, as far as it was read.
+/// The body of a request.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
-    /// All of it.
+    /// The complete body, which may be empty.
     Complete(Vec<u8>),
-    /// It has more bytes than may be sent, and the rest was not read.
+    /// The body exceeds the limit and was not read to its end.
     TooLarge {
-        /// So many may.
+        /// The limit.
         max_bytes: usize,
     },
 }
 
-/// How long it is; what stands in it may be a password.
+/// Prints the length only: the body may contain a password.
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -49,7 +49,8 @@ impl fmt::Debug for Body {
 }
 
 impl Request {
-    /// A request for this target (path, perhaps `?` and a query), from a local client, without headers or body.
+    /// A request for a target (path, optionally `?` and query) from [`Client::Local`], without headers or
+    /// body.
     pub fn new(method: &str, target: &str) -> Self {
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.into())),
@@ -65,26 +66,26 @@ impl Request {
         }
     }
 
-    /// The same request with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.into(), value.as_ref().into()));
         self
     }
 
-    /// The same request with this body.
+    /// Sets the body.
     #[must_use]
     pub fn with_body(self, body: Body) -> Self {
         Self { body, ..self }
     }
 
-    /// The same request, over a connection from this client.
+    /// Sets the peer.
     #[must_use]
     pub fn from_peer(self, peer: Client) -> Self {
         Self { peer, ..self }
     }
 
-    /// The values of every header of this name, in the order sent. Names are compared without case.
+    /// The values of all headers with this name, in the order sent. Names are compared case-insensitively.
     pub fn headers<'a>(&'a self, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
         self.headers
             .iter()
@@ -92,12 +93,12 @@ impl Request {
             .map(|(_, value)| value.as_slice())
     }
 
-    /// The name of every header, as sent, in the order sent.
+    /// The names of all headers, as sent.
     pub fn header_names(&self) -> impl Iterator<Item = &str> {
         self.headers.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The value of the header of this name, if there is exactly one.
+    /// The value of the header with this name; `None` if it is missing or repeated.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.headers(name);
         match (values.next(), values.next()) {

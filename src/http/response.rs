@@ -1,7 +1,6 @@
-//! A response that has not yet left.
+//! A response, and its encoding (RFC 9112 section 2.1).
 
-use super::{AuditEvent, ErrorCode};
-use crate::client::Client;
+use super::{AccessRecord, AuditEvent, ErrorCode};
 use crate::clock::UnixTime;
 use crate::json::{self, Value, json};
 use crate::user_id::UserId;
@@ -12,83 +11,27 @@ use std::borrow::Cow;
 pub struct Response {
     /// The status code, 200 to 599.
     pub status: u16,
-    /// The headers that this response has beyond those that every one has.
+    /// The headers, without [`Response::COMMON_HEADERS`] and those that [`Response::encode`] adds.
     pub headers: Vec<(&'static str, Cow<'static, str>)>,
-    /// The body, complete; a HEAD request gets its length.
+    /// The complete body, also for a HEAD request.
     pub body: Vec<u8>,
-    /// For log and metrics; never sent.
+    /// For the access log and metrics; never sent.
     pub record: AccessRecord,
 }
 
-/// What a response doesn't say to the client.
-#[derive(Clone, Debug, Default)]
-pub struct AccessRecord {
-    /// The route, as in the table of routes: `/api/users/{id}`.
-    pub route: Option<&'static str>,
-    /// Who asked, seen through the trusted proxies between; `None` where the request didn't come so far, and its peer
-    /// is all that is known.
-    pub client: Option<Client>,
-    /// The peer whose `X-Forwarded` headers were ignored, because it is no trusted proxy.
-    pub ignored_forwarding: Option<Client>,
-    /// Who was authenticated, or who the credentials would have belonged to.
-    pub user: Option<UserId>,
-    /// What was found about the credentials; `None` where nobody looked at any.
-    pub auth: Option<AuthRecord>,
-    /// Whose password was wrong. The name of a user who exists, or nothing: into a log it goes with security events
-    /// alone.
-    pub username: Option<String>,
-    /// The audit event that the request is, if it is one.
-    pub audit: Option<AuditEvent>,
-    /// Of an error, its code.
-    pub error: Option<ErrorCode>,
-    /// Why it failed, with every cause.
-    pub cause: Option<String>,
-}
-
-/// Credentials that were looked at, and what was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AuthRecord {
-    /// Of which kind they are.
-    pub kind: CredentialKind,
-    /// What was found.
-    pub outcome: AuthOutcome,
-}
-
-/// A kind of credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CredentialKind {
-    /// A name and a password: a login.
-    Password,
-    /// A token.
-    Token,
-}
-
-/// What was found about credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthOutcome {
-    /// They hold.
-    Accepted,
-    /// They don't.
-    Refused,
-    /// Nobody looked, since too many were wrong before.
-    RateLimited,
-    /// It could not be found out.
-    Error,
-}
-
-/// What becomes of the connection.
+/// Whether the connection is kept open after the response (RFC 9112 section 9.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeepAlive {
-    /// It stays, as HTTP/1.1 has it unless somebody says otherwise.
+    /// Yes, as HTTP/1.1 does by default.
     Default,
-    /// It stays because an HTTP/1.0 client asked for that, and must be told (RFC 9112 section C.2.2).
+    /// Yes, because an HTTP/1.0 client asked for it. The response must say so (RFC 9112 section C.2.2).
     Explicit,
-    /// It ends after this response.
+    /// No.
     Close,
 }
 
 impl Response {
-    /// The headers that every response has, besides `Date` and `Content-Length`.
+    /// Headers of every response, besides `Date` and `Content-Length`.
     pub const COMMON_HEADERS: [(&'static str, &'static str); 3] =
         [("Server", "gatekey"), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")];
 
@@ -103,45 +46,44 @@ impl Response {
         Self { body: json::to_bytes(value), ..response }
     }
 
-    /// A response with a document that is there already.
+    /// A 200 with this document.
     pub fn document(media_type: &'static str, document: &[u8]) -> Self {
         Self { body: document.to_vec(), ..Self::empty(200).with_header("Content-Type", media_type) }
     }
 
-    /// An error, with the body that every error has.
+    /// An error response: `{"error":"...","message":"..."}`.
     pub fn error(code: ErrorCode, message: &str) -> Self {
         let response = Self::json(code.status(), &json!({"error": code.name(), "message": message}));
         Self { record: AccessRecord { error: Some(code), ..AccessRecord::default() }, ..response }
     }
 
-    /// The same response with one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The value of the first header of this name, as it stands in [`Response::headers`].
+    /// The value of the first header with exactly this name.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| *given == name).map(|(_, value)| value.as_ref())
     }
 
-    /// The same, as this audit event.
+    /// Sets the audit event.
     #[must_use]
     pub fn with_audit_event(mut self, event: AuditEvent) -> Self {
         self.record.audit = Some(event);
         self
     }
 
-    /// The same response, known to be for this user.
+    /// Sets the user of the access record.
     #[must_use]
     pub fn for_user(mut self, id: UserId) -> Self {
         self.record.user = Some(id);
         self
     }
 
-    /// The bytes to send: status line, headers, body (RFC 9112 section 2.1). A client that asked for the head
-    /// gets that alone.
+    /// The bytes to send: status line, headers and, except for a HEAD request, the body.
     pub fn encode(&self, is_head: bool, date: UnixTime, keep_alive: KeepAlive) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(512 + self.body.len());
         for part in ["HTTP/1.1 ", &self.status.to_string(), " ", reason(self.status), "\r\n"] {
@@ -157,8 +99,7 @@ impl Response {
             line(name, value);
         }
         for (name, value) in &self.headers {
-            // A value with a line break would be a header of its own. None of ours has one; what a client sent
-            // is checked before it is put here. This is the second lock on that door.
+            // Header injection: routes validate what they copy from a request; this is the second check.
             let breaks_line = |c: char| matches!(c, '\r' | '\n' | '\0');
             if value.contains(breaks_line) {
                 line(name, &value.replace(breaks_line, " "));
@@ -182,7 +123,7 @@ impl Response {
     }
 }
 
-/// The phrase that people see (RFC 9110 section 15).
+/// The reason phrase (RFC 9110 section 15).
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -217,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_is_its_head_and_its_body() {
+    fn a_response_is_encoded_as_status_line_headers_and_body() {
         let response = Response::json(200, &json!({"data": "Hello, ok!"}));
         let head = "HTTP/1.1 200 OK\r\n\
                     Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
@@ -237,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connections_end_is_said_where_it_must_be() {
+    fn the_connection_header_is_sent_only_if_keep_alive_is_not_the_default() {
         let response = Response::empty(200);
         assert!(!encoded(&response, false, KeepAlive::Default).contains("Connection"));
         assert!(encoded(&response, false, KeepAlive::Explicit).contains("\r\nConnection: keep-alive\r\n"));
@@ -245,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_can_not_become_a_field() {
+    fn a_header_value_can_not_inject_a_header() {
         let response = Response::empty(201).with_header("Location", "/x\r\nSet-Cookie: a=b");
         assert!(
             encoded(&response, false, KeepAlive::Default).contains("\r\nLocation: /x  Set-Cookie: a=b\r\n")
