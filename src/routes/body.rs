@@ -1,11 +1,14 @@
-//! A request's JSON body, and its members.
+//! JSON request bodies.
 
 use super::error::ApiError;
 use crate::http::{Body, ErrorCode, Request};
 use crate::json::{self, Object, Value};
 use crate::secret::Secret;
 
-/// The body as a JSON object.
+/// Parses the body as a JSON object.
+///
+/// # Errors
+/// 415 for another media type or a content coding, 400 for anything but one object.
 pub(super) fn object(request: &Request) -> Result<Object, ApiError> {
     if !request.header("Content-Type").is_some_and(is_json) {
         return Err(ApiError::unsupported_body("Accept", "application/json"));
@@ -23,7 +26,7 @@ fn malformed(what: impl core::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::MalformedJson, message)
 }
 
-/// `application/json` or `application/…+json`, with parameters or without (RFC 9110 section 8.3.1, RFC 6839).
+/// Whether the media type is `application/json` or `application/…+json` (RFC 9110 section 8.3.1, RFC 6839).
 fn is_json(media_type: &[u8]) -> bool {
     let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     let essence = essence.to_ascii_lowercase();
@@ -33,8 +36,8 @@ fn is_json(media_type: &[u8]) -> bool {
     }
 }
 
-/// Takes a text out of the body. A member that is `null` counts as missing, as in the original; a number or
-/// `true` is not taken for a text, which in the original it was.
+/// Takes a string member. As in the article's server, `null` counts as missing; unlike there, numbers and
+/// booleans are not converted.
 pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) -> Result<String, ApiError> {
     match body.remove(name) {
         Some(Value::String(text)) => Ok(text),
@@ -46,7 +49,7 @@ pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) ->
     }
 }
 
-/// Takes the password out of the body, to be wiped when it was used.
+/// Takes the password, which is wiped when it is dropped.
 pub(super) fn take_password(body: &mut Object) -> Result<Secret, ApiError> {
     take_text(body, "password", ErrorCode::InvalidPassword).map(Secret::new)
 }
@@ -56,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn media_types_of_json_are_json() {
+    fn json_media_types_are_accepted() {
         for yes in [
             "application/json",
             "Application/JSON; charset=utf-8",

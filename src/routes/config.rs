@@ -1,13 +1,13 @@
-//! Configuration of the routes: what depends on HTTP, while [`realm::Policy`](crate::realm::Policy) has the rules that don't.
+//! Configuration of the routes: what depends on HTTP. [`realm::Policy`](crate::realm::Policy) has the rules
+//! that don't.
 
-use super::public_url::{Origin, PublicUrl};
 use crate::proxies::TrustedProxies;
+use core::fmt;
 
-/// Settings of the HTTP interface. The default suits an embedder: no proxy is trusted, no other origin may read
-/// responses, and there is no page.
+/// Settings of the HTTP interface. The default suits an embedder: no trusted proxy, no CORS, no page.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The URL that clients use, if it is known. It makes links in responses, and is same-origin for the CSRF check.
+    /// The URL that clients use, for links in responses and as the origin for the CSRF check.
     pub public_url: Option<PublicUrl>,
     /// Proxies whose `X-Forwarded` headers are trusted.
     pub trusted_proxies: TrustedProxies,
@@ -15,4 +15,153 @@ pub struct Config {
     pub cors_origins: Vec<Origin>,
     /// Whether `GET /learn` serves the page that demonstrates the API. `gatekey serve` sets it.
     pub learn_page: bool,
+}
+
+/// An `http` or `https` URL without query and trailing slash: `https://auth.example.org/login`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicUrl {
+    url: String,
+    origin_bytes: usize,
+}
+
+impl PublicUrl {
+    /// Parses a URL; trailing slashes are dropped.
+    ///
+    /// # Errors
+    /// [`PublicUrlError`] for anything but scheme, host, and optionally port and path.
+    pub fn parse(text: &str) -> Result<Self, PublicUrlError> {
+        let url = text.trim_end_matches('/');
+        let scheme = ["https://", "http://"].into_iter().find(|scheme| url.starts_with(scheme));
+        let after_scheme = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(PublicUrlError)?;
+        let authority = after_scheme.split('/').next().unwrap_or_default();
+        let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#@".contains(&byte));
+        if authority.is_empty() || authority.starts_with(':') || !is_plain {
+            return Err(PublicUrlError);
+        }
+        // A browser leaves the scheme's default port out of `Origin`.
+        let default_port = if scheme == Some("https://") { ":443" } else { ":80" };
+        let host_and_port = authority.strip_suffix(default_port).unwrap_or(authority);
+        let after_origin = after_scheme.len() - host_and_port.len();
+        Ok(Self { url: url.into(), origin_bytes: url.len() - after_origin })
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.url
+    }
+
+    /// Host and optional port: `auth.example.org:8443`.
+    pub fn authority(&self) -> &str {
+        let after_scheme = self.url.split_once("://").map_or("", |(_scheme, rest)| rest);
+        after_scheme.split('/').next().unwrap_or_default()
+    }
+
+    /// The origin, as a browser serializes it (RFC 6454 section 6.1).
+    pub fn origin(&self) -> &str {
+        self.url.get(..self.origin_bytes).unwrap_or_default()
+    }
+}
+
+/// An origin, as a browser serializes it (RFC 6454 section 6.1): `https://app.example.org`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl Origin {
+    /// Parses an origin: scheme, host, and the port unless it is the scheme's default.
+    ///
+    /// # Errors
+    /// [`OriginError`] for anything else, also `null` and `*`, which any page can have.
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let url = PublicUrl::parse(text).map_err(|_not_a_url| OriginError)?;
+        // A browser sends lower case, so another spelling would never match.
+        let is_origin = url.origin() == text && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        if is_origin { Ok(Self(text.into())) } else { Err(OriginError) }
+    }
+
+    /// The origin.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The text is not an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OriginError;
+
+impl fmt::Display for OriginError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "expected an origin such as https://app.example.org, in lower case, without path or slash",
+        )
+    }
+}
+
+impl core::error::Error for OriginError {}
+
+/// The text is not a URL that clients can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicUrlError;
+
+impl fmt::Display for PublicUrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a URL such as https://auth.example.org, without user, query or fragment")
+    }
+}
+
+impl core::error::Error for PublicUrlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_has_an_origin() {
+        for (text, url, origin) in [
+            ("https://a.example", "https://a.example", "https://a.example"),
+            ("https://a.example/", "https://a.example", "https://a.example"),
+            ("http://a.example:8080/auth/", "http://a.example:8080/auth", "http://a.example:8080"),
+            ("http://[::1]:5000", "http://[::1]:5000", "http://[::1]:5000"),
+            ("https://a.example:443/auth", "https://a.example:443/auth", "https://a.example"),
+            ("http://[::1]:80", "http://[::1]:80", "http://[::1]"),
+            ("https://a.example:80", "https://a.example:80", "https://a.example:80"),
+        ] {
+            let parsed = PublicUrl::parse(text).unwrap();
+            assert_eq!((parsed.as_str(), parsed.origin()), (url, origin));
+        }
+        for text in [
+            "",
+            "https://",
+            "a.example",
+            "ftp://a.example",
+            "https:///x",
+            "https://:443",
+            "https://a b",
+            "https://u@a",
+            "https://a?q",
+            "https://a#f",
+            "https://é.example",
+            "https://a\r\n",
+        ] {
+            assert_eq!(PublicUrl::parse(text), Err(PublicUrlError), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_what_a_browser_sends() {
+        for text in ["https://a.example", "http://a.example:8080", "http://[::1]:5000", "http://localhost"] {
+            assert_eq!(Origin::parse(text).unwrap().as_str(), text);
+        }
+        for text in [
+            "",
+            "*",
+            "null",
+            "a.example",
+            "https://a.example/",
+            "https://a.example/x",
+            "https://A.example",
+            "https://a.example:443",
+        ] {
+            assert_eq!(Origin::parse(text), Err(OriginError), "{text:?}");
+        }
+    }
 }

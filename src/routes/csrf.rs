@@ -1,30 +1,31 @@
 //! CSRF and DNS rebinding protection for routes that accept HTTP Basic.
 //!
-//! Browsers attach cached Basic credentials to cross-site requests. A state-changing request is therefore rejected
-//! unless it is same-origin: `Sec-Fetch-Site` (Fetch Metadata) decides where the browser sends it, and `Origin`
-//! (RFC 6454 section 7) wherever it is sent. Non-browser clients send neither header and are accepted.
+//! Browsers attach cached Basic credentials to cross-site requests. A state-changing request is therefore
+//! rejected unless it is same-origin: `Sec-Fetch-Site` (Fetch Metadata) decides where the browser sends it,
+//! and `Origin` (RFC 6454 section 7) wherever it is sent. Non-browser clients send neither header and are
+//! accepted.
 //!
-//! Same-origin alone doesn't stop DNS rebinding. The attacker's page is loaded from `http://evil.example`, whose DNS
-//! record then changes to this server's address: `Origin` and `Host` agree, and the page can use a server that only
-//! the victim's network reaches. A browser's request is therefore served only under a host that an attacker cannot
-//! own: the public URL's, a loopback name (RFC 6761 section 6.3) or an IP address.
+//! Same-origin alone doesn't stop DNS rebinding. The attacker's page is loaded from `http://evil.example`,
+//! whose DNS record then changes to this server's address: `Origin` and `Host` agree, and the page can use a
+//! server that only the victim's network reaches. A browser's request is therefore served only under a host
+//! that an attacker cannot own: the public URL's, a loopback name (RFC 6761 section 6.3) or an IP address.
 
+use super::PublicUrl;
 use super::RequestContext;
-use super::base_url::requested_host;
 use super::cors;
 use super::error::ApiError;
-use super::public_url::PublicUrl;
+use super::forwarded::requested_host;
 use crate::http::split_port;
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// Rejects a state-changing request with 403 `cross_site` if a browser sends it for another site's page, or under a
-/// host that is not known to be this server's.
+/// Rejects a state-changing request with 403 `cross_site` if a browser sends it for another site's page, or
+/// under a host that is not known to be this server's.
 ///
 /// Origins in `--cors-origin` are accepted.
 pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), ApiError> {
     let request = context.request;
     let is_safe = !matches!(request.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
-    if is_safe || cors::origin(&context.config.cors_origins, request).is_some() {
+    if is_safe || cors::allowed_origin(&context.config.cors_origins, request).is_some() {
         return Ok(());
     }
     let public = context.config.public_url.as_ref();
@@ -38,7 +39,8 @@ pub(super) fn check_origin(context: &RequestContext<'_>) -> Result<(), ApiError>
         return Err(ApiError::cross_site());
     }
     let is_sent_by_browser = request.header_names().any(is_browser_header);
-    // Behind a proxy, `Host` may be the proxy's name for this server. `Origin` is then the only name the browser used.
+    // Behind a proxy, `Host` may be the proxy's name for this server. `Origin` is then the only name the
+    // browser used.
     let has_known_host = request.header("Origin").is_some_and(is_public_origin)
         || host.is_some_and(|host| is_known_host(host, public));
     if is_sent_by_browser && !has_known_host {

@@ -1,31 +1,31 @@
-//! Targets of requests: what is at each path, under which name it is logged, and by which methods.
+//! Targets of requests: paths, their names in log and metrics, and their methods.
 
 use super::verify;
 use crate::user_id::UserId;
 
-/// What stands at a path.
+/// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// All users.
+    /// The users.
     Users,
-    /// One user, who may exist or not.
+    /// One user, who need not exist.
     User(UserId),
     /// The principal's token.
     Token,
-    /// What is guarded.
+    /// The protected resource of the article.
     Resource,
-    /// Whether a proxy may pass a request on, by any method.
+    /// Forward auth.
     Verify,
-    /// Whether this server can serve.
+    /// Health check.
     Health,
-    /// All of these, described.
+    /// The OpenAPI document.
     Description,
     /// The interactive page that demonstrates the API.
     Learn,
 }
 
 impl Target {
-    /// Paths are compared as sent, nothing decoded: there is one spelling of each.
+    /// Finds the target of a path, which is not decoded: each has one spelling.
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
             "/api/users" => Some(Self::Users),
@@ -39,7 +39,7 @@ impl Target {
         }
     }
 
-    /// The route's name, for log and metrics.
+    /// The route's name in log and metrics.
     pub(super) fn route(self) -> &'static str {
         match self {
             Self::Users => "/api/users",
@@ -53,7 +53,7 @@ impl Target {
         }
     }
 
-    /// The methods, as an `Allow` header has them (RFC 9110 section 10.2.1); `None` for any.
+    /// The value of `Allow` (RFC 9110 section 10.2.1); `None` if any method is allowed.
     pub(super) fn allow(self) -> Option<&'static str> {
         match self {
             Self::Users => Some("OPTIONS, POST"),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_has_one_spelling() {
+    fn each_path_has_one_spelling() {
         let user = |id| UserId::new(id).map(Target::User);
         for (path, target) in [
             ("/api/users", Some(Target::Users)),

@@ -1,4 +1,4 @@
-//! `/api/token`.
+//! `/api/token`: issuing, renewal and revocation of tokens.
 
 use super::RequestContext;
 use super::error::ApiError;
@@ -6,21 +6,21 @@ use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use core::time::Duration;
 
-/// `GET /api/token`: a token, for a password or for another token, and for how many seconds it is good. Who wants it for
-/// less than the policy gives asks for `?duration=15`.
+/// `GET /api/token`: issues a token for a password, or renews a token. `?duration=15` asks for a shorter
+/// lifetime in seconds than the policy's.
 pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    let at_most = asked_for(context.request.query.as_deref().unwrap_or_default())?;
+    let max_lifetime = parse_duration(context.request.query.as_deref().unwrap_or_default())?;
     let principal = context.authenticate()?;
-    let issued = context.realm.issue_token_for(&principal, at_most, context.now);
-    let issued = issued.map_err(|error| ApiError::session_over(error, principal.id, context.scheme))?;
+    let issued = context.realm.issue_token_for(&principal, max_lifetime, context.now);
+    let issued = issued.map_err(|error| ApiError::session_expired(error, principal.id, context.scheme))?;
     let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
     Ok(Response::json(200, &body).for_user(principal.id).with_audit_event(AuditEvent::TokenIssued))
 }
 
-/// The duration in a query; whatever else stands there is nobody's.
-fn asked_for(query: &str) -> Result<Duration, ApiError> {
-    let mut asked = query.split('&').filter_map(|parameter| parameter.strip_prefix("duration="));
-    let seconds = match (asked.next(), asked.next()) {
+/// Parses the duration in a query. Other parameters are ignored.
+fn parse_duration(query: &str) -> Result<Duration, ApiError> {
+    let mut values = query.split('&').filter_map(|parameter| parameter.strip_prefix("duration="));
+    let seconds = match (values.next(), values.next()) {
         (None, _) => return Ok(Duration::MAX),
         (Some(text), None) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse::<u32>().ok(),
         _ => None,
@@ -33,11 +33,11 @@ fn asked_for(query: &str) -> Result<Duration, ApiError> {
     )
 }
 
-/// `DELETE /api/token`: ends every token of the user, on every device.
+/// `DELETE /api/token`: revokes all tokens of the user.
 pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let principal = context.authenticate()?;
     context.reads.may_block()?; // on a write
-    context.realm.revoke_tokens(principal.id).map_err(|error| ApiError::store(&error))?;
+    context.realm.revoke_tokens(principal.id)?;
     Ok(Response::empty(204).for_user(principal.id).with_audit_event(AuditEvent::SignedOut))
 }
 
@@ -55,7 +55,7 @@ mod tests {
     use crate::user_id::Generation;
 
     #[test]
-    fn a_session_that_is_over_is_401_and_the_log_learns_whose_and_why() {
+    fn an_expired_session_is_401_and_the_log_has_user_and_cause() {
         let directory = tempfile::tempdir().unwrap();
         let (store, keys) = DataDir::new(directory.path()).open_or_create().unwrap();
         let hasher = Hasher::new("ln=1,r=1,p=1".parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
@@ -94,15 +94,15 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_asked_for_in_whole_seconds_from_1_on() {
-        for (query, asked) in [
+    fn a_duration_is_a_whole_number_of_seconds_from_1_on() {
+        for (query, duration) in [
             ("", Duration::MAX),
             ("access_token=x", Duration::MAX),
             ("duration=1", Duration::from_secs(1)),
             ("x=1&duration=15", Duration::from_secs(15)),
             ("duration=4294967295", Duration::from_secs(4_294_967_295)),
         ] {
-            assert_eq!(asked_for(query).unwrap(), asked, "{query}");
+            assert_eq!(parse_duration(query).unwrap(), duration, "{query}");
         }
         for query in [
             "duration=",
@@ -114,7 +114,7 @@ mod tests {
             "duration=4294967296",
             "duration=1&duration=2",
         ] {
-            assert!(asked_for(query).is_err(), "{query}");
+            assert!(parse_duration(query).is_err(), "{query}");
         }
     }
 }

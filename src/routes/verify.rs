@@ -1,34 +1,32 @@
-//! Forward auth, `/api/verify`: a proxy asks this route before it passes a request on to an app (nginx's `auth_request`,
-//! Caddy's `forward_auth`, Traefik's `forwardAuth`, Envoy's `ext_authz`).
+//! Forward auth, `/api/verify`: a proxy sends a subrequest before it passes a request to an app (nginx
+//! `auth_request`, Caddy `forward_auth`, Traefik `forwardAuth`, Envoy `ext_authz`).
 //!
-//! The proxy sends the client's method and headers, and decides by the status. So every method is taken, each is
-//! authenticated, OPTIONS too, and there is no CSRF check: what the request may change is the app's.
+//! The subrequest has the client's method and headers; the proxy decides by the status. Therefore every
+//! method is authenticated, also OPTIONS, and there is no CSRF check: state changes are the app's.
 //!
-//! ```text
-//! /api/verify?user=alice&user=bob              the query has the conditions
-//! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next slash
-//! /api/verify/...                              no conditions; path and query are the app's
-//! ```
+//! ```text /api/verify?user=alice&user=bob              the query has the conditions
+//! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next
+//! slash /api/verify/...                              no conditions; path and query are the app's ```
 //!
-//! `Remote-User` is percent-encoded, with RFC 3986's unreserved characters as they are: names may hold anything but
-//! controls, while proxies, apps and logs split header values.
+//! `Remote-User` is percent-encoded, except for unreserved characters (RFC 3986 section 2.3): usernames may
+//! contain separators at which proxies, apps and logs split header values.
 //!
-//! Left out: `+` as a space. It is 400, because form encoding and RFC 3986 read it differently.
+//! Left out: `+`, which is a space in form encoding and a plus sign in RFC 3986. It is 400.
 
 use super::RequestContext;
 use super::error::ApiError;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
 
-/// The identity headers that a proxy sets from the answer, and so replaces in the client's request.
+/// Identity headers that a proxy copies from the response, replacing those of the client.
 const SET_BY_PROXIES: [&str; 3] = ["Remote-User", "Remote-User-Id", "Remote-Groups"];
 
-/// Whether a path is this route: `/api/verify` or anything below it.
+/// Whether a path is `/api/verify` or below it.
 pub(super) fn is_path(path: &str) -> bool {
     suffix(path).is_some()
 }
 
-/// What follows `/api/verify`: nothing, or a slash and perhaps the app's own path.
+/// The rest of the path after `/api/verify`: empty, or a slash and optionally more.
 fn suffix(path: &str) -> Option<&str> {
     path.strip_prefix("/api/verify").filter(|suffix| suffix.is_empty() || suffix.starts_with('/'))
 }
@@ -36,11 +34,11 @@ fn suffix(path: &str) -> Option<&str> {
 /// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions.
 pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     reject_spoofed_identity(context.request)?;
-    let admitted = admitted(conditions(context.request))?;
+    let allowed = parse_conditions(conditions(context.request))?;
     let principal = context.authenticate()?;
-    let is_admitted = |name: &String| unicode::nfc(name) == principal.username;
-    if !admitted.is_empty() && !admitted.iter().any(is_admitted) {
-        return Err(ApiError::not_admitted(principal.id));
+    let is_principal = |name: &String| unicode::nfc(name) == principal.username;
+    if !allowed.is_empty() && !allowed.iter().any(is_principal) {
+        return Err(ApiError::not_allowed(principal.id));
     }
     let response = Response::empty(200)
         .with_header("Remote-User", percent_encoded(&principal.username))
@@ -48,8 +46,9 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
     Ok(response.for_user(principal.id))
 }
 
-/// Rejects identity headers in spellings that the proxy doesn't replace. An app could read them as its own, as CGI does
-/// (RFC 3875 section 4.1.18). The shipped configurations remove what their proxy can; this is for what it can't.
+/// Rejects spoofed identity headers in spellings that the proxy doesn't replace. CGI maps several spellings
+/// to one variable (RFC 3875 section 4.1.18). The shipped configurations remove the spellings that their
+/// proxy can match.
 fn reject_spoofed_identity(request: &Request) -> Result<(), ApiError> {
     let is_replaced = |name: &str| SET_BY_PROXIES.iter().any(|set| set.eq_ignore_ascii_case(name));
     if request.header_names().any(|name| is_identity(name) && !is_replaced(name)) {
@@ -60,8 +59,7 @@ fn reject_spoofed_identity(request: &Request) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whether a header's name begins with `remote-user` or `remote-groups`, in any case and with any characters between the
-/// words.
+/// Whether a header name starts with `remote-user` or `remote-groups`, in any case and with any separators.
 fn is_identity(name: &str) -> bool {
     let mut words = name.split(|character: char| !character.is_ascii_alphanumeric());
     let begins = |word: &str, with: &str| {
@@ -73,8 +71,8 @@ fn is_identity(name: &str) -> bool {
             .is_some_and(|word| begins(word, "user") || begins(word, "groups"))
 }
 
-/// The conditions: the query, or for a longer path what is between `/-/` and the next slash. There, the query is the
-/// app's.
+/// The conditions: the query of `/api/verify`; in a longer path, whose query is the app's, the segment after
+/// `/-/`.
 fn conditions(request: &Request) -> &str {
     match suffix(&request.path) {
         None | Some("") => request.query.as_deref().unwrap_or_default(),
@@ -84,9 +82,9 @@ fn conditions(request: &Request) -> &str {
     }
 }
 
-/// The users in the conditions, `user=alice&user=bob`. Anything else is rejected: a misspelt parameter would admit
-/// everyone.
-fn admitted(conditions: &str) -> Result<Vec<String>, ApiError> {
+/// Parses conditions such as `user=alice&user=bob` to usernames. Anything else is rejected: a misspelt
+/// parameter would allow all users.
+fn parse_conditions(conditions: &str) -> Result<Vec<String>, ApiError> {
     if conditions.contains('+') {
         let message =
             "The conditions have a +, which can mean two things; send %20 for a space, %2B for a plus sign.";
@@ -100,7 +98,7 @@ fn admitted(conditions: &str) -> Result<Vec<String>, ApiError> {
     })
 }
 
-/// RFC 3986 section 2.1.
+/// Decodes RFC 3986 section 2.1.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
@@ -114,11 +112,10 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
 }
 
-/// RFC 3986 section 2.3: what is unreserved stands for itself, and everything else is encoded, `%` too.
+/// Encodes all but the unreserved characters of RFC 3986 section 2.3.
 fn percent_encoded(text: &str) -> String {
     let encoded = |byte: u8| match byte {
-        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        b'-' | b'.' | b'_' | b'~' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
     text.bytes().map(encoded).collect()
@@ -129,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_goes_out_in_unreserved_characters() {
+    fn a_username_is_percent_encoded() {
         for (name, encoded) in [
             ("alice", "alice"),
             ("a-b.c_d~1", "a-b.c_d~1"),
@@ -143,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_name_users_or_are_rejected() {
+    fn conditions_other_than_users_are_rejected() {
         for (query, users) in [
             ("", vec![]),
             ("user=alice", vec!["alice"]),
@@ -152,7 +149,7 @@ mod tests {
             ("user=", vec![""]),
         ] {
             assert_eq!(
-                admitted(query).ok(),
+                parse_conditions(query).ok(),
                 Some(users.iter().map(ToString::to_string).collect()),
                 "{query}"
             );
@@ -170,12 +167,12 @@ mod tests {
             "user=%FF",
             "User=a",
         ] {
-            assert!(admitted(query).is_err(), "{query}");
+            assert!(parse_conditions(query).is_err(), "{query}");
         }
     }
 
     #[test]
-    fn conditions_are_the_query_of_the_plain_path_and_else_in_the_path() {
+    fn conditions_are_in_the_query_or_in_a_path_segment() {
         for (target, expected) in [
             ("/api/verify", ""),
             ("/api/verify?user=a", "user=a"),
@@ -194,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_identity_header_is_known_in_every_spelling() {
+    fn a_spoofed_identity_header_is_detected_in_every_spelling() {
         for separator in "!#$%&'*+-.^_`|~".chars() {
             for name in ["Remote@User", "REMOTE@USER@ID", "remote@groups", "Remote@@User", "remote@username"]
             {

@@ -147,8 +147,8 @@ fn what_a_stranger_says_of_others_is_noted_once() {
         };
         assert_eq!(ask(at("10.0.0.1"), &[(name, value)]), None);
         assert_eq!(ask(at("192.0.2.9"), &[]), None);
-        let expected = "X-Forwarded headers from 192.0.2.9 are ignored; if that is your proxy, say --trusted-proxy \
-                        192.0.2.9 (this is said once, whoever sends more)";
+        let expected = "X-Forwarded headers from 192.0.2.9 are ignored; if that is your proxy, set --trusted-proxy \
+                        192.0.2.9 (logged once, for the first such peer)";
         assert_eq!(ask(at("192.0.2.9"), &[(name, value)]).as_deref(), Some(expected));
         assert_eq!(ask(at("192.0.2.10"), &[(name, value)]), None);
     }
@@ -183,6 +183,6 @@ fn an_operator_who_forgot_to_name_the_proxy_is_told_once_in_both_loops() {
         }
         let (_, log) = server.stop();
         assert_eq!(log.matches("Z 127.0.0.1 GET /api/users/1 404 ").count(), 3, "{log}");
-        assert_eq!(log.matches("if that is your proxy, say --trusted-proxy 127.0.0.1 ").count(), 1, "{log}");
+        assert_eq!(log.matches("if that is your proxy, set --trusted-proxy 127.0.0.1 ").count(), 1, "{log}");
     }
 }
