@@ -35,7 +35,7 @@ for file in bin/gatekey share/man/man1/gatekey.1 share/bash-completion/completio
     share/zsh/site-functions/_gatekey share/fish/vendor_completions.d/gatekey.fish \
     lib/systemd/system/gatekey.service lib/systemd/system/gatekey.socket share/doc/gatekey/README.md \
     share/doc/gatekey/LICENSE share/doc/gatekey/LICENSES-OF-OTHERS share/doc/gatekey/docs/operations.md \
-    share/doc/gatekey/deploy/nginx/gatekey.conf share/doc/gatekey/deploy/caddy/Caddyfile share/doc/gatekey/deploy/traefik/dynamic.yml; do
+    share/doc/gatekey/deploy/nginx/gatekey.conf share/doc/gatekey/deploy/caddy/Caddyfile share/doc/gatekey/deploy/traefik/dynamic.yml share/doc/gatekey/deploy/envoy/envoy.yaml; do
     [ -s "$directory/root/usr/$file" ] || fail "$file was not installed"
 done
 find "$directory/root" -name '*.new*' | grep . && fail "something was left half installed"

@@ -5,7 +5,7 @@
 #   target/venv-original   itsdangerous 0.24, as the article had it
 #   target/venv-flask      the Flask stack that the article's app stands on
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
-#   target/venv-proxies    Caddy and Traefik
+#   target/venv-proxies    Caddy, Traefik and Envoy
 #   target/venv-openapi    schemathesis, and a validator of OpenAPI documents
 #   target/venv-bench      what `make bench` measures us beside; made only by name
 #

@@ -3,6 +3,7 @@
 mod app;
 mod caddy;
 mod cgi;
+mod envoy;
 mod fastcgi;
 mod identity;
 mod nginx;
@@ -21,8 +22,8 @@ use tempfile::TempDir;
 
 /// Each proxy, and what starts it; `None`, said aloud, where it isn't installed.
 type Start = fn(&Ground<'_>, &str) -> Option<Child>;
-const PROXIES: [(&str, Start); 3] =
-    [("nginx", nginx::start), ("Caddy", caddy::start), ("Traefik", traefik::start)];
+const PROXIES: [(&str, Start); 4] =
+    [("nginx", nginx::start), ("Caddy", caddy::start), ("Traefik", traefik::start), ("Envoy", envoy::start)];
 
 const AUTH: &str = "auth.example.org";
 const APP: &str = "app.example.org";
@@ -211,8 +212,8 @@ fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says(
         let user = r#"{"username":"josé","password":"python"}"#;
         let registered = site.ask(AUTH, "/api/users", &["-H", "Content-Type: application/json", "-d", user]);
         assert!(registered.starts_with("HTTP/1.1 201 "), "{registered}");
-        let location = format!("Location: https://{AUTH}:{}/api/users/1\r\n", site.port);
-        assert!(registered.contains(&location), "{registered}");
+        let location = format!("location: https://{AUTH}:{}/api/users/1\r\n", site.port);
+        assert!(registered.to_lowercase().contains(&location), "{registered}");
         let token = site.ask(AUTH, "/api/token", &["-u", "josé:python"]);
         let token = body(&token).split('"').find(|part| part.len() > 64).unwrap().to_owned();
         assert_eq!(site.status(AUTH, "/api/verify", &["-u", "josé:python"]), 404);
@@ -257,7 +258,7 @@ fn behind_each_proxy_too_many_guesses_are_429_whatever_address_the_client_claims
         }
         let throttled = guess(2);
         assert!(throttled.starts_with("HTTP/1.1 429 "), "{throttled}");
-        assert!(throttled.contains("\r\nRetry-After: "), "{throttled}");
+        assert!(throttled.to_lowercase().contains("\r\nretry-after: "), "{throttled}");
         assert_eq!(site.app.count(), 0);
     });
 }
