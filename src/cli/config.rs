@@ -92,7 +92,7 @@ impl<'a> Config<'a> {
             .with_password_cache(options.password_cache);
         match options.engine {
             #[cfg(feature = "tiny-http")]
-            Engine::TinyHttp => Ok(hasher.with_max_inside(tiny::MAX_HASHING)),
+            Engine::TinyHttp => Ok(hasher.with_max_requests(tiny::MAX_HASHING)),
             _ => Ok(hasher),
         }
     }
@@ -120,9 +120,9 @@ impl<'a> Config<'a> {
     /// The rate limits, whether they are on or not.
     pub(super) fn rate_limits(&self) -> Rules {
         Rules {
-            guesses_per_address: self.options.guesses_per_address,
-            guesses_per_user: self.options.guesses_per_user,
-            guesses_per_user_and_address: self.options.guesses_per_user_and_address,
+            attempts_per_address: self.options.guesses_per_address,
+            attempts_per_user: self.options.guesses_per_user,
+            attempts_per_user_and_address: self.options.guesses_per_user_and_address,
             registrations_per_address: self.options.registrations_per_address,
             lookups_per_address: self.options.lookups_per_address,
         }

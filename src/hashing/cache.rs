@@ -1,42 +1,41 @@
-//! Password cache and single-flight (`--password-cache`): a password that was just verified needs no hash, and identical
-//! checks at the same time share one.
+//! Password cache and single-flight (`--password-cache`): a recently verified password needs no hash, and identical
+//! checks in flight share one.
 //!
-//! An app may send Basic credentials with each request; a hash for each of them would take a core per user. So a
-//! password that was right stays right for a while without a hash. A check that is identical to one under way waits for
-//! that one's verdict. Everything goes through [`PasswordCache::check`]:
+//! An app may send Basic credentials with each request; a hash for each would take a core per user.
 //!
-//! | the check is | what happens | the limiter is asked to |
+//!
+//! | the check is | result | calls to the rate limiter |
 //! |---|---|---|
-//! | proved right, less than a lifetime ago | right | [`peek`](Attempt::peek) |
-//! | in flight: hashed at this moment | that one's verdict, or [`HashError::Busy`] if it ends without | [`peek`](Attempt::peek), and to [`charge`](Attempt::charge) if the verdict is wrong |
-//! | new | a hash | [`charge`](Attempt::charge), and to [`refund`](Attempt::refund) unless the verdict is wrong |
+//! | proved right, less than a lifetime ago | right | [`check_limit`](Attempt::check_limit) |
+//! | in flight: an identical one is being hashed | its verdict, or [`HashError::Busy`] if it has none | [`check_limit`](Attempt::check_limit), then [`charge`](Attempt::charge) if the verdict is wrong |
+//! | new | a hash | [`charge`](Attempt::charge), then [`refund`](Attempt::refund) unless the verdict is wrong |
 //!
-//! So every wrong verdict that is returned was charged once, also where forty requests share it.
+//! So every wrong verdict that is returned was charged, also if forty requests share it.
 //!
-//! # What is read, and when
+//! # User enumeration
 //!
-//! User enumeration: whether a check is rejected by the limiter or as busy must not depend on the user, nor take time
-//! that does. So a check is known by a [`CheckKey`], a MAC over what the *client* sent: name, password and the client's
-//! prefix. The user's row is read after both decisions:
+//! A rejection by the rate limiter or as busy, and its time, must not depend on the user. So a check is identified by a
+//! [`CheckKey`], a MAC over what the *client* sent: name, password and address prefix. The user's row is read after both
+//! decisions:
 //!
 //! ```text
 //!  new:        charge -> permit -> slot -> read row -> parse its hash, verify -> refund unless wrong
-//!  in flight:  peek -> permit -> wait -> charge if wrong -> read row
-//!  proved:     peek -> read row
+//!  in flight:  check_limit -> permit -> wait -> charge if wrong -> read row
+//!  proved:     check_limit -> read row
 //! ```
 //!
-//! A proved check does read the row before it turns out that a hash is needed after all, because the user has changed.
-//! That tells nothing: its client has just shown the right password.
+//! A proved check may read the row and then need a hash, because the user has changed. That reveals nothing: its client
+//! has just shown the right password.
 //!
-//! What is remembered or shared is a verdict **about one stored hash and generation**, as their [`Fingerprint`]. Whoever
-//! uses the verdict compares it to the row that this request has just read. So there is nothing to remove when a
-//! password changes, by whichever process: the verdict is about another hash from then on.
+//! # Invalidation
 //!
-//! A wrong verdict is shared while it is under way, but never remembered. Neither names nor passwords are in here.
+//! A verdict applies to **one stored hash and generation**, by their [`Fingerprint`], which each request compares with the
+//! row that it reads. So a changed password, in whichever process, needs no invalidation. A wrong verdict is shared in
+//! flight and never cached. The cache contains neither names nor passwords.
 
-use super::attempt::{Attempt, Stored};
+use super::attempt::{Attempt, Check, Stored, Verdict};
+use super::error::HashError;
 use super::semaphore::{Permit, Semaphore};
-use super::{Check, HashError, Verdict};
 use crate::random::{self, RandomError};
 use crate::signer::{Signature, SigningKey};
 use crate::wait::{assert_may_block, lock, try_lock};
@@ -46,15 +45,14 @@ use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
-/// How many proved passwords are remembered: more than a machine of eight cores proves in a minute at the default
-/// cost, in under a megabyte.
+/// Entries of the cache: more than eight cores verify in a minute at the default cost, in under a megabyte.
 const MAX_PROVED: usize = 4096;
 
-/// What a check is known by.
+/// Identifies a check.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CheckKey(Signature);
 
-/// Which stored hash and generation a verdict is about; `None` for no hash.
+/// Identifies a stored hash and generation; `None` for no hash.
 type Fingerprint = Option<Signature>;
 
 /// The cache. The time is an argument; it never reads a clock.
@@ -66,15 +64,15 @@ pub(super) struct PasswordCache {
 
 #[derive(Default)]
 struct State {
-    /// When, and for which stored hash; the time once more in `by_age`.
+    /// Time and stored hash of each proof; the time is also in `by_age`.
     proved: BTreeMap<CheckKey, (Instant, Fingerprint)>,
-    /// The oldest first.
+    /// Oldest first.
     by_age: BTreeSet<(Instant, CheckKey)>,
-    /// At most one a thread.
+    /// At most one per thread.
     in_flight: BTreeMap<CheckKey, Shared>,
 }
 
-/// Where the outcome of a check that is being made will be; `None` if it ends without one.
+/// Outcome of a check in flight; `None` if it has none.
 type Shared = Arc<OnceLock<Option<Outcome>>>;
 
 #[derive(Clone, Copy)]
@@ -83,14 +81,14 @@ struct Outcome {
     fingerprint: Fingerprint,
 }
 
-/// What a check finds.
+/// State of a check in the cache.
 enum Found<'a, C> {
     Proved(Fingerprint),
     InFlight(Shared, Permit<'a>),
-    New(Flight<'a>, C, Permit<'a>),
+    New(SingleFlight<'a>, C, Permit<'a>),
 }
 
-/// What became of a check: the row, the verdict on it, and what is still acquired.
+/// Result of a check: the row, the verdict on it, and what is still acquired.
 pub(super) struct Checked<'a, R, S> {
     pub(super) row: R,
     pub(super) verdict: Verdict,
@@ -99,18 +97,16 @@ pub(super) struct Checked<'a, R, S> {
 }
 
 impl PasswordCache {
-    /// An empty one. A lifetime of zero remembers nothing; what is under way is shared all the same.
+    /// An empty cache. A lifetime of zero caches nothing; checks in flight are shared all the same.
     pub(super) fn new(lifetime: Duration) -> Result<Self, RandomError> {
         let mac = SigningKey::new(&random::bytes::<32>()?).expect("32 bytes are enough for a key");
         Ok(Self { lifetime, mac, state: Mutex::default() })
     }
 
-    /// The same cache, empty, with another lifetime.
     pub(super) fn with_lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, state: Mutex::default(), ..self }
     }
 
-    /// The key of a check.
     pub(super) fn key(&self, check: &Check<'_>) -> CheckKey {
         let (name, password) = (check.username.as_bytes(), check.password.expose().as_bytes());
         CheckKey(self.mac.sign_fields(&[name, password, &check.client.prefix().to_bytes()]))
@@ -121,7 +117,7 @@ impl PasswordCache {
         Some(self.mac.sign_fields(&[text.as_bytes(), &generation.number().to_be_bytes()]))
     }
 
-    /// The verdict of a check. Where it takes a hash, `acquire` gets a slot for it and `verify` computes it there.
+    /// Checks a password. If it takes a hash, `acquire` gets a slot and `verify` computes it there.
     pub(super) fn check<'a, A: Attempt, S>(
         &'a self,
         key: CheckKey,
@@ -147,7 +143,7 @@ impl PasswordCache {
                     }
                 }
                 Found::New(flight, charge, permit) => {
-                    // Nothing about the user was read until here, and nothing is until there is a slot.
+                    // The user is read after the slot is acquired, not before.
                     let hashed = acquire().map_err(A::Error::from).and_then(|slot| {
                         let row = attempt.read_row()?;
                         let verdict = verify(&row, &slot)?;
@@ -157,7 +153,7 @@ impl PasswordCache {
                         verdict: *verdict,
                         fingerprint: self.fingerprint(attempt, row),
                     });
-                    flight.settle(outcome, now, attempt, charge);
+                    flight.complete(outcome, now, attempt, charge);
                     let (row, verdict, slot) = hashed?;
                     return Ok(Checked { row, verdict, slot: Some(slot), permit: Some(permit) });
                 }
@@ -165,23 +161,23 @@ impl PasswordCache {
         }
     }
 
-    /// The row, where the check was proved right less than a lifetime ago and the user hasn't changed since.
+    /// The row, if the check is proved and the user hasn't changed since.
     pub(super) fn check_proved<A: Attempt>(
         &self,
         key: CheckKey,
         now: Instant,
         attempt: &A,
     ) -> Result<Option<A::Row>, A::Error> {
-        // Held while the limiter is asked, which may be locked for longer.
+        // Held while the limiter is checked, which may be locked for longer.
         let Ok(state) = try_lock(&self.state) else { return Ok(None) };
         let Some(fingerprint) = state.proved(key, now, self.lifetime) else { return Ok(None) };
-        attempt.peek()?;
+        attempt.check_limit()?;
         drop(state);
         let row = attempt.read_row()?;
         Ok((self.fingerprint(attempt, &row) == fingerprint).then_some(row))
     }
 
-    /// Waits for the verdict of an identical check; `None` if that is about another stored hash than this request reads.
+    /// Waits for the verdict of an identical check; `None` if it applies to another stored hash than this request reads.
     fn join<A: Attempt>(&self, shared: &Shared, attempt: &A) -> Result<Option<(A::Row, Verdict)>, A::Error> {
         assert_may_block();
         let Outcome { verdict, fingerprint } = shared.wait().ok_or(HashError::Busy)?;
@@ -201,7 +197,7 @@ impl PasswordCache {
         }
     }
 
-    /// What is known of a check, and whether this one must hash; one decision.
+    /// Looks a check up and, if it is new, charges and registers it. Atomic.
     fn find<'a, A: Attempt>(
         &'a self,
         key: CheckKey,
@@ -212,11 +208,11 @@ impl PasswordCache {
     ) -> Result<Found<'a, A::Charge>, A::Error> {
         let mut state = self.lock();
         if let Some(fingerprint) = state.proved(key, now, self.lifetime).filter(|_| may_be_proved) {
-            return attempt.peek().map(|()| Found::Proved(fingerprint));
+            return attempt.check_limit().map(|()| Found::Proved(fingerprint));
         }
         if let Some(shared) = state.in_flight.get(&key) {
-            // A client without guesses left must not learn by this that an identical check is under way.
-            attempt.peek()?;
+            // A client beyond its limit must not learn that an identical check is in flight.
+            attempt.check_limit()?;
             return Ok(Found::InFlight(shared.clone(), semaphore.acquire()?));
         }
         let charge = attempt.charge()?;
@@ -229,7 +225,7 @@ impl PasswordCache {
         };
         let shared = Shared::default();
         state.in_flight.insert(key, shared.clone());
-        Ok(Found::New(Flight { cache: self, key, shared }, charge, permit))
+        Ok(Found::New(SingleFlight { cache: self, key, shared }, charge, permit))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -243,7 +239,7 @@ impl State {
         (now.saturating_duration_since(*since) < lifetime).then_some(*fingerprint)
     }
 
-    /// Remembers a key, and forgets those whose lifetime is over; where there are too many, the oldest.
+    /// Inserts a proof; evicts expired ones, and the oldest of too many.
     fn prove(&mut self, key: CheckKey, now: Instant, fingerprint: Fingerprint, lifetime: Duration) {
         if let Some((since, _)) = self.proved.insert(key, (now, fingerprint)) {
             self.by_age.remove(&(since, key));
@@ -259,26 +255,25 @@ impl State {
     }
 }
 
-/// Redacted: the keys say nothing to a reader.
 impl core::fmt::Debug for PasswordCache {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "PasswordCache({} proved, for {:?})", self.lock().proved.len(), self.lifetime)
     }
 }
 
-/// A check that hashes, and that others may join. However it ends, even by a panic, those are woken.
-struct Flight<'a> {
+/// Single-flight: a check that hashes, and that identical ones join. Its end wakes them, by a panic too.
+struct SingleFlight<'a> {
     cache: &'a PasswordCache,
     key: CheckKey,
     shared: Shared,
 }
 
-impl Flight<'_> {
-    /// Settles what was charged and remembers what was proved, in one step: no other check sees half of it.
-    fn settle<A: Attempt>(self, outcome: Option<Outcome>, now: Instant, attempt: &A, charge: A::Charge) {
+impl SingleFlight<'_> {
+    /// Refunds or confirms the charge and caches a proof. Atomic for other checks.
+    fn complete<A: Attempt>(self, outcome: Option<Outcome>, now: Instant, attempt: &A, charge: A::Charge) {
         let mut state = self.cache.lock();
         match outcome {
-            // `now` is when the request came: from then on, not from when the hash was done.
+            // The lifetime begins when the request arrived, not when the hash was done.
             Some(Outcome { verdict, fingerprint }) if verdict.is_right() => {
                 attempt.refund(charge);
                 state.prove(self.key, now, fingerprint, self.cache.lifetime);
@@ -288,15 +283,15 @@ impl Flight<'_> {
         }
         state.in_flight.remove(&self.key);
         drop(state);
-        let _ = self.shared.set(outcome); // the only one who sets it, but for the drop that follows
+        let _ = self.shared.set(outcome); // only this sets it, and the drop that follows
     }
 }
 
-impl Drop for Flight<'_> {
+impl Drop for SingleFlight<'_> {
     fn drop(&mut self) {
         if self.shared.get().is_none() {
             self.cache.lock().in_flight.remove(&self.key);
-            let _ = self.shared.set(None); // nobody else sets it
+            let _ = self.shared.set(None);
         }
     }
 }

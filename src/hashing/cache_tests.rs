@@ -41,7 +41,7 @@ impl Attempt for TestAttempt {
     type Charge = ();
     type Row = Option<u64>;
 
-    fn peek(&self) -> Result<(), Refused> {
+    fn check_limit(&self) -> Result<(), Refused> {
         self.peeks.set(self.peeks.get() + 1);
         if self.is_closed.get() { Err(Refused::Closed) } else { Ok(()) }
     }
@@ -80,7 +80,7 @@ impl TestAttempt {
         Self { generation: Cell::new(Some(generation)), ..Self::default() }
     }
 
-    /// How often it was asked to peek, to charge, and to refund.
+    /// How often it was asked to check_limit, to charge, and to refund.
     fn asked(&self) -> (usize, usize, usize) {
         (self.peeks.get(), self.charged.get(), self.refunded.get())
     }
@@ -155,7 +155,7 @@ fn seconds(seconds: u64) -> Duration {
 }
 
 #[test]
-fn what_is_right_is_remembered_for_a_lifetime_from_when_it_was_proved() {
+fn a_right_password_is_cached_for_a_lifetime_from_its_proof() {
     let test = Test::new(LIFETIME);
     assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     for second in [0, 1, 30, 59] {
@@ -169,14 +169,14 @@ fn what_is_right_is_remembered_for_a_lifetime_from_when_it_was_proved() {
 }
 
 #[test]
-fn an_outdated_hash_is_remembered_as_right() {
+fn a_right_password_of_an_outdated_hash_is_cached() {
     let test = Test::new(LIFETIME);
     assert!(!test.needs_no_hash(1, seconds(0), Verdict::RightButOutdated));
     assert!(test.needs_no_hash(1, seconds(1), Verdict::Wrong));
 }
 
 #[test]
-fn what_is_wrong_or_failed_is_never_remembered() {
+fn a_wrong_or_failed_check_is_never_cached() {
     let test = Test::new(LIFETIME);
     for _ in 0..3 {
         assert!(!test.needs_no_hash(1, seconds(0), Verdict::Wrong));
@@ -187,7 +187,7 @@ fn what_is_wrong_or_failed_is_never_remembered() {
 }
 
 #[test]
-fn a_lifetime_of_zero_remembers_nothing() {
+fn a_lifetime_of_zero_caches_nothing() {
     let test = Test::new(Duration::ZERO);
     for _ in 0..3 {
         assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
@@ -196,7 +196,7 @@ fn a_lifetime_of_zero_remembers_nothing() {
 }
 
 #[test]
-fn memory_ends_at_the_limit_and_the_oldest_go_first() {
+fn the_oldest_entries_are_evicted_at_the_limit() {
     let test = Test::new(LIFETIME);
     for number in 0..100_000 {
         assert!(!test.needs_no_hash(number, Duration::from_micros(number), Verdict::Right));
@@ -211,7 +211,7 @@ fn memory_ends_at_the_limit_and_the_oldest_go_first() {
 }
 
 #[test]
-fn what_is_over_goes_before_what_is_not() {
+fn expired_entries_are_evicted_first() {
     let test = Test::new(LIFETIME);
     // Proved later, but by a request that came earlier.
     for (number, after) in [(1, 30), (2, 0), (3, 29)] {
@@ -245,7 +245,7 @@ fn the_limiter_is_charged_for_a_hash_and_refunded_unless_the_password_is_wrong()
 }
 
 #[test]
-fn a_rate_limited_check_is_rejected_though_it_is_known_and_starts_no_hash() {
+fn a_rate_limited_check_is_rejected_though_it_is_cached_and_starts_no_hash() {
     let test = Test::new(LIFETIME);
     assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     test.attempt.is_closed.set(true);
@@ -300,7 +300,7 @@ fn a_check_that_is_rejected_by_the_limiter_or_the_queue_reads_nothing_of_the_use
 }
 
 #[test]
-fn what_was_proved_for_another_stored_hash_is_proved_again() {
+fn a_proof_for_another_stored_hash_is_not_used() {
     let test = Test::new(LIFETIME);
     assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
     test.attempt.generation.set(Some(2));
@@ -315,7 +315,7 @@ fn what_was_proved_for_another_stored_hash_is_proved_again() {
 }
 
 #[test]
-fn a_check_that_joined_one_about_another_stored_hash_makes_its_own() {
+fn a_check_that_joined_one_for_another_stored_hash_hashes_itself() {
     for (first, second) in [(Verdict::Wrong, Verdict::Right), (Verdict::Right, Verdict::Wrong)] {
         let Test { cache, semaphore, start, .. } = Test::new(LIFETIME);
         thread::scope(|scope| {
@@ -341,7 +341,7 @@ fn a_check_that_joined_one_about_another_stored_hash_makes_its_own() {
 }
 
 #[test]
-fn a_panic_leaves_the_charge_and_nothing_under_way() {
+fn a_panic_leaves_the_charge_and_no_check_in_flight() {
     let test = Test::new(LIFETIME);
     let panicking = |_: &_, (): &()| panic!("as the test wants it");
     let check = || check(&test.cache, 1, test.start, &test.attempt, &test.semaphore, panicking);
@@ -393,7 +393,7 @@ fn identical_checks_at_once_share_one_hash_and_each_wrong_verdict_is_charged() {
 }
 
 #[test]
-fn of_those_who_share_an_outdated_hash_one_makes_it_anew() {
+fn one_of_the_checks_that_share_an_outdated_hash_replaces_it() {
     let (told, _, hashes) = share(LIFETIME, || Ok(Verdict::RightButOutdated));
     assert_eq!(hashes, 1);
     assert_eq!(told.iter().filter(|told| *told == "Ok(RightButOutdated)").count(), 1);
@@ -401,7 +401,7 @@ fn of_those_who_share_an_outdated_hash_one_makes_it_anew() {
 }
 
 #[test]
-fn a_panic_wakes_those_who_wait() {
+fn a_panic_wakes_the_waiting_checks() {
     let (told, _, hashes) = share(LIFETIME, || panic!("as the test wants it"));
     assert_eq!(hashes, 1);
     assert_eq!(told.iter().filter(|told| *told == "panicked").count(), 1);
@@ -437,7 +437,7 @@ fn every_part_of_a_check_is_in_its_key() {
 }
 
 #[test]
-fn a_verdict_is_about_one_stored_hash_and_generation() {
+fn a_verdict_applies_to_one_stored_hash_and_generation() {
     let cache = PasswordCache::new(LIFETIME).unwrap();
     let fingerprint = |generation| {
         let attempt = TestAttempt { generation: Cell::new(generation), ..TestAttempt::default() };

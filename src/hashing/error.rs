@@ -1,4 +1,4 @@
-//! Why nothing could be hashed or verified.
+//! Errors of the hasher.
 
 use crate::password::StoredHashError;
 use crate::random::RandomError;
@@ -7,9 +7,9 @@ use core::fmt;
 /// Why nothing could be hashed or verified.
 #[derive(Debug)]
 pub enum HashError {
-    /// The stored string is no hash that we verify.
+    /// The stored string is not a hash of a known scheme.
     Stored(StoredHashError),
-    /// One hash of this cost takes more memory than is allowed.
+    /// One hash of this cost takes more memory than `--max-hash-memory`.
     TooMuchMemory {
         /// Its scheme and parameters.
         parameters: String,
@@ -18,9 +18,9 @@ pub enum HashError {
         /// The limit, in bytes.
         max_bytes: u64,
     },
-    /// All slots are taken, and so are the places in the queue, or this client's share of them.
+    /// All slots are taken, and the queue is full, or this client's share of it. Answered 503.
     Busy,
-    /// There were no random bytes for a salt.
+    /// No random bytes for a salt.
     Random(RandomError),
 }
 
@@ -53,8 +53,8 @@ impl core::error::Error for HashError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Stored(error) => error.source(),
-            Self::TooMuchMemory { .. } | Self::Busy => None,
             Self::Random(error) => error.source(),
+            Self::TooMuchMemory { .. } | Self::Busy => None,
         }
     }
 }

@@ -1,12 +1,10 @@
-//! Forms of a password: the normalized one, which new hashes are of, and the one that was sent.
+//! Password normalization: new hashes are of the normalized form, older ones may be of the bytes as sent.
 //!
-//! A new hash is of the password's OpaqueString (RFC 8265), so that it doesn't matter how a device composes accents or
-//! which space it sends. A hash may also be of the bytes as they were sent: it is older, or another program's. So where the
-//! two forms differ both are verified, the normalized one first.
+//! A new hash is of the password's OpaqueString (RFC 8265 section 4.2), however a device composes accents or spaces. An
+//! older or imported hash may be of the bytes as sent. If the two forms differ, both are verified, the normalized one first.
 //!
-//! How many hashes that costs depends on the input alone, not on the user, until a right password is shown: without one,
-//! as many as the password has forms, also against a decoy hash. A decoy is another user's hash, and the client may know
-//! that user's password, so a match there doesn't end the work.
+//! User enumeration: until the right password is shown, the number of hashes depends on the input alone. A decoy is
+//! another user's hash, whose password the client may know, so a match against a decoy doesn't end the work.
 
 use crate::password::{self, AnyHash};
 use crate::secret::Secret;
@@ -15,42 +13,42 @@ use crate::unicode;
 /// The forms of a password that was sent.
 pub(super) struct Forms {
     sent: Secret,
-    /// `None` where it is the form that was sent.
+    /// `None` if it is the form that was sent.
     normalized: Option<Secret>,
 }
 
-/// What verifying a password's forms found.
+/// Result of [`Forms::verify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Matched {
-    /// Which form the hash is of, if of any.
+    /// The form that matched.
     pub(super) form: Option<Form>,
-    /// How many hashes were computed.
+    /// Number of hashes computed.
     pub(super) hashes: u64,
 }
 
 /// A form of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// The one that new hashes are of.
+    /// The form of new hashes.
     Normalized,
-    /// Another one.
+    /// The bytes that were sent.
     AsSent,
 }
 
 impl Forms {
-    /// The forms of this password. A normalized form that is longer than a password may be is none.
+    /// The forms of this password. A normalized form over the length limit is not used.
     pub(super) fn of(password: &Secret) -> Self {
         let normalized = unicode::opaque_string(password);
         let normalized = normalized.filter(|form| password::LENGTH.contains(&form.expose().len()));
         Self { sent: password.clone(), normalized }
     }
 
-    /// The form that a new hash is of.
+    /// The form to hash.
     pub(super) fn for_new_hash(&self) -> &Secret {
         self.normalized.as_ref().unwrap_or(&self.sent)
     }
 
-    /// Which form this hash is of. Against a decoy, every form is verified.
+    /// Verifies the forms in turn; against a decoy, every form.
     pub(super) fn verify(&self, stored: &AnyHash, is_decoy: bool) -> Matched {
         let is_normalized = stored.verify(self.for_new_hash());
         let is_done = self.normalized.is_none() || (is_normalized && !is_decoy);

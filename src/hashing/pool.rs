@@ -1,17 +1,16 @@
 //! Hash pool: a fixed number of threads that compute all password hashes, behind a fair queue.
 //!
-//! Memory is what a hash costs most, so the number of hashes at once must not follow the number of clients. A request
+//! A hash takes 16 MiB or more, so the number of hashes at once must not grow with the number of clients. A request
 //! acquires a [`Slot`] first, the right to run one hash at a time. While all slots are taken it waits in the queue
-//! (`queue.rs`), or is rejected: at once where the queue is full, after [`PATIENCE`] otherwise. So that decision depends
-//! on nothing that is read later, under the slot: not on whether the user exists, nor on the kind of its hash.
+//! (`queue.rs`), or is rejected: at once if the queue is full, after [`QUEUE_TIMEOUT`] otherwise. User enumeration: that
+//! decision comes before the user is read, so it depends neither on the user nor on the kind of the stored hash.
 //!
-//! A slot may be kept for a second hash. A password change verifies the old password and hashes the new one in the same
-//! slot, so nothing can come in between.
+//! A password change verifies the old password and hashes the new one in the same slot, so it waits once.
 //!
-//! The threads have a low priority: a storm of logins must not slow down requests with tokens.
+//! The threads have a low priority, so that a storm of logins doesn't slow down requests with tokens.
 
-use super::HashError;
-use super::queue::{Full, Queue, Turn};
+use super::error::HashError;
+use super::queue::{Queue, QueueFull, Turn};
 use crate::os;
 use crate::wait::{assert_may_block, lock};
 use core::time::Duration;
@@ -23,40 +22,36 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// How long a request waits for a slot.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How nice the threads are (sched(7)): beside others, they get about a tenth of a core, and alone all of it.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Nice value of the threads (sched(7)): about a tenth of a core beside busy threads, all of an idle one.
 const NICENESS: i32 = 10;
-/// Hashing needs little stack; its block is on the heap.
+/// Hashing needs little stack: its memory is on the heap.
 const STACK_BYTES: usize = 256 * 1024;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// The threads and their queue. Threads are started when they are first needed: a command hashes once, or never.
+/// The threads and their queue. Threads start on demand: a command hashes once, or never.
 #[derive(Debug)]
-pub(super) struct Pool {
+pub(super) struct HashPool {
     slots: usize,
-    pub(super) patience: Duration,
+    pub(super) queue_timeout: Duration,
     shared: Arc<Shared>,
 }
 
-/// How much is being hashed.
+/// Use of the hash pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// So many hashes may be computed at once.
+pub struct PoolStats {
+    /// Hashes that may run at once.
     pub slots: usize,
-    /// So many slots are taken.
+    /// Slots that are taken.
     pub busy: usize,
-    /// So many requests wait for a slot.
+    /// Requests that wait for a slot.
     pub waiting: usize,
 }
 
-/// There is no slot, or none in time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NoSlot;
-
-/// The right to run one hash at a time. Released when it is dropped.
+/// The right to run one hash at a time, released on drop.
 #[derive(Debug)]
-pub(super) struct Slot<'a>(&'a Pool);
+pub(super) struct Slot<'a>(&'a HashPool);
 
 #[derive(Debug)]
 struct Shared {
@@ -65,7 +60,7 @@ struct Shared {
 }
 
 struct State {
-    /// Wakes a thread that waits in [`Pool::acquire`]. While a slot is free, nothing waits.
+    /// Each entry wakes a thread in [`HashPool::acquire`]. Empty while a slot is free.
     queue: Queue<SyncSender<()>>,
     taken: usize,
     /// At most one for each slot.
@@ -80,36 +75,35 @@ impl core::fmt::Debug for State {
     }
 }
 
-impl Pool {
-    /// A pool of so many slots; of known users and of strangers so many may wait for one.
+impl HashPool {
+    /// A pool of so many slots, with `max_queue` places in each line of the queue.
     pub(super) fn new(slots: usize, max_queue: usize) -> Self {
         let queue = Queue::new(max_queue);
         let state = State { queue, taken: 0, jobs: VecDeque::new(), threads: 0, is_closed: false };
         let shared = Shared { state: Mutex::new(state), job_arrived: Condvar::new() };
-        Self { slots: slots.max(1), patience: PATIENCE, shared: Arc::new(shared) }
+        Self { slots: slots.max(1), queue_timeout: QUEUE_TIMEOUT, shared: Arc::new(shared) }
     }
 
-    /// How many slots there are.
     #[cfg(test)]
     pub(super) fn slots(&self) -> usize {
         self.slots
     }
 
-    /// What it is doing just now.
-    pub(super) fn load(&self) -> Load {
+    /// Current use.
+    pub(super) fn stats(&self) -> PoolStats {
         let state = self.shared.lock();
-        Load { slots: self.slots, busy: state.taken, waiting: state.queue.len() }
+        PoolStats { slots: self.slots, busy: state.taken, waiting: state.queue.len() }
     }
 
-    /// Acquires a slot, and waits for it if need be.
+    /// Acquires a slot; waits for one in the queue.
     ///
     /// # Errors
-    /// [`NoSlot`] where the queue is full, or a request that is due earlier takes this one's place, or the wait is over.
-    pub(super) fn acquire(&self, turn: Turn) -> Result<Slot<'_>, NoSlot> {
-        self.acquire_within(self.patience, turn)
+    /// [`QueueFull`] if the queue is full, if a request that is due earlier displaces this one, or after the timeout.
+    pub(super) fn acquire(&self, turn: Turn) -> Result<Slot<'_>, QueueFull> {
+        self.acquire_within(self.queue_timeout, turn)
     }
 
-    fn acquire_within(&self, patience: Duration, turn: Turn) -> Result<Slot<'_>, NoSlot> {
+    fn acquire_within(&self, queue_timeout: Duration, turn: Turn) -> Result<Slot<'_>, QueueFull> {
         assert_may_block();
         let mut state = self.shared.lock();
         if state.taken < self.slots {
@@ -121,19 +115,19 @@ impl Pool {
         let (waker, granted) = mpsc::sync_channel(1);
         let ticket = state.queue.push(turn, waker)?;
         drop(state);
-        match granted.recv_timeout(patience) {
+        match granted.recv_timeout(queue_timeout) {
             Ok(()) => Ok(Slot(self)),
-            Err(RecvTimeoutError::Disconnected) => Err(NoSlot), // displaced
+            Err(RecvTimeoutError::Disconnected) => Err(QueueFull), // displaced
             Err(RecvTimeoutError::Timeout) => {
                 let was_waiting = self.shared.lock().queue.withdraw(ticket);
-                // Otherwise it was displaced, or granted in this moment.
-                if was_waiting || granted.try_recv().is_err() { Err(NoSlot) } else { Ok(Slot(self)) }
+                // Otherwise it was displaced, or granted just now.
+                if was_waiting || granted.try_recv().is_err() { Err(QueueFull) } else { Ok(Slot(self)) }
             }
         }
     }
 
-    /// Starts a thread if all have a slot to serve. Where none can be started, those that run must do.
-    fn start_thread(&self, state: &mut State) -> Result<(), NoSlot> {
+    /// Starts a thread if each has a slot to serve. If none can be started, the running ones suffice.
+    fn start_thread(&self, state: &mut State) -> Result<(), QueueFull> {
         if state.threads <= state.taken {
             let shared = self.shared.clone();
             let builder = thread::Builder::new().name("hash".into()).stack_size(STACK_BYTES);
@@ -141,17 +135,17 @@ impl Pool {
                 state.threads += 1;
             }
         }
-        if state.threads == 0 { Err(NoSlot) } else { Ok(()) }
+        if state.threads == 0 { Err(QueueFull) } else { Ok(()) }
     }
 }
 
 impl Slot<'_> {
-    /// Runs a task on a thread of the pool, and waits for it. If the task panics, so does this.
+    /// Runs a task on a pool thread and waits for it. Propagates its panic.
     pub(super) fn run<T: Send + 'static>(&self, task: impl FnOnce() -> T + Send + 'static) -> T {
         let (sender, receiver) = mpsc::sync_channel(1);
         let job = move || {
-            let result = panic::catch_unwind(AssertUnwindSafe(task)); // the thread lives on for the others
-            let _ = sender.send(result); // this thread always waits
+            let result = panic::catch_unwind(AssertUnwindSafe(task));
+            let _ = sender.send(result); // the receiver always waits
         };
         assert_may_block();
         self.0.shared.lock().jobs.push_back(Box::new(job));
@@ -162,18 +156,18 @@ impl Slot<'_> {
 }
 
 impl Drop for Slot<'_> {
-    /// Hands the slot to the request whose turn it is.
+    /// Passes the slot to the next request.
     fn drop(&mut self) {
         let mut state = self.0.shared.lock();
         match state.queue.pop() {
-            // A request that gives up looks for this message once it finds itself out of the queue.
+            // A request that times out looks for this message when it is no longer in the queue.
             Some(waker) => drop(waker.send(())),
             None => state.taken -= 1,
         }
     }
 }
 
-impl Drop for Pool {
+impl Drop for HashPool {
     fn drop(&mut self) {
         self.shared.lock().is_closed = true;
         self.shared.job_arrived.notify_all();
@@ -186,21 +180,15 @@ impl Shared {
     }
 }
 
-impl From<Full> for NoSlot {
-    fn from(_: Full) -> Self {
-        Self
-    }
-}
-
-impl From<NoSlot> for HashError {
-    fn from(_: NoSlot) -> Self {
+impl From<QueueFull> for HashError {
+    fn from(_: QueueFull) -> Self {
         Self::Busy
     }
 }
 
-/// One thread: runs jobs until the pool is dropped.
+/// Pool thread: runs jobs until the pool is dropped.
 fn work(shared: &Shared) {
-    let _ = os::lower_priority_of_this_thread(NICENESS); // hashing goes on without
+    let _ = os::lower_priority_of_this_thread(NICENESS); // an optimization only
     loop {
         let mut state = shared.lock();
         let job = loop {
@@ -211,7 +199,7 @@ fn work(shared: &Shared) {
             }
         };
         drop(state);
-        job(); // catches what its task panics
+        job(); // catches panics
     }
 }
 

@@ -11,15 +11,15 @@ fn known(user: u64) -> Turn {
 }
 
 /// Waits until so many requests wait for a slot.
-fn await_waiting(pool: &Pool, waiting: usize) {
-    while pool.load().waiting < waiting {
+fn await_waiting(pool: &HashPool, waiting: usize) {
+    while pool.stats().waiting < waiting {
         thread::yield_now();
     }
 }
 
 #[test]
 fn never_more_hashes_run_at_once_than_there_are_slots() {
-    let pool = Pool::new(3, 100);
+    let pool = HashPool::new(3, 100);
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     crate::tests::at_once(32, |_| {
         let (running, most) = (running.clone(), most.clone());
@@ -32,15 +32,15 @@ fn never_more_hashes_run_at_once_than_there_are_slots() {
         assert_eq!(done, 7);
     });
     assert!((1..=3).contains(&most.load(Ordering::SeqCst)));
-    assert_eq!(pool.load(), Load { slots: 3, busy: 0, waiting: 0 });
+    assert_eq!(pool.stats(), PoolStats { slots: 3, busy: 0, waiting: 0 });
     assert!(pool.shared.lock().threads <= 3);
 }
 
 #[test]
 fn a_full_queue_rejects_at_once_and_serves_again_later() {
-    let pool = Pool::new(2, 0);
+    let pool = HashPool::new(2, 0);
     let slots = [pool.acquire(LOCAL).unwrap(), pool.acquire(LOCAL).unwrap()];
-    assert_eq!(pool.load(), Load { slots: 2, busy: 2, waiting: 0 });
+    assert_eq!(pool.stats(), PoolStats { slots: 2, busy: 2, waiting: 0 });
     assert!(pool.acquire(LOCAL).is_err(), "all slots are taken, and none may wait");
     drop(slots);
     assert_eq!(pool.acquire(LOCAL).unwrap().run(|| 7), 7);
@@ -48,17 +48,17 @@ fn a_full_queue_rejects_at_once_and_serves_again_later() {
 
 #[test]
 fn a_request_that_waits_too_long_is_rejected_and_leaves_the_queue() {
-    let pool = Pool::new(1, 10);
+    let pool = HashPool::new(1, 10);
     let slot = pool.acquire(LOCAL).unwrap();
     assert!(pool.acquire_within(Duration::from_millis(1), LOCAL).is_err());
-    assert_eq!(pool.load(), Load { slots: 1, busy: 1, waiting: 0 });
+    assert_eq!(pool.stats(), PoolStats { slots: 1, busy: 1, waiting: 0 });
     drop(slot);
     assert_eq!(pool.acquire(LOCAL).unwrap().run(|| 7), 7);
 }
 
 #[test]
 fn a_displaced_request_is_rejected_at_once() {
-    let pool = Pool::new(1, 1);
+    let pool = HashPool::new(1, 1);
     drop(pool.acquire(known(1)).unwrap());
     let slot = pool.acquire(known(2)).unwrap();
     thread::scope(|scope| {
@@ -72,8 +72,8 @@ fn a_displaced_request_is_rejected_at_once() {
 }
 
 #[test]
-fn a_slot_that_is_kept_runs_a_second_task_before_whoever_waits() {
-    let pool = Pool::new(1, 10);
+fn a_kept_slot_runs_a_second_task_before_waiting_requests() {
+    let pool = HashPool::new(1, 10);
     let slot = pool.acquire(LOCAL).unwrap();
     let order = Arc::new(Mutex::new(Vec::new()));
     let run = |slot: &Slot<'_>, name: &'static str| {
@@ -91,22 +91,28 @@ fn a_slot_that_is_kept_runs_a_second_task_before_whoever_waits() {
 }
 
 #[test]
-fn a_panic_costs_its_own_task_and_no_slot() {
-    let pool = Pool::new(1, 10);
+fn a_panic_in_a_task_releases_its_slot() {
+    let pool = HashPool::new(1, 10);
     let panicking = || pool.acquire(LOCAL).unwrap().run(|| panic!("as the test wants it"));
     let panicked: Result<(), _> = panic::catch_unwind(AssertUnwindSafe(panicking));
     assert_eq!(panicked.unwrap_err().downcast_ref(), Some(&"as the test wants it"));
-    assert_eq!(pool.load().busy, 0);
+    assert_eq!(pool.stats().busy, 0);
     assert_eq!(pool.acquire(LOCAL).unwrap().run(|| 7), 7);
 }
 
 #[test]
-fn slots_are_handed_over_while_requests_give_up() {
-    let pool = Pool::new(2, 100);
+fn slots_are_passed_on_while_requests_time_out() {
+    let pool = HashPool::new(2, 100);
     let served = crate::tests::at_once(16, |number| {
-        let patience = Duration::from_micros(number as u64 * 20);
-        (0..200).filter(|_| pool.acquire_within(patience, LOCAL).map(|slot| slot.run(|| ())).is_ok()).count()
+        let queue_timeout = Duration::from_micros(number as u64 * 20);
+        (0..200)
+            .filter(|_| pool.acquire_within(queue_timeout, LOCAL).map(|slot| slot.run(|| ())).is_ok())
+            .count()
     });
     assert!(served.iter().sum::<usize>() > 0);
-    assert_eq!(pool.load(), Load { slots: 2, busy: 0, waiting: 0 }, "no slot was lost, and nothing waits");
+    assert_eq!(
+        pool.stats(),
+        PoolStats { slots: 2, busy: 0, waiting: 0 },
+        "no slot was lost, and nothing waits"
+    );
 }

@@ -26,7 +26,7 @@ fn push(queue: &mut Queue<String>, turn: Turn, name: &str) -> bool {
 }
 
 #[test]
-fn an_address_of_strangers_has_two_places_and_the_others_have_theirs() {
+fn an_address_of_strangers_has_at_most_two_requests_in_the_queue() {
     let mut queue = queue(64);
     for (address, fits) in [(1, true), (1, true), (1, false), (2, true), (1, false), (2, true), (2, false)] {
         assert_eq!(push(&mut queue, stranger(address), "x"), fits, "{address}");
@@ -39,7 +39,7 @@ fn an_address_of_strangers_has_two_places_and_the_others_have_theirs() {
 }
 
 #[test]
-fn a_user_has_two_places_over_all_addresses() {
+fn a_user_has_at_most_two_requests_over_all_addresses() {
     let mut queue = queue(64);
     assert!(push(&mut queue, known(1, 1), "first") && push(&mut queue, known(1, 2), "second"));
     assert!(!push(&mut queue, known(1, 1), "third") && !push(&mut queue, known(1, 2), "third"));
@@ -86,7 +86,7 @@ fn sixty_four_accounts_with_one_request_each_leave_a_user_the_next_turn() {
 }
 
 #[test]
-fn a_neighbour_who_uses_the_users_name_leaves_the_user_a_place_elsewhere() {
+fn wrong_passwords_for_a_name_at_one_address_leave_its_user_a_place_at_another() {
     let mut queue = queue(64);
     queue.serve(known(1, 7));
     assert!(push(&mut queue, known(1, 7), "neighbour 1") && push(&mut queue, known(1, 7), "neighbour 2"));
@@ -121,7 +121,7 @@ fn a_line_without_places_is_full() {
 }
 
 #[test]
-fn what_is_withdrawn_is_not_served() {
+fn a_withdrawn_request_is_not_served() {
     let mut queue = queue(64);
     let ticket = queue.push(known(1, 1), "withdrawn".into()).unwrap();
     assert!(push(&mut queue, stranger(1), "waits"));
@@ -131,7 +131,7 @@ fn what_is_withdrawn_is_not_served() {
 }
 
 #[test]
-fn a_line_remembers_only_so_many_owners() {
+fn records_of_owners_are_bounded() {
     let mut queue = queue(64);
     for user in 0..10_000 {
         queue.serve(known(user, user));
@@ -147,7 +147,7 @@ fn a_line_remembers_only_so_many_owners() {
 /// However others come and go: a user who asks is rejected or displaced only where the line is full of others who were
 /// served less recently, and waits only for the turns of those.
 #[test]
-fn no_sequence_of_requests_keeps_out_a_user_who_was_served_less_recently() {
+fn no_sequence_of_requests_rejects_the_least_recently_served_user() {
     const ATTACKERS: u64 = 20;
     const PLACES: usize = 8;
     for seed in 0..50 {
@@ -197,7 +197,7 @@ fn is_full_of_earlier(queue: &Queue<String>, turn: Turn) -> bool {
 }
 
 #[test]
-fn owners_are_served_in_turns_whatever_each_of_them_asks_for() {
+fn owners_are_served_in_turns_whatever_they_request() {
     let mut queue = queue(64);
     let mut served = vec![0; 4];
     // User 0 asks again as soon as there is a place; the others once a round.

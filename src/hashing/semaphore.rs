@@ -1,10 +1,9 @@
-//! Semaphore: how many requests may be in the hasher at once, whether they hash, wait for a slot, or wait for the
-//! verdict of an identical check.
+//! Semaphore: bounds the requests in the hasher, whether they hash, wait for a slot, or wait for an identical check.
 //!
-//! Each of them holds a thread of the server. A server with few threads must keep some for requests with tokens, so it
-//! sets a limit; a request beyond it is rejected as busy.
+//! Each of them blocks a server thread. A server with few threads reserves some for requests with tokens by this limit.
+//! A request beyond it is rejected as busy.
 
-use super::HashError;
+use super::error::HashError;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 /// A counting semaphore that never blocks.
@@ -14,27 +13,22 @@ pub(super) struct Semaphore {
     acquired: AtomicUsize,
 }
 
-/// One permit, released when this is dropped.
+/// One permit, released on drop.
 #[derive(Debug)]
 pub(super) struct Permit<'a>(&'a Semaphore);
 
 impl Semaphore {
-    /// A semaphore of so many permits.
     pub(super) fn new(permits: usize) -> Self {
         Self { permits, acquired: AtomicUsize::new(0) }
     }
 
-    /// Acquires a permit.
-    ///
-    /// # Errors
-    /// [`HashError::Busy`] where there is none.
+    /// Acquires a permit, or fails with [`HashError::Busy`].
     pub(super) fn acquire(&self) -> Result<Permit<'_>, HashError> {
         let one_more = |acquired: usize| acquired.checked_add(1).filter(|acquired| *acquired <= self.permits);
         let acquired = self.acquired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
         acquired.map(|_| Permit(self)).map_err(|_| HashError::Busy)
     }
 
-    /// How many permits are acquired.
     #[cfg(test)]
     pub(super) fn acquired(&self) -> usize {
         self.acquired.load(Ordering::Relaxed)

@@ -19,7 +19,7 @@ impl Hasher {
 
     /// The same hasher, in which no request waits too long for a slot, however slow the machine is.
     pub(crate) fn with_endless_patience(mut self) -> Self {
-        self.pool.patience = Duration::MAX;
+        self.pool.queue_timeout = Duration::MAX;
         self
     }
 
@@ -43,7 +43,7 @@ impl<'a> Attempt for TestAttempt<'a> {
     type Charge = ();
     type Row = Option<&'a str>;
 
-    fn peek(&self) -> Result<(), HashError> {
+    fn check_limit(&self) -> Result<(), HashError> {
         Ok(())
     }
 
@@ -130,7 +130,7 @@ fn a_second_hash_for_a_proved_user_needs_no_second_turn() {
     let proof = hasher.check(&check, crate::clock::monotonic(), &attempt).unwrap();
     thread::scope(|scope| {
         let stranger = scope.spawn(|| hasher.hash(&secret("perl"), LOCAL).unwrap());
-        while hasher.load().waiting < 1 {
+        while hasher.stats().waiting < 1 {
             thread::yield_now();
         }
         assert!(matches!(hasher.hash(&secret("perl"), LOCAL), Err(HashError::Busy)), "the queue is full");
@@ -145,12 +145,12 @@ fn a_second_hash_for_a_proved_user_needs_no_second_turn() {
     thread::scope(|scope| {
         let (stranger, proved) = hasher.while_slots_are_taken(|| {
             let stranger = scope.spawn(|| hasher.hash(&secret("perl"), LOCAL).is_ok());
-            while hasher.load().waiting < 1 {
+            while hasher.stats().waiting < 1 {
                 thread::yield_now();
             }
             let hash = || hasher.hash_for_proved_user(proof.reservation, &secret("ruby"), "ok", LOCAL);
             let proved = scope.spawn(|| hash().is_ok());
-            while hasher.load().waiting < 2 {
+            while hasher.stats().waiting < 2 {
                 thread::yield_now();
             }
             (stranger, proved)
@@ -166,7 +166,7 @@ fn memory_ends_at_the_limit() {
     let error = Hasher::new(cost("ln=10,r=9,p=1"), 1 << 20).unwrap_err().to_string();
     assert_eq!(error, "a hash of ln=10,r=9,p=1 takes 1179648 bytes, more than the 1048576 allowed");
     let stored = "$scrypt$ln=20,r=32,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
-    let refused = hasher(CHEAP).admit(stored);
+    let refused = hasher(CHEAP).check_limits(stored);
     assert!(matches!(refused, Err(HashError::TooMuchMemory { .. })));
 }
 
@@ -194,7 +194,7 @@ fn the_documented_bounds_stand_in_the_code() {
 
 #[test]
 fn a_request_without_a_permit_is_rejected_at_once_and_served_later() {
-    let hasher = hasher(CHEAP).with_slots(Some(1), 64).with_max_inside(2);
+    let hasher = hasher(CHEAP).with_slots(Some(1), 64).with_max_requests(2);
     let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
     assert_eq!(check(&hasher, "python", Some(&stored)).unwrap(), Verdict::Right);
     let before = hasher.hashes();
@@ -224,7 +224,7 @@ fn a_request_without_a_permit_is_rejected_at_once_and_served_later() {
 
 #[test]
 fn never_more_are_inside_than_may_be() {
-    let hasher = hasher(CHEAP).with_max_inside(2);
+    let hasher = hasher(CHEAP).with_max_requests(2);
     let stored = hasher.hash(&secret("python"), LOCAL).unwrap();
     let served: usize = at_once(8, |number| {
         let mut served = 0;

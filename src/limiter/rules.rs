@@ -1,32 +1,32 @@
-//! How often each thing may be done: what an operator may turn.
+//! Limits of the rate limiter: the options that an administrator can change.
 
 use core::time::Duration;
 
-/// How often something may be done: so many times at once, then one more each time so long has passed.
+/// A rate limit: a burst, then one attempt per interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
-    /// So many at once; at least 1.
+    /// Attempts at once; at least 1.
     pub burst: u32,
-    /// One more each time so long has passed; at least a second.
+    /// Interval after which one more is allowed; at least a second.
     pub every: Duration,
 }
 
 impl RateLimit {
-    /// So many at once, then one more every so many seconds.
+    /// A limit of `burst` attempts, then one every `every_seconds`.
     pub const fn new(burst: u32, every_seconds: u64) -> Self {
         Self { burst, every: Duration::from_secs(every_seconds) }
     }
 }
 
-/// How often each thing may be done.
+/// All rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// Wrong passwords from one address; a /48 of IPv6 has sixteen times as many.
-    pub guesses_per_address: RateLimit,
-    /// Wrong passwords for one name, from whatever addresses.
-    pub guesses_per_user: RateLimit,
-    /// Wrong passwords for one name from one address.
-    pub guesses_per_user_and_address: RateLimit,
+    /// Failed passwords from one address; an IPv6 /48 has sixteen times as many.
+    pub attempts_per_address: RateLimit,
+    /// Failed passwords for one name, from all addresses.
+    pub attempts_per_user: RateLimit,
+    /// Failed passwords for one name from one address.
+    pub attempts_per_user_and_address: RateLimit,
     /// Registrations from one address.
     pub registrations_per_address: RateLimit,
     /// Look-ups of users from one address.
@@ -36,9 +36,9 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            guesses_per_address: RateLimit::new(100, 60),
-            guesses_per_user: RateLimit::new(100, 300),
-            guesses_per_user_and_address: RateLimit::new(10, 600),
+            attempts_per_address: RateLimit::new(100, 60),
+            attempts_per_user: RateLimit::new(100, 300),
+            attempts_per_user_and_address: RateLimit::new(10, 600),
             registrations_per_address: RateLimit::new(20, 60),
             lookups_per_address: RateLimit::new(300, 1),
         }
@@ -49,23 +49,23 @@ impl Default for Rules {
 mod tests {
     use super::*;
 
-    /// How many wrong passwords somebody gets in on the first day, and on each day after that.
-    fn per_day(RateLimit { burst, every }: RateLimit, times: u64) -> (u64, u64) {
-        let later = times * 86_400 / every.as_secs();
-        (u64::from(burst) * times + later, later)
+    /// Attempts on the first day, and on each later day.
+    fn per_day(RateLimit { burst, every }: RateLimit, multiplier: u64) -> (u64, u64) {
+        let later = multiplier * 86_400 / every.as_secs();
+        (u64::from(burst) * multiplier + later, later)
     }
 
     #[test]
     fn the_documented_arithmetic_is_right() {
         let rules = Rules::default();
         let documented = [
-            (rules.guesses_per_address, 1, "| client address (IPv6: /64) |", "| 100, one a minute |"),
-            (rules.guesses_per_address, 16, "| IPv6 network (/48) |", "| sixteen times that |"),
-            (rules.guesses_per_user, 1, "| user name, whoever has it |", "| 100, one in 5 minutes |"),
-            (rules.guesses_per_user_and_address, 1, "| address and name |", "| 10, one in 10 minutes |"),
+            (rules.attempts_per_address, 1, "| client address (IPv6: /64) |", "| 100, one a minute |"),
+            (rules.attempts_per_address, 16, "| IPv6 network (/48) |", "| sixteen times that |"),
+            (rules.attempts_per_user, 1, "| user name, known or not |", "| 100, one in 5 minutes |"),
+            (rules.attempts_per_user_and_address, 1, "| address and name |", "| 10, one in 10 minutes |"),
         ];
-        for (allowance, times, name, default) in documented {
-            let (first, later) = per_day(allowance, times);
+        for (limit, multiplier, name, default) in documented {
+            let (first, later) = per_day(limit, multiplier);
             let line = include_str!("mod.rs").lines().find(|line| line.contains(name)).unwrap();
             assert!(line.ends_with(&format!("{default} {first}, {later} |")), "{line}: {first}, {later}");
         }

@@ -1,26 +1,25 @@
-//! The counters as bytes, so that a restart forgets nothing.
+//! Serialization of the counters, so that a restart keeps them.
 //!
 //! ```text
-//! 1, ROWS, WIDTH as 4 bytes          a version, and the shape of the tables
-//! kind, place, level                 1, 4 and 8 bytes, for each place that holds something
+//! 1, ROWS, WIDTH as 4 bytes          version, and shape of the tables
+//! kind, cell, level                  1, 4 and 8 bytes, for each cell that is not empty
 //! ```
 //!
-//! All numbers are big-endian, levels are milliseconds of running out. Which name or address stands where, only the
-//! key tells, and only by trying.
+//! Numbers are big-endian, levels are milliseconds. Without the key, nothing shows which name or address a cell belongs to.
 
-use super::table::{Millis, ROWS, WIDTH};
-use super::{KINDS, Kind, Limiter, Table};
+use super::charge::Limiter;
+use super::table::{KINDS, Kind, Millis, ROWS, Table, WIDTH};
 use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::time::Instant;
 
-/// The version of the tables' shape and meaning: counters saved under another are not read.
+/// Version of the tables' meaning: saved counters of another version are rejected.
 const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 6;
 const RECORD_BYTES: usize = 13;
 
-/// What was saved can't be read.
+/// The bytes are not counters of this version and shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SavedError;
 
@@ -39,42 +38,41 @@ fn head() -> [u8; HEAD_BYTES] {
 }
 
 impl Limiter {
-    /// All counters, if any changed since they were last saved or restored. Checks under way count as failed.
+    /// Serializes all counters, if any changed since the last save or restore. Checks in flight count as failed.
     pub fn save_changed(&self, now: Instant) -> Option<Vec<u8>> {
         self.is_save_urgent.store(false, Ordering::Release);
         self.has_changed.swap(false, Ordering::AcqRel).then(|| self.save(now))
     }
 
-    /// Whether a counter has become full since they were last saved: a client that is rejected from now on must not be let
-    /// in by a restart.
+    /// Whether a bucket has become full since the last save: a restart must not accept a client that is rejected now.
     pub fn is_save_urgent(&self) -> bool {
         self.is_save_urgent.load(Ordering::Acquire)
     }
 
-    /// What was saved last didn't get to where it was to be kept.
-    pub fn save_again(&self) {
+    /// Notes that the last save was not stored.
+    pub fn mark_unsaved(&self) {
         self.has_changed.store(true, Ordering::Release);
     }
 
-    /// All counters.
+    /// Serializes all counters.
     pub fn save(&self, now: Instant) -> Vec<u8> {
         let (tables, now) = (self.lock(), self.millis(now));
         self.saves.fetch_add(1, Ordering::AcqRel);
         let mut saved = head().to_vec();
         for (kind, table) in KINDS.iter().zip(tables.iter()) {
-            for (place, level) in table.levels(now) {
+            for (cell, level) in table.levels(now) {
                 saved.push(*kind as u8);
-                saved.extend(u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes());
+                saved.extend(u32::try_from(cell).unwrap_or(u32::MAX).to_be_bytes());
                 saved.extend(level.to_be_bytes());
             }
         }
         saved
     }
 
-    /// Puts saved counters in the place of those that are here; `elapsed` has passed since they were saved.
+    /// Replaces all counters by saved ones; `elapsed` has passed since they were saved.
     ///
     /// # Errors
-    /// [`SavedError`]; the counters stay as they are then.
+    /// [`SavedError`]; then the counters are unchanged.
     pub fn restore(&self, saved: &[u8], elapsed: Duration, now: Instant) -> Result<(), SavedError> {
         let (records, rest) = saved.strip_prefix(&head()).ok_or(SavedError)?.as_chunks::<RECORD_BYTES>();
         if !rest.is_empty() {
@@ -84,25 +82,25 @@ impl Limiter {
         let elapsed = Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX);
         let (mut tables, now) = (self.lock(), self.millis(now));
         tables.iter_mut().for_each(Table::clear);
-        for (kind, place, level) in records {
-            kind.table_mut(&mut tables).fill(place, level.saturating_sub(elapsed), now);
+        for (kind, cell, level) in records {
+            kind.table_mut(&mut tables).fill(cell, level.saturating_sub(elapsed), now);
         }
         self.has_changed.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// Counters that hold nothing, as they are saved.
-    pub fn nothing_saved() -> Vec<u8> {
+    /// Empty counters, serialized.
+    pub fn empty_save() -> Vec<u8> {
         head().to_vec()
     }
 }
 
-/// Kind, place, level.
+/// Kind, cell, level.
 fn parse(record: &[u8; RECORD_BYTES]) -> Option<(Kind, usize, Millis)> {
     let (kind, rest) = record.split_first()?;
-    let (place, level) = rest.split_first_chunk()?;
+    let (cell, level) = rest.split_first_chunk()?;
     let kind = *KINDS.get(usize::from(*kind))?;
-    let place = usize::try_from(u32::from_be_bytes(*place)).ok()?;
+    let cell = usize::try_from(u32::from_be_bytes(*cell)).ok()?;
     let level = Millis::from_be_bytes(*level.first_chunk()?);
-    (place < ROWS * WIDTH).then_some((kind, place, level))
+    (cell < ROWS * WIDTH).then_some((kind, cell, level))
 }

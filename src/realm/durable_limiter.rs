@@ -58,9 +58,9 @@ impl DurableLimiter {
         let epoch = self.epoch();
         let Some(counters) = self.limiter.save_changed(now.monotonic) else { return Ok(false) };
         let saved = store.save_limiter(&counters, now.unix, epoch);
-        if !saved.inspect_err(|_| self.limiter.save_again())? {
+        if !saved.inspect_err(|_| self.limiter.mark_unsaved())? {
             // Somebody else may have taken that epoch's up by now, and counted on.
-            self.limiter.save_again();
+            self.limiter.mark_unsaved();
             self.reload(store, now)?;
             return Ok(false);
         }

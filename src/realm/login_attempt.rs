@@ -157,7 +157,7 @@ impl Realm {
     /// # Errors
     /// [`StoreError`]; nothing was forgotten then.
     pub fn clear_failed_attempts(&self, now: Now) -> Result<(), StoreError> {
-        self.store.replace_limiter(&Limiter::nothing_saved(), self.time.advance(now).unix)?;
+        self.store.replace_limiter(&Limiter::empty_save(), self.time.advance(now).unix)?;
         Ok(())
     }
 
@@ -204,11 +204,11 @@ impl<'a> Attempt for LoginAttempt<'a> {
     type Charge = Option<Charged<'a>>;
     type Row = Option<User>;
 
-    fn peek(&self) -> Result<(), AuthenticateError> {
+    fn check_limit(&self) -> Result<(), AuthenticateError> {
         let Some(limiter) = self.realm.limiter() else { return Ok(()) };
         match self.reads {
-            Reads::PerCall => limiter.peek(&self.password_attempt(), self.now.monotonic)?,
-            Reads::Batch(_) => limiter.try_peek(&self.password_attempt(), self.now.monotonic)??,
+            Reads::PerCall => limiter.check(&self.password_attempt(), self.now.monotonic)?,
+            Reads::Batch(_) => limiter.try_check(&self.password_attempt(), self.now.monotonic)??,
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl<'a> Attempt for LoginAttempt<'a> {
 
     fn refund(&self, charge: Self::Charge) {
         if let Some(charged) = charge {
-            charged.give_back();
+            charged.refund();
         }
     }
 

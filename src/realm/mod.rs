@@ -52,7 +52,7 @@ pub use tokens::{IssuedToken, SessionExpired};
 pub use users::UserChangeError;
 
 use crate::clock::{Now, UnixTime};
-use crate::hashing::{Hasher, Load};
+use crate::hashing::{Hasher, PoolStats};
 use crate::keys::Keys;
 use crate::store::{Reader, Reads, Store, StoreError};
 use channel::UsedSessions;
@@ -183,8 +183,8 @@ impl Realm {
     }
 
     /// How much is being hashed just now.
-    pub fn hash_load(&self) -> Load {
-        self.hasher.load()
+    pub fn hash_load(&self) -> PoolStats {
+        self.hasher.stats()
     }
 }
 

@@ -44,7 +44,7 @@ impl Realm {
         let registered = self.insert_user(username, password, client, now.unix);
         if let (Err(RegisterError::Store(_) | RegisterError::Hash(_)), Some(charged)) = (&registered, charged)
         {
-            charged.give_back(); // nothing came of it
+            charged.refund(); // nothing came of it
         }
         registered
     }

@@ -4,7 +4,7 @@
 //! route and a column for each status, and its size never changes. What a client chose is never a label. What can be
 //! asked for, such as how many wait for a hash, is asked for when somebody looks.
 
-use crate::hashing::Load;
+use crate::hashing::PoolStats;
 use crate::http::{AuditEvent, AuthOutcome, CredentialKind, Response};
 use core::fmt::{Display, Write as _};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -118,7 +118,7 @@ impl Metrics {
     }
 
     /// All numbers, what is being hashed just now, and how many log lines were dropped.
-    pub fn text(&self, hashing: Load, hashes: u64, log_lines_dropped: u64) -> String {
+    pub fn text(&self, hashing: PoolStats, hashes: u64, log_lines_dropped: u64) -> String {
         let mut text = Text(String::new());
         text.requests(&self.requests);
         text.histogram(
@@ -144,7 +144,7 @@ impl Metrics {
     /// What has no labels: name, type, help, value.
     fn numbers(
         &self,
-        hashing: Load,
+        hashing: PoolStats,
         hashes: u64,
         log_lines_dropped: u64,
     ) -> [(&'static str, &'static str, &'static str, u64); 10] {
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::http::AuthRecord;
 
-    const NOBODY: Load = Load { slots: 2, busy: 1, waiting: 3 };
+    const NOBODY: PoolStats = PoolStats { slots: 2, busy: 1, waiting: 3 };
 
     fn to(route: Option<&'static str>, status: u16) -> Response {
         let mut response = Response::empty(status);

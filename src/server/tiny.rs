@@ -29,7 +29,7 @@ use std::thread;
 
 /// Threads that serve, each one request at a time, waiting or not: as many as tiny_http itself reads requests with.
 pub const WORKERS: usize = 4;
-/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_inside`]): the other
+/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_requests`]): the other
 /// threads go on answering those who show tokens.
 pub const MAX_HASHING: usize = WORKERS - 2;
 /// At the end, requests being answered get this long.

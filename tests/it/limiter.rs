@@ -21,9 +21,9 @@ const ELSEWHERE: &str = "198.51.100.1";
 
 fn rules() -> Rules {
     Rules {
-        guesses_per_address: RateLimit::new(40, 60),
-        guesses_per_user: RateLimit::new(20, 300),
-        guesses_per_user_and_address: RateLimit::new(10, 600),
+        attempts_per_address: RateLimit::new(40, 60),
+        attempts_per_user: RateLimit::new(20, 300),
+        attempts_per_user_and_address: RateLimit::new(10, 600),
         registrations_per_address: RateLimit::new(6, 60),
         lookups_per_address: RateLimit::new(5, 1),
     }
@@ -330,7 +330,7 @@ fn whatever_others_send_a_users_token_and_password_hold_where_that_user_is_known
 }
 
 #[test]
-fn guesses_at_once_are_no_more_than_one_by_one() {
+fn concurrent_attempts_do_not_exceed_the_limit() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);

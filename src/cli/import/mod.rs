@@ -170,7 +170,7 @@ impl<W: io::Write> Taker<'_, W> {
             return Err(Refused::Row("there is no user name, expected a text".into()));
         };
         let name = Username::parse(name).map_err(|error| Refused::Row(error.to_string()))?;
-        let admitted = self.hasher.admit(&row.password_hash);
+        let admitted = self.hasher.check_limits(&row.password_hash);
         let admitted =
             admitted.map_err(|error| Refused::Row(complaint::of_hash(&error, &row.password_hash)))?;
         let is_weak = admitted.is_weak();

@@ -80,7 +80,7 @@ fn a_rejected_login_runs_the_same_statements_for_every_kind_of_user() {
 fn a_login_without_a_permit_runs_the_same_statements_for_every_kind_of_user() {
     let mut test = realm();
     let hasher = Hasher::new(OLD_COST.parse().unwrap(), Hasher::DEFAULT_MAX_MEMORY_BYTES).unwrap();
-    test.realm.hasher = hasher.with_max_inside(0);
+    test.realm.hasher = hasher.with_max_requests(0);
     for kind in KINDS {
         let (errors, statements) = statements_of(|| attempts(&test, kind, "ruby"));
         let is_busy = |error: &AuthenticateError| matches!(error, AuthenticateError::Hash(HashError::Busy));

@@ -33,9 +33,9 @@ fn answer<T>(result: Result<T, AuthenticateError>) -> Answer {
 fn realm(password_cache: Duration) -> TestRealm {
     let many = RateLimit::new(1_000, 1);
     let rules = Rules {
-        guesses_per_address: many,
-        guesses_per_user: many,
-        guesses_per_user_and_address: many,
+        attempts_per_address: many,
+        attempts_per_user: many,
+        attempts_per_user_and_address: many,
         ..Rules::default()
     };
     let mut test = TestRealm::with_policy(Policy { rate_limits: Some(rules), ..Policy::default() });

@@ -3,6 +3,7 @@
 //! The sequences are checked against buckets of the test's own: exact ones, one a key, that know nothing of tables,
 //! hashes or restarts.
 
+use super::super::{RateLimit, SavedError, table};
 use super::*;
 use crate::clock;
 use crate::tests::at_once;
@@ -14,9 +15,9 @@ const KEY: [u8; 32] = [7; 32];
 
 fn rules() -> Rules {
     Rules {
-        guesses_per_address: RateLimit::new(12, 60),
-        guesses_per_user: RateLimit::new(15, 120),
-        guesses_per_user_and_address: RateLimit::new(4, 240),
+        attempts_per_address: RateLimit::new(12, 60),
+        attempts_per_user: RateLimit::new(15, 120),
+        attempts_per_user_and_address: RateLimit::new(4, 240),
         registrations_per_address: RateLimit::new(3, 60),
         lookups_per_address: RateLimit::new(5, 1),
     }
@@ -35,7 +36,7 @@ fn stranger<'a>(address: &str, username: &'a str) -> PasswordAttempt<'a> {
 }
 
 /// How many wrong attempts are let through, if one doesn't stop.
-fn wrong_guesses(limiter: &Limiter, attempt: PasswordAttempt<'_>, now: Instant) -> usize {
+fn failed_attempts(limiter: &Limiter, attempt: PasswordAttempt<'_>, now: Instant) -> usize {
     core::iter::repeat_with(|| limiter.charge(&attempt, now).is_ok())
         .take(1_000)
         .take_while(|admitted| *admitted)
@@ -43,20 +44,20 @@ fn wrong_guesses(limiter: &Limiter, attempt: PasswordAttempt<'_>, now: Instant) 
 }
 
 #[test]
-fn one_address_has_its_guesses_at_a_name_and_no_more() {
+fn failed_attempts_at_a_name_from_one_address_are_limited() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
-    assert_eq!(wrong_guesses(&limiter, alice, now), 4);
+    assert_eq!(failed_attempts(&limiter, alice, now), 4);
     let refused = limiter.charge(&alice, now).unwrap_err();
     assert_eq!(refused.retry_after, Duration::from_secs(240));
-    assert_eq!(limiter.peek(&alice, now), Err(refused), "nor is a password that was just proved looked at");
-    assert_eq!(limiter.peek(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
-    assert_eq!(wrong_guesses(&limiter, alice, now + Duration::from_secs(240)), 1);
+    assert_eq!(limiter.check(&alice, now), Err(refused), "nor is a password that was just proved looked at");
+    assert_eq!(limiter.check(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
+    assert_eq!(failed_attempts(&limiter, alice, now + Duration::from_secs(240)), 1);
 }
 
 #[test]
-fn names_are_as_many_as_one_likes_and_addresses_are_not() {
+fn failed_attempts_from_one_address_are_limited_over_all_names() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
@@ -72,11 +73,11 @@ fn names_are_as_many_as_one_likes_and_addresses_are_not() {
 }
 
 #[test]
-fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
+fn many_addresses_share_the_limit_of_a_name_and_its_user_logs_in_at_a_remembered_address() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let flood =
-        |number: u8| wrong_guesses(&limiter, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
+        |number: u8| failed_attempts(&limiter, stranger(&std::format!("198.51.100.{number}"), "alice"), now);
     assert_eq!((0..=255).map(flood).sum::<usize>(), 15);
     assert_eq!(
         limiter.count_of("alice", now),
@@ -85,23 +86,23 @@ fn many_addresses_share_the_guesses_at_a_name_and_its_owner_keeps_coming_in() {
     let elsewhere = stranger("192.0.2.1", "alice");
     assert!(limiter.charge(&elsewhere, now).is_err());
     let at_home = PasswordAttempt { is_remembered: true, ..elsewhere };
-    limiter.charge(&at_home, now).unwrap().give_back();
+    limiter.charge(&at_home, now).unwrap().refund();
     assert_eq!(
-        wrong_guesses(&limiter, at_home, now),
+        failed_attempts(&limiter, at_home, now),
         4,
         "who sits at that address may guess as one address may"
     );
 }
 
 #[test]
-fn a_success_gives_back_itself_and_nothing_else() {
+fn a_correct_password_refunds_its_own_charge_only() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     let mut admitted = 0;
     for _ in 0..100 {
         if let Ok(own) = limiter.charge(&stranger("192.0.2.1", "mallory"), now) {
-            own.give_back();
+            own.refund();
         }
         admitted += usize::from(limiter.charge(&alice, now).is_ok());
     }
@@ -109,10 +110,10 @@ fn a_success_gives_back_itself_and_nothing_else() {
 }
 
 #[test]
-fn guesses_at_once_are_no_more_than_one_by_one() {
+fn concurrent_attempts_do_not_exceed_the_limit() {
     let now = clock::monotonic();
     let limiter = limiter(now);
-    let admitted = at_once(32, |_| wrong_guesses(&limiter, stranger("192.0.2.1", "alice"), now));
+    let admitted = at_once(32, |_| failed_attempts(&limiter, stranger("192.0.2.1", "alice"), now));
     assert_eq!(admitted.into_iter().sum::<usize>(), 4);
     let held: Vec<_> = (0..15)
         .filter_map(|number| {
@@ -121,12 +122,12 @@ fn guesses_at_once_are_no_more_than_one_by_one() {
         .collect();
     assert_eq!(held.len(), 15);
     assert!(limiter.charge(&stranger("192.0.2.9", "bob"), now).is_err(), "while they are being checked");
-    held.into_iter().for_each(Charged::give_back);
+    held.into_iter().for_each(Charged::refund);
     assert!(limiter.charge(&stranger("192.0.2.9", "bob"), now).is_ok());
 }
 
 #[test]
-fn registrations_and_lookups_are_counted_apart_from_guesses() {
+fn registrations_and_lookups_have_buckets_of_their_own() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let here = client("192.0.2.1");
@@ -135,20 +136,20 @@ fn registrations_and_lookups_are_counted_apart_from_guesses() {
     assert_eq!((registered, looked_up), (3, 5));
     let refused = limiter.charge_lookup(here, now).unwrap_err().to_string();
     assert_eq!(refused, "too many look-ups from this address or network; again in 1 s");
-    assert_eq!(wrong_guesses(&limiter, stranger("192.0.2.1", "alice"), now), 4);
+    assert_eq!(failed_attempts(&limiter, stranger("192.0.2.1", "alice"), now), 4);
 }
 
 #[test]
-fn a_restart_forgets_nothing_but_time_that_passed() {
+fn a_restart_keeps_the_counters() {
     let now = clock::monotonic();
     let before = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     let _under_way = before.charge(&alice, now).unwrap();
-    assert_eq!(wrong_guesses(&before, alice, now), 3);
+    assert_eq!(failed_attempts(&before, alice, now), 3);
     let saved = before.save(now);
     let restored = |saved: &[u8], elapsed: u64| {
         let after = limiter(now);
-        after.restore(saved, Duration::from_secs(elapsed), now).map(|()| wrong_guesses(&after, alice, now))
+        after.restore(saved, Duration::from_secs(elapsed), now).map(|()| failed_attempts(&after, alice, now))
     };
     assert_eq!(restored(&saved, 0), Ok(0), "what was being checked counts as wrong");
     assert_eq!(restored(&saved, 239), Ok(0));
@@ -160,32 +161,32 @@ fn a_restart_forgets_nothing_but_time_that_passed() {
 }
 
 #[test]
-fn what_did_not_change_is_not_saved() {
+fn unchanged_counters_are_not_saved() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     assert_eq!(limiter.save_changed(now), None);
-    limiter.charge(&stranger("192.0.2.1", "alice"), now).unwrap().give_back();
+    limiter.charge(&stranger("192.0.2.1", "alice"), now).unwrap().refund();
     assert_eq!(limiter.save_changed(now), None, "a right password changes nothing");
     drop(limiter.charge(&stranger("192.0.2.1", "alice"), now));
     assert_eq!(limiter.save_changed(now), Some(limiter.save(now)));
     assert_eq!(limiter.save_changed(now), None);
-    limiter.restore(&Limiter::nothing_saved(), Duration::ZERO, now).unwrap();
-    assert_eq!(limiter.save(now), Limiter::nothing_saved());
+    limiter.restore(&Limiter::empty_save(), Duration::ZERO, now).unwrap();
+    assert_eq!(limiter.save(now), Limiter::empty_save());
     assert_eq!(limiter.save_changed(now), None);
 }
 
 #[test]
-fn what_was_saved_while_it_was_checked_and_was_right_is_saved_again() {
+fn a_refund_after_a_save_is_saved() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let charged = limiter.charge(&stranger("192.0.2.1", "alice"), now).unwrap();
-    assert_ne!(limiter.save(now), Limiter::nothing_saved());
-    charged.give_back();
-    assert_eq!(limiter.save_changed(now), Some(Limiter::nothing_saved()));
+    assert_ne!(limiter.save(now), Limiter::empty_save());
+    charged.refund();
+    assert_eq!(limiter.save_changed(now), Some(Limiter::empty_save()));
 }
 
 #[test]
-fn memory_does_not_grow() {
+fn memory_is_bounded() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     for number in 0..100_000_u32 {
@@ -193,11 +194,11 @@ fn memory_does_not_grow() {
         let username = number.to_string();
         drop(limiter.charge(&PasswordAttempt { client, username: &username, is_remembered: false }, now));
     }
-    // Nothing is pending, and whatever is held stands in places, of which there is a fixed number.
-    let places = KINDS.len() * table::ROWS * table::WIDTH;
-    assert!(limiter.save(now).len() <= 6 + 13 * places);
+    // Nothing is pending, and the levels are in a fixed number of cells.
+    let cells = KINDS.len() * table::ROWS * table::WIDTH;
+    assert!(limiter.save(now).len() <= 6 + 13 * cells);
     for (table, kind) in limiter.lock().iter().zip(KINDS) {
-        assert_eq!(table.pending_places(), 0, "{kind:?}");
+        assert_eq!(table.pending_cells(), 0, "{kind:?}");
     }
 }
 
@@ -239,14 +240,15 @@ fn keys(address: &str, name: &str) -> Vec<(String, RateLimit, u32)> {
     let prefix = std::format!("{:?}", client(address).prefix());
     let pair = std::format!("{prefix} {name:?}");
     if is_remembered(address, name) {
-        return std::vec![(std::format!("remembered {pair}"), rules.guesses_per_user_and_address, 1)];
+        return std::vec![(std::format!("remembered {pair}"), rules.attempts_per_user_and_address, 1)];
     }
-    let network =
-        client(address).network().map(|network| (std::format!("{network:?}"), rules.guesses_per_address, 16));
+    let network = client(address)
+        .network()
+        .map(|network| (std::format!("{network:?}"), rules.attempts_per_address, 16));
     [
-        (std::format!("name {name:?}"), rules.guesses_per_user, 1),
-        (pair, rules.guesses_per_user_and_address, 1),
-        (prefix, rules.guesses_per_address, 1),
+        (std::format!("name {name:?}"), rules.attempts_per_user, 1),
+        (pair, rules.attempts_per_user_and_address, 1),
+        (prefix, rules.attempts_per_address, 1),
     ]
     .into_iter()
     .chain(network)
@@ -254,7 +256,7 @@ fn keys(address: &str, name: &str) -> Vec<(String, RateLimit, u32)> {
 }
 
 #[test]
-fn no_sequence_gets_more_guesses_than_are_allowed() {
+fn no_sequence_of_attempts_exceeds_a_limit() {
     for seed in 0..8 {
         let mut random = Random(seed);
         let start = clock::monotonic();
@@ -273,7 +275,7 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
                 // Some of these are right, or the server is busy.
                 0..20 => {
                     if let Ok(charged) = limiter.charge(&attempt, now) {
-                        charged.give_back();
+                        charged.refund();
                     }
                 }
                 20..25 => now += Duration::from_millis(random.next() % 120_000),
@@ -309,8 +311,8 @@ fn no_sequence_gets_more_guesses_than_are_allowed() {
 /// One user at one address, where the user logs in now and then and a guesser attempts: what the store says of the
 /// address changes, may be late, and is forgotten, and checks are in flight meanwhile.
 #[test]
-fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed() {
-    let RateLimit { burst, every } = rules().guesses_per_user_and_address;
+fn no_interleaving_with_logins_of_the_user_exceeds_a_limit() {
+    let RateLimit { burst, every } = rules().attempts_per_user_and_address;
     let alice = stranger("192.0.2.1", "alice");
     for seed in 0..32 {
         let mut random = Random(seed);
@@ -327,7 +329,7 @@ fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed(
             match random.below(10) {
                 0 => {
                     if let Ok(charged) = limiter.charge(&attempt, now) {
-                        charged.give_back();
+                        charged.refund();
                         if !attempt.is_remembered {
                             limiter.promote(alice.client, alice.username, now);
                             (promoted, is_remembered, promotions) = (Some(now), true, promotions + 1);
@@ -353,25 +355,25 @@ fn no_interleaving_with_the_users_own_logins_gets_more_guesses_than_are_allowed(
 }
 
 #[test]
-fn guesses_before_the_users_first_login_at_an_address_count_after_it() {
+fn failures_before_the_first_login_at_an_address_count_after_it() {
     let now = clock::monotonic();
     let limiter = limiter(now);
     let alice = stranger("192.0.2.1", "alice");
     for _ in 0..3 {
         drop(limiter.charge(&alice, now).unwrap());
     }
-    limiter.charge(&alice, now).unwrap().give_back();
+    limiter.charge(&alice, now).unwrap().refund();
     limiter.promote(alice.client, alice.username, now);
     let at_home = PasswordAttempt { is_remembered: true, ..alice };
-    assert_eq!(wrong_guesses(&limiter, at_home, now), 1);
-    assert_eq!(wrong_guesses(&limiter, alice, now), 0, "a check that asked the store before the login");
+    assert_eq!(failed_attempts(&limiter, at_home, now), 1);
+    assert_eq!(failed_attempts(&limiter, alice, now), 0, "a check that asked the store before the login");
     let later = now + Duration::from_secs(60);
-    assert_eq!(wrong_guesses(&limiter, alice, later), 0, "the address was forgotten again");
-    assert_eq!(wrong_guesses(&limiter, stranger("192.0.2.1", "bob"), now), 4, "others are not concerned");
+    assert_eq!(failed_attempts(&limiter, alice, later), 0, "the address was forgotten again");
+    assert_eq!(failed_attempts(&limiter, stranger("192.0.2.1", "bob"), now), 4, "others are not concerned");
 }
 
 #[test]
-fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
+fn no_sequence_of_others_limits_a_user_at_a_remembered_address() {
     for seed in 0..8 {
         let mut random = Random(seed);
         let mut now = clock::monotonic();
@@ -386,7 +388,7 @@ fn no_sequence_of_others_keeps_a_user_out_of_a_remembered_address() {
             }
             now += Duration::from_millis(random.next() % 100);
             let right = limiter.charge(&alice, now);
-            right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).give_back();
+            right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).refund();
         }
         assert!(
             limiter.charge(&stranger("192.0.2.1", "nobody"), now).is_err(),
