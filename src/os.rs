@@ -6,6 +6,7 @@ mod machine;
 mod new_file;
 mod path_owners;
 mod poller;
+mod privileges;
 mod socket_buffers;
 
 pub use connect::connect_unix;
@@ -13,9 +14,10 @@ pub use fd_passing::{receive_files, send_files};
 pub use machine::{FileSystem, available_memory, file_system_of, is_in_read_only_mount, name_of_file_system};
 pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub use path_owners::{
-    LastEntry, PathOwners, group_of_user, refuse_directory_of_others_as_root, refuse_other_owners_as_root,
+    LastEntry, PathOwners, refuse_directory_of_others_as_root, refuse_other_owners_as_root,
 };
 pub use poller::{Poller, Readiness, Waker, wait_to_read};
+pub use privileges::{become_user, end_with_parent, group_of_user, leave_terminal, send_signal};
 pub use socket_buffers::{bound_socket_buffers, set_nodelay};
 
 use rustix::fs::{Access, FlockOperation, Mode, OFlags};
@@ -24,7 +26,7 @@ use rustix::net::{AddressFamily, SocketType, sockopt};
 use rustix::process::{self, Resource};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
@@ -87,15 +89,18 @@ pub fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Opens an existing file to read, if it is a regular one and no symbolic link.
+/// Opens an existing file to read, if it is a regular one and no symbolic link. Nothing else is opened: to open some devices
+/// has an effect, and the other end of a pipe may never come.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
 pub fn open_regular_file(path: &Path) -> io::Result<File> {
-    // Without O_NONBLOCK it would wait for the other end of a pipe.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::ErrorKind::InvalidInput.into()) }
+    let found =
+        File::from(rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
+    if !found.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
 }
 
 /// Opens the directory in which this file stands, or would.

@@ -3,10 +3,12 @@
 use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::config::Config;
+use super::files::Owner;
 use super::options;
-use super::owner::{self, Owner};
+use super::owner;
 use super::private_copy::PrivateCopy;
 use super::progress::{self, Progress};
+use super::relay::{self, Input};
 use super::temp_dir::TempDir;
 use crate::clock;
 use crate::os::NewFile;
@@ -14,7 +16,7 @@ use crate::store::{BackedUp, CopyError, CopyStep, Restored};
 use core::time::Duration;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
@@ -64,17 +66,16 @@ fn fill(config: &Config<'_>, file: &str, from: &Path) -> io::Result<()> {
     to.sync_all()
 }
 
-/// Backs up as the owner of the data directory, into a file that root makes: the owner may not write to its directory, and root
-/// doesn't work in the owner's.
+/// Backs up as the owner of the data directory, into a file that root makes where the owner may not write.
 pub(super) fn back_up_as(
     owner: Owner,
     config: &Config<'_>,
     arguments: &[OsString],
 ) -> Result<ExitCode, CliError> {
     let name = config.operand();
-    if owner::may_make_file(owner, Path::new(name)) {
-        return Err(owner::execute_as(owner, config, &BACK_UP, arguments));
-    }
+    let Some(place) = owner::place_for_file(owner, Path::new(name))? else {
+        return owner::run_as(owner, config, &BACK_UP, arguments);
+    };
     let failed = |error: io::Error| {
         let error = match error.kind() {
             io::ErrorKind::AlreadyExists => CopyError::Exists(name.into()),
@@ -82,12 +83,16 @@ pub(super) fn back_up_as(
         };
         CliError::failed("can't back up", &error)
     };
-    let new = NewFile::make(Path::new(name), ".partial").map_err(failed)?;
-    let file = new.file().map_err(failed)?;
-    let printed = owner::fill_as(owner, (name, file), arguments)?;
-    new.keep().map_err(failed)?;
-    io::stdout().lock().write_all(&printed)?;
-    Ok(ExitCode::SUCCESS)
+    let new = NewFile::make(&place, ".partial").map_err(failed)?;
+    let files = [(name.into(), new.file().map_err(failed)?)];
+    let (input, mut printed) = (Input::of(config, &BACK_UP)?, Vec::new());
+    let code =
+        owner::run(owner, &files, input, arguments, |mut out| out.read_to_end(&mut printed).map(drop))?;
+    if code == ExitCode::SUCCESS {
+        new.keep().map_err(failed)?;
+    }
+    relay::copy(&printed[..], io::stdout())?;
+    Ok(code)
 }
 
 pub(super) const RESTORE: Command = Command {

@@ -11,8 +11,8 @@ pub(super) enum CliError {
     Usage(String),
     /// It was understood, and could not be done: exit status 1.
     Failed(String),
-    /// A child process, which has reported the reason: exit status 1.
-    Reported,
+    /// A signal ended the child process that ran the command, and ends this one.
+    Signaled(i32),
     /// Nobody reads what we write any more: no message would arrive either.
     OutputClosed,
 }

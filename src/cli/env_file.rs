@@ -20,7 +20,7 @@ impl EnvFile {
     /// `None` where there is no such file: then a service goes by its defaults.
     pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, CliError> {
         let failed = |why: &str| CliError::Failed(format!("can't read {}: {why}", path.display()));
-        match files.open(path).and_then(io::read_to_string) {
+        match files.open_safely(path).and_then(io::read_to_string) {
             Ok(text) => Self::parse(&text).map(Some).map_err(|why| failed(&why)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&chain::describe(&error))),

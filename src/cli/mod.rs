@@ -13,7 +13,8 @@
 //! | `environment.rs`, `env_file.rs` | variables that look like ours and are nobody's; variables in a file, as systemd reads it |
 //! | `listen.rs` | where the server listens: an address, a path, or standard input |
 //! | `data.rs` | the data directory, opened for a command |
-//! | `owner.rs`, `files.rs` | privilege drop: root becomes the owner of the data directory, with the operator's files open |
+//! | `owner.rs`, `files.rs` | privilege drop: in another user's data directory, root runs the command as that user |
+//! | `relay.rs` | root's side of that: input, output, questions and signals of the child process |
 //! | `temp_dir.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
@@ -52,6 +53,7 @@ mod parse;
 mod private_copy;
 mod progress;
 mod prompt;
+mod relay;
 mod temp_dir;
 mod serve;
 #[cfg(feature = "tiny-http")]
@@ -90,7 +92,7 @@ pub fn run(
     match run_command(arguments, environment) {
         Ok(code) => code,
         Err(CliError::OutputClosed) => ExitCode::SUCCESS,
-        Err(CliError::Reported) => ExitCode::FAILURE,
+        Err(CliError::Signaled(signal)) => relay::end_by(signal),
         Err(CliError::Failed(message)) => print_error(&message, 1),
         Err(CliError::Usage(message)) => print_error(&message, 2),
     }
@@ -120,7 +122,7 @@ fn run_command(
                 Some(owner) if command.words == backup::BACK_UP.words => {
                     backup::back_up_as(owner, &config, &arguments)
                 }
-                Some(owner) => Err(owner::execute_as(owner, &config, command, &arguments)),
+                Some(owner) => owner::run_as(owner, &config, command, &arguments),
             }
         }
     }

@@ -1,47 +1,51 @@
-//! Privilege drop: in another user's data directory root acts as that user.
+//! Privilege drop: in another user's data directory root runs a command as that user.
 //!
-//! Whoever owns the data directory, a service account that was taken over for instance, can put a symbolic link in the place of
-//! any file there. So before a command touches the directory, root opens what only root may read, and then executes this
-//! program anew as the directory's owner, without supplementary groups. What can be reached from there is the owner's own.
+//! The owner of the data directory, a service account that was taken over for instance, can put a symbolic
+//! link in the place of any file there. So before a command touches the directory, root opens what only root
+//! may read, and starts this program anew. The new process leaves root's terminal, becomes the directory's
+//! owner without supplementary groups, and runs the command. What can be reached from there is the owner's
+//! own, and other processes of that user can't trace it.
 //!
-//! The user is the one who owns the data directory, or, before the first start, the directory that it will be made in. Where
-//! two different users, or root and another, share the control of the path, neither would be right: the command is refused.
+//! The user is the one who owns the data directory, or, before the first start, the directory that it will be
+//! made in. Where two different users, or root and another, share the control of the path, neither would be
+//! right: the command is refused.
 //!
-//! | the operator's file | how the new program gets it |
+//! | of root's | what the new process gets |
 //! |---|---|
-//! | standard input, standard output, standard error | inherited |
-//! | the file of `user import`, `restore` and `--rename`, `--env-file` | opened by root, sent over standard input (`files.rs`) |
-//! | the file of `backup`, in a directory of somebody else's | made by root, sent likewise, and filled by a child process |
-//! | a key file outside the data directory | opened by the new program, as by the server |
+//! | terminal, standard input, output and error | pipes (`relay.rs`) |
+//! | the file of `user import`, `restore` and `--rename`, `--env-file` | opened by root, sent over a socket (`files.rs`) |
+//! | the file of `backup`, in a directory of root's | made by root, sent likewise, and filled by the new process |
+//! | environment | gatekey's own variables, `TMPDIR`, and those of a service manager |
+//! | other descriptors | none |
 //!
-//! A key file that root alone controls can be changed by root alone: `key rotate` and `key add` then stay root, and leave the
-//! data directory alone.
+//! `serve` without a terminal, as under a service manager, replaces root's process, and keeps its standard
+//! output and error.
+//!
+//! A key file that root alone controls can be changed by root alone: `key rotate` and `key add` then stay
+//! root, and leave the data directory alone.
 
 use super::cli_error::CliError;
 use super::command::Command;
 use super::config::Config;
-use super::files::{self, Files};
+use super::files::{self, Files, Owner};
 use super::options;
+use super::relay::{self, Input};
 use crate::data_dir::DataDir;
 use crate::os::{self, PathOwners};
 use std::env;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{self, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{self, ChildStdout, ExitCode};
 
 /// This program, whatever happens to its path meanwhile.
 const THIS_PROGRAM: &str = "/proc/self/exe";
-
-/// The user that root becomes for a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Owner {
-    uid: u32,
-    gid: u32,
-}
+/// The variables that the new process gets, besides gatekey's own.
+const VARIABLES: [&str; 6] =
+    ["JOURNAL_STREAM", "NOTIFY_SOCKET", "RUST_BACKTRACE", "TMPDIR", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
 /// Who has to run this command instead of root; `None` where this process may.
 ///
@@ -59,9 +63,6 @@ pub(super) fn find(config: &Config<'_>, command: &Command) -> Result<Option<Owne
     let data_dir = &config.data_dir;
     let directory = data_dir.directory();
     let owners = walk(directory)?;
-    if !owners.last.is_whole_path && !makes_directory(command) {
-        return Ok(None); // there is nothing to work on, and so it will say
-    }
     let Some(uid) = sole_user(directory, &owners)? else { return Ok(None) };
     if changes_keys_of_root(command, data_dir)? {
         return Ok(None);
@@ -95,57 +96,60 @@ fn shared(path: &Path, users: &[u32]) -> CliError {
     ))
 }
 
-/// Whether a command makes the data directory where there is none.
-fn makes_directory(command: &Command) -> bool {
-    command.takes(&options::NEW_DATABASE) || command.words == ["restore"]
-}
-
-/// Whether it changes a key file outside the data directory that only root controls, and nothing else that matters.
+/// Whether it changes a key file outside the data directory that only root controls, and nothing else that
+/// matters.
 fn changes_keys_of_root(command: &Command, data_dir: &DataDir) -> Result<bool, CliError> {
     let changes_keys = matches!(command.words, ["key", "rotate" | "add"]);
     Ok(changes_keys && !data_dir.has_keys_inside() && walk(data_dir.key_file())?.users.is_empty())
 }
 
-/// Executes this program anew, with the same arguments, as the owner of the data directory; returns only where that fails.
-pub(super) fn execute_as(
+/// Runs this program anew, with the same arguments, as the owner of the data directory.
+pub(super) fn run_as(
     owner: Owner,
     config: &Config<'_>,
     command: &Command,
     arguments: &[OsString],
-) -> CliError {
-    match program(owner, &open_inputs(config, command), arguments) {
-        Ok(mut program) => cant_become(owner, &program.exec()),
-        Err(failure) => failure,
+) -> Result<ExitCode, CliError> {
+    let input = Input::of(config, command)?;
+    let files = open_inputs(config, command);
+    if command.words == ["serve"] && !relay::has_terminal() {
+        let mut program = program(owner, &files, &input, arguments, false)?;
+        return Err(cant_become(owner, &program.exec()));
     }
+    run(owner, &files, input, arguments, |out| relay::copy(out, io::stdout()))
 }
 
-/// Runs this program anew, as [`execute_as`] does, to fill a file that root made for it; what it prints on standard output.
-pub(super) fn fill_as(
+/// The same, with these files and input; `take` reads its standard output.
+pub(super) fn run(
     owner: Owner,
-    (name, file): (&str, File),
+    files: &[(String, File)],
+    input: Input,
     arguments: &[OsString],
-) -> Result<Vec<u8>, CliError> {
-    let mut program = program(owner, &[(name.to_string(), file)], arguments)?;
-    let output = program.stderr(Stdio::inherit()).output().map_err(|error| cant_become(owner, &error))?;
-    // What went wrong it has said.
-    if output.status.success() { Ok(output.stdout) } else { Err(CliError::Reported) }
+    take: impl FnOnce(ChildStdout) -> io::Result<()>,
+) -> Result<ExitCode, CliError> {
+    let program = program(owner, files, &input, arguments, true)?;
+    let (status, taken) = relay::run(program, input, take).map_err(|error| cant_become(owner, &error))?;
+    taken?;
+    relay::exit_code(status)
 }
 
 fn program(
     owner: Owner,
     files: &[(String, File)],
+    input: &Input,
     arguments: &[OsString],
+    is_child: bool,
 ) -> Result<process::Command, CliError> {
+    let packed = Files::hand_over(files, input.stdin.as_fd(), owner, is_child);
+    let packed = packed.map_err(|error| CliError::failed("can't hand over what root opened", &error))?;
+    close_fds::set_fds_cloexec(3, &[]); // also what this process inherited
     let mut program = process::Command::new(THIS_PROGRAM);
-    if files.is_empty() {
-        program.env(files::FOR_ROOT, files::WITHOUT_FILES);
-    } else {
-        let packed = Files::hand_over(files);
-        let packed = packed.map_err(|error| CliError::failed("can't hand over what root opened", &error))?;
-        program.env(files::FOR_ROOT, files::WITH_FILES).stdin(packed);
-    }
-    // The groups go too: the standard library clears them where root becomes another user.
-    program.uid(owner.uid).gid(owner.gid).args(arguments);
+    let is_passed = |name: &OsStr| {
+        name.to_str().is_some_and(|name| VARIABLES.contains(&name) || name.starts_with("GATEKEY_"))
+    };
+    program.env_clear().envs(env::vars_os().filter(|(name, _)| is_passed(name)));
+    program.env(files::FOR_ROOT, if io::stderr().is_terminal() { files::ON_TERMINAL } else { "" });
+    program.stdin(packed).args(arguments);
     if let Some(name) = env::args_os().next() {
         program.arg0(name);
     }
@@ -159,19 +163,20 @@ fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> CliError {
     ))
 }
 
-/// Opens what the operator named, as far as root alone, or the file's own owner, decides what that is: whatever is opened here, the
-/// owner of the data directory can read. The new program opens the rest itself, if it may.
+/// Opens what the operator named, as far as root alone, or the file's own owner, decides what that is:
+/// whatever is opened here, the owner of the data directory can read. The new program opens the rest itself,
+/// if it may.
 fn open_inputs(config: &Config<'_>, command: &Command) -> Vec<(String, File)> {
-    let mut files = Vec::new();
+    let mut opened = Vec::new();
     for path in inputs(config, command) {
-        let Some(file) = open_safely(Path::new(&path)) else { continue };
-        files.push((path.clone(), file));
+        let Ok(file) = files::open_safely(Path::new(&path)) else { continue };
+        opened.push((path.clone(), file));
         // If it is a database, these belong to it.
         for part in ["-wal", "-journal"].map(|end| format!("{path}{end}")) {
-            files.extend(open_safely(Path::new(&part)).map(|file| (part, file)));
+            opened.extend(files::open_safely(Path::new(&part)).map(|file| (part, file)));
         }
     }
-    files
+    opened
 }
 
 /// The paths of what a command reads besides the data directory.
@@ -187,15 +192,22 @@ fn inputs(config: &Config<'_>, command: &Command) -> Vec<String> {
         .collect()
 }
 
-/// Whether the owner can be left to make a file there itself: only root and the owner decide what the path leads to.
-pub(super) fn may_make_file(owner: Owner, path: &Path) -> bool {
+/// Where root has to make a new file, since the owner may not write there: its path without symbolic links.
+/// `None` where the owner can make it, who then decides what the path leads to.
+///
+/// # Errors
+/// [`CliError`] where another user could lead root astray.
+pub(super) fn place_for_file(owner: Owner, path: &Path) -> Result<Option<PathBuf>, CliError> {
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    PathOwners::of(directory).is_ok_and(|owners| owners.last.uid == owner.uid)
-}
-
-fn open_safely(path: &Path) -> Option<File> {
-    let owners = PathOwners::of(path).ok().filter(|owners| owners.last.is_whole_path)?;
-    let file = os::open_regular_file(&owners.real).ok()?;
-    let owner = file.metadata().ok()?.uid();
-    (owners.users.is_empty() || owners.users.contains(&owner)).then_some(file)
+    let owners = walk(directory)?;
+    match &owners.users[..] {
+        [] if owners.last.is_whole_path => Ok(Some(owners.real.join(path.file_name().unwrap_or_default()))),
+        [] => Ok(Some(path.into())), // it can't be made, as the attempt says
+        [uid] if *uid == owner.uid => Ok(None),
+        users => Err(CliError::Failed(format!(
+            "user {} controls the path {}, so root makes no file there; name one in a directory of root's",
+            users.first().copied().unwrap_or_default(),
+            directory.display()
+        ))),
+    }
 }

@@ -7,9 +7,11 @@
 //! The line is gone when the work is done. A thread draws it, because most of what takes long, SQLite does in one call.
 //! Whoever says something meanwhile writes behind the line: what there is to say is said after the work.
 
+use super::files;
 use crate::clock;
 use crate::wait::lock;
 use core::time::Duration;
+use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -72,7 +74,8 @@ impl Progress {
 /// Does this work. While it goes on for longer than a second, a terminal shows how far it is.
 pub(super) fn watched<T>(work: impl FnOnce(&Progress) -> T) -> T {
     let terminal = io::stderr();
-    if !terminal.is_terminal() {
+    let is_relayed = env::var_os(files::FOR_ROOT).is_some_and(|value| value == files::ON_TERMINAL);
+    if !terminal.is_terminal() && !is_relayed {
         return work(&Progress::default());
     }
     let time = || clock::monotonic();

@@ -39,6 +39,17 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> 
     Ok(bytes)
 }
 
+/// A token: the first line of standard input.
+pub(super) fn token() -> Result<Secret, CliError> {
+    if io::stdin().is_terminal() {
+        let _ = writeln!(io::stderr(), "The token, from standard input:");
+    }
+    first_line("the token")
+}
+
+/// The question before all tokens are revoked.
+pub(super) const REVOKE_ALL: &str = "Revoke the tokens of all users? All of them must log in again.";
+
 /// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
 pub(super) fn confirm(config: &Config<'_>, question: &str) -> Result<(), CliError> {
     if config.options.yes || !io::stdin().is_terminal() {
@@ -62,7 +73,7 @@ fn ask(question: &str) -> Result<Secret, CliError> {
 }
 
 /// The first line of standard input, without its line ending.
-pub(super) fn first_line(what: &str) -> Result<Secret, CliError> {
+fn first_line(what: &str) -> Result<Secret, CliError> {
     let mut line = String::new();
     let read = io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line);
     let line = Secret::new(line);

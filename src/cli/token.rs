@@ -14,7 +14,7 @@ use crate::realm::{self, RefusalReason};
 use crate::server::log;
 use crate::store::{Reads, StoreError};
 use crate::token::{self, SignedToken, TokenError};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 pub(super) const ISSUE: Command = Command {
@@ -61,10 +61,7 @@ fn inspect(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let (data_dir, options) = (&config.data_dir, &config.options);
     let ring = keys::load(data_dir.key_file());
     let ring = ring.map_err(|error| CliError::failed("can't verify without the keys", &error))?;
-    if io::stdin().is_terminal() {
-        writeln!(io::stderr().lock(), "The token, from standard input:")?;
-    }
-    let token = prompt::first_line("the token")?;
+    let token = prompt::token()?;
     let opened = token::verify_signature(token.expose().trim(), &ring);
     let now = options.at.unwrap_or_else(clock::unix);
     let (report, is_ok) = match &opened {

@@ -251,7 +251,7 @@ mod tests {
         let refused = |memory, nothing_fits, available| match refuse_memory(memory, nothing_fits, available) {
             Ok(()) => String::new(),
             Err(CliError::Usage(message) | CliError::Failed(message)) => message,
-            Err(CliError::Reported | CliError::OutputClosed) => panic!("nothing is written"),
+            Err(CliError::Signaled(_) | CliError::OutputClosed) => panic!("nothing is written"),
         };
         assert!(refused(MIB, true, None).starts_with("--memory: no setting fits: the least takes 8M"));
         let message = "--memory is 64 MiB, and 32 MiB are to be had on this machine; give less";

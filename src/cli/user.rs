@@ -118,7 +118,7 @@ fn revoke(config: &Config<'_>) -> Result<ExitCode, CliError> {
 
 fn revoke_all(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let realm = open(config)?;
-    prompt::confirm(config, "Revoke the tokens of all users? All of them must log in again.")?;
+    prompt::confirm(config, prompt::REVOKE_ALL)?;
     let revoked = realm.revoke_all_tokens(clock::now());
     let wait = revoked.map_err(|error| CliError::failed("can't sign everybody out", &error))?;
     progress::watched(|progress| {

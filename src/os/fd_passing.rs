@@ -7,23 +7,22 @@ use core::mem::MaybeUninit;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer, SendAncillaryMessage};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 
 /// With standard input.
 const MAX_FILES: usize = 8;
 /// What is said of them: their paths.
 const MAX_NOTE_BYTES: usize = 64 * 1024;
 
-/// Packs standard input, these files and a note on them into a socket, which is to be the new program's standard input.
+/// Packs a standard input, these files and a note on them into a socket, which is to be the new program's standard input.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for too many files or too long a note.
-pub fn send_files(files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> {
+pub fn send_files(stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> {
     if files.len() >= MAX_FILES || note.len() > MAX_NOTE_BYTES {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let stdin = io::stdin();
-    let descriptors: Vec<_> = [stdin.as_fd()].into_iter().chain(files.iter().copied()).collect();
+    let descriptors: Vec<_> = [stdin].into_iter().chain(files.iter().copied()).collect();
     let (sender, receiver) =
         net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];

@@ -159,23 +159,6 @@ fn other_owner(path: &Path, uid: u32) -> io::Error {
     io::Error::new(ErrorKind::PermissionDenied, message)
 }
 
-/// A user's own group: as /etc/passwd has it, else this one, else nobody's; never root's.
-pub fn group_of_user(uid: u32, otherwise: u32) -> u32 {
-    const NOGROUP: u32 = 65_534;
-    let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let primary = primary_group(&accounts, uid);
-    [primary, Some(otherwise)].into_iter().flatten().find(|gid| *gid != 0).unwrap_or(NOGROUP)
-}
-
-/// `name:password:uid:gid:...` (passwd(5)).
-fn primary_group(accounts: &str, uid: u32) -> Option<u32> {
-    accounts.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        let is_it = fields.next()?.parse() == Ok(uid);
-        is_it.then(|| fields.next()?.parse().ok()).flatten()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,14 +194,5 @@ mod tests {
         assert_eq!(PathOwners::of(&inner).unwrap().users, [54_321]);
         assert_eq!(PathOwners::of(&real.join("link/file")).unwrap().users, [54_322, 54_321]);
         assert!(PathOwners::of(&real).unwrap().users.is_empty());
-    }
-
-    #[test]
-    fn the_primary_group_is_that_of_the_account() {
-        let accounts = "root:x:0:0:root:/root:/bin/sh\nbroken\ngatekey:x:998:997::/:/bin/false\n";
-        assert_eq!(primary_group(accounts, 998), Some(997));
-        assert_eq!(primary_group(accounts, 5), None);
-        assert_eq!(group_of_user(4_000_000_000, 0), 65_534);
-        assert_eq!(group_of_user(4_000_000_000, 12), 12);
     }
 }

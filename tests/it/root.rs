@@ -1,6 +1,8 @@
 //! Root in another user's data directory: symbolic links that the user planted lead to nothing of root's, because root becomes
 //! that user first. The user is a real second one, so these tests run as root.
 
+mod relay;
+
 use crate::harness::CHEAP;
 use crate::process::{Server, gatekey, gatekey_by, run, written};
 use crate::skip::skip;

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 /// A terminal: our side of it, and the path of the other.
-fn open_terminal() -> (File, PathBuf) {
+pub fn open_terminal() -> (File, PathBuf) {
     let ours = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
     pty::grantpt(&ours).unwrap();
     pty::unlockpt(&ours).unwrap();

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// Who alone may name each dependency: a top-level module with its submodules.
 /// Only rustix, the system calls, has two owners.
-const OWNERS: [(&str, &str); 22] = [
+const OWNERS: [(&str, &str); 23] = [
     ("argon2", "password"),
     ("base64", "encoding"),
     ("bcrypt", "password"),
+    ("close_fds", "cli"),
     ("ctutils", "secret"),
     ("hmac", "signer"),
     ("httparse", "server"),
