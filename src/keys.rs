@@ -202,7 +202,8 @@ fn read(path: &Path, file: &File) -> Result<(SecretBytes, Metadata), KeyFileErro
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<KeyRing, KeyFileError> {
-    KeyRing::parse(bytes).map_err(|error| KeyFileError { path: path.into(), problem: Problem::Ring(error) })
+    let ring = KeyRing::parse(bytes).map(|ring| ring.disown(is_published));
+    ring.map_err(|error| KeyFileError { path: path.into(), problem: Problem::Ring(error) })
 }
 
 /// What tells a file from the one that stood there before.

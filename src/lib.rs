@@ -66,7 +66,7 @@
 //!
 //! | feature | modules | what an embedder gets |
 //! |---|---|---|
-//! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`session_id`], [`signer`], [`token`] | tokens; `no_std` with `alloc`, four crates |
+//! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`session_id`], [`signer`], [`token`], [`signed_value`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
 //! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
 //! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
@@ -93,6 +93,7 @@ pub mod user_id;
 pub mod session_id;
 pub mod signer;
 pub mod token;
+pub mod signed_value;
 
 #[cfg(feature = "password")]
 pub mod random;

@@ -26,6 +26,8 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub struct SigningKey {
     mac: Hmac<Sha256>,
     secret_length: usize,
+    /// Whether other keys are derived from it.
+    is_own: bool,
 }
 
 impl SigningKey {
@@ -57,7 +59,7 @@ impl SigningKey {
             return Err(error);
         }
         match Hmac::new_from_slice(secret) {
-            Ok(mac) => Ok(Self { mac, secret_length: secret.len() }),
+            Ok(mac) => Ok(Self { mac, secret_length: secret.len(), is_own: false }),
             Err(_) => Err(error), // HMAC itself takes any length
         }
     }
@@ -65,6 +67,27 @@ impl SigningKey {
     /// Whether the secret is shorter than [`SigningKey::STRONG_BYTES`].
     pub fn is_weak(&self) -> bool {
         self.secret_length < Self::STRONG_BYTES
+    }
+
+    /// Whether gatekey made it for itself. A key that others know signs and verifies access tokens alone
+    /// ([`KeyRing::derive`]).
+    pub fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// The same key, as one that gatekey made for itself if it is strong.
+    #[must_use]
+    pub fn made_here(self) -> Self {
+        Self { is_own: !self.is_weak(), ..self }
+    }
+
+    /// The key for one purpose: the MAC of the purpose's name, which no token has for a signature, since there is a space in it.
+    fn derive(&self, purpose: &str) -> Self {
+        let secret = self.mac.clone().chain_update(b"gatekey key for ").chain_update(purpose).finalize();
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default(); // HMAC pads its key with zeros
+        block.iter_mut().zip(secret.into_bytes()).for_each(|(byte, secret)| *byte = secret);
+        let mac = Hmac::new(&block);
+        Self { mac, secret_length: Self::STRONG_BYTES, is_own: false }
     }
 
     /// The MAC of these bytes.
@@ -119,7 +142,7 @@ impl fmt::Display for KeyLengthError {
 
 impl core::error::Error for KeyLengthError {}
 
-/// What a line begins with that isn't the secret itself.
+/// What a line begins with that isn't the secret itself: it was added, and others know it.
 const BASE64: &[u8] = b"base64:";
 /// The same, where the secret may be too short.
 const WEAK_BASE64: &[u8] = b"weak-base64:";
@@ -142,8 +165,8 @@ impl KeyRing {
 
     /// Parses the file `signing-keys`: one secret a line, oldest first.
     ///
-    /// A line's exact bytes, less its line feed, are the secret (a carriage return would be one of them);
-    /// a line that begins with `base64:` holds, in standard base64 with padding, one that is not text;
+    /// A line's exact bytes, less its line feed, are the secret (a carriage return would be one of them), which gatekey made;
+    /// a line that begins with `base64:` holds, in standard base64 with padding, one that was added;
     /// one that begins with `weak-base64:` the same, and may be shorter than [`SigningKey::MIN_BYTES`]: somebody
     /// said so, knowing what that means.
     /// There are no comments and no empty lines, so that nothing can be mistaken for a key or a key for it.
@@ -176,6 +199,28 @@ impl KeyRing {
         &self.newest
     }
 
+    /// The newest key that gatekey made for itself, if there is one.
+    pub fn newest_own(&self) -> Option<&SigningKey> {
+        self.keys().rev().find(|key| key.is_own)
+    }
+
+    /// Keys for one purpose, one for each that gatekey made for itself: whoever knows another key of the ring, or what is
+    /// signed for another purpose, can sign nothing for this one. `None` without such a key.
+    pub fn derive(&self, purpose: &str) -> Option<Self> {
+        let mut keys: Vec<_> = self.keys().filter(|key| key.is_own).map(|key| key.derive(purpose)).collect();
+        let newest = keys.pop()?;
+        Some(Self { older: keys, newest })
+    }
+
+    /// The same ring, in which keys of which this is true are not gatekey's own.
+    #[must_use]
+    pub fn disown(mut self, is_foreign: impl Fn(&SigningKey) -> bool) -> Self {
+        for key in self.older.iter_mut().chain([&mut self.newest]) {
+            key.is_own &= !is_foreign(key);
+        }
+        self
+    }
+
     /// The MAC of these bytes under the newest key.
     pub fn sign(&self, input: &[u8]) -> Signature {
         self.newest.sign(input)
@@ -192,22 +237,16 @@ fn parse_line(line: &[u8], number: usize) -> Result<SigningKey, KeyRingError> {
     let key = match (line.strip_prefix(BASE64), line.strip_prefix(WEAK_BASE64)) {
         (Some(text), _) => SigningKey::new(&decode(text)?),
         (_, Some(text)) => SigningKey::new_weak(&decode(text)?),
-        (None, None) => SigningKey::new(line),
+        (None, None) => SigningKey::new(line).map(SigningKey::made_here),
     };
     key.map_err(|error| KeyRingError::Length { line: number, error })
 }
 
-/// The line that [`KeyRing::parse`] reads as this secret: its bytes as they are where that is a text without control
-/// characters and can't be read otherwise, else in base64. A secret that is too short gets the line that says so.
+/// The line that [`KeyRing::parse`] reads as this secret that others may know. A secret that is too short gets the line that
+/// says so.
 pub fn encode_line(secret: &[u8]) -> Vec<u8> {
-    if secret.len() < SigningKey::MIN_BYTES {
-        return [WEAK_BASE64, encoding::encode_base64(secret).as_bytes()].concat();
-    }
-    let is_text = core::str::from_utf8(secret).is_ok_and(|text| !text.contains(char::is_control));
-    if is_text && !secret.starts_with(BASE64) && !secret.starts_with(WEAK_BASE64) {
-        return secret.to_vec();
-    }
-    [BASE64, encoding::encode_base64(secret).as_bytes()].concat()
+    let prefix = if secret.len() < SigningKey::MIN_BYTES { WEAK_BASE64 } else { BASE64 };
+    [prefix, encoding::encode_base64(secret).as_bytes()].concat()
 }
 
 /// Why a file of signing keys can't be used.
@@ -321,8 +360,7 @@ mod tests {
     #[test]
     fn an_encoded_line_is_read_as_the_secret_it_was_made_of() {
         for (secret, line) in [
-            (&b"sixteen bytes ok"[..], &b"sixteen bytes ok"[..]),
-            ("sechzehn Zeichen für uns".as_bytes(), "sechzehn Zeichen für uns".as_bytes()),
+            (&b"sixteen bytes ok"[..], &b"base64:c2l4dGVlbiBieXRlcyBvaw=="[..]),
             (b"with\na line feed", b"base64:d2l0aAphIGxpbmUgZmVlZA=="),
             (b"with a return ..\r", b"base64:d2l0aCBhIHJldHVybiAuLg0="),
             (b"base64:sixteen..", b"base64:YmFzZTY0OnNpeHRlZW4uLg=="),
@@ -367,6 +405,27 @@ mod tests {
         assert_eq!(error(b"base64:!!"), "line 1: expected standard base64 with padding after the colon");
         assert_eq!(error("sixteen bytes ok\n".repeat(17).as_bytes()), "it holds more than 16 keys");
         assert_eq!(KeyRing::parse("sixteen bytes ok\n".repeat(16).as_bytes()).unwrap().keys().count(), 16);
+    }
+
+    #[test]
+    fn keys_for_a_purpose_come_from_own_strong_keys_alone_and_none_fits_another_purpose() {
+        let (old, new) = ([b'a'; 32], [b'b'; 32]);
+        let lines =
+            [&encode_line(&[b'c'; 32]), &old[..], b"sixteen bytes ok", &new, &encode_line(&[b'd'; 32])];
+        let ring = KeyRing::parse(&lines.join(&b'\n')).unwrap();
+        let own: Vec<_> = ring.keys().map(SigningKey::is_own).collect();
+        assert_eq!(own, [false, true, false, true, false]);
+        assert_eq!(ring.newest_own().unwrap().fingerprint(), SigningKey::new(&new).unwrap().fingerprint());
+        let derived = ring.derive("csrf").unwrap();
+        assert_eq!(derived.keys().count(), 2);
+        let signature = derived.sign(b"input");
+        let of_new = KeyRing::from_key(SigningKey::new(&new).unwrap().made_here());
+        assert!(of_new.derive("csrf").unwrap().verify(b"input", &signature));
+        for other in [&ring, &ring.derive("link").unwrap(), &derived.clone().derive("csrf").unwrap_or(of_new)]
+        {
+            assert!(!other.verify(b"input", &signature));
+        }
+        assert!(ring.disown(|_| true).derive("csrf").is_none());
     }
 
     #[test]

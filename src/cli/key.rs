@@ -29,7 +29,8 @@ pub(super) const LIST: Command = Command {
     summary: "List the signing keys, oldest first, without their secrets.",
     details: "One line per key: its fingerprint; whether it signs or only verifies; since when it is in use, \
               and since when retired; the longest --token-lifetime while it signed, in seconds; when it may \
-              be pruned; and whether it is weak (under 32 bytes) or published. With --json an array of \
+              be pruned; whether it is weak (under 32 bytes) or published; and how many live browser sessions and named \
+              tokens it may have signed, which hold it back. With --json an array of \
               objects, times in Unix seconds. Unknown values are a dash, or null.",
     example: "gatekey key list --json",
     options: &[options::DATA_OPTIONS, &[&options::MAX_SESSION, &options::JSON]],
@@ -41,7 +42,7 @@ fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let ring = keys::load(config.data_dir.key_file());
     let ring = ring.map_err(|error| cant("list", &error))?;
     let (uses, now) = match open_store(config)? {
-        Some(store) => (uses(&store)?, time(&store)?),
+        Some(store) => (uses(&store, time(&store)?)?, time(&store)?),
         None => (KeyUses::new(), clock::unix()),
     };
     let keys = keys::statuses(&ring, &uses, max_session);
@@ -80,10 +81,10 @@ fn rotate(config: &Config<'_>) -> Result<ExitCode, CliError> {
         file.replace_all(&secret)
     } else {
         refuse_full(&file)?;
-        file.add_newest(&secret)
+        file.rotate(&secret)
     };
     let ring = ring.map_err(|error| failed(&error))?;
-    note(config, &ring);
+    note(config, &ring, is_compromised);
     let signs = format!("the key {} signs from now on", ring.newest().fingerprint());
     output::say(&if is_compromised {
         let waited_for = await_dropped(config)?;
@@ -144,7 +145,7 @@ fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
     }
     refuse_full(&file)?;
     let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
-    note(config, &ring.map_err(|error| failed(&error))?);
+    note(config, &ring.map_err(|error| failed(&error))?, false);
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
     output::say(&format!("added the key {fingerprint}: it {role}"))
 }
@@ -154,7 +155,8 @@ pub(super) const PRUNE: Command = Command {
     operands: &[],
     summary: "Remove the keys whose last token has expired.",
     details: "A key may be removed when it has been retired for longer than the longest --token-lifetime \
-              while it signed. A key that never signed here may be removed when it has verified for \
+              while it signed, and the last browser session and named token that it signed have ended. A key that never \
+              signed here may be removed when it has verified for \
               --max-session: set a longer one if tokens signed elsewhere live longer. If no key may be \
               removed, the command prints until when and exits with 1.",
     example: "gatekey key prune --data /var/lib/gatekey",
@@ -173,8 +175,8 @@ fn prune(config: &Config<'_>) -> Result<ExitCode, CliError> {
     };
     let now = time(&store)?;
     // The time of a key without a record begins now.
-    keys::record_use(&store, file.ring(), now).map_err(|error| cant_use(&error))?;
-    let uses = uses(&store)?;
+    keys::record_use(&store, file.ring(), Duration::ZERO, now).map_err(|error| cant_use(&error))?;
+    let uses = uses(&store, now)?;
     let keys = keys::statuses(file.ring(), &uses, max_session);
     let (going, staying): (Vec<_>, Vec<_>) =
         keys.iter().filter(|key| !key.signs).partition(|key| key.may_be_pruned(now));
@@ -235,7 +237,13 @@ fn row(key: &KeyStatus<'_>, now: UnixTime) -> Vec<String> {
         Some(from) if from <= now => "now".into(),
         from => or_dash(from.map(|from| from.to_string())),
     };
-    let notes = [(key.is_published(), "published"), (key.key.is_weak(), "weak")];
+    let sessions = held_back(key);
+    let notes = [
+        (key.is_published(), "published"),
+        (key.key.is_weak(), "weak"),
+        (key.signs_values && !key.signs, "signs links and forms"),
+        (key.sessions() > 0, &sessions),
+    ];
     let notes: Vec<_> = notes.iter().filter(|(is_so, _)| *is_so).map(|(_, note)| *note).collect();
     [
         key.fingerprint.clone(),
@@ -260,7 +268,13 @@ fn json(key: &KeyStatus<'_>, now: UnixTime) -> Value {
         "may_be_pruned": key.may_be_pruned(now),
         "weak": key.key.is_weak(),
         "published": key.is_published(),
+        "sessions": key.sessions(),
     })
+}
+
+fn held_back(key: &KeyStatus<'_>) -> String {
+    let sessions = key.sessions();
+    format!("{sessions} live session{}", if sessions == 1 { "" } else { "s" })
 }
 
 /// In seconds; `None` for a key that never signed here.
@@ -269,8 +283,11 @@ fn lifetime(key: &KeyStatus<'_>) -> Option<u64> {
 }
 
 fn verifies_until(key: &KeyStatus<'_>) -> String {
-    let from = key.prunable_from.map_or_else(|| "-".into(), |from| from.to_string());
-    format!("the key {} may go from {from} on", key.fingerprint)
+    let Some(from) = key.prunable_from else {
+        return format!("the key {} signs links and forms", key.fingerprint);
+    };
+    let sessions = if key.sessions() > 0 { format!(": {}", held_back(key)) } else { String::new() };
+    format!("the key {} may go from {from} on{sessions}", key.fingerprint)
 }
 
 /// The key file, locked for a change.
@@ -306,8 +323,8 @@ fn cant_use(error: &StoreError) -> CliError {
     CliError::failed("can't look up how the keys were used", error)
 }
 
-fn uses(store: &Store) -> Result<KeyUses, CliError> {
-    store.signing_keys().map_err(|error| cant_use(&error))
+fn uses(store: &Store, now: UnixTime) -> Result<KeyUses, CliError> {
+    store.signing_keys(now).map_err(|error| cant_use(&error))
 }
 
 /// The time by which tokens expire: it never goes back, even if the clock does.
@@ -316,13 +333,14 @@ fn time(store: &Store) -> Result<UnixTime, CliError> {
     Ok(newest.max(clock::unix()))
 }
 
-/// Notes which keys are in use from now on. The file is changed by then, so it is done, whatever comes of this: a
-/// running server, or the next start, notes it too.
-fn note(config: &Config<'_>, ring: &KeyRing) {
+/// Notes which keys are in use from now on, and deletes every session where the keys that signed for them are gone. The
+/// file is changed by then, so it is done, whatever comes of this: a running server, or the next start, notes the keys too.
+fn note(config: &Config<'_>, ring: &KeyRing, deletes_sessions: bool) {
     let noted = match config.data_dir.open_store() {
-        Ok(store) => {
-            store.newest_time().and_then(|newest| keys::record_use(&store, ring, newest.max(clock::unix())))
-        }
+        Ok(store) => store
+            .newest_time()
+            .and_then(|newest| keys::record_use(&store, ring, Duration::ZERO, newest.max(clock::unix())))
+            .and_then(|()| if deletes_sessions { store.delete_all_sessions() } else { Ok(()) }),
         Err(StoreError::Missing) => Ok(()),
         Err(error) => Err(error),
     };

@@ -51,37 +51,46 @@ impl KeyFile {
         &self.ring
     }
 
-    /// Puts a secret at the end, so that it signs.
+    /// Puts a new secret ([`super::new_secret`]) at the end, so that it signs.
     ///
     /// # Errors
     /// [`KeyFileError`] where it can't be written, or would hold too many keys or one that is none.
+    pub fn rotate(mut self, new: &[u8]) -> Result<KeyRing, KeyFileError> {
+        self.lines.push(SecretBytes::new(new.to_vec()));
+        self.save()
+    }
+
+    /// Puts a secret that others know at the end, so that it signs access tokens.
+    ///
+    /// # Errors
+    /// As [`KeyFile::rotate`].
     pub fn add_newest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
         self.lines.push(SecretBytes::new(signer::encode_line(secret)));
         self.save()
     }
 
-    /// Puts a secret at the beginning, so that it verifies and never signs.
+    /// Puts a secret that others know at the beginning, so that it verifies and never signs.
     ///
     /// # Errors
-    /// As [`KeyFile::add_newest`].
+    /// As [`KeyFile::rotate`].
     pub fn add_oldest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
         self.lines.insert(0, SecretBytes::new(signer::encode_line(secret)));
         self.save()
     }
 
-    /// Drops every key, and puts this secret in their place.
+    /// Drops every key, and puts this new secret in their place.
     ///
     /// # Errors
-    /// As [`KeyFile::add_newest`].
-    pub fn replace_all(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
-        self.lines = [SecretBytes::new(signer::encode_line(secret))].into();
+    /// As [`KeyFile::rotate`].
+    pub fn replace_all(mut self, new: &[u8]) -> Result<KeyRing, KeyFileError> {
+        self.lines = [SecretBytes::new(new.to_vec())].into();
         self.save()
     }
 
     /// Keeps the keys that `keep` says of.
     ///
     /// # Errors
-    /// As [`KeyFile::add_newest`]; also if none is left.
+    /// As [`KeyFile::rotate`]; also if none is left.
     pub fn retain(mut self, keep: impl Fn(&SigningKey) -> bool) -> Result<KeyRing, KeyFileError> {
         let mut kept = self.ring.keys().map(keep);
         self.lines.retain(|_| kept.next().unwrap_or(true));
@@ -156,7 +165,7 @@ mod tests {
     #[test]
     fn keys_come_at_either_end_and_go_by_what_they_are() {
         let (directory, path) = file(0o600);
-        KeyFile::open(&path).unwrap().add_newest(b"the newest of the secrets").unwrap();
+        KeyFile::open(&path).unwrap().rotate(b"the newest of the secrets").unwrap();
         KeyFile::open(&path).unwrap().add_oldest(b"the oldest\nof the secrets").unwrap();
         let oldest = "base64:dGhlIG9sZGVzdApvZiB0aGUgc2VjcmV0cw==";
         assert_eq!(text(&path), format!("{oldest}\n{OLD}\nthe newest of the secrets\n"));
@@ -174,7 +183,7 @@ mod tests {
         let (directory, path) = file(0o600);
         let error = KeyFile::open(&path).unwrap().retain(|_| false).unwrap_err();
         assert!(error.to_string().ends_with("it holds no key, expected one secret a line"));
-        assert!(KeyFile::open(&path).unwrap().add_newest(&[b'x'; 1025]).is_err());
+        assert!(KeyFile::open(&path).unwrap().rotate(&[b'x'; 1025]).is_err());
         assert_eq!(text(&path), OLD);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
@@ -186,7 +195,7 @@ mod tests {
         let was_given_away = chown(&path, Some(65_534), Some(65_533)).is_ok();
         let before = fs::metadata(&path).unwrap();
         assert_eq!((before.uid() == 65_534, before.gid() == 65_533), (was_given_away, was_given_away));
-        KeyFile::open(&path).unwrap().add_newest(b"the newest of the secrets").unwrap();
+        KeyFile::open(&path).unwrap().rotate(b"the newest of the secrets").unwrap();
         let after = fs::metadata(&path).unwrap();
         assert_ne!(after.ino(), before.ino(), "it is another file");
         assert_eq!((after.mode(), after.uid(), after.gid()), (before.mode(), before.uid(), before.gid()));
@@ -208,7 +217,7 @@ mod tests {
         std::thread::scope(|scope| {
             for number in 0..15 {
                 let (secret, path) = (format!("secret number {number:04}"), &path);
-                scope.spawn(move || KeyFile::open(path).unwrap().add_newest(secret.as_bytes()).unwrap());
+                scope.spawn(move || KeyFile::open(path).unwrap().rotate(secret.as_bytes()).unwrap());
             }
         });
         let mut lines: Vec<_> = text(&path).lines().map(String::from).collect();

@@ -25,33 +25,38 @@ pub struct KeyStatus<'a> {
     pub fingerprint: String,
     /// Whether it is the newest, which signs.
     pub signs: bool,
+    /// Whether links and forms are signed with keys that are derived from it.
+    pub signs_values: bool,
     /// Its use; `None` if the store has no record of it.
     pub recorded: Option<SigningKeyUse>,
-    /// The time from which it may be pruned; `None` if it signs, or if its use is not recorded.
+    /// The time from which it may be pruned; `None` if it signs (links and forms, too), or if its use is not recorded.
     pub prunable_from: Option<UnixTime>,
 }
 
 /// The keys of a ring, oldest first. `max_session` is the longest time for which tokens signed elsewhere are accepted.
 pub fn statuses<'a>(ring: &'a KeyRing, uses: &KeyUses, max_session: Duration) -> Vec<KeyStatus<'a>> {
     let newest = ring.newest().fingerprint();
+    let newest_own = ring.newest_own().map(SigningKey::fingerprint);
     let status = |key: &'a SigningKey| {
         let fingerprint = key.fingerprint();
         let signs = fingerprint == newest;
         let recorded = uses.get(&fingerprint).copied();
         let prunable_from = recorded.filter(|_| !signs).and_then(|known| prunable_from(known, max_session));
-        KeyStatus { key, fingerprint, signs, recorded, prunable_from }
+        let signs_values = newest_own.as_ref() == Some(&fingerprint);
+        KeyStatus { key, fingerprint, signs, signs_values, recorded, prunable_from }
     };
     ring.keys().map(status).collect()
 }
 
 /// The time at which the last token that a retired key signed has expired. The lifetime of tokens that were signed
-/// elsewhere is not recorded; they are accepted for `max_session` at most.
+/// elsewhere is not recorded; they are accepted for `max_session` at most. A session's token lives as long as the session.
 fn prunable_from(known: SigningKeyUse, max_session: Duration) -> Option<UnixTime> {
     let lifetime = match known.longest_lifetime {
         Duration::ZERO => max_session,
         lifetime => lifetime,
     };
-    Some(known.retired_at?.saturating_add(LAST_SIGNATURE).saturating_add(lifetime))
+    let tokens_until = known.retired_at?.saturating_add(LAST_SIGNATURE).saturating_add(lifetime);
+    Some(known.sessions_until.map_or(tokens_until, |until| until.max(tokens_until)))
 }
 
 impl KeyStatus<'_> {
@@ -65,19 +70,31 @@ impl KeyStatus<'_> {
         self.recorded.map(|known| known.longest_lifetime).filter(|lifetime| !lifetime.is_zero())
     }
 
+    /// How many live sessions have a token that it may have signed.
+    pub fn sessions(&self) -> u64 {
+        self.recorded.map_or(0, |known| known.sessions)
+    }
+
     /// Whether its secret is published, in the article or in documentation.
     pub fn is_published(&self) -> bool {
         is_published(self.key)
     }
 }
 
-/// Records that the keys of this ring are in use, without a token lifetime: a server that signs records that.
+/// Records that the keys of this ring are in use. `lifetime` is that of the tokens which its newest key signs here; zero where
+/// it signs none.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn record_use(store: &Store, ring: &KeyRing, now: UnixTime) -> Result<(), StoreError> {
+pub fn record_use(
+    store: &Store,
+    ring: &KeyRing,
+    lifetime: Duration,
+    now: UnixTime,
+) -> Result<(), StoreError> {
     let fingerprints: Vec<_> = ring.keys().map(SigningKey::fingerprint).collect();
-    store.record_signing_keys(fingerprints.iter().map(String::as_str), Duration::ZERO, now)
+    let own = ring.newest_own().map(SigningKey::fingerprint);
+    store.record_signing_keys(fingerprints.iter().map(String::as_str), own.as_deref(), lifetime, now)
 }
 
 #[cfg(test)]
@@ -92,7 +109,12 @@ mod tests {
             first_seen_at: at(10),
             retired_at: retired_at.map(at),
             longest_lifetime: Duration::from_secs(lifetime),
+            sessions: 0,
+            sessions_until: None,
         };
+        let with_session = |until| SigningKeyUse { sessions_until: Some(at(until)), ..key(Some(1_000), 600) };
+        assert_eq!(prunable_from(with_session(9_000), max_session), Some(at(9_000)));
+        assert_eq!(prunable_from(with_session(1_100), max_session), Some(at(1_602)));
         assert_eq!(prunable_from(key(Some(1_000), 600), max_session), Some(at(1_602)));
         assert_eq!(prunable_from(key(Some(1_000), 0), max_session), Some(at(87_402)), "it never signed here");
         assert_eq!(prunable_from(key(None, 600), max_session), None);

@@ -3,10 +3,13 @@
 use super::time::RealmNow;
 use super::{Notice, Realm};
 use crate::clock::Now;
-use crate::keys::Refresh;
-use crate::signer::{KeyRing, SigningKey};
+use crate::json::Object;
+use crate::keys::{self, Refresh};
+use crate::signed_value::{self, Purpose};
+use crate::signer::KeyRing;
 use crate::store::Reads;
 use crate::wait::WouldBlock;
+use core::time::Duration;
 use std::sync::Arc;
 
 impl Realm {
@@ -32,6 +35,39 @@ impl Realm {
     pub fn watch_keys(&self, now: Now) {
         let now = self.time.peek(now);
         self.take_up(self.keys.refresh(now.monotonic), now);
+    }
+
+    /// Signs a value for one purpose; `None` where no key of the ring was made by gatekey.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] on an event loop, before any side effect.
+    pub fn sign_value(
+        &self,
+        purpose: Purpose,
+        claims: Object,
+        lifetime: Duration,
+        reads: Reads<'_>,
+        now: Now,
+    ) -> Result<Option<String>, WouldBlock> {
+        let now = self.time.advance(now);
+        self.refresh_keys(reads, now)?;
+        Ok(signed_value::sign(purpose, claims, now.unix, lifetime, &self.ring()))
+    }
+
+    /// The claims of a value that was signed for this purpose and is valid now.
+    ///
+    /// # Errors
+    /// [`WouldBlock`] on an event loop, before any side effect.
+    pub fn verify_value(
+        &self,
+        purpose: Purpose,
+        value: &str,
+        reads: Reads<'_>,
+        now: Now,
+    ) -> Result<Option<Object>, WouldBlock> {
+        let now = self.time.advance(now);
+        self.refresh_keys(reads, now)?;
+        Ok(signed_value::verify(purpose, value, now.unix, &self.ring()))
     }
 
     /// Looks at the key file again, once a second at most: of all requests on event loops, one a second goes to a worker
@@ -60,10 +96,8 @@ impl Realm {
 
     /// Not at the clock's time: a key retired by a clock that is behind would be pruned too early.
     fn note_ring(&self, now: RealmNow) {
-        let fingerprints: Vec<String> = self.ring().keys().map(SigningKey::fingerprint).collect();
-        let fingerprints = fingerprints.iter().map(String::as_str);
-        if let Err(error) = self.store.record_signing_keys(fingerprints, self.policy.token_lifetime, now.unix)
-        {
+        let lifetime = self.policy.token_lifetime;
+        if let Err(error) = keys::record_use(&self.store, &self.ring(), lifetime, now.unix) {
             (self.observer)(Notice::KeysNotNoted(&error));
         }
     }

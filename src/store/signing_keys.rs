@@ -1,7 +1,7 @@
 //! What is known of signing keys, by their fingerprints: when an old one may go. The keys themselves are never here.
 
 use super::columns::{optional_timestamp, seconds, timestamp, unsigned};
-use super::{Store, StoreError};
+use super::{MAX_UNSAVED, Store, StoreError};
 use crate::clock::UnixTime;
 use core::time::Duration;
 use rusqlite::{Row, params};
@@ -16,18 +16,24 @@ pub struct SigningKeyUse {
     pub retired_at: Option<UnixTime>,
     /// The longest lifetime of tokens that were served under it; zero if it never signed here.
     pub longest_lifetime: Duration,
+    /// How many live sessions have a token that it may have signed.
+    pub sessions: u64,
+    /// When the last of these ends.
+    pub sessions_until: Option<UnixTime>,
 }
 
 impl Store {
     /// Notes that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
     ///
-    /// Every other key, whether it still stands there or not, is retired from now on, unless it was already.
+    /// `own` is one that signs links and forms, which may be an older one. Every other key, whether it still stands there or
+    /// not, is retired from now on, unless it was already.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn record_signing_keys<'a>(
         &self,
         fingerprints: impl Iterator<Item = &'a str>,
+        own: Option<&str>,
         lifetime: Duration,
         now: UnixTime,
     ) -> Result<(), StoreError> {
@@ -35,7 +41,9 @@ impl Store {
             "INSERT INTO signing_keys (fingerprint, first_seen_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         let sign = "UPDATE signing_keys SET retired_at = NULL, longest_lifetime = max(longest_lifetime, ?2) \
                     WHERE fingerprint = ?1";
-        let retire = "UPDATE signing_keys SET retired_at = ?2 WHERE fingerprint <> ?1 AND retired_at IS NULL";
+        let sign_own = "UPDATE signing_keys SET retired_at = NULL WHERE fingerprint = ?1";
+        let retire = "UPDATE signing_keys SET retired_at = ?3 \
+                      WHERE fingerprint <> ?1 AND fingerprint <> ifnull(?2, ?1) AND retired_at IS NULL";
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
@@ -45,7 +53,8 @@ impl Store {
                 newest = Some(fingerprint);
             }
             transaction.execute(sign, params![newest, lifetime])?;
-            transaction.execute(retire, params![newest, seconds(now)])?;
+            transaction.execute(sign_own, params![own])?;
+            transaction.execute(retire, params![newest, own, seconds(now)])?;
             transaction.commit()?;
             Ok(())
         })
@@ -55,11 +64,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn signing_keys(&self) -> Result<BTreeMap<String, SigningKeyUse>, StoreError> {
-        let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime FROM signing_keys";
+    pub fn signing_keys(&self, now: UnixTime) -> Result<BTreeMap<String, SigningKeyUse>, StoreError> {
+        // A session's token was signed when its row was made, by the key that signed then.
+        let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime, count(id), max(expires_at) \
+                   FROM signing_keys LEFT JOIN sessions ON expires_at > ?1 \
+                   AND created_at >= first_seen_at - ?2 AND created_at <= ifnull(retired_at, ?1) + ?2 \
+                   GROUP BY fingerprint";
         self.database.read_on_writer(|connection| {
+            let slack = MAX_UNSAVED.as_secs().cast_signed(); // between the times of two servers
             let mut statement = connection.prepare(sql)?;
-            let mut rows = statement.query([])?;
+            let mut rows = statement.query(params![seconds(now), slack])?;
             let mut uses = BTreeMap::new();
             while let Some(row) = rows.next()? {
                 uses.insert(row.get(0)?, key_use(row)?);
@@ -74,5 +88,7 @@ fn key_use(row: &Row<'_>) -> rusqlite::Result<SigningKeyUse> {
         first_seen_at: timestamp(row, 1)?,
         retired_at: optional_timestamp(row, 2)?,
         longest_lifetime: Duration::from_secs(unsigned(row, 3)?),
+        sessions: unsigned(row, 4)?,
+        sessions_until: optional_timestamp(row, 5)?,
     })
 }

@@ -21,7 +21,7 @@ fn a_key_is_retired_by_the_realms_time_so_that_it_is_not_pruned_before_its_token
     let keys = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{}\na key that comes after the other ones\n", keys.trim_end())).unwrap();
     test.realm.reload_keys(test.now);
-    let uses = test.realm.store.signing_keys().unwrap();
+    let uses = test.realm.store.signing_keys(ahead).unwrap();
     assert!(uses[&old].retired_at.unwrap() >= ahead);
     assert!(uses.values().all(|key| key.first_seen_at >= ahead));
 }

@@ -270,3 +270,57 @@ fn a_session_is_ended_by_its_own_user_only() {
     assert!(test.realm.end_session(id, opened.id).unwrap());
     assert!(test.show_cookie(&opened.token, SessionKind::Browser).is_err());
 }
+
+#[test]
+fn a_key_is_held_back_by_the_sessions_that_it_signed_and_an_own_key_while_links_need_it() {
+    let test = TestRealm::new();
+    test.add_user("ok", "python");
+    test.realm.record_key_use(test.now);
+    let file = test.directory.path().join(crate::data_dir::SIGNING_KEYS);
+    let own = std::fs::read_to_string(&file).unwrap();
+    let named = test.named_token("ok", "python", 9 * DAY);
+    let browser = test.sign_in("ok", "python");
+    // A secret that others know signs tokens from now on, and ten days later gatekey's own next key.
+    std::fs::write(&file, format!("{own}base64:YSBGbGFzayBhcHAncyBzZWNyZXQga2V5\n")).unwrap();
+    test.realm.reload_keys(test.after(DAY));
+    let later = test.realm.sign_in("ok", &secret("python"), Client::Local, "", test.after(DAY * 2)).unwrap();
+    let held = |now: Now| {
+        let uses = test.realm.store.signing_keys(now.unix).unwrap();
+        let ring = test.realm.ring();
+        let statuses = crate::keys::statuses(&ring, &uses, DAY);
+        statuses.iter().map(|key| (key.sessions(), key.prunable_from)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        held(test.after(DAY * 2)),
+        [(3, None), (1, None)],
+        "the first goes on to sign links and forms"
+    );
+    std::fs::write(&file, format!("{own}base64:YSBGbGFzayBhcHAncyBzZWNyZXQga2V5\n{}\n", "n".repeat(43)))
+        .unwrap();
+    test.realm.reload_keys(test.after(DAY * 10));
+    let ends = |session: &NewSession| Some(session.expires_at);
+    assert_eq!(held(test.after(DAY * 8)), [(3, ends(&later)), (1, ends(&later)), (0, None)]);
+    test.realm.sign_out(&later.principal).unwrap();
+    let retired = |days| Some(test.after(days * DAY + Duration::from_secs(602)).unix);
+    assert_eq!(held(test.after(DAY * 10)), [(1, ends(&browser)), (0, retired(10)), (0, None)]);
+    assert!(named.expires_at < browser.expires_at);
+}
+
+#[test]
+fn a_value_is_signed_for_one_purpose_by_the_realms_own_key() {
+    use crate::signed_value::Purpose;
+    let test = TestRealm::new();
+    let claims = crate::json::object([("id", 7.into())]);
+    let sign =
+        || test.realm.sign_value(Purpose::Csrf, claims.clone(), DAY, Reads::PerCall, test.now).unwrap();
+    let verify = |purpose, value: &str| {
+        test.realm.verify_value(purpose, value, Reads::PerCall, test.now).unwrap().is_some()
+    };
+    let value = sign().unwrap();
+    assert!(verify(Purpose::Csrf, &value) && !verify(Purpose::SetPassword, &value));
+    let file = test.directory.path().join(crate::data_dir::SIGNING_KEYS);
+    std::fs::write(file, "base64:YSBGbGFzayBhcHAncyBzZWNyZXQga2V5\n").unwrap();
+    test.realm.reload_keys(test.now);
+    assert_eq!(sign(), None);
+    assert!(!verify(Purpose::Csrf, &value));
+}

@@ -183,7 +183,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
     let test = TestStore::new();
     let note = |fingerprints: &[&str], lifetime, now| {
         let lifetime = Duration::from_secs(lifetime);
-        test.store.record_signing_keys(fingerprints.iter().copied(), lifetime, at(now)).unwrap();
+        test.store.record_signing_keys(fingerprints.iter().copied(), None, lifetime, at(now)).unwrap();
     };
     let key = |name: &str, seen, retired, lifetime| (name.to_owned(), seen, retired, lifetime);
     for (fingerprints, lifetime, now, known) in [
@@ -205,7 +205,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
     ] {
         note(fingerprints, lifetime, now);
         assert_eq!(keys(&test), known, "at {now}");
-        let uses = test.store.signing_keys().unwrap();
+        let uses = test.store.signing_keys(at(now)).unwrap();
         let read = uses.into_iter().map(|(name, key)| {
             let retired = key.retired_at.map(UnixTime::seconds);
             (name, key.first_seen_at.seconds(), retired, key.longest_lifetime.as_secs())
@@ -220,7 +220,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
 #[test]
 fn a_lifetime_that_no_number_holds_is_the_longest() {
     let test = TestStore::new();
-    test.store.record_signing_keys(["a"].into_iter(), Duration::MAX, UnixTime::MAX).unwrap();
+    test.store.record_signing_keys(["a"].into_iter(), None, Duration::MAX, UnixTime::MAX).unwrap();
     let seen = i64::try_from(UnixTime::MAX.seconds()).unwrap();
     assert_eq!(keys(&test), [("a".to_owned(), seen, None, i64::MAX)]);
 }
