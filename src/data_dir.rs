@@ -21,10 +21,16 @@
 //!
 //! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
 
+mod permissions;
+
+pub use permissions::PermissionsError;
+
 use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
-use crate::store::{self, Backup, CopyError, CopyStep, FirstGeneration, Restored, Store, StoreError};
+use crate::store::{
+    self, Backup, CopyError, CopyStep, DatabaseReport, FirstGeneration, Restored, Store, StoreError,
+};
 use core::error::Error;
 use core::fmt;
 use std::fs::{self, DirBuilder};
@@ -236,6 +242,32 @@ impl DataDir {
             return Err(self.database_missing());
         }
         Ok(store::back_up(&self.database(), file, told)?)
+    }
+
+    /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not in the
+    /// future.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn report(&self, at: UnixTime) -> Result<DatabaseReport, StoreError> {
+        store::report(&self.database(), at)
+    }
+
+    /// Sets every future time in the database to now, and revokes all tokens. No server may run.
+    ///
+    /// # Errors
+    /// [`DataDirError::Directory`] or [`DataDirError::Copy`].
+    pub fn reset_clock(&self, now: UnixTime) -> Result<(), DataDirError> {
+        self.refuse_links()?;
+        Ok(store::reset_clock(&self.database(), now)?)
+    }
+
+    /// Rejects a directory or a database that another user can write to.
+    ///
+    /// # Errors
+    /// [`PermissionsError`].
+    pub fn check_permissions(&self) -> Result<(), PermissionsError> {
+        permissions::check(&self.directory, self.database_files())
     }
 
     /// Whether there is a database; an empty file is none.

@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `loaded.rs` | which keys each running server has loaded |
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
+//! | `new_key.rs` | rules for a secret that is added |
 //! | `permissions.rs` | which modes keep the file secret |
 //! | `published.rs` | secrets that the world knows |
 //! | `rotation.rs` | how each key is used, and when it may be pruned |
@@ -23,6 +24,7 @@
 mod edit;
 mod leftovers;
 mod loaded;
+mod new_key;
 mod permissions;
 mod published;
 mod rotation;
@@ -30,6 +32,7 @@ mod rotation;
 pub use edit::KeyFile;
 pub use leftovers::leftovers;
 pub use loaded::{Dropped, await_dropped, remove_abandoned};
+pub use new_key::{AcceptedRisks, NewKeyError, check_secret};
 pub use published::is_published;
 pub use rotation::{KeyStatus, KeyUses, record_use, statuses};
 

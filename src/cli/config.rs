@@ -15,7 +15,7 @@ use crate::limiter::Rules;
 use crate::password::Cost;
 use crate::realm::Policy;
 use crate::routes;
-use crate::server::engine::{self, Limits};
+use crate::server::engine::Limits;
 use crate::server::log::{self, Log};
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
@@ -219,12 +219,6 @@ impl ServeConfig {
             _ => Ok(()),
         }
     }
-
-    /// The number of descriptors of the process that are not for connections.
-    pub(super) fn reserved_descriptors(&self) -> u64 {
-        let loops = self.event_loops.unwrap_or_else(engine::default_event_loops).get() as u64;
-        RESERVED_DESCRIPTORS + DESCRIPTORS_PER_EVENT_LOOP * loops
-    }
 }
 
 /// Why the server doesn't listen on an address.
@@ -236,12 +230,6 @@ pub(super) enum ListenRefusal {
     /// tiny_http listens on addresses and ports only.
     NeedsStrict,
 }
-
-/// Descriptors of the process but for connections and event loops: the database, the listeners, the standard streams, and
-/// connections that were evicted or rejected and are not closed yet. With two event loops, 64 in all.
-const RESERVED_DESCRIPTORS: u64 = 54;
-/// Descriptors of an event loop: its poller, its waker, and its connection to the database (the file, its WAL, its index).
-const DESCRIPTORS_PER_EVENT_LOOP: u64 = 5;
 
 /// Whether only this machine reaches it.
 pub(super) fn is_loopback(address: SocketAddr) -> bool {

@@ -8,11 +8,8 @@ use super::{files, options};
 use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;
-use crate::os;
 use crate::server::log;
 use crate::store::{Store, StoreError};
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
@@ -49,31 +46,6 @@ pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, 
     let database = data_dir.database();
     let is_needed = database.is_file() && private_copy::is_needed(&database);
     is_needed.then(|| PrivateCopy::of(&database, &files::NONE)).transpose()
-}
-
-/// Refuses a data directory, or a database, that others may write to: they could act as any user, or replace everything. Where
-/// there is none yet, it is made for its owner alone.
-pub(super) fn refuse_writable_by_others(data_dir: &DataDir) -> Result<(), CliError> {
-    let (own, _) = os::effective_ids();
-    let directory = [data_dir.directory().to_path_buf()];
-    for (path, mode) in
-        directory.into_iter().zip([0o700]).chain(data_dir.database_files().map(|path| (path, 0o600)))
-    {
-        let Ok(metadata) = fs::metadata(&path) else { continue }; // what is wrong with it, opening it says
-        let (name, uid) = (path.display(), metadata.uid());
-        if metadata.mode() & 0o022 != 0 {
-            return Err(CliError::Failed(format!(
-                "others may write to {name} (mode {:04o}), and so act as any user; first: chmod {mode:o} {name}",
-                metadata.mode() & 0o7777
-            )));
-        }
-        if uid != 0 && uid != own {
-            return Err(CliError::Failed(format!(
-                "{name} belongs to user {uid}, who could act as any user; run gatekey as that user, not as user {own}"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// What the packages use.

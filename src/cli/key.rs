@@ -6,15 +6,15 @@
 use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::config::Config;
-use super::options;
+use super::options::{self, Options};
 use super::output::{self, table};
 use super::{progress, prompt};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::json::{Value, json};
-use crate::keys::{self, Dropped, KeyFile, KeyFileError, KeyStatus, KeyUses};
+use crate::keys::{self, AcceptedRisks, Dropped, KeyFile, KeyFileError, KeyStatus, KeyUses, NewKeyError};
 use crate::server::log;
-use crate::signer::{KeyLengthError, KeyRing, SigningKey};
+use crate::signer::{KeyRing, SigningKey};
 use crate::store::{Store, StoreError};
 use core::time::Duration;
 use std::io::{self, Write as _};
@@ -80,7 +80,7 @@ fn rotate(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let ring = if is_compromised {
         file.replace_all(&secret)
     } else {
-        refuse_full(&file)?;
+        file.check_room().map_err(|error| not_added(&error))?;
         file.rotate(&secret)
     };
     let ring = ring.map_err(|error| failed(&error))?;
@@ -113,39 +113,15 @@ pub(super) const ADD: Command = Command {
 };
 
 fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
-    let signs = config.options.sign;
-    let (takes_weak, takes_published) = (config.options.weak, config.options.force);
-    let failed =
-        |error: &(dyn core::error::Error + 'static)| CliError::failed("can't add the secret as a key", error);
+    let Options { sign: signs, weak, force: published, .. } = config.options;
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
-    let least = if takes_weak { 1 } else { SigningKey::MIN_BYTES };
-    let key = SigningKey::new_weak(&secret);
-    let key = key.map_err(|error| failed(&KeyLengthError { least, ..error }))?;
-    // First, because it is worse.
-    if keys::is_published(&key) && !takes_published {
-        return Err(CliError::Failed(
-            "this secret stands in print: whoever has read it can act as anybody. If tokens signed with it must be \
-             accepted for a while all the same: --force"
-                .into(),
-        ));
-    }
-    if secret.len() < SigningKey::MIN_BYTES && !takes_weak {
-        let (bytes, min) = (secret.len(), SigningKey::MIN_BYTES);
-        return Err(CliError::Failed(format!(
-            "the secret has {bytes} bytes, expected at least {min}: it can be guessed from one token. If tokens signed \
-             with it must be accepted for a while all the same: --weak"
-        )));
-    }
+    let key =
+        keys::check_secret(&secret, AcceptedRisks { weak, published }).map_err(|error| not_added(&error))?;
     let file = open(config)?;
-    let fingerprint = key.fingerprint();
-    if file.ring().keys().any(|key| key.fingerprint() == fingerprint) {
-        return Err(CliError::Failed(format!(
-            "the key {fingerprint} is there already; see: gatekey key list"
-        )));
-    }
-    refuse_full(&file)?;
-    let ring = if signs { file.add_newest(&secret) } else { file.add_oldest(&secret) };
-    note(config, &ring.map_err(|error| failed(&error))?, false);
+    file.check_new(&key).map_err(|error| not_added(&error))?;
+    let (fingerprint, secret) = (key.fingerprint(), &secret);
+    let ring = if signs { file.add_newest(secret) } else { file.add_oldest(secret) };
+    note(config, &ring.map_err(|error| CliError::failed("can't add the secret as a key", &error))?, false);
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
     output::say(&format!("added the key {fingerprint}: it {role}"))
 }
@@ -300,14 +276,16 @@ fn cant(attempted: &str, error: &KeyFileError) -> CliError {
     CliError::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
 }
 
-fn refuse_full(file: &KeyFile) -> Result<(), CliError> {
-    let (held, max) = (file.ring().keys().count(), KeyRing::MAX_KEYS);
-    if held < max {
-        return Ok(());
-    }
-    Err(CliError::Failed(format!(
-        "there are {held} keys already, and no more may be; first: gatekey key prune"
-    )))
+/// A rejected secret, with what to do.
+fn not_added(error: &NewKeyError) -> CliError {
+    let risk = ". If tokens signed with it must be accepted for a while all the same: --";
+    CliError::Failed(match error {
+        NewKeyError::Length(error) => return CliError::failed("can't add the secret as a key", error),
+        NewKeyError::Published => format!("{error}{risk}force"),
+        NewKeyError::Weak { .. } => format!("{error}{risk}weak"),
+        NewKeyError::Present { .. } => format!("{error}; see: gatekey key list"),
+        NewKeyError::Full { .. } => format!("{error}; first: gatekey key prune"),
+    })
 }
 
 /// The database, if there is one.

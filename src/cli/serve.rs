@@ -15,22 +15,20 @@ use crate::os;
 use crate::realm::{Policy, Realm, Registration};
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
-use crate::server::engine::{self, Endpoint, Limits};
+use crate::server::engine::{self, Endpoint};
 use crate::server::heartbeats::Heartbeats;
 use crate::server::listener::BoundListener;
 use crate::server::log;
+use crate::server::saver::spawn_saver;
 use crate::server::service_manager::ServiceManager;
+use crate::server::signals::SignalThread;
 use crate::signer::SigningKey;
-use crate::store::SAVE_INTERVAL;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
-use signal_hook::iterator::{Handle, Signals};
 use std::env;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 /// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
 pub(super) const ADVISED_PASSWORD_CHARS: usize = 8;
@@ -79,9 +77,8 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     // The address comes before the data: where it is taken, nothing is made.
     let BoundListener { listener, name, door, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
-    let reserved = config.reserved_descriptors();
     let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
-    data::refuse_writable_by_others(&data_dir)?;
+    data_dir.check_permissions().map_err(|error| CliError::Failed(error.to_string()))?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory());
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
@@ -91,12 +88,13 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     realm.record_key_use(clock::now());
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
-    let signals = spawn_signal_thread(&realm, &shutdown, manager.clone())?;
+    let signals = SignalThread::spawn(&realm, &shutdown, manager.clone());
+    let signals = signals.map_err(|error| CliError::failed("can't listen for signals", &error))?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.map_err(|error| CliError::failed("can't name requests", &error))?);
-    let saver = spawn_saver(&realm, &app, &shutdown)?;
+    let saver = spawn_saver(&realm, &app, &shutdown).map_err(|error| no_thread(&error))?;
     let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
     let metrics = metrics.map_err(|error| CliError::failed("can't serve metrics", &error))?;
     announce(&name);
@@ -108,7 +106,8 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
             super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
         }
         listener => {
-            let (limits, service) = (within_descriptors(limits, reserved), Box::new(AppService(app.clone())));
+            let limits = limits.within_descriptors(event_loops);
+            let service = Box::new(AppService(app.clone()));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
             let served = engine::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
             served.map_err(|error| CliError::failed("can't serve", &error))?;
@@ -137,20 +136,6 @@ fn warn_about_unknown_variables() {
     }
 }
 
-/// No more connections than there are descriptors for them: a server that can't accept is down for everybody.
-fn within_descriptors(limits: Limits, reserved: u64) -> Limits {
-    let Some(descriptors) = os::max_descriptors() else { return limits };
-    let spare = usize::try_from(descriptors.saturating_sub(reserved)).unwrap_or(usize::MAX).max(1);
-    if spare < limits.max_connections {
-        log::notice(format!(
-            "serving {spare} connections at once, not {}: this process may open {descriptors} descriptors \
-             (ulimit -n), and {reserved} are reserved",
-            limits.max_connections
-        ));
-    }
-    Limits { max_connections: limits.max_connections.min(spare), ..limits }
-}
-
 fn warn_about_weak_settings(realm: &Realm) {
     let Policy { registration, min_password_chars, rate_limits, .. } = realm.policy();
     let (registration, min_password_chars) = (*registration, *min_password_chars);
@@ -173,77 +158,6 @@ fn warn_about_weak_settings(realm: &Realm) {
     for key in realm.ring().keys().filter(|key| key.is_weak()) {
         let (fingerprint, strong) = (key.fingerprint(), SigningKey::STRONG_BYTES);
         log::notice(format!("signing key {fingerprint} has under {strong} bytes (RFC 7518 section 3.2)"));
-    }
-}
-
-/// SIGTERM and SIGINT end the server, the second one at once; SIGHUP reads the keys again. SIGXFSZ comes with a write
-/// beyond the limit of a file's size (`ulimit -f`), which fails; unless it is taken, it ends the process as well.
-fn spawn_signal_thread(
-    realm: &Arc<Realm>,
-    shutdown: &Arc<Shutdown>,
-    manager: ServiceManager,
-) -> Result<SignalThread, CliError> {
-    let failed = |error: io::Error| CliError::failed("can't listen for signals", &error);
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP, SIGXFSZ]).map_err(failed)?;
-    let handle = signals.handle();
-    let (realm, shutdown) = (realm.clone(), shutdown.clone());
-    let obey = move || {
-        let mut is_ending = false;
-        for signal in signals.forever() {
-            match signal {
-                SIGHUP => {
-                    manager.reloading();
-                    realm.reload_keys(clock::now());
-                    manager.ready();
-                }
-                SIGXFSZ => {} // whoever wrote is told
-                _ if is_ending => process::exit(1),
-                _ => {
-                    is_ending = true;
-                    manager.stopping();
-                    shutdown.request();
-                }
-            }
-        }
-    };
-    let thread = thread::Builder::new().name("signals".into()).spawn(obey).map_err(failed)?;
-    Ok(SignalThread { handle, thread })
-}
-
-/// While the server runs: looks at the key file every second, so that a removed key is dropped also where no request
-/// comes, and saves what a restart must not forget.
-fn spawn_saver(
-    realm: &Arc<Realm>,
-    app: &Arc<App>,
-    shutdown: &Arc<Shutdown>,
-) -> Result<JoinHandle<()>, CliError> {
-    let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
-    let save = move || {
-        let mut saved_at = clock::monotonic();
-        while !shutdown.wait_for(keys::CHECK_INTERVAL) {
-            let now = clock::now();
-            realm.watch_keys(now);
-            let is_due = now.monotonic.saturating_duration_since(saved_at) >= SAVE_INTERVAL;
-            if is_due || realm.is_save_urgent() {
-                app.save(now);
-                saved_at = now.monotonic;
-            }
-        }
-    };
-    let thread = thread::Builder::new().name("saver".into()).spawn(save);
-    thread.map_err(|error| no_thread(&error))
-}
-
-/// The thread that waits for signals.
-struct SignalThread {
-    handle: Handle,
-    thread: JoinHandle<()>,
-}
-
-impl SignalThread {
-    fn close(self) {
-        self.handle.close();
-        let _ = self.thread.join(); // it can't panic; if it did, there is nobody to tell
     }
 }
 

@@ -5,6 +5,7 @@
 //! open network. `metrics` counts what either does.
 //! `app` is the realm's routes with both of these.
 //! `listener` has the sockets to serve on.
+//! `descriptors`, `saver` and `signals` are what a process with one server needs besides.
 //! `log` has the access log and the security events, and `service_manager` notifies systemd.
 
 pub mod heartbeats;
@@ -20,6 +21,12 @@ pub mod tiny;
 pub mod app;
 #[cfg(feature = "strict")]
 pub mod listener;
+#[cfg(feature = "strict")]
+pub mod descriptors;
+#[cfg(feature = "strict")]
+pub mod saver;
+#[cfg(feature = "strict")]
+pub mod signals;
 
 use crate::clock;
 use crate::http::{AccessRecord, ErrorCode, REQUEST_ID, Request, RequestIds, Response};

@@ -28,7 +28,7 @@ const OWNERS: [(&str, &str); 23] = [
     ("sha-crypt", "password"),
     ("sha1", "password"),
     ("sha2", "signer"),
-    ("signal-hook", "cli"),
+    ("signal-hook", "server"),
     ("tiny_http", "server"),
     ("unicode-normalization", "unicode"),
     ("zeroize", "secret"),

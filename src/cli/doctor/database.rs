@@ -1,11 +1,12 @@
 //! The database and the clock: is everything sound, is anything of the future, and the way back.
 
 use super::super::cli_error::CliError;
+use super::super::output::print;
 use super::{Finding, Installation};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
-use crate::store::{self, FutureTimestamps, StoreError};
+use crate::store::{FutureTimestamps, StoreError};
 use core::time::Duration;
 use std::process::ExitCode;
 
@@ -105,10 +106,8 @@ pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
             "can't reset the clock: it is {now}, which can't be; set it first"
         )));
     }
-    data_dir.refuse_links().map_err(|error| CliError::failed("can't reset the clock", &error))?;
-    store::reset_clock(&data_dir.database(), now)
-        .map_err(|error| CliError::failed("can't reset the clock", &error))?;
-    super::super::print(&format!(
+    data_dir.reset_clock(now).map_err(|error| CliError::failed("can't reset the clock", &error))?;
+    print(&format!(
         "whatever was later than {now} is of {now} now\n\
          Every token is dead, and everybody must log in again: some had expired and would live again, and some were \
          issued for the time when the clock was ahead.\n"

@@ -4,6 +4,7 @@ use super::super::values::Engine;
 use super::{Finding, Installation};
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
+use crate::server::descriptors::reserved_descriptors;
 use core::time::Duration;
 use std::fs;
 
@@ -71,7 +72,9 @@ pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
         _ if installation.config.engine == Engine::TinyHttp => {
             Finding::ok("the loop tiny-http has no limit of its own on connections")
         }
-        Some(limit) => judge_limits(limit, asked as u64, installation.config.reserved_descriptors()),
+        Some(limit) => {
+            judge_limits(limit, asked as u64, reserved_descriptors(installation.config.event_loops))
+        }
         None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
     }]
 }

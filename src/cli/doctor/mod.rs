@@ -23,13 +23,12 @@ use super::config::{Config, ServeConfig};
 use super::data;
 use super::hash_time;
 use super::options;
-use super::private_copy::PrivateCopy;
 use super::progress;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing;
 use crate::json::Value;
-use crate::store::{self, DatabaseReport, StoreError};
+use crate::store::{DatabaseReport, StoreError};
 use core::cell::OnceCell;
 use core::time::Duration;
 use finding::{Finding, Verdict};
@@ -96,8 +95,8 @@ impl Installation {
         self.report.get_or_init(|| {
             // Where it can't be copied, the database's own error says more.
             let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
-            let database = copy.as_ref().map_or_else(|| self.data_dir.database(), PrivateCopy::database);
-            store::report(&database, at)
+            let copied = copy.as_ref().map(|copy| DataDir::new(copy.directory()));
+            copied.as_ref().unwrap_or(&self.data_dir).report(at)
         })
     }
 

@@ -228,8 +228,8 @@ impl World {
                 self.command(&["key", "rotate", "--compromised"]);
                 self.kill(|_| true);
             }
-            "reset clock" => self.alone(|| match store::reset_clock(&self.data_dir().database(), self.now) {
-                Err(CopyError::InUse(_)) => false,
+            "reset clock" => self.alone(|| match self.data_dir().reset_clock(self.now) {
+                Err(DataDirError::Copy(CopyError::InUse(_))) => false,
                 reset => reset.is_ok() || panic!("not reset"),
             }),
             "clock back" => self.now = UnixTime::new(self.now.seconds() - 100_000).unwrap(),
