@@ -2,6 +2,7 @@
 
 use super::cli_error::CliError;
 use super::serve::no_thread;
+use crate::clock;
 use crate::http::{Request, Response};
 use crate::routes;
 use crate::server::app::App;
@@ -36,7 +37,7 @@ pub(super) fn run(
     let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
     // `Reads::PerCall` waits where a batch would return `WouldBlock`, so this error doesn't occur.
     let answer = move |request: &Request| -> Response {
-        app.handle(request, Reads::PerCall).unwrap_or_else(|_| routes::panicked())
+        app.handle(request, Reads::PerCall, clock::monotonic()).unwrap_or_else(|_| routes::panicked())
     };
     let handler: Arc<Handler> = Arc::new(answer);
     let served = tiny::run(listener, &handler, shutdown);

@@ -73,12 +73,18 @@ impl App {
         })
     }
 
-    /// Answers a request; logs and counts it.
+    /// Answers a request; logs and counts it, with the time since it was received.
     ///
     /// # Errors
     /// [`WouldBlock`] with [`Reads::Batch`] only, before any side effect.
-    pub fn handle(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
-        let log = |request: &Request, response: &Response, took| {
+    pub fn handle(
+        &self,
+        request: &Request,
+        reads: Reads<'_>,
+        received: Instant,
+    ) -> Result<Response, WouldBlock> {
+        let log = |request: &Request, response: &Response| {
+            let took = clock::monotonic().saturating_duration_since(received);
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
             self.tell_of_failure(response);
@@ -138,8 +144,8 @@ impl fmt::Debug for App {
 pub struct AppService(pub Arc<App>);
 
 impl Service for AppService {
-    fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
-        self.0.handle(request, reads)
+    fn answer(&self, request: &Request, reads: Reads<'_>, received: Instant) -> Result<Response, WouldBlock> {
+        self.0.handle(request, reads, received)
     }
 
     fn reader(&self) -> Option<Reader> {
@@ -173,7 +179,7 @@ struct MetricsService(Arc<App>);
 
 impl Service for MetricsService {
     /// Never blocks.
-    fn answer(&self, request: &Request, _: Reads<'_>) -> Result<Response, WouldBlock> {
+    fn answer(&self, request: &Request, _: Reads<'_>, _: Instant) -> Result<Response, WouldBlock> {
         Ok(answer(&self.0.metrics, &self.0.realm, request))
     }
 

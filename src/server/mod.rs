@@ -43,7 +43,7 @@ use std::time::Instant;
 /// What the tiny_http server calls for each request, from several threads at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// Answers with the realm's routes, under the request's id, and calls `log` with the response and how long it took.
+/// Answers with the realm's routes, under the request's id, and calls `log` with the response.
 ///
 /// # Errors
 /// [`WouldBlock`] on an event loop ([`Reads::Batch`]): nothing has happened, and nothing was logged.
@@ -54,14 +54,15 @@ pub fn handle(
     heartbeats: &Heartbeats,
     request: &Request,
     reads: Reads<'_>,
-    log: &dyn Fn(&Request, &Response, Duration),
+    log: &dyn Fn(&Request, &Response),
 ) -> Result<Response, WouldBlock> {
     let now = clock::now();
-    // Guarded here too, though every server does it: the log is to have a line for the request that panicked.
-    let response = guarded(|| routes::dispatch_from(realm, config, request, reads, now))?;
+    // Caught here, though every server does it too: so the log has a line for the request that panicked.
+    let response = catch_panic(|| routes::dispatch_from(realm, config, request, reads, now));
+    let response = response.unwrap_or_else(|| Ok(routes::panicked()))?;
     let response =
         check_heartbeats(heartbeats, now.monotonic, response).with_header(REQUEST_ID, ids.of(request));
-    log(request, &response, clock::monotonic().saturating_duration_since(now.monotonic));
+    log(request, &response);
     Ok(response)
 }
 
@@ -76,14 +77,12 @@ fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -
     Response { record, ..stalled }
 }
 
-/// Calls a handler. If it panics, the response is a 500, and no other request is affected.
+/// Runs `operation`; `None` if it panics.
 ///
-/// # Errors
-/// The handler's.
-pub fn guarded<E>(handler: impl FnOnce() -> Result<Response, E>) -> Result<Response, E> {
-    // A realm stays whole when a thread unwinds: its locks are held for single steps, and its facts are in the store,
-    // where a transaction that was cut off never happened.
-    panic::catch_unwind(AssertUnwindSafe(handler)).unwrap_or_else(|_| Ok(routes::panicked()))
+/// What it used stays whole when the thread unwinds: locks are held for single steps, and facts are in the store, where a
+/// transaction that was cut off never happened.
+pub fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
+    panic::catch_unwind(AssertUnwindSafe(operation)).ok()
 }
 
 /// Ends a loop: shared between whoever serves and whoever decides when that is over.

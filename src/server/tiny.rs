@@ -18,7 +18,7 @@ use super::{Handler, Shutdown};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{Body, KeepAlive, MAX_BODY_BYTES, Request, Response};
-use core::convert::Infallible;
+use crate::routes;
 use core::error::Error;
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
@@ -69,8 +69,7 @@ fn work(server: &tiny_http::Server, handler: &Handler) {
     while let Ok(mut received) = server.recv() {
         // A body that can't be read to its end is half a request; it is dropped with its connection.
         let Ok(request) = read(&mut received) else { continue };
-        let response =
-            super::guarded(|| Ok::<_, Infallible>(handler(&request))).unwrap_or_else(|never| match never {});
+        let response = super::catch_panic(|| handler(&request)).unwrap_or_else(routes::panicked);
         let _ = respond(received, &request, &response); // the client left: nobody to tell
     }
 }

@@ -174,8 +174,7 @@ fn a_server_with_a_stalled_thread_is_not_healthy() {
     let ask = |path: &str, reads: Reads<'_>| {
         let request = Request::new("GET", path);
         let config = Config::default();
-        let answered =
-            server::handle(&test.realm, &config, &ids, &heartbeats, &request, reads, &|_, _, _| ());
+        let answered = server::handle(&test.realm, &config, &ids, &heartbeats, &request, reads, &|_, _| ());
         answered.unwrap().status
     };
     let mut reader = test.realm.reader();

@@ -2,8 +2,8 @@
 //! fewest.
 
 use super::connection::Connection;
-use super::inbox::{Inbox, Message};
-use super::limits::READ_BYTES;
+use super::inbox::Inbox;
+use super::limits::{LINGER, MAX_BACKLOG, MAX_REJECTED, READ_BYTES, RECEIVE_BUFFER_BYTES};
 use super::service::Event;
 use super::stream::{Listener, Stream};
 use super::{Context, PAUSE};
@@ -12,10 +12,13 @@ use crate::clock;
 use crate::http::{ErrorCode, KeepAlive, Response};
 use crate::os::{self, Waker};
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 /// What the acceptor needs.
 pub(super) struct Acceptor<'a> {
@@ -25,63 +28,105 @@ pub(super) struct Acceptor<'a> {
 }
 
 impl Acceptor<'_> {
-    /// Accepts until it is woken.
+    /// Accepts until it is woken, and then what is in the backlog: those clients have connected already.
     ///
     /// By poll(2), which is level-triggered: where a new process takes over from an old one that shares its socket, both wait, and
     /// the one that comes second goes back to waiting.
     pub(super) fn run(&self, wake: &Waker) {
         let listeners = self.listeners.iter().map(|(listener, _)| listener.as_fd());
         let descriptors: Vec<_> = [wake.as_fd()].into_iter().chain(listeners).collect();
+        let mut rejected = Rejected::default();
         loop {
             let ready = os::wait_to_read(&descriptors, Some(Heartbeats::EVERY));
-            self.heartbeat.beat(clock::monotonic());
+            let now = clock::monotonic();
+            self.heartbeat.beat(now);
+            rejected.close_until(now);
             let Ok(ready) = ready else {
                 thread::sleep(PAUSE); // out of memory: that passes
                 continue;
             };
-            for position in ready {
-                let Some(position) = position.checked_sub(1) else { return };
-                self.listeners.get(position).into_iter().for_each(|(listener, context)| {
-                    self.accept(listener, context);
-                });
+            if ready.first() == Some(&0) {
+                for (listener, context) in &self.listeners {
+                    let mut backlog = 0..MAX_BACKLOG;
+                    while backlog.next().is_some() && self.accept(listener, context, &mut rejected) {}
+                }
+                return;
+            }
+            for (listener, context) in ready.iter().filter_map(|position| self.listeners.get(position - 1)) {
+                self.accept(listener, context, &mut rejected);
             }
         }
     }
 
-    /// Accepts one connection, if there is one.
-    fn accept(&self, listener: &Listener, context: &Arc<Context>) {
+    /// Accepts one connection; false if there is none.
+    fn accept(&self, listener: &Listener, context: &Arc<Context>, rejected: &mut Rejected) -> bool {
         match listener.accept() {
-            Ok((stream, client)) => self.admit(stream, client, context),
-            // Gone again, or never there.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::ConnectionAborted) => {}
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok((stream, client)) => {
+                self.admit(stream, client, context, rejected);
+                true
+            }
+            // Gone again.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
+                true
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // Out of descriptors or memory: that passes, when a connection ends.
-            Err(_) => thread::sleep(PAUSE),
+            Err(_) => {
+                *rejected = Rejected::default();
+                thread::sleep(PAUSE);
+                false
+            }
         }
     }
 
-    fn admit(&self, stream: Stream, client: Client, context: &Arc<Context>) {
+    fn admit(&self, stream: Stream, client: Client, context: &Arc<Context>, rejected: &mut Rejected) {
         let now = clock::monotonic();
         let entry = match context.registry.admit(stream, client, now) {
             Ok(entry) => entry,
-            Err(stream) => return turn_away(context, &stream, client),
+            Err(stream) => return rejected.add(context, stream, client, now),
         };
         let Some(inbox) = self.inboxes.iter().min_by_key(|inbox| inbox.connections()) else { return };
         let connection = Connection::new(context.clone(), entry, inbox.clone(), client, now);
-        inbox.send(Message::Admitted(Box::new(connection)));
+        inbox.send(Box::new(connection));
     }
 }
 
-/// All places are taken by requests that are being answered.
-fn turn_away(context: &Context, stream: &Stream, client: Client) {
-    let mut response = Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
-        .with_header("Retry-After", "1");
-    context.service.observe(Event::Refused(client, &mut response));
-    let bytes = response.encode(false, clock::unix(), KeepAlive::Close);
-    // The acceptor doesn't wait: the response is one small write into an empty buffer, and where even that fails, the
-    // client sees the close alone. What has arrived of a request by now is received first, since closing over it would
-    // send a reset, which takes the response along.
-    let mut stream = stream;
-    let _ = stream.read(&mut [0; READ_BYTES]);
-    let _ = stream.write_all(&bytes);
+/// Connections that were rejected, the oldest first. Closing over unread input sends a reset, which may take the response along,
+/// so each stays open for a moment, until its request has arrived.
+#[derive(Default)]
+struct Rejected(VecDeque<(Instant, Stream)>);
+
+impl Rejected {
+    /// All places are taken by requests that are being answered.
+    fn add(&mut self, context: &Context, stream: Stream, client: Client, now: Instant) {
+        let mut response =
+            Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
+                .with_header("Retry-After", "1");
+        context.observe(Event::Refused(client, &mut response));
+        let bytes = response.encode(false, clock::unix(), KeepAlive::Close);
+        // The response is one small write into an empty buffer. Where even that fails, the client sees the close alone.
+        let _ = (&stream).write_all(&bytes);
+        let _ = stream.shutdown(Shutdown::Write);
+        if self.0.len() == MAX_REJECTED {
+            self.close_oldest();
+        }
+        self.0.push_back((now + LINGER, stream));
+    }
+
+    fn close_until(&mut self, now: Instant) {
+        while self.0.front().is_some_and(|(deadline, _)| *deadline <= now) {
+            self.close_oldest();
+        }
+    }
+
+    fn close_oldest(&mut self) {
+        let Some((_, stream)) = self.0.pop_front() else { return };
+        let mut bytes = [0; READ_BYTES];
+        // The kernel allows twice as much as it is told.
+        for _ in 0..2 * RECEIVE_BUFFER_BYTES / READ_BYTES {
+            if !(&stream).read(&mut bytes).is_ok_and(|count| count > 0) {
+                return;
+            }
+        }
+    }
 }

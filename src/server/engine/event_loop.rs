@@ -15,24 +15,20 @@
 //!
 //! A request that would block is handed, with its connection, to the worker pool; the connection comes back by the inbox.
 
+use super::Context;
 use super::connection::{Connection, Step};
-use super::head::Head;
-use super::inbox::{Inbox, Message};
+use super::inbox::Inbox;
 use super::limits::{BATCH, READ_BYTES, SCAN_EVERY};
 use super::slab::Slab;
 use super::worker_pool::{Job, WorkerPool};
-use super::{Context, Event};
 use crate::clock;
-use crate::http::{ErrorCode, Response};
 use crate::os::{Poller, Readiness};
-use crate::server;
+use crate::server::catch_panic;
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
 use crate::store::{ReadSession, Reader, Reads};
-use crate::wait::WouldBlock;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -61,12 +57,11 @@ pub(super) struct EventLoop {
     next_scan: Instant,
 }
 
-/// A request that waits to be answered, with its connection.
-struct Pending {
+/// A connection whose request is dispatched in this iteration, and its next step.
+struct Dispatched {
     key: u64,
     connection: Box<Connection>,
-    head: Head,
-    answer: Result<Response, WouldBlock>,
+    step: Step,
 }
 
 impl EventLoop {
@@ -103,13 +98,16 @@ impl EventLoop {
         let has_messages = self.wait();
         let now = clock::monotonic();
         self.heartbeat.beat(now);
-        if has_messages && !self.take_inbox() {
-            return false;
+        if has_messages {
+            let Some(connections) = self.inbox.take() else { return false };
+            for connection in connections {
+                self.insert(connection);
+            }
         }
-        let pending = self.receive(now);
-        let pending = self.dispatch(pending);
-        for answered in pending {
-            self.finish(answered, now);
+        let mut batch = self.receive(now);
+        self.dispatch(&mut batch);
+        for dispatched in batch {
+            self.finish(dispatched, now);
         }
         if now >= self.next_scan {
             self.expire(now);
@@ -141,17 +139,6 @@ impl EventLoop {
         has_messages
     }
 
-    /// False where the engine ends.
-    fn take_inbox(&mut self) -> bool {
-        for message in self.inbox.take() {
-            match message {
-                Message::Admitted(connection) | Message::Returned(connection) => self.insert(connection),
-                Message::Close => return false,
-            }
-        }
-        true
-    }
-
     /// A connection is the loop's from now on.
     fn insert(&mut self, connection: Box<Connection>) {
         let key = self.connections.insert(connection);
@@ -166,59 +153,56 @@ impl EventLoop {
     }
 
     /// Receives and parses, from a batch of the connections that are ready.
-    fn receive(&mut self, now: Instant) -> Vec<Pending> {
-        let mut pending = Vec::new();
+    fn receive(&mut self, now: Instant) -> Vec<Dispatched> {
+        let mut batch = Vec::new();
         for _ in 0..self.queue.len().min(BATCH) {
             let Some(key) = self.queue.pop_front() else { break };
             let Some(mut connection) = self.connections.take(key) else { continue };
             connection.is_queued = false;
             let scratch = &mut self.scratch;
-            match guarded(|| connection.advance(scratch, now)) {
-                Step::Dispatch(head) => {
-                    pending.push(Pending { key, connection, head, answer: Err(WouldBlock) });
-                }
+            match connection.step(|connection| connection.advance(scratch, now)) {
+                step @ Step::Dispatch => batch.push(Dispatched { key, connection, step }),
                 step => self.settle(key, connection, &step),
             }
         }
-        pending
+        batch
     }
 
     /// Answers what can be answered without blocking, from one session for each listener.
-    fn dispatch(&mut self, mut pending: Vec<Pending>) -> Vec<Pending> {
+    fn dispatch(&mut self, batch: &mut [Dispatched]) {
         for (endpoint, reader) in self.readers.iter_mut().enumerate() {
-            let session = reader.as_mut().map_or_else(ReadSession::none, Reader::session);
-            let session = &session;
-            for one in pending.iter_mut().filter(|one| one.connection.endpoint() == endpoint) {
-                let service = one.connection.service();
-                one.answer = server::guarded(|| service.answer(&one.head.request, Reads::Batch(session)));
-            }
+            // After a panic of the session itself, the requests that are left are failed one by one.
+            let _ = catch_panic(|| {
+                let session = reader.as_mut().map_or_else(ReadSession::none, Reader::session);
+                for one in batch.iter_mut().filter(|one| one.connection.endpoint() == endpoint) {
+                    one.step = one.connection.step(|connection| connection.answer(Reads::Batch(&session)));
+                }
+            });
         }
-        pending
     }
 
     /// Writes the response, or has a worker thread make it.
-    fn finish(&mut self, Pending { key, mut connection, head, answer }: Pending, now: Instant) {
-        match answer {
-            Ok(response) => {
-                connection.respond(&head, &response, now);
-                let step = connection.write(now);
+    fn finish(&mut self, Dispatched { key, mut connection, step }: Dispatched, now: Instant) {
+        match step {
+            Step::Block { may_hash } => self.hand_over(key, Job { connection, may_hash }, now),
+            Step::Write => {
+                let step = connection.step(|connection| connection.write(now));
                 self.settle(key, connection, &step);
             }
-            Err(WouldBlock) => self.hand_over(key, connection, head, now),
+            Step::Dispatch => {
+                let step = connection.step(Connection::fail);
+                self.settle(key, connection, &step);
+            }
+            step => self.settle(key, connection, &step),
         }
     }
 
-    fn hand_over(&mut self, key: u64, mut connection: Box<Connection>, head: Head, now: Instant) {
-        let _ = self.poller.remove(&connection.entry().stream);
+    fn hand_over(&mut self, key: u64, mut job: Job, now: Instant) {
+        let _ = self.poller.remove(&job.connection.entry().stream);
         drop(self.connections.remove(key));
-        connection.deregistered();
-        let Err(job) = self.pool.submit(Job::new(connection, head)) else { return };
-        let Job { mut connection, head, .. } = *job;
-        let mut response = Response::error(ErrorCode::Busy, "All workers are taken; try again in a moment.")
-            .with_header("Retry-After", "1");
-        connection.service().observe(Event::Refused(head.request.peer, &mut response));
-        connection.respond(&head, &response, now);
-        if !matches!(connection.write(now), Step::Close) {
+        job.connection.deregistered();
+        let Err(Job { mut connection, .. }) = self.pool.submit(job) else { return };
+        if !matches!(connection.step(|connection| connection.reject_as_busy(now)), Step::Close) {
             self.insert(connection);
         }
     }
@@ -226,7 +210,7 @@ impl EventLoop {
     /// Puts a connection back, for what it waits for; or drops it.
     fn settle(&mut self, key: u64, mut connection: Box<Connection>, step: &Step) {
         match step {
-            Step::Close | Step::Dispatch(_) => {
+            Step::Close | Step::Dispatch | Step::Block { .. } | Step::Write => {
                 drop(self.connections.remove(key));
                 return;
             }
@@ -255,7 +239,7 @@ impl EventLoop {
             } else if connection.is_queued && now < connection.deadline + QUEUED_GRACE {
                 next = now; // what has arrived in time is received first
             } else if let Some(mut connection) = self.connections.take(key) {
-                let step = guarded(|| connection.expire(now));
+                let step = connection.step(|connection| connection.expire(now));
                 self.settle(key, connection, &step);
             }
         }
@@ -270,7 +254,6 @@ fn enqueue(queue: &mut VecDeque<u64>, key: u64, connection: &mut Connection) {
     }
 }
 
-/// A panic ends one connection, and no other.
-fn guarded(advance: impl FnOnce() -> Step) -> Step {
-    panic::catch_unwind(AssertUnwindSafe(advance)).unwrap_or(Step::Close)
-}
+#[cfg(test)]
+#[path = "tests/event_loop.rs"]
+mod tests;

@@ -6,77 +6,72 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::io;
 use std::sync::Mutex;
 
-/// What an event loop is handed.
-#[derive(Debug)]
-pub(super) enum Message<C> {
-    /// A connection that the acceptor has admitted.
-    Admitted(Box<C>),
-    /// A connection whose request a worker thread has answered.
-    Returned(Box<C>),
-    /// The engine ends: close all connections, and end.
-    Close,
-}
-
-/// Messages for one event loop, from any thread.
+/// Connections for one event loop, from any thread.
 #[derive(Debug)]
 pub(super) struct Inbox<C> {
-    /// `None` when the loop has ended.
-    messages: Mutex<Option<Vec<Message<C>>>>,
-    /// Whether the loop has been woken since it took messages last: one wake-up serves for any number of them.
+    /// `None` once the inbox is closed.
+    connections: Mutex<Option<Vec<Box<C>>>>,
+    /// Whether the loop has been woken since it took connections last: one wake-up serves for any number of them.
     is_woken: AtomicBool,
     waker: Waker,
     /// Connections that the loop owns, or a worker thread for it.
-    connections: AtomicUsize,
+    owned: AtomicUsize,
 }
 
 impl<C> Inbox<C> {
     pub(super) fn new() -> io::Result<Self> {
         Ok(Self {
-            messages: Mutex::new(Some(Vec::new())),
+            connections: Mutex::new(Some(Vec::new())),
             is_woken: AtomicBool::new(false),
             waker: Waker::new()?,
-            connections: AtomicUsize::new(0),
+            owned: AtomicUsize::new(0),
         })
     }
 
-    /// Where the loop has ended, the message is dropped.
-    pub(super) fn send(&self, message: Message<C>) {
-        match &mut *lock(&self.messages) {
-            Some(messages) => messages.push(message),
-            None => return,
-        }
+    /// Hands a connection to the loop. Once the inbox is closed, the connection is dropped.
+    pub(super) fn send(&self, connection: Box<C>) {
+        let mut connections = lock(&self.connections);
+        let Some(open) = &mut *connections else { return };
+        open.push(connection);
+        drop(connections);
+        self.wake();
+    }
+
+    /// The connections that were sent since; `None` once the inbox is closed. Called by the loop alone. What comes after this
+    /// wakes it again.
+    pub(super) fn take(&self) -> Option<Vec<Box<C>>> {
+        self.is_woken.store(false, Ordering::Release);
+        lock(&self.connections).as_mut().map(core::mem::take)
+    }
+
+    /// Ends the loop: it closes its connections, and what was not taken is dropped.
+    pub(super) fn close(&self) {
+        let connections = lock(&self.connections).take();
+        drop(connections); // not under the lock
+        self.wake();
+    }
+
+    fn wake(&self) {
         if !self.is_woken.swap(true, Ordering::AcqRel) {
             self.waker.wake();
         }
     }
 
-    /// Called by the loop alone. A message that comes after this wakes it again.
-    pub(super) fn take(&self) -> Vec<Message<C>> {
-        self.is_woken.store(false, Ordering::Release);
-        lock(&self.messages).as_mut().map(core::mem::take).unwrap_or_default()
-    }
-
-    /// The loop has ended.
-    pub(super) fn close(&self) {
-        let messages = lock(&self.messages).take();
-        drop(messages); // not under the lock
-    }
-
-    /// What becomes readable, edge by edge, when there are messages.
+    /// What becomes readable, edge by edge, when there are connections, or the inbox is closed.
     pub(super) fn waker(&self) -> &Waker {
         &self.waker
     }
 
     pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.owned.load(Ordering::Relaxed)
     }
 
     pub(super) fn connection_added(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.owned.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn connection_ended(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+        self.owned.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -93,16 +88,16 @@ mod tests {
     }
 
     #[test]
-    fn many_messages_wake_the_loop_once_and_the_next_one_again() {
+    fn many_connections_wake_the_loop_once_and_the_next_one_again() {
         let (inbox, poller) = (Inbox::<()>::new().unwrap(), Poller::new().unwrap());
         poller.add(inbox.waker(), 0).unwrap();
         for _ in 0..2 {
             for _ in 0..5 {
-                inbox.send(Message::Close);
+                inbox.send(Box::new(()));
             }
             assert_eq!(wake_ups(&poller), 1);
-            assert_eq!(inbox.take().len(), 5);
-            assert_eq!((wake_ups(&poller), inbox.take().len()), (0, 0));
+            assert_eq!(inbox.take().unwrap().len(), 5);
+            assert_eq!((wake_ups(&poller), inbox.take().unwrap().len()), (0, 0));
         }
     }
 }

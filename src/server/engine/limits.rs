@@ -85,10 +85,17 @@ pub(super) const MAX_LEAVING: usize = 4;
 /// The acceptor waits so long at most. An event loop closes evicted connections at once, but on a busy machine it takes until
 /// its thread gets to run.
 pub(super) const LEAVING: Duration = Duration::from_secs(1);
+/// Rejected connections that are not closed yet: beyond so many, the oldest is closed for the next.
+pub(super) const MAX_REJECTED: usize = 8;
+/// At shutdown, so many connections that wait to be accepted still are, at each listener: the kernel's bound is the same
+/// (`net.core.somaxconn`), and clients may go on connecting.
+pub(super) const MAX_BACKLOG: usize = 4_096;
 /// After the last response, unread input is discarded for so long, or a reset would take the response along (RFC 9112
 /// section 9.6). Where a body is on its way it is the request's timeout instead.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// So many bytes of unread input are discarded: a proxy that sends a body on reads the response when it has sent all of it.
 pub(super) const LINGER_BYTES: usize = 2 * 1024 * 1024;
+/// At shutdown, threads that have nothing left to do get this long to end.
+pub(super) const CLOSE: Duration = Duration::from_secs(1);
 /// At shutdown, requests being answered and idle connections' next requests get this long.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);

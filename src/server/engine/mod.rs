@@ -51,8 +51,8 @@ pub use parser::property;
 pub use service::{Event, Service};
 pub use stream::Listener;
 
-use super::Shutdown;
 use super::heartbeats::Heartbeats;
+use super::{Shutdown, catch_panic};
 use crate::clock;
 use crate::http::ErrorCode;
 use crate::os::Waker;
@@ -65,13 +65,15 @@ use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use event_loop::EventLoop;
-use inbox::{Inbox, Message};
-use limits::{DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
+use inbox::Inbox;
+use limits::{CLOSE, DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
 use registry::Registry;
 use std::io;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use worker_pool::WorkerPool;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Instant;
+use worker_pool::{Bounds, WorkerPool};
 
 /// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
 const PAUSE: Duration = Duration::from_millis(50);
@@ -119,38 +121,44 @@ struct Context {
     is_stopping: AtomicBool,
 }
 
+impl Context {
+    /// Lets the service observe an event. If it panics, nothing else suffers: the response is sent as it is.
+    fn observe(&self, event: Event<'_>) {
+        let _ = catch_panic(|| self.service.observe(event));
+    }
+}
+
 /// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most. `event_loops` is the
 /// number of event loops, by default the number of cores and at least 2.
 ///
 /// # Errors
-/// A listener is none, the system has no thread or descriptor left, or an event loop has panicked.
+/// A listener is none, the system has no thread or descriptor left, or an event loop has panicked, or did not end in time.
 pub fn run(
     endpoints: Vec<Endpoint>,
     event_loops: Option<NonZeroUsize>,
     heartbeats: &Heartbeats,
     shutdown: &Arc<Shutdown>,
 ) -> io::Result<()> {
-    let wake = wake_on(shutdown)?;
     let max_connections = endpoints.iter().map(|endpoint| endpoint.limits.max_connections).sum();
     let listeners = endpoints.into_iter().enumerate().map(|(number, endpoint)| prepare(number, endpoint));
     let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
     let contexts: Vec<_> = listeners.iter().map(|(_, context)| context.clone()).collect();
-    let pool = WorkerPool::new(max_connections)?;
-    let count = event_loops.unwrap_or_else(default_event_loops).get();
-    let loops = Loops::start(count, &pool, &contexts, heartbeats, shutdown)?;
+    let pool = WorkerPool::new(Bounds::new(max_connections))?;
+    let count = event_loops.unwrap_or_else(default_event_loops);
+    let threads = Threads::start(count, pool, &contexts, heartbeats, shutdown)?;
+    let wake = wake_on(shutdown)?;
     let heartbeat = heartbeats.add(clock::monotonic());
-    Acceptor { listeners, inboxes: &loops.inboxes, heartbeat }.run(&wake);
+    Acceptor { listeners, inboxes: &threads.inboxes, heartbeat }.run(&wake);
     // The listeners are closed. A client that connects now is refused at once, and may try elsewhere; or another process has the
-    // same socket, which also gets the connections that were not accepted yet.
+    // same socket.
     for context in &contexts {
         context.is_stopping.store(true, Ordering::Release);
     }
     let deadline = clock::monotonic() + DRAIN;
     for context in &contexts {
-        context.registry.drain(deadline.saturating_duration_since(clock::monotonic()));
+        context.registry.drain(deadline);
     }
-    pool.close();
-    loops.close()
+    threads.close(clock::monotonic() + CLOSE)
 }
 
 /// The number of event loops where none is configured: one for each core, at least 2.
@@ -166,46 +174,64 @@ fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Conte
     Ok((listener, Arc::new(Context { number, limits, service, registry, is_stopping })))
 }
 
-/// The event loops' threads.
-struct Loops {
+/// The worker threads and the event loops. Dropped, they end.
+struct Threads {
+    pool: Arc<WorkerPool>,
     inboxes: Vec<Arc<Inbox<Connection>>>,
-    threads: Vec<JoinHandle<()>>,
+    /// A message from each loop that has ended without a panic.
+    ended: Receiver<()>,
 }
 
-impl Loops {
+impl Threads {
     fn start(
-        count: usize,
-        pool: &Arc<WorkerPool>,
+        count: NonZeroUsize,
+        pool: Arc<WorkerPool>,
         contexts: &[Arc<Context>],
         heartbeats: &Heartbeats,
         shutdown: &Arc<Shutdown>,
     ) -> io::Result<Self> {
-        let mut loops = Self { inboxes: Vec::new(), threads: Vec::new() };
-        for _ in 0..count {
+        let (ends, ended) = mpsc::channel();
+        let mut threads = Self { pool, inboxes: Vec::new(), ended };
+        for _ in 0..count.get() {
             let inbox = Arc::new(Inbox::new()?);
             let heartbeat = heartbeats.add(clock::monotonic());
-            let event_loop = EventLoop::new(inbox.clone(), pool.clone(), contexts, heartbeat)?;
-            let shutdown = shutdown.clone();
+            let event_loop = EventLoop::new(inbox.clone(), threads.pool.clone(), contexts, heartbeat)?;
+            let (ends, shutdown) = (ends.clone(), shutdown.clone());
             let run = move || {
                 // A loop that ends, ends the server: its connections would never be served again.
                 let _requests_shutdown = RequestAtEnd(shutdown);
                 event_loop.run();
+                let _ = ends.send(());
             };
             let builder = thread::Builder::new().name(EVENT_LOOP.into()).stack_size(STACK_BYTES);
-            loops.threads.push(builder.spawn(run)?);
-            loops.inboxes.push(inbox);
+            builder.spawn(run)?;
+            threads.inboxes.push(inbox);
         }
-        Ok(loops)
+        Ok(threads)
     }
 
-    fn close(self) -> io::Result<()> {
-        for inbox in &self.inboxes {
-            inbox.send(Message::Close);
+    /// Ends the threads, and waits for the loops until the deadline.
+    fn close(self, deadline: Instant) -> io::Result<()> {
+        self.end();
+        for _ in &self.inboxes {
+            let left = deadline.saturating_duration_since(clock::monotonic());
+            self.ended.recv_timeout(left).map_err(|error| match error {
+                RecvTimeoutError::Disconnected => io::Error::other("an event loop has panicked"),
+                RecvTimeoutError::Timeout => io::Error::other("an event loop is stalled"),
+            })?;
         }
-        let ended: Vec<_> = self.threads.into_iter().map(JoinHandle::join).collect();
+        Ok(())
+    }
+
+    fn end(&self) {
         self.inboxes.iter().for_each(|inbox| inbox.close());
-        let all_in_order = ended.into_iter().all(|ended| ended.is_ok());
-        all_in_order.then_some(()).ok_or_else(|| io::Error::other("an event loop has panicked"))
+        self.pool.close();
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

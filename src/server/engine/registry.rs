@@ -7,6 +7,7 @@
 use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
 use super::stream::Stream;
 use crate::client::{Client, Prefix};
+use crate::clock;
 use crate::proxies::TrustedProxies;
 use crate::wait::lock;
 use core::cmp::Reverse;
@@ -117,6 +118,8 @@ struct Entries {
     by_prefix: BTreeMap<Prefix, usize>,
     /// All of these.
     present: usize,
+    /// Whether evicted connections were waited for in vain, and none has been closed since.
+    is_stuck: bool,
 }
 
 impl Registry {
@@ -136,10 +139,12 @@ impl Registry {
         let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
         // An evicted connection still has a descriptor until its owner closes it, and descriptors are bounded.
         let most = self.limits.max_connections.saturating_add(MAX_LEAVING);
-        let is_crowded = |entries: &mut Entries| entries.all.len() >= most;
-        let waited = self.changed.wait_timeout_while(self.lock(), LEAVING, is_crowded);
-        let (mut entries, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        if waited.timed_out() {
+        let must_wait = |entries: &mut Entries| entries.all.len() >= most && !entries.is_stuck;
+        let waited = self.changed.wait_timeout_while(self.lock(), LEAVING, must_wait);
+        let (mut entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        // A stalled event loop closes nothing, and must not hold up the acceptor with each newcomer again.
+        entries.is_stuck = entries.all.len() >= most;
+        if entries.is_stuck {
             return Err(stream);
         }
         let own = entries.by_prefix.get(&prefix).copied().unwrap_or_default();
@@ -167,14 +172,16 @@ impl Registry {
         if !removed.is_evicted() {
             entries.leave(removed.prefix);
         }
+        entries.is_stuck = false;
         drop(entries);
         self.changed.notify_all();
     }
 
-    /// Waits until there is no connection left, so long at most; then shuts down what is left.
-    pub(super) fn drain(&self, at_most: Duration) {
+    /// Waits until there is no connection left, or until the deadline; then shuts down what is left.
+    pub(super) fn drain(&self, deadline: Instant) {
         let any = |entries: &mut Entries| !entries.all.is_empty();
-        let waited = self.changed.wait_timeout_while(self.lock(), at_most, any);
+        let left = deadline.saturating_duration_since(clock::monotonic());
+        let waited = self.changed.wait_timeout_while(self.lock(), left, any);
         let (entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
         for entry in &entries.all {
             let _ = entry.stream.shutdown(net::Shutdown::Both);

@@ -4,6 +4,8 @@ use super::*;
 use crate::clock;
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
 
 /// A registry, and the clients' ends of the connections.
 struct Crowd {
@@ -164,4 +166,37 @@ fn who_makes_room_is_waited_for_and_only_a_few_are_on_their_way_out() {
     assert_eq!(crowd.left().len(), MAX_LEAVING, "nobody made room for who found no place");
     assert!(crowd.admit("198.51.100.1", Activity::Idle));
     assert_eq!(crowd.left().len(), 1);
+}
+
+#[test]
+fn a_stalled_event_loop_delays_one_newcomer_and_no_later_one() {
+    let mut crowd = Crowd::new(limits(1, 1), &[]);
+    for number in 0..=MAX_LEAVING {
+        assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
+    }
+    let (rejected, all_rejected) = mpsc::channel();
+    thread::spawn(move || {
+        // Each would be delayed by a second.
+        for _ in 0..1_000 {
+            assert!(!crowd.admit("198.51.100.1", Activity::Idle));
+        }
+        rejected.send(crowd).unwrap();
+    });
+    let mut crowd = all_rejected.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(crowd.left().len(), MAX_LEAVING);
+    assert!(crowd.admit("198.51.100.1", Activity::Idle), "as soon as one is closed");
+}
+
+#[test]
+fn the_drains_of_two_listeners_share_one_deadline() {
+    let mut crowds = [0, 1].map(|_| Crowd::new(limits(1, 1), &[]));
+    for crowd in &mut crowds {
+        assert!(crowd.admit("192.0.2.1", Activity::Working));
+    }
+    // That is over: neither waits any more.
+    let deadline = clock::monotonic();
+    for crowd in &mut crowds {
+        crowd.registry.drain(deadline);
+        assert_eq!(crowd.connections[0].1.read(&mut [0; 1]).unwrap(), 0, "its client sees the close");
+    }
 }

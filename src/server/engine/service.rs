@@ -4,17 +4,18 @@ use crate::client::Client;
 use crate::http::{Request, Response};
 use crate::store::{Reader, Reads};
 use crate::wait::WouldBlock;
+use std::time::Instant;
 
 /// An application, called by event loops and worker threads at once.
 ///
 /// Every `Fn(&Request) -> Response` is one whose requests are all answered by worker threads, where they may block.
 pub trait Service: Send + Sync {
-    /// Answers a request. With [`Reads::Batch`] an event loop calls, and blocking it stops all its clients; with
+    /// Answers a request that had arrived at `received`. With [`Reads::Batch`] an event loop calls, and blocking it stops all its clients; with
     /// [`Reads::PerCall`] a worker thread does. If it panics, the response is a 500.
     ///
     /// # Errors
     /// [`WouldBlock`], with [`Reads::Batch`] only and before any side effect: a worker thread calls again.
-    fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock>;
+    fn answer(&self, request: &Request, reads: Reads<'_>, received: Instant) -> Result<Response, WouldBlock>;
 
     /// A database connection for one event loop; `None` where nothing is read there.
     fn reader(&self) -> Option<Reader> {
@@ -37,7 +38,7 @@ pub trait Service: Send + Sync {
 }
 
 impl<F: Fn(&Request) -> Response + Send + Sync> Service for F {
-    fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
+    fn answer(&self, request: &Request, reads: Reads<'_>, _: Instant) -> Result<Response, WouldBlock> {
         reads.may_block()?;
         Ok(self(request))
     }

@@ -1,73 +1,81 @@
-//! The worker pool: threads for requests that block on a hash, a write or a lock.
+//! Worker pool: threads for requests that block on a hash, a write or a lock.
 //!
-//! There is a thread for each request in the pool, started on demand: the bound on requests is the bound on threads, and none
-//! waits for another's hash. Fairness among logins is the hash queue's. Some threads never hash, so that a storm of logins
-//! can't block revocations.
+//! There is a thread for each request in the pool, started on demand, and one more: the bound on requests is the bound on
+//! threads, and none waits for another's hash. Fairness among logins is the hash queue's. Some threads never hash, so that a
+//! storm of logins can't block revocations; where the system has no threads left, at least one of those that run.
 
 use super::connection::{Connection, Step};
-use super::head::Head;
-use super::inbox::Message;
-use super::limits::{IDLE_WORKER, LEAVING, MAX_HASHING, MIN_WORKERS, NEVER_HASHING, STACK_BYTES};
+use super::limits::{CLOSE, IDLE_WORKER, MAX_HASHING, MIN_WORKERS, NEVER_HASHING, STACK_BYTES};
 use crate::clock;
-use crate::routes;
-use crate::server;
 use crate::store::Reads;
 use crate::wait::lock;
 use std::collections::VecDeque;
 use std::io;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::Arc;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// A request to be answered, with its connection.
+/// A connection whose request blocks.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) connection: Box<Connection>,
-    pub(super) head: Head,
-    may_hash: bool,
-}
-
-impl Job {
-    pub(super) fn new(connection: Box<Connection>, head: Head) -> Self {
-        let may_hash = connection.service().may_hash(&head.request);
-        Self { connection, head, may_hash }
-    }
+    /// Whether answering may take a password hash.
+    pub(super) may_hash: bool,
 }
 
 /// The threads and their jobs.
 #[derive(Debug)]
 pub(super) struct WorkerPool {
-    /// Jobs at once that may hash.
-    max_hashing: usize,
-    /// All jobs at once.
-    max_jobs: usize,
+    bounds: Bounds,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+/// What a pool never exceeds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Unanswered jobs that may hash.
+    pub(super) hashing: usize,
+    /// All unanswered jobs.
+    pub(super) jobs: usize,
+    pub(super) threads: usize,
+}
+
+impl Bounds {
+    /// For so many connections.
+    pub(super) fn new(max_connections: usize) -> Self {
+        let hashing = max_connections.min(MAX_HASHING);
+        let jobs = hashing + NEVER_HASHING;
+        Self { hashing, jobs, threads: (max_connections + 1).clamp(MIN_WORKERS, MAX_HASHING + NEVER_HASHING) }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// Jobs that no thread has taken.
-    jobs: VecDeque<Box<Job>>,
-    /// Jobs that are not done and may hash.
+    queue: VecDeque<Job>,
+    /// Jobs that are not answered.
+    unanswered: usize,
+    /// Of these, those that may hash.
     hashing: usize,
-    /// All jobs that are not done.
-    unfinished: usize,
+    /// Of these, those that a thread has taken.
+    hashing_now: usize,
     threads: usize,
-    idle: usize,
     is_closed: bool,
 }
 
+impl State {
+    /// The position of the next job for a thread. One thread always remains that doesn't hash.
+    fn next(&self) -> Option<usize> {
+        let may_hash = self.hashing_now + 1 < self.threads;
+        self.queue.iter().position(|job| may_hash || !job.may_hash)
+    }
+}
+
 impl WorkerPool {
-    /// For so many connections.
-    ///
     /// # Errors
     /// The system has no thread left.
-    pub(super) fn new(max_connections: usize) -> io::Result<Arc<Self>> {
-        let max_hashing = max_connections.min(MAX_HASHING);
-        let max_jobs = max_hashing + NEVER_HASHING;
-        let pool = Arc::new(Self { max_hashing, max_jobs, state: Mutex::default(), changed: Condvar::new() });
+    pub(super) fn new(bounds: Bounds) -> io::Result<Arc<Self>> {
+        let pool = Arc::new(Self { bounds, state: Mutex::default(), changed: Condvar::new() });
         for _ in 0..MIN_WORKERS {
             let spawned = pool.spawn(&mut lock(&pool.state));
             spawned.inspect_err(|_| pool.close())?;
@@ -76,18 +84,19 @@ impl WorkerPool {
     }
 
     /// Has a thread answer a request; the job back where the pool is full.
-    pub(super) fn submit(self: &Arc<Self>, job: Job) -> Result<(), Box<Job>> {
-        let job = Box::new(job);
+    pub(super) fn submit(self: &Arc<Self>, job: Job) -> Result<(), Job> {
         let mut state = lock(&self.state);
-        let is_full = job.may_hash && state.hashing >= self.max_hashing || state.unfinished >= self.max_jobs;
+        let is_full =
+            job.may_hash && state.hashing >= self.bounds.hashing || state.unanswered >= self.bounds.jobs;
         if state.is_closed || is_full {
             return Err(job);
         }
         state.hashing += usize::from(job.may_hash);
-        state.unfinished += 1;
-        state.jobs.push_back(job);
-        if state.idle < state.jobs.len() {
-            // Where no thread can be made, those that are there must do.
+        state.unanswered += 1;
+        state.queue.push_back(job);
+        // One more than there are jobs, since one thread doesn't hash.
+        if state.threads <= state.unanswered && state.threads < self.bounds.threads {
+            // Where the system has no thread left, the job waits for one of those that run.
             let _ = self.spawn(&mut state);
         }
         drop(state);
@@ -104,39 +113,36 @@ impl WorkerPool {
     }
 
     fn work(&self) {
-        while let Some(job) = self.next_job() {
-            let may_hash = job.may_hash;
-            // Handlers are guarded by themselves; this keeps the thread, whatever else happens.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| answer(*job)));
-            let mut state = lock(&self.state);
-            state.hashing -= usize::from(may_hash);
-            state.unfinished -= 1;
+        while let Some(Job { mut connection, may_hash }) = self.next_job() {
+            let step = connection.step(|connection| connection.answer(Reads::PerCall));
+            // Before the response is sent: the client's next request must not find this one in the pool.
+            self.answered(may_hash);
+            let step = connection.step(|connection| match step {
+                Step::Write => connection.write(clock::monotonic()),
+                Step::Block { .. } => connection.fail(), // the service is broken: it may block here
+                step => step,
+            });
+            if !matches!(step, Step::Close) {
+                connection.inbox().send(connection);
+            }
         }
     }
 
     /// `None` where there has been none for a while, or will be none.
-    fn next_job(&self) -> Option<Box<Job>> {
+    fn next_job(&self) -> Option<Job> {
         let mut state = lock(&self.state);
-        state.idle += 1;
         loop {
-            let is_needed = state.threads <= MIN_WORKERS;
-            let has_no_work = |state: &mut State| state.jobs.is_empty() && !state.is_closed;
-            let is_idle = if is_needed {
-                state = self.changed.wait_while(state, has_no_work).unwrap_or_else(PoisonError::into_inner);
-                false
-            } else {
-                let waited = self.changed.wait_timeout_while(state, IDLE_WORKER, has_no_work);
-                let (waited, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = waited;
-                timeout.timed_out()
-            };
-            let job = state.jobs.pop_front();
-            if job.is_some() {
-                state.idle -= 1;
-                return job;
+            let is_waiting = |state: &mut State| state.next().is_none() && !state.is_closed;
+            let waited = self.changed.wait_timeout_while(state, IDLE_WORKER, is_waiting);
+            let waited = waited.unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if let Some(job) = state.next().and_then(|position| state.queue.remove(position)) {
+                state.hashing_now += usize::from(job.may_hash);
+                return Some(job);
             }
-            if state.is_closed || is_idle && state.threads > MIN_WORKERS {
-                state.idle -= 1;
+            // One that doesn't hash stays.
+            let is_spare = state.threads > MIN_WORKERS.max(state.hashing_now + 1);
+            if state.is_closed || is_spare {
                 state.threads -= 1;
                 drop(state);
                 self.changed.notify_all();
@@ -145,24 +151,25 @@ impl WorkerPool {
         }
     }
 
+    fn answered(&self, may_hash: bool) {
+        let mut state = lock(&self.state);
+        state.unanswered -= 1;
+        state.hashing -= usize::from(may_hash);
+        state.hashing_now -= usize::from(may_hash);
+        drop(state);
+        self.changed.notify_one(); // a job may wait for a thread that may hash
+    }
+
     /// Ends the threads, and waits a moment for those that are still at work.
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;
-        state.jobs.clear();
+        state.queue.clear();
         self.changed.notify_all();
-        drop(self.changed.wait_timeout_while(state, LEAVING, |state| state.threads > 0));
+        drop(self.changed.wait_timeout_while(state, CLOSE, |state| state.threads > 0));
     }
 }
 
-/// Answers a request, and returns its connection to its event loop.
-fn answer(Job { mut connection, head, .. }: Job) {
-    let response = server::guarded(|| connection.service().answer(&head.request, Reads::PerCall));
-    // A service that would block, where it may, is broken.
-    let response = response.unwrap_or_else(|_| routes::panicked());
-    let now = clock::monotonic();
-    connection.respond(&head, &response, now);
-    if !matches!(connection.write(now), Step::Close) {
-        connection.inbox().send(Message::Returned(connection));
-    }
-}
+#[cfg(test)]
+#[path = "tests/worker_pool.rs"]
+mod tests;

@@ -25,9 +25,12 @@ use super::inbox::Inbox;
 use super::limits::Limits;
 use super::parser::Parser;
 use super::registry::{Activity, Entry};
-use super::service::{Event, Service};
+use super::service::Event;
 use crate::client::Client;
 use crate::clock;
+use crate::server::catch_panic;
+use crate::store::Reads;
+use crate::wait::WouldBlock;
 use core::fmt;
 use core::time::Duration;
 use respond::TOO_SLOW;
@@ -44,6 +47,10 @@ pub(super) struct Connection {
     client: Client,
     parser: Parser,
     activity: Activity,
+    /// The request that is being answered, until the first byte of its response is sent.
+    request: Option<Head>,
+    /// When the last request had arrived.
+    received: Instant,
     /// By when what it waits for must have happened.
     pub(super) deadline: Instant,
     /// Whether a read may find something. Edge-triggered: it stays true until a read has found less than it asked for.
@@ -78,8 +85,12 @@ enum Then {
 /// What is to be done with a connection next.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Answer this request.
-    Dispatch(Head),
+    /// Answer the request that has arrived.
+    Dispatch,
+    /// Hand it to a worker thread: answering it would block.
+    Block { may_hash: bool },
+    /// Write the response.
+    Write,
     /// Nothing, until the socket is ready or the deadline has passed.
     Wait,
     /// The same, and the socket is to become writable.
@@ -98,7 +109,7 @@ impl fmt::Debug for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.context.service.observe(Event::Disconnected { was_evicted: self.entry.is_evicted() });
+        self.context.observe(Event::Disconnected { was_evicted: self.entry.is_evicted() });
         self.inbox.connection_ended();
         self.context.registry.remove(&self.entry);
     }
@@ -112,7 +123,7 @@ impl Connection {
         client: Client,
         now: Instant,
     ) -> Self {
-        context.service.observe(Event::Connected);
+        context.observe(Event::Connected);
         inbox.connection_added();
         let parser = Parser::new(context.limits);
         let output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
@@ -123,6 +134,8 @@ impl Connection {
             client,
             parser,
             activity: Activity::Silent,
+            request: None,
+            received: now,
             deadline: now,
             is_readable: false,
             is_hung_up: false,
@@ -140,10 +153,6 @@ impl Connection {
 
     pub(super) fn inbox(&self) -> Arc<Inbox<Connection>> {
         self.inbox.clone()
-    }
-
-    pub(super) fn service(&self) -> &dyn Service {
-        &*self.context.service
     }
 
     /// Which of the listeners it came in by.
@@ -169,6 +178,25 @@ impl Connection {
     /// Leaves the poller, which knows nothing of it any more.
     pub(super) fn deregistered(&mut self) {
         (self.is_readable, self.is_hung_up, self.watches_writes) = (false, false, false);
+    }
+
+    /// Takes one step. A panic in it is a 500 where a request waits for its response, and else the end of this connection; no
+    /// other connection is affected.
+    pub(super) fn step(&mut self, step: impl FnOnce(&mut Self) -> Step) -> Step {
+        catch_panic(|| step(self)).or_else(|| catch_panic(|| self.fail())).unwrap_or(Step::Close)
+    }
+
+    /// Answers the request: the next step is [`Step::Write`], or [`Step::Block`] where nothing has happened yet.
+    pub(super) fn answer(&mut self, reads: Reads<'_>) -> Step {
+        let Some(Head { request, .. }) = &self.request else { return Step::Close };
+        let service = &self.context.service;
+        match service.answer(request, reads, self.received) {
+            Ok(response) => {
+                self.respond(&response, clock::monotonic());
+                Step::Write
+            }
+            Err(WouldBlock) => Step::Block { may_hash: service.may_hash(request) },
+        }
     }
 
     /// Does what can be done: at most one receive.

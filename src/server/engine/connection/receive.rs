@@ -14,7 +14,7 @@ impl Connection {
         let mut may_receive = self.is_readable;
         loop {
             let missing = match self.parser.step() {
-                parser::Step::Request(head) => return Ok(self.dispatch(head)),
+                parser::Step::Request(head) => return Ok(self.dispatch(head, now)),
                 parser::Step::Refuse(refusal) => return Ok(self.refuse(refusal, now)),
                 parser::Step::Read(missing) => missing,
             };
@@ -46,12 +46,13 @@ impl Connection {
         }
     }
 
-    fn dispatch(&mut self, mut head: Head) -> Step {
+    fn dispatch(&mut self, mut head: Head, now: Instant) -> Step {
         if !self.turn(Activity::Working) {
             return Step::Close;
         }
         head.request = head.request.from_peer(self.client);
-        Step::Dispatch(head)
+        (self.request, self.received) = (Some(head), now);
+        Step::Dispatch
     }
 
     /// More bytes must arrive, unless the request can be answered without.
@@ -61,7 +62,7 @@ impl Connection {
             && let Some(head) = self.parser.take_without_body()
         {
             self.output.then = Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout };
-            return self.dispatch(head);
+            return self.dispatch(head, now);
         }
         let activity = match missing {
             // Nothing has ever arrived.

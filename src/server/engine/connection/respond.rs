@@ -3,8 +3,8 @@
 use super::{Connection, Output, Step, Then};
 use crate::clock;
 use crate::http::{Body, ErrorCode, KeepAlive, Response};
+use crate::routes;
 use crate::server::engine::Refusal;
-use crate::server::engine::head::Head;
 use crate::server::engine::limits::{LINGER, LINGER_BYTES};
 use crate::server::engine::parser::Missing;
 use crate::server::engine::registry::Activity;
@@ -20,37 +20,73 @@ pub(super) const TOO_SLOW: Refusal =
     Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
 
 impl Connection {
-    /// Encodes the response to a request that was dispatched; [`Connection::write`] follows.
-    pub(in super::super) fn respond(&mut self, head: &Head, response: &Response, now: Instant) {
+    /// Encodes the response to the request, or to what is none; [`Connection::write`] follows.
+    pub(in super::super) fn respond(&mut self, response: &Response, now: Instant) {
         let is_stopping = self.context.is_stopping.load(Ordering::Acquire);
-        let keep_alive = match (head.keeps_alive && !is_stopping, head.is_http_1_0) {
-            (false, _) => KeepAlive::Close,
-            (true, true) => KeepAlive::Explicit,
-            (true, false) => KeepAlive::Default,
-        };
-        let is_body_unread = matches!(head.request.body, Body::TooLarge { .. })
-            || matches!(self.output.then, Then::Linger { .. });
-        let then = match (keep_alive, is_body_unread) {
-            (KeepAlive::Close, true) => {
-                Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout }
+        let keep_alive = match &self.request {
+            Some(head) if head.keeps_alive && !is_stopping => {
+                if head.is_http_1_0 {
+                    KeepAlive::Explicit
+                } else {
+                    KeepAlive::Default
+                }
             }
-            (KeepAlive::Close, false) => Then::Linger { left: LINGER_BYTES, at_most: LINGER },
-            _ => Then::Continue,
+            _ => KeepAlive::Close,
         };
-        self.put(response, head.request.method == "HEAD", keep_alive, then, now);
-    }
-
-    fn put(&mut self, response: &Response, is_head: bool, keep_alive: KeepAlive, then: Then, now: Instant) {
+        let request = self.request.as_ref().map(|head| &head.request);
+        let is_body_unread = request.is_some_and(|request| matches!(request.body, Body::TooLarge { .. }))
+            || matches!(self.output.then, Then::Linger { .. });
+        let then = if keep_alive == KeepAlive::Close {
+            let at_most = if is_body_unread { self.limits().request_timeout } else { LINGER };
+            Then::Linger { left: LINGER_BYTES, at_most }
+        } else {
+            Then::Continue
+        };
+        let is_head = request.is_some_and(|request| request.method == "HEAD");
         let bytes = response.encode(is_head, clock::unix(), keep_alive);
         self.output = Output { bytes, written: 0, then };
         self.deadline = now + self.limits().request_timeout;
+    }
+
+    /// Responds 500 after a panic, and closes. Where no request waits for a response, it only closes.
+    pub(in super::super) fn fail(&mut self) -> Step {
+        match &mut self.request {
+            Some(head) => head.keeps_alive = false,
+            None if self.parser.incomplete().is_some() => {}
+            None => return Step::Close,
+        }
+        self.reject(routes::panicked(), clock::monotonic())
+    }
+
+    /// Responds 503 to a request that would block, since all worker threads are busy.
+    pub(in super::super) fn reject_as_busy(&mut self, now: Instant) -> Step {
+        let message = "All workers are taken; try again in a moment.";
+        self.reject(Response::error(ErrorCode::Busy, message).with_header("Retry-After", "1"), now)
+    }
+
+    /// Responds to what is no valid request, and closes.
+    pub(super) fn refuse(&mut self, refusal: Refusal, now: Instant) -> Step {
+        self.reject(Response::error(refusal.code, refusal.message), now)
+    }
+
+    /// Responds without the service, which only observes the response.
+    fn reject(&mut self, mut response: Response, now: Instant) -> Step {
+        if !self.turn(Activity::Working) {
+            return Step::Close;
+        }
+        self.context.observe(Event::Refused(self.client, &mut response));
+        self.respond(&response, now);
+        self.write(now)
     }
 
     /// Writes what the client takes of the response; all of it under one deadline.
     pub(in super::super) fn write(&mut self, now: Instant) -> Step {
         while let Some(rest) = self.output.bytes.get(self.output.written..).filter(|rest| !rest.is_empty()) {
             match (&self.entry.stream).write(rest) {
-                Ok(count) => self.output.written += count,
+                Ok(count) => {
+                    self.output.written += count;
+                    self.request = None;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let is_here = self.turn(Activity::Writing);
@@ -79,18 +115,6 @@ impl Connection {
         }
         // From a state in which it is read on.
         if self.turn(Activity::Working) { Step::Again } else { Step::Close }
-    }
-
-    /// Responds to what is no valid request, and closes.
-    pub(super) fn refuse(&mut self, refusal: Refusal, now: Instant) -> Step {
-        let mut response = Response::error(refusal.code, refusal.message);
-        if !self.turn(Activity::Working) {
-            return Step::Close;
-        }
-        self.context.service.observe(Event::Refused(self.client, &mut response));
-        let then = Then::Linger { left: LINGER_BYTES, at_most: LINGER };
-        self.put(&response, false, KeepAlive::Close, then, now);
-        self.write(now)
     }
 
     /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along

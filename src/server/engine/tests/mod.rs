@@ -1,13 +1,17 @@
 //! The engine, over real sockets: a request that blocks holds no other up, and a connection has one owner.
 
+mod panics;
+mod threads;
+
 use super::*;
 use crate::client::Client;
 use crate::http::{Request, Response};
 use crate::store::Reads;
 use crate::wait::WouldBlock;
-use connection::Connection;
+use connection::{Connection, Step};
 use core::net::SocketAddr;
 use core::sync::atomic::AtomicUsize;
+use limits::LINGER;
 use std::io::{Read as _, Write as _};
 use std::net::{self, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -16,10 +20,10 @@ use std::sync::{Barrier, Mutex, mpsc};
 const BLOCKED: usize = 20;
 
 /// Answers on event loops but for paths that begin with `/blocks`; the rest as a closure does.
-struct Mixed<F>(F);
+pub(super) struct Mixed<F>(pub(super) F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync> Service for Mixed<F> {
-    fn answer(&self, request: &Request, reads: Reads<'_>) -> Result<Response, WouldBlock> {
+    fn answer(&self, request: &Request, reads: Reads<'_>, _: Instant) -> Result<Response, WouldBlock> {
         if request.path.starts_with("/blocks") {
             reads.may_block()?;
         }
@@ -51,10 +55,20 @@ fn serving_with(
     handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
     ask: impl FnOnce(SocketAddr, &Shutdown),
 ) {
+    serving_service(event_loops, limits, Mixed(handler), ask);
+}
+
+/// The same with any service.
+fn serving_service(
+    event_loops: Option<NonZeroUsize>,
+    limits: Limits,
+    service: impl Service + 'static,
+    ask: impl FnOnce(SocketAddr, &Shutdown),
+) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, shutdown) = (listener.local_addr().unwrap(), Arc::new(Shutdown::default()));
     let until = shutdown.clone();
-    let endpoint = Endpoint { limits, ..Endpoint::new(listener, Mixed(handler)) };
+    let endpoint = Endpoint { limits, ..Endpoint::new(listener, service) };
     let serve = move || run(vec![endpoint], event_loops, &Heartbeats::new(clock::monotonic()), &until);
     let served = thread::spawn(serve);
     ask(address, &shutdown);
@@ -77,7 +91,7 @@ fn ask(address: SocketAddr, path: &str) -> TcpStream {
     stream
 }
 
-fn status(mut stream: TcpStream) -> Vec<u8> {
+fn status(mut stream: impl io::Read) -> Vec<u8> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     answer.split_off(9).into_iter().take(3).collect()
@@ -238,47 +252,34 @@ fn many_requests_that_block_hold_up_no_other_and_a_panic_is_a_500() {
     });
 }
 
-/// A connection to nobody, served by this handler.
-fn connection(
+/// A connection that this service serves, and its client's end.
+pub(super) fn connected(
     inbox: &Arc<Inbox<Connection>>,
-    handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
-) -> Connection {
-    let registry = Registry::new(Limits::default(), TrustedProxies::default(), clock::monotonic());
-    let (stream, _) = UnixStream::pair().unwrap();
-    let entry = registry.admit(stream::Stream::Unix(stream), Client::Local, clock::monotonic()).unwrap();
-    let service = Box::new(Mixed(handler));
-    let is_stopping = AtomicBool::new(false);
+    service: impl Service + 'static,
+) -> (Box<Connection>, UnixStream) {
+    let now = clock::monotonic();
+    let registry = Registry::new(Limits::default(), TrustedProxies::default(), now);
+    let (stream, client) = UnixStream::pair().unwrap();
+    stream.set_nonblocking(true).unwrap();
+    client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let entry = registry.admit(stream::Stream::Unix(stream), Client::Local, now).unwrap();
+    let (service, is_stopping) = (Box::new(service), AtomicBool::new(false));
     let context = Arc::new(Context { number: 0, limits: Limits::default(), service, registry, is_stopping });
-    Connection::new(context, entry, inbox.clone(), Client::Local, clock::monotonic())
+    (Box::new(Connection::new(context, entry, inbox.clone(), Client::Local, now)), client)
 }
 
-#[test]
-fn a_full_pool_rejects_requests_and_keeps_threads_for_those_that_never_hash() {
-    let (inbox, pool) = (Arc::new(Inbox::new().unwrap()), WorkerPool::new(1).unwrap());
-    let (gate, (answered, answers)) = (Arc::new(Barrier::new(2)), mpsc::channel());
-    let submit = |path: &str| {
-        let (opens, answered) = (gate.clone(), answered.clone());
-        let handler = move |request: &Request| {
-            if request.path == "/hash" {
-                opens.wait();
-            }
-            answered.send(request.path.clone()).unwrap();
-            Response::empty(204)
-        };
-        let bytes = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
-        let head = head::parse(bytes.as_bytes()).unwrap();
-        pool.submit(worker_pool::Job::new(Box::new(connection(&inbox, handler)), head)).is_ok()
-    };
-    assert!(submit("/hash"));
-    assert!(!submit("/hash"), "one hashes at once, as there is one connection");
-    for _ in 0..limits::NEVER_HASHING {
-        assert!(submit("/"));
-        assert_eq!(answers.recv().unwrap(), "/", "beside the one that hashes");
-    }
-    gate.wait();
-    assert_eq!(answers.recv().unwrap(), "/hash");
-    pool.close();
-    assert!(!submit("/"));
+/// The same after this request has arrived.
+pub(super) fn dispatched(
+    inbox: &Arc<Inbox<Connection>>,
+    service: impl Service + 'static,
+    request: &str,
+) -> (Box<Connection>, UnixStream) {
+    let (mut connection, mut client) = connected(inbox, service);
+    client.write_all(request.as_bytes()).unwrap();
+    connection.ready(true, false);
+    let step = connection.advance(&mut [0; 1_024], clock::monotonic());
+    assert!(matches!(step, Step::Dispatch), "{step:?}");
+    (connection, client)
 }
 
 #[test]
@@ -353,7 +354,7 @@ fn a_request_whose_body_is_not_needed_is_answered_without_it() {
 #[test]
 fn a_connection_belongs_to_its_event_loop_until_it_is_dropped() {
     let inbox = Arc::new(Inbox::new().unwrap());
-    let connection = connection(&inbox, |_| Response::empty(204));
+    let (connection, _client) = connected(&inbox, |_: &Request| Response::empty(204));
     assert_eq!(format!("{connection:?}"), "Connection(local, Silent)");
     assert_eq!(inbox.connections(), 1);
     drop(connection);
@@ -364,9 +365,53 @@ fn a_connection_belongs_to_its_event_loop_until_it_is_dropped() {
 #[test]
 fn a_connection_that_a_worker_returns_after_the_end_is_dropped() {
     let inbox = Arc::new(Inbox::new().unwrap());
-    inbox.send(Message::Admitted(Box::new(connection(&inbox, |_| Response::empty(204)))));
+    let send = || inbox.send(connected(&inbox, |_: &Request| Response::empty(204)).0);
+    send();
     inbox.close();
     assert_eq!(inbox.connections(), 0);
-    inbox.send(Message::Returned(Box::new(connection(&inbox, |_| Response::empty(204)))));
+    send();
     assert_eq!(inbox.connections(), 0);
+}
+
+/// Its time counts from the last byte of the response, however long that took to write.
+#[test]
+fn the_lingering_close_begins_when_the_response_is_written() {
+    let inbox = Arc::new(Inbox::new().unwrap());
+    let request = "GET / HTTP/1.0\r\n\r\n";
+    let (mut connection, mut client) = dispatched(&inbox, |_: &Request| Response::empty(204), request);
+    let (start, later) = (clock::monotonic(), clock::monotonic() + 5 * LINGER);
+    let long = Response::document("text/plain", &b"0123456789".repeat(1_000_000));
+    connection.respond(&long, start);
+    assert!(matches!(connection.write(start), Step::WaitToWrite));
+    let reader = thread::spawn(move || client.read_to_end(&mut Vec::new()).unwrap());
+    while !matches!(connection.write(later), Step::Wait) {
+        thread::yield_now();
+    }
+    assert_eq!(connection.deadline, later + LINGER);
+    assert!(reader.join().unwrap() > 10_000_000);
+}
+
+#[test]
+fn a_rejected_client_reads_the_503_though_it_sends_its_request_later() {
+    let gate = Arc::new(Barrier::new(2));
+    let opens = gate.clone();
+    let handler = move |_: &Request| {
+        opens.wait();
+        opens.wait();
+        Response::empty(204)
+    };
+    serving(Limits { max_connections: 1, ..Limits::default() }, handler, |address, _| {
+        let working = ask(address, "/blocks");
+        gate.wait();
+        let mut rejected = connect(address);
+        assert!(rejected.peek(&mut [0; 12]).unwrap() > 0, "the response has arrived");
+        for _ in 0..2 {
+            ask_once_more(&rejected, "/");
+        }
+        let mut answer = Vec::new();
+        rejected.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 503"), "{}", String::from_utf8_lossy(&answer));
+        gate.wait();
+        assert_eq!(status(working), b"204");
+    });
 }
