@@ -25,6 +25,7 @@ use gatekey::json::{self, Object, Value, json};
 use gatekey::password::Cost;
 use gatekey::realm::{AuthenticateError, Policy, Principal, Realm, RegisterError};
 use gatekey::secret::Secret;
+use gatekey::store::Reads;
 use gatekey::user_id::UserId;
 use std::error::Error;
 use std::io::{Cursor, Read as _};
@@ -78,7 +79,7 @@ fn new_user(realm: &Realm, request: &mut Request) -> Result<Response, Response> 
 /// `GET /api/users/<id>`.
 fn get_user(realm: &Realm, id: &str) -> Result<Response, Response> {
     let id = UserId::parse(id).ok_or_else(|| refuse(404, "Not Found"))?;
-    match realm.find_user_by_id(id) {
+    match realm.find_user_by_id(id, Reads::PerCall) {
         Ok(Some(user)) => Ok(answer(200, &json!({"username": user.username}))),
         Ok(None) => Err(refuse(400, "Bad Request")),
         Err(_) => Err(refuse(503, "Service Unavailable")),

@@ -1,7 +1,7 @@
-//! Authentication: by a password, or by a token.
+//! Authentication by password or token.
 //!
-//! Whatever is wrong, the result is a [`AuthenticateError`], and the client gets the same answer to all of them. The reason in it
-//! is for the log. An unknown user costs the same hash as a known one, so the time says nothing either.
+//! An unknown user costs the same hash as a known one, so that neither the error nor the time reveals whether
+//! a user exists.
 
 use super::channel::Channel;
 use super::login_attempt::LoginAttempt;
@@ -11,7 +11,7 @@ use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;
-use crate::hashing::{Check, Proof, Reservation, Verdict};
+use crate::hashing::{Proof, Reservation, Verdict};
 use crate::password;
 use crate::secret::Secret;
 use crate::session_id::SessionId;
@@ -23,28 +23,28 @@ use crate::user_id::{Generation, UserId};
 use crate::wait::WouldBlock;
 use std::sync::Arc;
 
-/// An identity that was authenticated.
+/// An authenticated identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
     /// The user's id.
     pub id: UserId,
     /// The user's name.
     pub username: String,
-    /// The generation that stood in the same row as the hash or the token's other facts. A token issued for
-    /// this principal carries it, so that a password changed meanwhile ends that token too.
+    /// The generation in the row that was checked. Tokens issued for this principal carry it, so that a
+    /// concurrent password change revokes them too.
     pub generation: Generation,
-    /// When the password was shown: now, or when the chain of tokens began.
+    /// When the password was verified: now, or before the first of a chain of renewed tokens.
     pub auth_time: UnixTime,
-    /// When the token that was shown expires; `None` if a password was shown.
+    /// When the token expires; `None` after authentication by password.
     pub expires_at: Option<UnixTime>,
-    /// The session that the token belongs to, if to one.
+    /// The session of the token, if it has one.
     pub session: Option<(SessionId, SessionKind)>,
-    /// The key ring that verified the token, or that was in use when the password was verified. It signs what is issued
-    /// for this principal: a token of a compromised key is never renewed under the key that replaced it.
+    /// The key ring in use at the authentication. It signs tokens for this principal, so that a token of a
+    /// compromised key can't be renewed under the key that replaces it.
     pub(super) ring: ProofRing,
 }
 
-/// The ring behind a [`Principal`]. Equal to itself alone.
+/// The key ring of a [`Principal`], compared by identity.
 #[derive(Clone, Debug)]
 pub(super) struct ProofRing(pub(super) Arc<KeyRing>);
 
@@ -56,18 +56,18 @@ impl PartialEq for ProofRing {
 
 impl Eq for ProofRing {}
 
-/// A password that was right.
+/// A verified password.
 pub(super) struct Proved<'a> {
-    /// The row, as it was when the hash in it was verified.
+    /// The row whose hash was verified.
     pub(super) user: User,
     is_outdated: bool,
     pub(super) attempt: LoginAttempt<'a>,
-    /// The slot of that hash. Others wait for it.
+    /// The hash slot. Drop it before blocking, as other requests wait for it.
     pub(super) reservation: Reservation<'a>,
 }
 
 impl Realm {
-    /// Who shows these credentials?
+    /// Authenticates a client. Blocks on the store and on a hash.
     ///
     /// # Errors
     /// [`AuthenticateError`].
@@ -80,10 +80,10 @@ impl Realm {
         self.authenticate_from(credentials, client, Reads::PerCall, now)
     }
 
-    /// The same, read from there.
+    /// Like [`Realm::authenticate`], with these reads. Never blocks with [`Reads::Batch`].
     ///
     /// # Errors
-    /// [`AuthenticateError`]; with [`Reads::Batch`] [`StoreError::WouldBlock`] in it, before any side effect.
+    /// [`AuthenticateError`]. With [`Reads::Batch`] also [`StoreError::WouldBlock`](crate::store::StoreError::WouldBlock) in it, before any side effect.
     pub fn authenticate_from(
         &self,
         credentials: &Credentials,
@@ -107,15 +107,15 @@ impl Realm {
         }
     }
 
-    /// A user who just now proved the password, or for whom an administrator vouches.
+    /// The principal for a user whose password was just verified, or for whom an administrator acts.
     pub(super) fn principal(&self, user: User, now: RealmNow) -> Principal {
-        let _ = self.refresh_keys(Reads::PerCall, now); // which blocks, and so never fails
+        let _ = self.refresh_keys(Reads::PerCall, now); // can't return `WouldBlock`
         let User { id, username, generation, .. } = user;
         let ring = ProofRing(self.keys.ring());
         Principal { id, username, generation, auth_time: now.unix, expires_at: None, session: None, ring }
     }
 
-    /// Verifies a password without a hash and without a write, on an event loop; `None` where it takes one of them.
+    /// Verifies a password from the cache, on an event loop. `None` if it takes a hash or a write.
     fn verify_cached_password(
         &self,
         username: &str,
@@ -126,16 +126,15 @@ impl Realm {
     ) -> Result<Option<User>, AuthenticateError> {
         self.refresh_keys(reads, now)?;
         let attempt = self.login_attempt(unicode::nfc(username), client, reads, now)?;
-        if !attempt.is_noted() {
+        if !attempt.is_recorded() {
             return Ok(None);
         }
-        let check =
-            Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
+        let check = attempt.check(password);
         Ok(self.hasher.check_cached(&check, now.monotonic, &attempt)?.flatten())
     }
 
-    /// Verifies a password. The limiter and the hash queue decide before anything about the user is read
-    /// (`login_attempt.rs`, [`crate::hashing::Attempt`]).
+    /// Verifies a password. Rate limiter and hash queue decide before the user is read (`login_attempt.rs`,
+    /// [`crate::hashing::Attempt`]).
     pub(super) fn verify_password(
         &self,
         username: &str,
@@ -144,13 +143,10 @@ impl Realm {
         now: RealmNow,
     ) -> Result<Proved<'_>, AuthenticateError> {
         if !password::LENGTH.contains(&password.expose().len()) {
-            // No user has such a password, whatever the name.
-            return Err(refusal(None, RefusalReason::NoPassword));
+            return Err(refusal(None, RefusalReason::NoPassword)); // no user has such a password
         }
-        // In the form in which registration stores it.
         let attempt = self.login_attempt(unicode::nfc(username), client, Reads::PerCall, now)?;
-        let check =
-            Check { username: attempt.username(), password, client, is_remembered: attempt.is_remembered() };
+        let check = attempt.check(password);
         let Proof { row, verdict, reservation } = self.hasher.check(&check, now.monotonic, &attempt)?;
         let reason = match (&row, verdict) {
             (Some(_), Verdict::Right | Verdict::RightButOutdated) => None,
@@ -170,20 +166,21 @@ impl Realm {
         }
     }
 
-    /// What follows a right password: an outdated hash is replaced, the address is remembered. Returns the user's row, as
-    /// it was when the hash in it was verified.
+    /// Completes a login: replaces an outdated hash and remembers the address. Returns the row whose hash was
+    /// verified.
     pub(super) fn conclude_login(&self, proved: Proved<'_>, password: &Secret) -> User {
         let Proved { user, is_outdated, attempt, reservation } = proved;
         if is_outdated {
             self.replace_outdated_hash(&user, password, attempt.client(), reservation);
         } else {
-            drop(reservation); // others wait for it
+            drop(reservation);
         }
         self.remember_address(&attempt, user.id);
         user
     }
 
-    /// Hashes the password again, at today's cost. The login doesn't depend on it: a full disk must not reject anyone.
+    /// Rehashes the password at the current cost. A failure is only reported, so that a full disk blocks no
+    /// login.
     fn replace_outdated_hash(
         &self,
         user: &User,
@@ -196,7 +193,7 @@ impl Realm {
             .hash_for_proved_user(reservation, password, &user.username, client)
             .map(|new| self.store.replace_password_hash(user.id, &user.password_hash, &new));
         match replaced {
-            Ok(Ok(_)) => {} // false: another login was faster, or the password is another by now
+            Ok(Ok(_)) => {} // false: another login has replaced it, or the password was changed
             Ok(Err(error)) => (self.observer)(Notice::HashNotReplaced(user.id, &error)),
             Err(error) => (self.observer)(Notice::HashNotReplaced(user.id, &error)),
         }
@@ -209,7 +206,7 @@ impl Realm {
         reads: Reads<'_>,
         now: RealmNow,
     ) -> Result<Principal, AuthenticateError> {
-        self.refresh_keys(reads, now)?; // so that a key that was removed from the file verifies nothing
+        self.refresh_keys(reads, now)?; // a key removed from the file must not verify anything
         let ring = self.keys.ring();
         let (claims, sid) = self
             .verify_token(token, &ring, now)
@@ -223,7 +220,7 @@ impl Realm {
             .and_then(|()| channel.check(sid, session.as_ref(), &self.policy, now.unix));
         let TokenRow { id, username, generation, .. } = match (state, subject) {
             (Ok(()), Some(subject)) => subject,
-            (Err(why), Some(subject)) => return Err(refusal(Some(subject.id), why)),
+            (Err(reason), Some(subject)) => return Err(refusal(Some(subject.id), reason)),
             (_, None) => return Err(refusal(None, RefusalReason::UserGone)),
         };
         if let Some(session) = &session {
@@ -243,7 +240,8 @@ impl Realm {
     ) -> Result<(Claims, Option<SessionId>), TokenError> {
         let verify = |at| token::verify_any(token, ring, at, self.policy.max_session);
         match verify(now.unix) {
-            // Another server on this store issued it, whose time is ahead as long as the clock is behind.
+            // Another server on this store issued it. While the clock is behind, that server's time may be
+            // ahead.
             Err(TokenError::IssuedInFuture(at))
                 if now.is_clock_behind && at.duration_since(now.unix) <= MAX_UNSAVED =>
             {
@@ -254,7 +252,7 @@ impl Realm {
     }
 }
 
-/// What the store says to a token that holds by itself.
+/// Checks a token with a valid signature against the user's row.
 pub(crate) fn token_state(
     generation: Generation,
     auth_time: UnixTime,
@@ -266,8 +264,8 @@ pub(crate) fn token_state(
     } else if subject.generation != generation {
         Err(RefusalReason::OtherGeneration)
     } else if auth_time < subject.tokens_not_before {
-        // Not only `iat`: of a renewal that was under way when all tokens were revoked, `iat` is later. `auth_time`
-        // never is later than `iat`, so what `iat` would refuse is refused too.
+        // `auth_time`, not `iat`: a renewal concurrent with the revocation has a later `iat`. `auth_time` is
+        // never later than `iat`, so this includes all older tokens.
         Err(RefusalReason::BeforeCutoff)
     } else {
         Ok(())

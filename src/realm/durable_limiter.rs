@@ -1,8 +1,8 @@
-//! The limiter's counters, over a restart and between processes.
+//! Persistence of the rate limiter: its counters survive a restart, and an administrator can clear them.
 //!
-//! A server saves them every few seconds, and begins with those that it saved last. An operator's command clears them in
-//! the store, under a server that runs: so the store counts an epoch, which each login reads along, and a server that finds
-//! another one than its own takes up what stands there.
+//! A server saves the counters every few seconds and restores them at start. `gatekey throttle clear`
+//! replaces them in the store and increments an epoch there. Every login reads the epoch; on a change the
+//! server reloads the counters.
 
 use super::Notice;
 use super::time::RealmNow;
@@ -13,16 +13,15 @@ use crate::store::{Store, StoreError};
 use crate::wait::{lock, try_lock};
 use std::sync::Mutex;
 
-/// The limiter, whose counters the store keeps over a restart, and an operator may replace there.
+/// The limiter, and the epoch of its counters.
 #[derive(Debug)]
 pub(super) struct DurableLimiter {
     pub(super) limiter: Limiter,
-    /// Of which epoch its counters are: whoever replaces those in the store begins another one.
     epoch: Mutex<u64>,
 }
 
 impl DurableLimiter {
-    /// A limiter with the counters that stand in the store; also what there is to tell.
+    /// Restores the counters. The notice tells that they were unreadable.
     pub(super) fn open(
         store: &Store,
         rules: &Rules,
@@ -32,16 +31,16 @@ impl DurableLimiter {
         let key = store.limiter_key(&random::bytes().map_err(unavailable)?)?;
         let key = SigningKey::new(&key).map_err(|error| StoreError::Corrupt(error.to_string().into()))?;
         let limiter = Limiter::new(rules, key, now.monotonic);
-        // The epoch first: were the counters changed in between, they would be read once more.
+        // Before the counters, so that a change in between is noticed at the next login.
         let epoch = store.limiter_epoch()?;
         let counters_lost = restore(&limiter, store, now)?;
         Ok((Self { limiter, epoch: Mutex::new(epoch) }, counters_lost))
     }
 
-    /// Takes up the counters in the store, if these are of another epoch by now.
+    /// Restores the counters again if the store has another epoch.
     pub(super) fn reload(&self, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
-        // Held until all is done: of several who find another epoch only one reloads. Who saves meanwhile does so for the
-        // old epoch, and is refused.
+        // Locked until the end, so that only one thread reloads. A save meanwhile is for the old epoch and is
+        // rejected.
         let mut own_epoch = lock(&self.epoch);
         let epoch = store.limiter_epoch()?; // first, as above
         if *own_epoch == epoch {
@@ -52,14 +51,14 @@ impl DurableLimiter {
         Ok(counters_lost)
     }
 
-    /// Saves the counters if any changed, and says whether any did. Where the store's are of another epoch, those are
-    /// taken up instead.
+    /// Saves changed counters. Returns whether any were saved. With another epoch in the store, reloads
+    /// instead.
     pub(super) fn save(&self, store: &Store, now: RealmNow) -> Result<bool, StoreError> {
-        let epoch = self.epoch();
+        let epoch = *lock(&self.epoch);
         let Some(counters) = self.limiter.save_changed(now.monotonic) else { return Ok(false) };
         let saved = store.save_limiter(&counters, now.unix, epoch);
         if !saved.inspect_err(|_| self.limiter.mark_unsaved())? {
-            // Somebody else may have taken that epoch's up by now, and counted on.
+            // Another thread may have reloaded and charged meanwhile.
             self.limiter.mark_unsaved();
             self.reload(store, now)?;
             return Ok(false);
@@ -67,17 +66,13 @@ impl DurableLimiter {
         Ok(true)
     }
 
-    fn epoch(&self) -> u64 {
-        *lock(&self.epoch)
-    }
-
-    /// `None` while another thread takes up new counters.
+    /// The epoch; `None` while another thread reloads.
     pub(super) fn try_epoch(&self) -> Option<u64> {
         try_lock(&self.epoch).ok().map(|epoch| *epoch)
     }
 }
 
-/// Puts the store's counters in the place of the limiter's. Where they can't be read, the limiter's stay, and that is told.
+/// Replaces the limiter's counters by the store's. Unreadable ones are ignored, with a notice.
 fn restore(limiter: &Limiter, store: &Store, now: RealmNow) -> Result<Option<Notice<'static>>, StoreError> {
     let restored = match store.load_limiter() {
         Ok(Some(saved)) => {

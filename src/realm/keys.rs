@@ -1,4 +1,4 @@
-//! Which keys sign and verify: the file is looked at again, and the store notes what is in use.
+//! Key reload: the realm checks the key file for changes, and records in the store which keys are in use.
 
 use super::time::RealmNow;
 use super::{Notice, Realm};
@@ -18,23 +18,23 @@ impl Realm {
         self.keys.ring()
     }
 
-    /// Notes in the store which keys are in use, so that it is known when an old one may go. To be called once
-    /// when serving begins; after that the realm does it itself.
+    /// Records in the store which keys are in use, for pruning. Call it once at start; the realm repeats it
+    /// when the keys change.
     pub fn record_key_use(&self, now: Now) {
-        self.note_ring(self.time.peek(now));
+        self.record_ring(self.time.peek(now));
     }
 
-    /// Looks at the key file again now: for a signal that asks for it.
+    /// Reloads the key file now, for SIGHUP.
     pub fn reload_keys(&self, now: Now) {
         let now = self.time.peek(now);
-        self.take_up(self.keys.refresh_now(now.monotonic), now);
+        self.apply_refresh(self.keys.refresh_now(now.monotonic), now);
     }
 
-    /// Looks at the key file, once a second at most, as each request does that depends on it. To be called every second, so
-    /// that a server without requests drops a removed key, too.
+    /// Reloads a changed key file, at most once a second. Requests do it too; call it every second, so that a
+    /// server without requests drops a removed key.
     pub fn watch_keys(&self, now: Now) {
         let now = self.time.peek(now);
-        self.take_up(self.keys.refresh(now.monotonic), now);
+        self.apply_refresh(self.keys.refresh(now.monotonic), now);
     }
 
     /// Signs a value for one purpose; `None` where no key of the ring was made by gatekey.
@@ -70,35 +70,35 @@ impl Realm {
         Ok(signed_value::verify(purpose, value, now.unix, &self.ring()))
     }
 
-    /// Looks at the key file again, once a second at most: of all requests on event loops, one a second goes to a worker
-    /// thread for that.
+    /// Reloads a changed key file, at most once a second. On an event loop the request that is due returns
+    /// `WouldBlock`.
     pub(super) fn refresh_keys(&self, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
         if !self.keys.is_refresh_due(now.monotonic) {
             return Ok(());
         }
         reads.may_block()?;
-        self.take_up(self.keys.refresh(now.monotonic), now);
+        self.apply_refresh(self.keys.refresh(now.monotonic), now);
         Ok(())
     }
 
-    /// Tells whoever watches, and notes new keys in the store.
-    fn take_up(&self, refresh: Refresh, now: RealmNow) {
+    fn apply_refresh(&self, refresh: Refresh, now: RealmNow) {
         match refresh {
             Refresh::Unchanged => {}
             Refresh::Changed => {
                 (self.observer)(Notice::KeysChanged(&self.ring()));
-                self.note_ring(now);
+                self.record_ring(now);
             }
             Refresh::Failed(error) => (self.observer)(Notice::KeysUnusable(&error)),
             Refresh::NotAnnounced(error) => (self.observer)(Notice::KeysNotAnnounced(&error)),
         }
     }
 
-    /// Not at the clock's time: a key retired by a clock that is behind would be pruned too early.
-    fn note_ring(&self, now: RealmNow) {
+    /// Takes the realm's time, not the clock's: a clock that is behind would let a retired key be pruned too
+    /// early.
+    fn record_ring(&self, now: RealmNow) {
         let lifetime = self.policy.token_lifetime;
         if let Err(error) = keys::record_use(&self.store, &self.ring(), lifetime, now.unix) {
-            (self.observer)(Notice::KeysNotNoted(&error));
+            (self.observer)(Notice::KeyUseNotRecorded(&error));
         }
     }
 }

@@ -1,36 +1,37 @@
-//! Guessing, as the realm sees it: what the limiter is asked, and which addresses are remembered.
+//! Login attempts: rate limiting, and the addresses from which a user has logged in.
 //!
-//! The order of a login, and what each step may depend on:
+//! The order of the steps prevents user enumeration by timing:
 //!
 //! | step | reads | depends on |
 //! |---|---|---|
-//! | is the address remembered for this name? | one statement, by a keyed hash of address and name | what the client sent |
-//! | limiter: charge, or 429 | counters in memory | that |
-//! | a place in the hash queue, or 503 | memory | that |
-//! | the user's row, its hash | the database | the user |
+//! | is the address remembered for this name? | one row, by a keyed hash of address and name | the request |
+//! | rate limiter: charge, or 429 | counters in memory | the request |
+//! | hash queue, or 503 | memory | the request |
+//! | the user's row and hash | the database | the user |
 //!
-//! So a rejected login takes the same work whether the user exists, is disabled, or has a hash of another scheme. A
-//! client can tell apart by time only whether *its own* address is remembered for a name.
+//! The work for a rejected login is therefore the same for every user, existing or not. A client can only
+//! find out whether *its own* address is remembered for a name.
 
 use super::time::RealmNow;
 use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
-use crate::hashing::{Attempt, HashError, Stored};
+use crate::hashing::{Attempt, Check, HashError, Stored};
 use crate::limiter::{Charged, Count, Limiter, PasswordAttempt, RateLimited};
+use crate::secret::Secret;
 use crate::store::{LoginHistory, Reads, RememberedAddress, StoreError, User};
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
 use core::time::Duration;
 
-/// An address is remembered for so long after the last login from it.
+/// How long an address is remembered after the last login from it.
 const REMEMBERED: Duration = Duration::from_secs(90 * 86_400);
-/// A login from a remembered address is noted again when the note is so old: a write a day, not one a login.
-const NOTED_AGAIN: Duration = Duration::from_secs(86_400);
-/// Addresses remembered for each user: at home, at work, on the way. The oldest makes room.
-const ADDRESSES: usize = 8;
+/// How often a login from a remembered address is recorded: one write a day instead of one a login.
+const RECORD_INTERVAL: Duration = Duration::from_secs(86_400);
+/// How many addresses are remembered for a user. A new one evicts the oldest.
+const MAX_ADDRESSES: usize = 8;
 
-/// A login, before anything is known of the user.
+/// A login attempt, before the user's row is read.
 pub(super) struct LoginAttempt<'a> {
     realm: &'a Realm,
     username: String,
@@ -41,17 +42,17 @@ pub(super) struct LoginAttempt<'a> {
     now: RealmNow,
 }
 
-/// Wrong passwords that count for a user's name.
+/// Failed attempts that count for a username.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempts {
-    /// The user's name.
+    /// The username.
     pub username: String,
-    /// How many, of how many, and until when.
+    /// How many, the limit, and until when they count.
     pub count: Count,
 }
 
 impl Realm {
-    /// Finds out whether the address is remembered for this name. Reads nothing of the user.
+    /// Looks up whether the address is remembered for this name. Doesn't read the user.
     pub(super) fn login_attempt<'a>(
         &'a self,
         username: String,
@@ -64,41 +65,42 @@ impl Realm {
             mark = limiter.mark(client, &username);
             let RememberedAddress { seen_at, limiter_epoch } =
                 self.store.find_remembered_address(&mark, reads)?;
-            self.take_up_counters(limiter_epoch, reads, now)?;
+            self.reload_counters(limiter_epoch, reads, now)?;
             remembered_at = seen_at;
         }
         Ok(LoginAttempt { realm: self, username, client, mark, remembered_at, reads, now })
     }
 
-    /// An operator cleared the counters: in the store, by another process.
-    fn take_up_counters(&self, epoch: u64, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
+    /// Reloads the limiter's counters if another process has replaced them.
+    fn reload_counters(&self, epoch: u64, reads: Reads<'_>, now: RealmNow) -> Result<(), WouldBlock> {
         let Some(limiter) = &self.durable_limiter else { return Ok(()) };
         if limiter.try_epoch() == Some(epoch) {
             return Ok(());
         }
-        reads.may_block()?; // on reading them, or on another thread that does
+        reads.may_block()?; // on the store, or on another thread that reloads
         match limiter.reload(&self.store, now) {
             Ok(notice) => notice.into_iter().for_each(|notice| (self.observer)(notice)),
-            Err(error) => (self.observer)(Notice::CountersNotRead(&error)),
+            Err(error) => (self.observer)(Notice::CountersNotReloaded(&error)),
         }
         Ok(())
     }
 
-    /// Notes the address of a login that succeeded. The login doesn't depend on it: a full disk must not reject anyone.
+    /// Remembers the address of a successful login. A failure is only reported, so that a full disk blocks no
+    /// login.
     pub(super) fn remember_address(&self, attempt: &LoginAttempt<'_>, id: UserId) {
         let LoginAttempt { mark, now, .. } = attempt;
-        let Some(limiter) = self.limiter().filter(|_| !attempt.is_noted()) else { return };
+        let Some(limiter) = self.limiter().filter(|_| !attempt.is_recorded()) else { return };
         if !attempt.is_remembered() {
             limiter.promote(attempt.client, &attempt.username, now.monotonic);
         }
         let forget_before = remembered_since(now.unix);
-        let noted = self.store.remember_address(id, mark, now.unix, ADDRESSES, forget_before);
-        if let Err(error) = noted {
+        let recorded = self.store.remember_address(id, mark, now.unix, MAX_ADDRESSES, forget_before);
+        if let Err(error) = recorded {
             (self.observer)(Notice::AddressNotRemembered(id, &error));
         }
     }
 
-    /// Charges a registration, before it is made.
+    /// Charges a registration to the rate limit.
     pub(super) fn charge_registration(
         &self,
         client: Client,
@@ -107,24 +109,26 @@ impl Realm {
         self.limiter().map(|limiter| limiter.charge_registration(client, now.monotonic)).transpose()
     }
 
-    /// Counts a look-up of a user.
+    /// Charges a look-up of a user to the rate limit.
     ///
     /// # Errors
-    /// [`RateLimited`] where this client made too many.
-    pub fn charge_lookup(&self, client: Client, now: Now) -> Result<(), RateLimited> {
-        self.limiter().map_or(Ok(()), |limiter| limiter.charge_lookup(client, now.monotonic))
+    /// [`RateLimited`] within, if the client made too many. [`WouldBlock`] with [`Reads::Batch`], if another thread has
+    /// locked the limiter.
+    pub fn charge_lookup(
+        &self,
+        client: Client,
+        reads: Reads<'_>,
+        now: Now,
+    ) -> Result<Result<(), RateLimited>, WouldBlock> {
+        match (self.limiter(), reads) {
+            (None, _) => Ok(Ok(())),
+            (Some(limiter), Reads::PerCall) => Ok(limiter.charge_lookup(client, now.monotonic)),
+            (Some(limiter), Reads::Batch(_)) => limiter.try_charge_lookup(client, now.monotonic),
+        }
     }
 
-    /// The same, on an event loop.
-    ///
-    /// # Errors
-    /// [`WouldBlock`] where another thread has the limiter locked.
-    pub fn try_charge_lookup(&self, client: Client, now: Now) -> Result<Result<(), RateLimited>, WouldBlock> {
-        self.limiter().map_or(Ok(Ok(())), |limiter| limiter.try_charge_lookup(client, now.monotonic))
-    }
-
-    /// Of up to `limit` users with ids above `after`, those for whose names wrong passwords count, as far as they were
-    /// saved; also the last id that was looked at, `None` where there are no more users.
+    /// Pages through the users: of up to `limit` with ids above `after`, those with failed attempts, as last
+    /// saved. Also returns the last id of the page, `None` at the end.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -144,7 +148,7 @@ impl Realm {
         Ok((failed.filter(|failed| failed.count.failures > 0).collect(), last))
     }
 
-    /// What is noted of a user's logins: where there is a limiter, once a day from each address.
+    /// The remembered logins of a user: without a limiter none, else at most one a day and address.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -152,10 +156,10 @@ impl Realm {
         self.store.login_history(id, remembered_since(self.time.peek(now).unix))
     }
 
-    /// Forgets every count, here and in a server that runs on the same store.
+    /// Clears all rate-limit counters in the store. A running server reloads them at the next login.
     ///
     /// # Errors
-    /// [`StoreError`]; nothing was forgotten then.
+    /// [`StoreError`]; nothing was cleared then.
     pub fn clear_failed_attempts(&self, now: Now) -> Result<(), StoreError> {
         self.store.replace_limiter(&Limiter::empty_save(), self.time.advance(now).unix)?;
         Ok(())
@@ -166,31 +170,33 @@ impl Realm {
     }
 }
 
-/// What was noted before this is forgotten.
+/// Logins before this time are forgotten.
 fn remembered_since(now: UnixTime) -> UnixTime {
     UnixTime::EPOCH.saturating_add(now.duration_since(UnixTime::EPOCH).saturating_sub(REMEMBERED))
 }
 
 impl LoginAttempt<'_> {
-    /// The name, normalized.
-    pub(super) fn username(&self) -> &str {
-        &self.username
+    /// The check of this password by the hasher.
+    pub(super) fn check<'b>(&'b self, password: &'b Secret) -> Check<'b> {
+        let (username, client, is_remembered) = (&self.username, self.client, self.is_remembered());
+        Check { username, password, client, is_remembered }
     }
 
-    /// Who asks.
+    /// The client address.
     pub(super) fn client(&self) -> Client {
         self.client
     }
 
-    /// Whether the user has logged in from there before.
+    /// Whether the user has logged in from this address before.
     pub(super) fn is_remembered(&self) -> bool {
         self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < REMEMBERED)
     }
 
-    /// Whether its success needs no note: it was noted within a day, or nothing is.
-    pub(super) fn is_noted(&self) -> bool {
+    /// Whether its success needs no write: it was recorded within [`RECORD_INTERVAL`], or there is no
+    /// limiter.
+    pub(super) fn is_recorded(&self) -> bool {
         self.realm.limiter().is_none()
-            || self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < NOTED_AGAIN)
+            || self.remembered_at.is_some_and(|at| self.now.unix.duration_since(at) < RECORD_INTERVAL)
     }
 
     fn password_attempt(&self) -> PasswordAttempt<'_> {
@@ -200,7 +206,7 @@ impl LoginAttempt<'_> {
 
 impl<'a> Attempt for LoginAttempt<'a> {
     type Error = AuthenticateError;
-    /// `None` where the limiter is off.
+    /// `None` without a limiter.
     type Charge = Option<Charged<'a>>;
     type Row = Option<User>;
 

@@ -1,26 +1,38 @@
-//! The realm: the users, the keys, and the rules that hold between them, without a word of HTTP.
+//! The realm: users, keys and rules of one protection space (RFC 9110 section 11.5). It knows no HTTP.
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `policy.rs` | what an operator decides |
-//! | `time.rs` | time never goes back |
-//! | `notice.rs` | what an operator is told |
-//! | `durable_limiter.rs` | the throttle's counters, over a restart and between processes |
-//! | `login_attempt.rs` | what the limiter is asked, and which addresses are remembered |
+//! | `policy.rs` | the rules that an administrator configures |
+//! | `time.rs` | realm time, monotonic across clock rollback |
+//! | `notice.rs` | events for the log |
+//! | `durable_limiter.rs` | persistence of the rate limiter |
+//! | `login_attempt.rs` | login attempts: rate limiting, remembered addresses |
 //! | `decoy.rs` | decoy hashes against user enumeration |
-//! | `keys.rs` | which keys sign and verify |
-//! | `refusal.rs` | authentication errors, and their reasons |
-//! | `channel.rs` | where a token is shown decides which kinds are accepted |
-//! | `authenticate.rs` | who is this? from a password, or from a token |
-//! | `tokens.rs` | issue and revoke |
-//! | `new_password.rs` | what may be a password |
-//! | `register.rs` | users come |
-//! | `users.rs` | change the password, delete, keep out |
-//! | `sessions.rs` | sign in and out; guard cookies; named tokens |
+//! | `keys.rs` | key reload |
+//! | `refusal.rs` | authentication errors |
+//! | `channel.rs` | which kinds of tokens a channel accepts |
+//! | `authenticate.rs` | authentication by password or token |
+//! | `tokens.rs` | issuing and revocation |
+//! | `new_password.rs` | validation of new passwords |
+//! | `register.rs` | registration |
+//! | `users.rs` | password change, deletion, look-up |
+//! | `sessions.rs` | browser sessions, guard cookies, named tokens |
 //!
-//! A [`Realm`] is shared by reference among threads. It never reads a clock: a public function that depends on the time
-//! is given a reading of the clocks, a [`Now`], and turns it into the realm's time (`time.rs`), a `RealmNow`, in its first
-//! line. What it calls is given that. (Where only the monotonic clock counts, there is nothing to turn.)
+//! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take
+//! a
+//! [`Now`], and convert it in their first line to a `RealmNow` (`time.rs`), which private functions take.
+
+/// Implements `From` for variants that wrap another error.
+macro_rules! impl_from {
+    ($error:ident { $($variant:ident($source:ident)),+ }) => {
+        $(impl From<$source> for $error {
+            fn from(error: $source) -> Self {
+                Self::$variant(error)
+            }
+        })+
+    };
+}
+use impl_from;
 
 mod policy;
 mod time;
@@ -54,26 +66,27 @@ pub use users::UserChangeError;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{Hasher, PoolStats};
 use crate::keys::Keys;
+use crate::signer::SigningKey;
 use crate::store::{Reader, Reads, Store, StoreError};
 use channel::UsedSessions;
 use core::fmt;
-use decoy::Decoys;
 use durable_limiter::DurableLimiter;
+use std::sync::OnceLock;
 use time::{RealmNow, RealmTime};
 
-/// A protection space (RFC 9110 section 11.5): its users, its keys, its rules.
+/// A protection space: users, keys and rules.
 pub struct Realm {
     store: Store,
     keys: Keys,
     hasher: Hasher,
     policy: Policy,
     time: RealmTime,
-    decoys: Decoys,
-    /// `None` where the throttle is off.
+    decoy_key: OnceLock<SigningKey>,
+    /// `None` without rate limits.
     durable_limiter: Option<DurableLimiter>,
     used_sessions: UsedSessions,
-    /// What was to be told before there was an observer.
-    untold: Vec<Notice<'static>>,
+    /// Notices from before there was an observer.
+    pending_notices: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
 }
 
@@ -84,10 +97,10 @@ impl fmt::Debug for Realm {
 }
 
 impl Realm {
-    /// A realm of these parts. What there is to tell is kept until [`Realm::with_observer`].
+    /// Opens a realm. Notices are kept until [`Realm::with_observer`].
     ///
     /// # Errors
-    /// [`StoreError`] where what the last run left in the store can't be read.
+    /// [`StoreError`] if the state of the last run can't be read.
     pub fn open(
         store: Store,
         keys: Keys,
@@ -97,55 +110,55 @@ impl Realm {
     ) -> Result<Self, StoreError> {
         let (time, behind) = RealmTime::new(store.newest_time()?, now);
         let now = time.advance(now);
-        let throttle = policy.rate_limits.as_ref();
-        let throttle = throttle.map(|rules| DurableLimiter::open(&store, rules, now)).transpose()?;
-        let (durable_limiter, counters_lost) = throttle.unzip();
+        let rules = policy.rate_limits.as_ref();
+        let limiter = rules.map(|rules| DurableLimiter::open(&store, rules, now)).transpose()?;
+        let (durable_limiter, counters_lost) = limiter.unzip();
         let clock_behind = (!behind.is_zero()).then_some(Notice::ClockBehind(behind));
-        let untold = clock_behind.into_iter().chain(counters_lost.flatten()).collect();
+        let pending_notices = clock_behind.into_iter().chain(counters_lost.flatten()).collect();
         Ok(Self {
             store,
             keys,
             hasher,
             policy,
             time,
-            decoys: Decoys::default(),
+            decoy_key: OnceLock::new(),
             durable_limiter,
             used_sessions: UsedSessions::default(),
-            untold,
+            pending_notices,
             observer: Box::new(|_| ()),
         })
     }
 
-    /// The same realm, with somebody to tell what an operator should know.
+    /// Sets the observer, which gets each [`Notice`].
     #[must_use]
     pub fn with_observer(mut self, observer: impl Fn(Notice<'_>) + Send + Sync + 'static) -> Self {
-        self.untold.drain(..).for_each(&observer);
+        self.pending_notices.drain(..).for_each(&observer);
         Self { observer: Box::new(observer), ..self }
     }
 
-    /// What the operator decided.
+    /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
-    /// Saves what must survive a restart, if anything is new: the rate limiter's counters and the newest time. Call it
-    /// every few seconds, and before the end.
+    /// Saves the state that must survive a restart: counters, the newest time, uses of sessions. Call it
+    /// every few seconds and at shutdown.
     pub fn save(&self, now: Now) {
         if let Err(error) = self.try_save(self.time.peek(now)) {
             (self.observer)(Notice::NotSaved(&error));
         }
     }
 
-    /// Whether [`Realm::save`] shouldn't wait for its next turn: a counter of failed guesses has become full.
+    /// Whether to call [`Realm::save`] now: a counter of failed attempts has reached its limit.
     pub fn is_save_urgent(&self) -> bool {
         self.durable_limiter.as_ref().is_some_and(|durable| durable.limiter.is_save_urgent())
     }
 
     fn try_save(&self, now: RealmNow) -> Result<(), StoreError> {
-        if let Some(throttle) = &self.durable_limiter
-            && throttle.save(&self.store, now)?
+        if let Some(limiter) = &self.durable_limiter
+            && limiter.save(&self.store, now)?
         {
-            self.time.saved(now.unix); // the counters are saved with the time
+            self.time.saved(now.unix); // saved with the counters
         }
         if let Some(newest) = self.time.unsaved() {
             self.store.raise_newest_time(newest)?;
@@ -154,35 +167,35 @@ impl Realm {
         self.maintain_sessions(now)
     }
 
-    /// Whether the store answers, which it can only by reading its file: for whoever asks after the server's health.
+    /// Checks that the store answers, by reading a row. For health checks.
     ///
     /// # Errors
-    /// [`StoreError`] where it can't answer.
+    /// [`StoreError`].
     pub fn ping_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
         self.store.tokens_not_before(reads).map(drop)
     }
 
-    /// The store of this realm.
+    /// The store.
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The realm's time, which never goes back, at this reading of the clocks.
+    /// The realm's time at this reading of the clocks; it never goes back.
     pub fn unix(&self, now: Now) -> UnixTime {
         self.time.peek(now).unix
     }
 
-    /// A database connection for an event loop.
+    /// A database reader for an event loop.
     pub fn reader(&self) -> Reader {
         self.store.reader()
     }
 
-    /// How many password hashes were computed since the start.
+    /// The number of password hashes computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hasher.hashes()
     }
 
-    /// How much is being hashed just now.
+    /// The current load of the hash pool.
     pub fn hash_load(&self) -> PoolStats {
         self.hasher.stats()
     }

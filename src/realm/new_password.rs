@@ -1,4 +1,4 @@
-//! What may be a new password, whoever gets it.
+//! Validation of new passwords.
 
 use super::Realm;
 use crate::password;
@@ -7,30 +7,30 @@ use crate::unicode;
 use core::error::Error;
 use core::fmt;
 
-/// Why a text can't be a new password.
+/// Why a text is not a valid new password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PasswordError {
-    /// Fewer characters than the policy asks for.
+    /// Fewer characters than the policy requires.
     TooShort {
-        /// The least number.
+        /// The minimum.
         min_chars: usize,
     },
     /// More than 1024 bytes of UTF-8, as sent or in the form that is hashed.
     TooLong,
-    /// It ends in a NUL, which makes no difference to the hash: [`password::verify`] says why.
+    /// It ends in a NUL, which the hash ignores (see [`password::verify`]).
     Nul,
     /// It is the user's name.
     IsTheName,
 }
 
 impl Realm {
-    /// Whether this may be a new password, as far as that doesn't depend on whose.
+    /// Validates a new password by the rules that don't depend on the user.
     ///
     /// # Errors
-    /// [`PasswordError`].
+    /// [`PasswordError`], but not [`PasswordError::IsTheName`].
     pub fn check_new_password(&self, password: &Secret) -> Result<(), PasswordError> {
         let sent = password.expose();
-        // The form that is hashed may be longer or shorter than the one that was sent.
+        // Normalization can make it longer or shorter.
         let normalized = unicode::opaque_string(password);
         let text = normalized.as_ref().map_or(sent, Secret::expose);
         let min_chars = self.policy.min_password_chars.max(1);
@@ -46,7 +46,7 @@ impl Realm {
     }
 }
 
-/// Checks that the password isn't the user's name, whatever form either was typed in.
+/// Checks that the password differs from the username, both normalized.
 pub(super) fn check_differs(username: &str, password: &Secret) -> Result<(), PasswordError> {
     let normalized = unicode::opaque_string(password);
     let password = normalized.as_ref().unwrap_or(password);

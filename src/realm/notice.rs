@@ -1,4 +1,4 @@
-//! What an operator is told.
+//! Notices: events that the realm reports to the administrator through the log.
 
 use crate::hashing::HashError;
 use crate::keys::KeyFileError;
@@ -10,30 +10,30 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
-/// Something that an operator should know and no client may: it goes to the log.
+/// An event for the log. Clients never see it.
 #[derive(Debug)]
 pub enum Notice<'a> {
-    /// Another key file is in use.
+    /// The key file was reloaded.
     KeysChanged(&'a KeyRing),
-    /// The key file can't be used; the old keys stay.
+    /// The key file is unusable; the old keys stay in use.
     KeysUnusable(&'a KeyFileError),
-    /// Commands that remove a key can't see which keys are in use here.
+    /// The file that tells commands which keys this server uses can't be written.
     KeysNotAnnounced(&'a KeyFileError),
-    /// The use of the keys could not be noted in the store.
-    KeysNotNoted(&'a StoreError),
-    /// This user's stored hash can't be verified, so the user can't log in.
+    /// The use of the keys was not recorded in the store.
+    KeyUseNotRecorded(&'a StoreError),
+    /// The user's stored hash can't be verified, so the user can't log in.
     HashUnusable(UserId, &'a HashError),
-    /// This user's outdated hash could not be replaced; the login went on.
+    /// The user's outdated hash was not replaced. The login succeeded.
     HashNotReplaced(UserId, &'a (dyn Error + Send + Sync)),
-    /// The address of this user's login was not noted; the login went on.
+    /// The address of the user's login was not recorded. The login succeeded.
     AddressNotRemembered(UserId, &'a StoreError),
-    /// The saved counters of failed guesses can't be read; counting began anew.
+    /// The saved counters of failed attempts are unreadable and start at zero.
     CountersLost(SavedError),
-    /// What a restart must not forget was not saved: counters of failed guesses, the newest time.
+    /// The counters of failed attempts or the newest time were not saved.
     NotSaved(&'a StoreError),
-    /// Counters that another process replaced could not be read.
-    CountersNotRead(&'a StoreError),
-    /// The clock is so far behind the newest time that the store has seen.
+    /// Counters that another process replaced were not reloaded.
+    CountersNotReloaded(&'a StoreError),
+    /// The clock is behind the newest time in the store, by this much.
     ClockBehind(Duration),
 }
 
@@ -49,27 +49,29 @@ impl fmt::Display for Notice<'_> {
                 f,
                 "{error}; gatekey key rotate --compromised and key prune don't wait for this server until it can"
             ),
-            Self::KeysNotNoted(error) => write!(f, "the use of the signing keys was not noted: {error}"),
+            Self::KeyUseNotRecorded(error) => {
+                write!(f, "the use of the signing keys was not recorded: {error}")
+            }
             Self::HashUnusable(id, error) => write!(f, "user {id} can't log in: {error}"),
             Self::HashNotReplaced(id, error) => write!(f, "the outdated hash of user {id} stays: {error}"),
             Self::AddressNotRemembered(id, error) => {
-                write!(f, "the address of a login of user {id} was not noted: {error}")
+                write!(f, "the address of a login of user {id} was not recorded: {error}")
             }
-            Self::CountersLost(error) => write!(f, "{error}; failed guesses are counted anew"),
+            Self::CountersLost(error) => write!(f, "{error}; failed attempts are counted from zero"),
             Self::NotSaved(error) => write!(
                 f,
-                "the counters of failed guesses and the newest time were not saved: {error}; they go on in memory"
+                "the counters of failed attempts and the newest time were not saved: {error}; they stay in memory"
             ),
-            Self::CountersNotRead(error) => write!(
+            Self::CountersNotReloaded(error) => write!(
                 f,
-                "the counters of failed guesses were changed in the database, and could not be read: {error}; the next \
-                 login tries again"
+                "the counters of failed attempts were replaced in the database and not reloaded: {error}; the next \
+                 login retries"
             ),
             Self::ClockBehind(by) => write!(
                 f,
-                "the clock is {} s behind the newest time in the database; time goes on from there, so that nothing \
-                 expired comes back to life. Set the clock right; if it once ran ahead, tokens carry times of the \
-                 future until it has caught up",
+                "the clock is {} s behind the newest time in the database; time continues from there, so that expired \
+                 tokens stay expired. Set the clock right; if it once ran ahead, tokens carry future times until it \
+                 has caught up",
                 by.as_secs()
             ),
         }

@@ -1,28 +1,28 @@
-//! What an operator decides about a realm.
+//! Policy: the rules of a realm that an administrator configures.
 
 use crate::limiter::Rules;
 use crate::store::SessionKind;
 use core::time::Duration;
 
-/// The rules that an operator may turn, with the defaults of `gatekey serve`.
+/// The rules, with the defaults of `gatekey serve`.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// How long a token is valid. Default: 10 minutes, the article's.
+    /// The lifetime of a token. Default: 10 minutes, as in the article.
     pub token_lifetime: Duration,
-    /// How long tokens may be renewed without the password. Default: 30 days (NIST SP 800-63B, AAL1).
+    /// How long a token can be renewed without the password. Default: 30 days (NIST SP 800-63B, AAL1).
     pub max_session: Duration,
     /// How long a browser stays signed in. Default: 30 days.
     pub browser_session: Duration,
     /// How long a named token may live; zero for no named tokens. Default: 365 days.
     pub max_token_lifetime: Duration,
-    /// Whether strangers may register. Default: open.
+    /// Who can register. Default: open.
     pub registration: Registration,
-    /// Whose names may be looked up by id. Default: `None`, as [`Policy::effective_user_lookup`] fills it in: anybody's
-    /// while registration is open, one's own when it is closed.
+    /// Whose names can be looked up by id. `None`, the default, depends on registration: public while it is
+    /// open, own when it is closed ([`Policy::effective_user_lookup`]).
     pub user_lookup: Option<UserLookup>,
-    /// The least number of characters of a new password. Default: 1.
+    /// The minimum length of a new password in characters. Default: 1.
     pub min_password_chars: usize,
-    /// How often a password may be wrong, and a user registered or looked up; `None` for as often as one likes. Default:
+    /// Rate limits of failed passwords, registrations and look-ups; `None` for no limits. Default:
     /// [`Rules::default`].
     pub rate_limits: Option<Rules>,
 }
@@ -51,7 +51,7 @@ impl Policy {
         }
     }
 
-    /// Whose names may be looked up, with the default filled in.
+    /// Whose names can be looked up, with the default resolved.
     pub fn effective_user_lookup(&self) -> UserLookup {
         self.user_lookup.unwrap_or(match self.registration {
             Registration::Open => UserLookup::Public,
@@ -60,21 +60,21 @@ impl Policy {
     }
 }
 
-/// Whether strangers may register.
+/// Who can register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// Anybody may.
+    /// Anyone.
     Open,
-    /// Only an operator adds users.
+    /// Only administrators add users.
     Closed,
 }
 
-/// Whose names may be looked up by id.
+/// Whose names can be looked up by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserLookup {
-    /// Anybody's, by anybody.
+    /// All users', without credentials.
     Public,
-    /// One's own.
+    /// The principal's own.
     Own,
 }
 
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looking_up_follows_registration_unless_told_otherwise() {
+    fn user_lookup_depends_on_registration_unless_it_is_set() {
         let policy = |registration, user_lookup| {
             Policy { registration, user_lookup, ..Policy::default() }.effective_user_lookup()
         };

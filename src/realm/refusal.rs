@@ -1,4 +1,6 @@
-//! Authentication errors, and the reason of each for the log.
+//! Authentication errors, with the refusal reason for the log.
+//!
+//! Clients must not see the reason: it reveals whether a user exists.
 
 use crate::hashing::HashError;
 use crate::limiter::RateLimited;
@@ -9,70 +11,63 @@ use crate::wait::WouldBlock;
 use core::error::Error;
 use core::fmt;
 
-/// Why nobody was authenticated.
+/// Why an authentication failed.
 #[derive(Debug)]
 pub enum AuthenticateError {
-    /// The credentials don't hold.
+    /// The credentials are invalid.
     Refused(Refused),
-    /// The store can't tell.
+    /// The store failed.
     Store(StoreError),
-    /// Nothing could be hashed.
+    /// The hasher failed.
     Hash(HashError),
-    /// Too many passwords were wrong: none is checked for a while.
+    /// Too many failed attempts; the password was not checked.
     RateLimited(RateLimited),
 }
 
-/// Credentials that don't hold. To a stranger, all of them look the same.
+/// Invalid credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Whose they would have been, if there is such a user.
+    /// The existing user whom they name.
     pub user: Option<UserId>,
-    /// What is wrong with them.
+    /// Why they are invalid.
     pub reason: RefusalReason,
 }
 
-/// What is wrong with refused credentials; for the log alone.
+/// Why credentials are invalid. For the log only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalReason {
-    /// No user has this name.
+    /// No user has the name.
     UnknownUser,
-    /// What was shown is empty, or longer than a password may be.
+    /// The password is empty or too long.
     NoPassword,
-    /// It is not this user's password.
+    /// The password is wrong.
     WrongPassword,
     /// The user's stored hash can't be verified.
     UnusableHash,
-    /// The user is kept out.
+    /// The user is disabled.
     Disabled,
-    /// The token itself doesn't hold.
+    /// The token is invalid by itself.
     Token(TokenError),
-    /// The token's user is gone.
+    /// The token's user does not exist.
     UserGone,
-    /// The token is of another generation: its user changed the password, signed out everywhere or was kept out.
+    /// The token was revoked: its user changed the password, signed out everywhere or was disabled.
     OtherGeneration,
-    /// The token was issued before the moment since when tokens count.
+    /// The token was issued before all tokens were revoked.
     BeforeCutoff,
-    /// The token's session was ended, or pushed out by newer ones.
+    /// The token's session was ended, or evicted by newer ones.
     SessionEnded,
-    /// The token's session has lasted as long as one of its kind may.
+    /// The token's session has reached the maximum age of its kind.
     SessionExpired,
-    /// Tokens of this kind are not accepted where it was shown: a cookie's in `Authorization`, say.
+    /// The channel does not accept tokens of this kind, such as a cookie's in `Authorization`.
     OtherChannel,
-    /// A token was shown where a password is asked for.
+    /// A token was sent where a password is required.
     PasswordRequired,
-    /// The password was changed while the request was served.
+    /// The password was changed while the request was processed.
     ChangedMeanwhile,
 }
 
-/// The one error for credentials that don't hold.
 pub(super) fn refusal(user: Option<UserId>, reason: RefusalReason) -> AuthenticateError {
     AuthenticateError::Refused(Refused { user, reason })
-}
-
-impl From<StoreError> for AuthenticateError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
 }
 
 impl From<WouldBlock> for AuthenticateError {
@@ -81,17 +76,7 @@ impl From<WouldBlock> for AuthenticateError {
     }
 }
 
-impl From<HashError> for AuthenticateError {
-    fn from(error: HashError) -> Self {
-        Self::Hash(error)
-    }
-}
-
-impl From<RateLimited> for AuthenticateError {
-    fn from(error: RateLimited) -> Self {
-        Self::RateLimited(error)
-    }
-}
+super::impl_from!(AuthenticateError { Store(StoreError), Hash(HashError), RateLimited(RateLimited) });
 
 impl fmt::Display for AuthenticateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Users come: by themselves, or by an operator's word.
+//! Registration, by users and by administrators.
 
 use super::new_password::{PasswordError, check_differs};
 use super::{Realm, Registration};
@@ -13,17 +13,17 @@ use crate::username::{Username, UsernameError};
 use core::error::Error;
 use core::fmt;
 
-/// A user just registered.
+/// A registered user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
-    /// The new id.
+    /// The id.
     pub id: UserId,
     /// The name, as given.
     pub username: Username,
 }
 
 impl Realm {
-    /// Registers a stranger, if the policy lets strangers in.
+    /// Registers a user who is not authenticated, if the policy allows it.
     ///
     /// # Errors
     /// [`RegisterError`].
@@ -39,20 +39,19 @@ impl Realm {
             return Err(RegisterError::Closed);
         }
         let username = self.check_new_user(username, password)?;
-        // Before the look for the name: asking for one after the other would tell who is here.
-        let charged = self.charge_registration(client, now)?;
+        // Before the name is looked up: taken names would otherwise allow user enumeration without a limit.
+        let charge = self.charge_registration(client, now)?;
         let registered = self.insert_user(username, password, client, now.unix);
-        if let (Err(RegisterError::Store(_) | RegisterError::Hash(_)), Some(charged)) = (&registered, charged)
-        {
-            charged.refund(); // nothing came of it
+        if let (Err(RegisterError::Store(_) | RegisterError::Hash(_)), Some(charge)) = (&registered, charge) {
+            charge.refund();
         }
         registered
     }
 
-    /// Adds a user by an operator's word, and writes `at` down as it is; when this returns, the user is on the disk.
+    /// Adds a user by an administrator, with `at` as the time of creation. On return the user is on disk.
     ///
     /// # Errors
-    /// [`RegisterError`], but never [`RegisterError::Closed`] or [`RegisterError::RateLimited`].
+    /// [`RegisterError`], but not [`RegisterError::Closed`] or [`RegisterError::RateLimited`].
     pub fn add_user(
         &self,
         username: &str,
@@ -76,9 +75,9 @@ impl Realm {
         client: Client,
         at: UnixTime,
     ) -> Result<Registered, RegisterError> {
-        // First, so that it doesn't depend on the name whether the queue is full.
+        // First, so that a full queue is not a timing side channel for taken names.
         let reservation = self.hasher.reserve(client)?;
-        // So that a taken name costs no hash. The database decides all the same.
+        // Saves the hash for a taken name. The database's unique constraint still decides.
         if self.store.is_username_taken(&username)? {
             return Err(RegisterError::Taken);
         }
@@ -88,24 +87,26 @@ impl Realm {
     }
 }
 
-/// Why nobody was registered.
+/// Why a user was not registered.
 #[derive(Debug)]
 pub enum RegisterError {
-    /// Strangers may not.
+    /// The policy allows no registration.
     Closed,
-    /// The name is not allowed.
+    /// The username is invalid.
     Username(UsernameError),
-    /// The password is not allowed.
+    /// The password is invalid.
     Password(PasswordError),
-    /// A user has this name, or one that looks the same.
+    /// A user with this name, or a confusable one, exists.
     Taken,
-    /// The store can't.
+    /// The store failed.
     Store(StoreError),
-    /// The hasher can't.
+    /// The hasher failed.
     Hash(HashError),
-    /// Too many registrations came from this address.
+    /// The address made too many registrations.
     RateLimited(RateLimited),
 }
+
+super::impl_from!(RegisterError { Username(UsernameError), Password(PasswordError), Store(StoreError), RateLimited(RateLimited), Hash(HashError) });
 
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,41 +132,11 @@ impl Error for RegisterError {
     }
 }
 
-impl From<UsernameError> for RegisterError {
-    fn from(error: UsernameError) -> Self {
-        Self::Username(error)
-    }
-}
-
-impl From<PasswordError> for RegisterError {
-    fn from(error: PasswordError) -> Self {
-        Self::Password(error)
-    }
-}
-
-impl From<StoreError> for RegisterError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
 impl From<InsertError> for RegisterError {
     fn from(error: InsertError) -> Self {
         match error {
             InsertError::Taken => Self::Taken,
             InsertError::Store(error) => Self::Store(error),
         }
-    }
-}
-
-impl From<RateLimited> for RegisterError {
-    fn from(error: RateLimited) -> Self {
-        Self::RateLimited(error)
-    }
-}
-
-impl From<HashError> for RegisterError {
-    fn from(error: HashError) -> Self {
-        Self::Hash(error)
     }
 }

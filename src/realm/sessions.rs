@@ -1,7 +1,7 @@
 //! Sessions: signed-in browsers with their guard cookies, and named tokens.
 //!
-//! A session's token has the claim `sid` and is signed by the key ring like any other. It is valid while its row is in the
-//! store, on the one channel of its kind (`channel.rs`).
+//! A session's token has the claim `sid` and is signed by the key ring like any other. It is valid while its
+//! row is in the store, on the one channel of its kind (`channel.rs`).
 
 use super::Realm;
 use super::authenticate::Principal;
@@ -39,8 +39,8 @@ pub struct NewSession {
 }
 
 impl Realm {
-    /// Signs a browser in by username and password, with the same limiter, hash pool and decoy hash as Basic. `name` is what
-    /// the list of sessions shows: a browser's own name, which may be anything.
+    /// Signs a browser in by username and password, with the same limiter, hash pool and decoy hash as Basic.
+    /// `name` is what the list of sessions shows: a browser's own name, which may be anything.
     ///
     /// # Errors
     /// [`AuthenticateError`].
@@ -57,7 +57,8 @@ impl Realm {
         self.open_browser_session(self.principal(user, now), name, now)
     }
 
-    /// Changes a password, which ends every session and token of the user, and signs the browser that did it in again.
+    /// Changes a password, which ends every session and token of the user, and signs the browser that did it
+    /// in again.
     ///
     /// # Errors
     /// [`UserChangeError`].
@@ -186,8 +187,8 @@ impl Realm {
         self.authenticate_token(value, Channel::Cookie(kind), reads, now)
     }
 
-    /// Ends the session behind this principal, and its guard cookies. When this returns, no cookie and no token of it is
-    /// valid. A principal without a session stays as it is.
+    /// Ends the session behind this principal, and its guard cookies. When this returns, no cookie and no
+    /// token of it is valid. A principal without a session stays as it is.
     ///
     /// # Errors
     /// [`StoreError`].

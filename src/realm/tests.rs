@@ -44,7 +44,8 @@ impl TestRealm {
         Self::in_directory(Arc::new(tempfile::tempdir().unwrap()), OLD_COST, policy)
     }
 
-    /// Another realm with the same data, whose new hashes have another cost: what stands there is outdated to it.
+    /// Another realm with the same data, whose new hashes have another cost: what stands there is outdated to
+    /// it.
     fn with_new_cost(&self) -> Self {
         Self::in_directory(self.directory.clone(), NEW_COST, self.realm.policy.clone())
     }
@@ -72,7 +73,7 @@ impl TestRealm {
     }
 
     fn user(&self, id: UserId) -> User {
-        self.realm.find_user_by_id(id).unwrap().unwrap()
+        self.realm.find_user_by_id(id, Reads::PerCall).unwrap().unwrap()
     }
 
     fn log_in(&self, username: &str, password: &str) -> Result<Principal, Refused> {

@@ -1,9 +1,9 @@
-//! Time never goes back, whatever the clock says.
+//! Realm time: monotonic across clock rollback and restarts.
 //!
-//! A device that boots before its clock is set, or whose clock somebody sets back, must not revive tokens that have
-//! expired. So the realm's time is the clock's, but never less than the newest time that it has seen, and the store
-//! keeps that one over restarts. While the clock is behind, time goes on from the newest by the monotonic clock: it
-//! doesn't stand still, or what is issued meanwhile would outlive its time.
+//! A clock that is set back, or not set yet after boot, must not revive expired tokens. The realm's time is
+//! therefore the maximum of the clock and the newest time seen (high-water mark), which the store keeps
+//! across restarts. While the clock is behind, the time advances with the monotonic clock; if it stood still,
+//! tokens issued meanwhile would outlive their lifetime.
 
 use crate::clock::{Now, UnixTime};
 use crate::wait::lock;
@@ -11,78 +11,80 @@ use core::time::Duration;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
-/// The realm's time at one reading of the clocks. What a clock said alone is a [`Now`], and may be behind.
+/// The realm's time at one reading of the clocks. A [`Now`] is the reading itself and may be behind.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RealmNow {
     pub(super) unix: UnixTime,
     pub(super) monotonic: Instant,
-    /// Whether the clock is behind this time. Then another process on the same store may be ahead of this one, by what
-    /// it had not saved when this one started.
+    /// Whether the clock is behind this time. Another process on the store may then be ahead by what it had
+    /// not saved when this one started.
     pub(super) is_clock_behind: bool,
 }
 
-/// Turns a [`Now`] into a [`RealmNow`].
+/// Converts [`Now`] to [`RealmNow`].
 #[derive(Debug)]
-pub(super) struct RealmTime(Mutex<Seen>);
+pub(super) struct RealmTime(Mutex<HighWater>);
 
 #[derive(Debug)]
-struct Seen {
-    /// From where time goes on while the clock is behind: the last reading when it wasn't, or the start.
+struct HighWater {
+    /// The last reading when the clock was not behind, or the start. Time advances from here while it is
+    /// behind.
     anchor: RealmNow,
-    /// The newest time that was given out.
+    /// The newest time returned by [`RealmTime::advance`].
     newest: UnixTime,
-    /// What the store has.
+    /// The newest time in the store.
     saved: UnixTime,
 }
 
 impl RealmTime {
-    /// The time of a realm whose store has seen this moment; also by how much the clock is behind it.
+    /// The time of a realm whose store has `saved`, and by how much the clock is behind it.
     pub(super) fn new(saved: UnixTime, now: Now) -> (Self, Duration) {
         let behind = saved.duration_since(now.unix);
         let newest = now.unix.max(saved);
         let anchor = RealmNow { unix: newest, monotonic: now.monotonic, is_clock_behind: !behind.is_zero() };
-        (Self(Mutex::new(Seen { anchor, newest, saved })), behind)
+        (Self(Mutex::new(HighWater { anchor, newest, saved })), behind)
     }
 
-    /// The realm's time at this reading of the clocks; from now on it is never earlier.
+    /// The realm's time at this reading. Later calls never return an earlier one.
     pub(super) fn advance(&self, now: Now) -> RealmNow {
-        let mut seen = self.lock();
-        let time = seen.time_at(now);
-        // Not while the clock is behind: what is left of a second would be lost each time.
-        if time.unix == now.unix && now.monotonic >= seen.anchor.monotonic {
-            seen.anchor = time;
+        let mut high_water = self.lock();
+        let time = high_water.time_at(now);
+        // Not while the clock is behind: each call would drop a fraction of a second.
+        if time.unix == now.unix && now.monotonic >= high_water.anchor.monotonic {
+            high_water.anchor = time;
         }
-        seen.newest = seen.newest.max(time.unix);
+        high_water.newest = high_water.newest.max(time.unix);
         time
     }
 
-    /// The same, of which nothing is kept: saving what others saw is no reason to save again.
+    /// The same without raising the high-water mark, for work that is not a request: otherwise each save
+    /// would cause another.
     pub(super) fn peek(&self, now: Now) -> RealmNow {
         self.lock().time_at(now)
     }
 
-    /// The newest time, if the store doesn't have it yet.
+    /// The newest time, if it is not in the store.
     pub(super) fn unsaved(&self) -> Option<UnixTime> {
-        let seen = self.lock();
-        (seen.newest > seen.saved).then_some(seen.newest)
+        let high_water = self.lock();
+        (high_water.newest > high_water.saved).then_some(high_water.newest)
     }
 
-    /// The store has this time now.
+    /// Records that the store has this time.
     pub(super) fn saved(&self, at: UnixTime) {
-        let mut seen = self.lock();
-        seen.saved = seen.saved.max(at);
+        let mut high_water = self.lock();
+        high_water.saved = high_water.saved.max(at);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, HighWater> {
         lock(&self.0)
     }
 }
 
-impl Seen {
-    /// This reading, or where the clock is behind: the anchor, and what has passed since.
+impl HighWater {
+    /// The clock, or if that is behind, the anchor plus the time elapsed since.
     fn time_at(&self, now: Now) -> RealmNow {
         let since = now.monotonic.saturating_duration_since(self.anchor.monotonic);
-        // In whole seconds: of a clock that runs as it should, this is never ahead.
+        // In whole seconds, so that it is never ahead of a clock that runs correctly.
         let least = self.anchor.unix.saturating_add(Duration::from_secs(since.as_secs()));
         let is_clock_behind = now.unix < least;
         RealmNow { unix: now.unix.max(least), monotonic: now.monotonic, is_clock_behind }
@@ -99,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn time_goes_on_from_the_newest_while_the_clock_is_behind() {
+    fn time_advances_from_the_high_water_mark_while_the_clock_is_behind() {
         let start = clock::monotonic();
         let reading =
             |unix, elapsed| Now { unix: at(unix), monotonic: start + Duration::from_millis(elapsed) };
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_runs_as_it_should_is_believed_to_the_second() {
+    fn a_correct_clock_is_followed_to_the_second() {
         let start = clock::now();
         let (time, behind) = RealmTime::new(start.unix, start);
         assert_eq!(behind, Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Tokens are issued to whoever was authenticated, and revoked.
+//! Issuing and revocation of tokens.
 
 use super::{Policy, Principal, Realm};
 use crate::clock::{Now, UnixTime};
@@ -9,45 +9,45 @@ use core::error::Error;
 use core::fmt;
 use core::time::Duration;
 
-/// A token just issued.
+/// An issued token.
 #[derive(Clone, Debug)]
 pub struct IssuedToken {
     /// The token.
     pub token: String,
-    /// How long it is valid.
+    /// Its lifetime.
     pub lifetime: Duration,
 }
 
-/// The password was shown too long ago: it must be shown again.
+/// The session has reached its maximum age; the client must send the password again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionExpired;
 
 impl Realm {
-    /// Issues a token to somebody who was authenticated.
+    /// Issues a token, or renews one if the principal authenticated by a token.
     ///
-    /// A principal who showed a token gets a new one for what is left of the session: renewal carries the time
-    /// of the password along, and `max_session` after that it ends.
+    /// Renewal keeps `auth_time`, when the password was verified. The session expires `max_session` after
+    /// that.
     ///
     /// # Errors
-    /// [`SessionExpired`] when nothing is left.
+    /// [`SessionExpired`].
     pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionExpired> {
         self.issue_token_for(principal, Duration::MAX, now)
     }
 
-    /// The same, for no longer than this: whoever asks may want less than the policy gives, never more.
+    /// Like [`Realm::issue_token`], with a shorter lifetime than the policy's.
     ///
     /// # Errors
-    /// [`SessionExpired`] when nothing is left.
+    /// [`SessionExpired`].
     pub fn issue_token_for(
         &self,
         principal: &Principal,
-        at_most: Duration,
+        max_lifetime: Duration,
         now: Now,
     ) -> Result<IssuedToken, SessionExpired> {
         let now = self.time.advance(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
-        let session_ends = principal.auth_time.saturating_add(max_session);
-        let expires_at = now.unix.saturating_add(token_lifetime.min(at_most)).min(session_ends);
+        let session_end = principal.auth_time.saturating_add(max_session);
+        let expires_at = now.unix.saturating_add(token_lifetime.min(max_lifetime)).min(session_end);
         let lifetime = expires_at.duration_since(now.unix);
         if lifetime.is_zero() {
             return Err(SessionExpired);
@@ -62,7 +62,7 @@ impl Realm {
         Ok(IssuedToken { token: token::issue(&claims, &principal.ring.0), lifetime })
     }
 
-    /// Ends every token of this user.
+    /// Revokes all tokens of a user.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -70,8 +70,8 @@ impl Realm {
         self.store.revoke_tokens(id).map(drop)
     }
 
-    /// Ends every token issued until now, whoever it is for. Gives how long to wait before the next is issued, since what
-    /// is issued earlier is dead too: a second, and more while the clock is behind the newest time in the store.
+    /// Revokes all tokens of all users. Returns how long to wait before new tokens are valid: a second, or
+    /// more while the clock is behind the newest time in the store.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -80,7 +80,7 @@ impl Realm {
         Ok(self.store.revoke_all_tokens(newest, now.unix)?.duration_since(newest))
     }
 
-    /// For which ids and generations tokens may have been issued.
+    /// For which ids and generations tokens may exist.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -88,7 +88,7 @@ impl Realm {
         self.store.issued()
     }
 
-    /// Before which moment every token is dead, whoever it is for.
+    /// Tokens issued before this time are revoked.
     ///
     /// # Errors
     /// [`StoreError`].

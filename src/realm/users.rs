@@ -1,4 +1,4 @@
-//! Users change their passwords, and go; and what an operator may do to them.
+//! User accounts: look-up, password change and deletion, by the users and by administrators.
 
 use super::Realm;
 use super::authenticate::{Principal, Proved};
@@ -17,10 +17,10 @@ use core::error::Error;
 use core::fmt;
 
 impl Realm {
-    /// Changes the password of the user whose name and old password these are, and ends every token.
+    /// Changes the own password, authenticated by the old one, and revokes all tokens of the user.
     ///
     /// # Errors
-    /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for another user's id, existing or not.
+    /// [`UserChangeError`]. [`UserChangeError::Forbidden`] for another user's id, also if it doesn't exist.
     pub fn change_password(
         &self,
         id: UserId,
@@ -32,7 +32,7 @@ impl Realm {
         self.change_password_to(id, shown, new, client, now).map(drop)
     }
 
-    /// The same; returns the user's row with the new password.
+    /// Like [`Realm::change_password`]; returns the row with the new hash.
     pub(super) fn change_password_to(
         &self,
         id: UserId,
@@ -43,25 +43,26 @@ impl Realm {
     ) -> Result<User, UserChangeError> {
         let now = self.time.advance(now);
         self.check_new_password(new)?;
-        // What is wrong with the new password is said before what is wrong with the old one, and costs no hash.
+        // Before the old password is verified, as it costs no hash.
         if let Credentials::Password { username, .. } = shown {
             check_differs(username, new)?;
         }
-        let Proved { user, attempt, reservation, .. } = self.prove_own_password(id, shown, client, now)?;
-        // In the slot of the first hash, so no other request comes between, and released before anything is written.
+        let Proved { user, attempt, reservation, .. } = self.verify_own_password(id, shown, client, now)?;
+        // In the slot of the first hash, so that no second wait is needed. Consumes the reservation before
+        // the writes.
         let hash = self.hasher.hash_for_proved_user(reservation, new, &user.username, client)?;
         self.remember_address(&attempt, user.id);
-        let changed = self.store.change_password(&user, &hash)?; // and adds one to the generation: tokens die
-        still_proved(&user, changed)?;
+        let changed = self.store.change_password(&user, &hash)?; // increments the generation, which revokes tokens
+        check_unchanged(&user, changed)?;
         let changed = self.store.find_user_by_id(user.id, Reads::PerCall)?;
-        // Another change may have followed; then this password is the user's no more.
+        // Another change may have followed.
         changed.filter(|changed| changed.password_hash == hash).ok_or_else(|| changed_meanwhile(&user))
     }
 
-    /// Deletes the user whose name and password these are.
+    /// Deletes the own account, authenticated by the password.
     ///
     /// # Errors
-    /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for another user's id, existing or not.
+    /// As [`Realm::change_password`].
     pub fn delete_own_user(
         &self,
         id: UserId,
@@ -70,15 +71,15 @@ impl Realm {
         now: Now,
     ) -> Result<(), UserChangeError> {
         let now = self.time.advance(now);
-        let Proved { user, reservation, .. } = self.prove_own_password(id, shown, client, now)?;
+        let Proved { user, reservation, .. } = self.verify_own_password(id, shown, client, now)?;
         drop(reservation);
         let deleted = self.store.delete_proved_user(&user)?;
-        still_proved(&user, deleted)
+        check_unchanged(&user, deleted)
     }
 
-    /// The user whose password was shown. A token doesn't do here, so that an account can't be taken over with a stolen
-    /// one.
-    fn prove_own_password(
+    /// Verifies the password of this user. Tokens are rejected, so that a stolen one can't take over the
+    /// account.
+    fn verify_own_password(
         &self,
         id: UserId,
         shown: &Credentials,
@@ -95,23 +96,15 @@ impl Realm {
         Err(UserChangeError::Forbidden(self.conclude_login(proved, password).id))
     }
 
-    /// The user of this id.
+    /// The user with this id.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn find_user_by_id(&self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.find_user_by_id_from(id, Reads::PerCall)
-    }
-
-    /// The same, read from there.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn find_user_by_id_from(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
+    pub fn find_user_by_id(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         self.store.find_user_by_id(id, reads)
     }
 
-    /// The user of this name, in any Unicode normalization form.
+    /// The user with this name, in any Unicode normalization form.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -127,7 +120,7 @@ impl Realm {
         self.store.list_users(after, limit)
     }
 
-    /// The highest id that a user has.
+    /// The highest id of a user.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -135,10 +128,10 @@ impl Realm {
         self.store.last_user_id()
     }
 
-    /// Sets a password by an operator's word, and ends every token.
+    /// Sets a password by an administrator and revokes all tokens of the user.
     ///
     /// # Errors
-    /// [`UserChangeError::Password`], or that the store or the hasher can't.
+    /// [`UserChangeError::Password`], or an error of store or hasher.
     pub fn set_password(&self, user: &User, new: &Secret) -> Result<(), UserChangeError> {
         self.check_new_password(new)?;
         check_differs(&user.username, new)?;
@@ -147,7 +140,7 @@ impl Realm {
         Ok(())
     }
 
-    /// Keeps a user out, which ends every token, or lets the user in again.
+    /// Disables a user, which revokes all tokens, or enables the user again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -155,7 +148,7 @@ impl Realm {
         self.store.set_disabled(id, disabled).map(drop)
     }
 
-    /// Deletes a user by an operator's word.
+    /// Deletes a user by an administrator.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -163,14 +156,14 @@ impl Realm {
         self.store.delete_user(id).map(drop)
     }
 
-    /// A principal by an operator's word, as if the password had been shown now.
+    /// A principal for an administrator, as if the user's password had been verified now.
     pub fn principal_for_operator(&self, user: &User, now: Now) -> Principal {
         self.principal(user.clone(), self.time.advance(now))
     }
 }
 
-/// What was proved at the beginning must hold at the end.
-fn still_proved(user: &User, done: bool) -> Result<(), UserChangeError> {
+/// Fails if a conditional write found another row than the one whose password was verified.
+fn check_unchanged(user: &User, done: bool) -> Result<(), UserChangeError> {
     if done { Ok(()) } else { Err(changed_meanwhile(user)) }
 }
 
@@ -181,14 +174,15 @@ fn changed_meanwhile(user: &User) -> UserChangeError {
 /// Why a user was not changed.
 #[derive(Debug)]
 pub enum UserChangeError {
-    /// The credentials don't hold, or hold no longer when the change is made; or the store or the hasher can't, at that
-    /// or at the change.
+    /// The credentials are invalid, or became so before the change; or store or hasher failed.
     Authenticate(AuthenticateError),
-    /// The credentials hold, but for this user, and the id is another one's or nobody's.
+    /// The credentials are those of this other user.
     Forbidden(UserId),
-    /// The new password is not allowed.
+    /// The new password is invalid.
     Password(PasswordError),
 }
+
+super::impl_from!(UserChangeError { Authenticate(AuthenticateError), Password(PasswordError) });
 
 impl fmt::Display for UserChangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,12 +203,6 @@ impl Error for UserChangeError {
     }
 }
 
-impl From<AuthenticateError> for UserChangeError {
-    fn from(error: AuthenticateError) -> Self {
-        Self::Authenticate(error)
-    }
-}
-
 impl From<StoreError> for UserChangeError {
     fn from(error: StoreError) -> Self {
         Self::Authenticate(error.into())
@@ -224,11 +212,5 @@ impl From<StoreError> for UserChangeError {
 impl From<HashError> for UserChangeError {
     fn from(error: HashError) -> Self {
         Self::Authenticate(error.into())
-    }
-}
-
-impl From<PasswordError> for UserChangeError {
-    fn from(error: PasswordError) -> Self {
-        Self::Password(error)
     }
 }

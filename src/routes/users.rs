@@ -5,7 +5,6 @@ use super::{RequestContext, body, forwarded};
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use crate::realm::UserLookup;
-use crate::store::Reads;
 use crate::user_id::UserId;
 
 /// `POST /api/users`: registers a user.
@@ -31,7 +30,7 @@ pub(super) fn show(context: &RequestContext<'_>, id: UserId) -> Result<Response,
     if let Some(principal) = principal.filter(|principal| *principal != id) {
         return Err(ApiError::forbidden(principal)); // also for an unknown id
     }
-    let user = context.realm.find_user_by_id_from(id, context.reads)?;
+    let user = context.realm.find_user_by_id(id, context.reads)?;
     if principal.is_none() {
         charge_lookup(context)?; // last: a side effect must not precede `WouldBlock`
     }
@@ -42,10 +41,7 @@ pub(super) fn show(context: &RequestContext<'_>, id: UserId) -> Result<Response,
 }
 
 fn charge_lookup(context: &RequestContext<'_>) -> Result<(), ApiError> {
-    let charged = match context.reads {
-        Reads::PerCall => context.realm.charge_lookup(context.client(), context.now),
-        Reads::Batch(_) => context.realm.try_charge_lookup(context.client(), context.now)?,
-    };
+    let charged = context.realm.charge_lookup(context.client(), context.reads, context.now)?;
     charged.map_err(|error| ApiError::rate_limited(error, "users were looked up"))
 }
 

@@ -10,6 +10,7 @@ use gatekey::hashing::Hasher;
 use gatekey::http::{Request, Response};
 use gatekey::limiter::{RateLimit, Rules};
 use gatekey::realm::{Policy, Realm, UserLookup};
+use gatekey::store::Reads;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -422,7 +423,7 @@ fn a_clock_set_back_revives_nothing_over_a_restart() {
     };
     let realm = open(directory.path(), start);
     let user = realm.add_user("ok", &gatekey::secret::Secret::new("python".into()), start.unix).unwrap();
-    let user = realm.find_user_by_id(user.id).unwrap().unwrap();
+    let user = realm.find_user_by_id(user.id, Reads::PerCall).unwrap().unwrap();
     let token = realm.issue_token(&realm.principal_for_operator(&user, start), start).unwrap().token;
     assert_eq!(show(&realm, &token, after(599)), 200);
     assert_eq!(show(&realm, &token, after(600)), 401, "expired");

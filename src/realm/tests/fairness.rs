@@ -1,4 +1,5 @@
-//! Fairness of the hash queue: who logs in however others crowd it. There is one slot, and nothing is hashed until all wait.
+//! Fairness of the hash queue: who logs in however others crowd it. There is one slot, and nothing is hashed
+//! until all wait.
 
 use super::*;
 use crate::hashing::HashError;
@@ -29,7 +30,8 @@ fn answer<T>(result: Result<T, AuthenticateError>) -> Answer {
     }
 }
 
-/// A realm with one slot, whose limiter leaves these tests alone, and a user `victim` who has logged in at two addresses.
+/// A realm with one slot, whose limiter leaves these tests alone, and a user `victim` who has logged in at
+/// two addresses.
 fn realm(password_cache: Duration) -> TestRealm {
     let many = RateLimit::new(1_000, 1);
     let rules = Rules {

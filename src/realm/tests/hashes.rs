@@ -46,7 +46,7 @@ fn a_password_is_changed_and_a_user_deleted_by_an_outdated_hash() {
     assert_eq!(new.user(first).generation.number(), 2);
     assert_eq!(new.log_in("first", "ruby").unwrap().id, first);
     new.realm.delete_own_user(second, &shown("second", "python"), Client::Local, new.now).unwrap();
-    assert_eq!(new.realm.find_user_by_id(second).unwrap(), None);
+    assert_eq!(new.realm.find_user_by_id(second, Reads::PerCall).unwrap(), None);
 }
 
 #[test]

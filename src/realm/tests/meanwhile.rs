@@ -7,7 +7,8 @@
 use super::*;
 use std::thread;
 
-/// Runs `request`, and `meanwhile` (SQL) after it has read the user and hashed this often, but before it writes.
+/// Runs `request`, and `meanwhile` (SQL) after it has read the user and hashed this often, but before it
+/// writes.
 fn hold_while<T: Send>(
     test: &TestRealm,
     hashes: u64,

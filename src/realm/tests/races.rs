@@ -109,7 +109,7 @@ fn a_change_and_a_deletion_at_once_are_one_or_the_other() {
             _ => false,
         });
         assert!(done[0] != done[1], "round {round}: {done:?}");
-        match test.realm.find_user_by_id(id).unwrap() {
+        match test.realm.find_user_by_id(id, Reads::PerCall).unwrap() {
             Some(user) => {
                 assert!(done[0]);
                 assert_eq!(test.log_in("ok", "ruby").unwrap().id, id);
