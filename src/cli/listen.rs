@@ -19,7 +19,7 @@ pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
     };
     let bound = bound.map_err(|error| CliError::Failed(error.to_string()))?;
     // A socket on standard input is known only now.
-    check(&match &bound.door {
+    check(&match &bound.probe_target {
         ProbeTarget::Tcp(address) => ListenAddress::Tcp(*address),
         ProbeTarget::Unix(_) => ListenAddress::Unix(PathBuf::new()),
     })?;

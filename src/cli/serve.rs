@@ -75,7 +75,7 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
     // The address comes before the data: where it is taken, nothing is made.
-    let BoundListener { listener, name, door, file } = listen::listen(&config)?;
+    let BoundListener { listener, name, probe_target, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
     let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
     data_dir.check_permissions().map_err(|error| CliError::Failed(error.to_string()))?;
@@ -99,7 +99,7 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let metrics = metrics.map_err(|error| CliError::failed("can't serve metrics", &error))?;
     announce(&name);
     manager.ready();
-    manager.keep_telling(door, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
+    manager.keep_telling(probe_target, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
         engine::Listener::Tcp(listener) if config.engine == Engine::TinyHttp => {

@@ -30,7 +30,7 @@ use std::time::Instant;
 const LIMITS: (usize, Duration) = (4, Duration::from_secs(1));
 
 /// How often it is told that requests fail, at most.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The routes of a realm, and what is recorded of each response.
 pub struct App {
@@ -42,9 +42,9 @@ pub struct App {
     metrics: Metrics,
     heartbeats: Arc<Heartbeats>,
     /// When it was told last that requests fail.
-    told: Mutex<Option<Instant>>,
+    last_failure_notice: Mutex<Option<Instant>>,
     /// Whether the warning about a shared rate limit was logged.
-    warned: AtomicBool,
+    has_warned_of_shared_limit: AtomicBool,
 }
 
 impl App {
@@ -68,8 +68,8 @@ impl App {
             ids,
             metrics,
             heartbeats,
-            told: Mutex::default(),
-            warned: AtomicBool::new(false),
+            last_failure_notice: Mutex::default(),
+            has_warned_of_shared_limit: AtomicBool::new(false),
         })
     }
 
@@ -87,7 +87,7 @@ impl App {
             let took = clock::monotonic().saturating_duration_since(received);
             self.metrics.answered(response, took);
             self.log.request(request, response, took);
-            self.tell_of_failure(response);
+            self.log_failure(response);
             self.warn_of_shared_limit(response);
             if let Some(ignored) = self.undeclared_proxy.observe(&response.record) {
                 log::notice(ignored);
@@ -108,7 +108,10 @@ impl App {
     fn warn_of_shared_limit(&self, response: &Response) {
         let AccessRecord { audit, client, .. } = &response.record;
         let is_local = client.is_some_and(Client::is_local);
-        if *audit == Some(AuditEvent::RateLimited) && is_local && !self.warned.swap(true, Ordering::Relaxed) {
+        if *audit == Some(AuditEvent::RateLimited)
+            && is_local
+            && !self.has_warned_of_shared_limit.swap(true, Ordering::Relaxed)
+        {
             log::notice(
                 "a client on this machine was answered 429; if it is an app that passes its users' passwords on, they share \
                  one limit: let it send X-Forwarded-For, and name it with --trusted-proxy (this is said once)",
@@ -117,16 +120,16 @@ impl App {
     }
 
     /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.
-    fn tell_of_failure(&self, response: &Response) {
+    fn log_failure(&self, response: &Response) {
         let AccessRecord { error: Some(ErrorCode::Unavailable | ErrorCode::Internal), cause, .. } =
             &response.record
         else {
             return;
         };
         let now = clock::monotonic();
-        let mut told = lock(&self.told);
-        if told.is_none_or(|at| now.saturating_duration_since(at) >= TOLD_EVERY) {
-            *told = Some(now);
+        let mut last = lock(&self.last_failure_notice);
+        if last.is_none_or(|at| now.saturating_duration_since(at) >= FAILURE_NOTICE_INTERVAL) {
+            *last = Some(now);
             let cause = cause.as_deref().unwrap_or_default();
             log::notice(format!("a request failed: {cause} (more within a minute are not told here)"));
         }

@@ -42,7 +42,7 @@ pub struct BoundListener {
     /// As the ready line has it: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
     pub name: String,
     /// Where the watchdog connects.
-    pub door: ProbeTarget,
+    pub probe_target: ProbeTarget,
     /// The file that was made for it.
     pub file: Option<SocketFile>,
 }
@@ -74,8 +74,8 @@ pub fn on_stdin() -> Result<BoundListener, ListenError> {
             let address = listener.local_addr().map_err(failed)?;
             let path = address.as_pathname().unwrap_or(Path::new(""));
             // The process that made the file removes it.
-            let (name, door) = (format!("unix:{}", path.display()), ProbeTarget::Unix(address));
-            Ok(BoundListener { listener: listener.into(), name, door, file: None })
+            let (name, probe_target) = (format!("unix:{}", path.display()), ProbeTarget::Unix(address));
+            Ok(BoundListener { listener: listener.into(), name, probe_target, file: None })
         }
         None => Err(ListenError(
             "can't listen on standard input: it is not a listening socket; expected one from a systemd socket unit \
@@ -86,8 +86,8 @@ pub fn on_stdin() -> Result<BoundListener, ListenError> {
 }
 
 fn of_tcp(listener: TcpListener, address: SocketAddr) -> BoundListener {
-    let (name, door) = (format!("http://{address}"), ProbeTarget::Tcp(address));
-    BoundListener { listener: listener.into(), name, door, file: None }
+    let (name, probe_target) = (format!("http://{address}"), ProbeTarget::Tcp(address));
+    BoundListener { listener: listener.into(), name, probe_target, file: None }
 }
 
 fn cant_listen(place: &dyn Display, error: &io::Error) -> ListenError {
@@ -123,9 +123,9 @@ pub fn at_path(path: PathBuf) -> Result<BoundListener, ListenError> {
         bound => bound,
     };
     let listener = bound.map_err(failed)?;
-    let door = ProbeTarget::Unix(listener.local_addr().map_err(failed)?);
+    let probe_target = ProbeTarget::Unix(listener.local_addr().map_err(failed)?);
     let file = SocketFile::at(path).map_err(failed)?;
-    Ok(BoundListener { listener: listener.into(), name, door, file: Some(file) })
+    Ok(BoundListener { listener: listener.into(), name, probe_target, file: Some(file) })
 }
 
 /// Makes room where a server that ended without a word left its socket. Two that start at the same moment may both

@@ -81,10 +81,10 @@ pub(super) const STACK_BYTES: usize = 512 * 1024;
 /// a client that was told to continue may send it.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
 /// Evicted connections that are not closed yet: beyond so many, the acceptor waits before it admits another.
-pub(super) const MAX_LEAVING: usize = 4;
+pub(super) const MAX_CLOSING: usize = 4;
 /// The acceptor waits so long at most. An event loop closes evicted connections at once, but on a busy machine it takes until
 /// its thread gets to run.
-pub(super) const LEAVING: Duration = Duration::from_secs(1);
+pub(super) const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
 /// Rejected connections that are not closed yet: beyond so many, the oldest is closed for the next.
 pub(super) const MAX_REJECTED: usize = 8;
 /// At shutdown, so many connections that wait to be accepted still are, at each listener: the kernel's bound is the same

@@ -4,7 +4,7 @@
 //! the path of a request. The acceptor alone evicts, by compare-and-swap on the activity and then shutdown(2), which the
 //! owner notices as the end of its input. A request that is being answered is never evicted.
 
-use super::limits::{BODY_GRACE, LEAVING, Limits, MAX_LEAVING};
+use super::limits::{BODY_GRACE, EVICTION_TIMEOUT, Limits, MAX_CLOSING};
 use super::stream::Stream;
 use crate::client::{Client, Prefix};
 use crate::clock;
@@ -66,7 +66,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Goes from one activity to another; false if the connection was evicted meanwhile.
-    pub(super) fn turn(&self, from: Activity, to: Activity, now: Millis) -> bool {
+    pub(super) fn change_activity(&self, from: Activity, to: Activity, now: Millis) -> bool {
         self.since.store(now.0, Ordering::Relaxed);
         self.activity.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -117,7 +117,7 @@ struct Entries {
     /// How many of each address there are, but for those that were evicted.
     by_prefix: BTreeMap<Prefix, usize>,
     /// All of these.
-    present: usize,
+    admitted: usize,
     /// Whether evicted connections were waited for in vain, and none has been closed since.
     is_stuck: bool,
 }
@@ -138,9 +138,9 @@ impl Registry {
         let is_trusted_proxy = self.proxies.trusts(peer);
         let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
         // An evicted connection still has a descriptor until its owner closes it, and descriptors are bounded.
-        let most = self.limits.max_connections.saturating_add(MAX_LEAVING);
+        let most = self.limits.max_connections.saturating_add(MAX_CLOSING);
         let must_wait = |entries: &mut Entries| entries.all.len() >= most && !entries.is_stuck;
-        let waited = self.changed.wait_timeout_while(self.lock(), LEAVING, must_wait);
+        let waited = self.changed.wait_timeout_while(self.lock(), EVICTION_TIMEOUT, must_wait);
         let (mut entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
         // A stalled event loop closes nothing, and must not hold up the acceptor with each newcomer again.
         entries.is_stuck = entries.all.len() >= most;
@@ -152,7 +152,7 @@ impl Registry {
         if over_own && !entries.evict_one(Some(prefix), now) {
             return Err(stream);
         }
-        if entries.present >= self.limits.max_connections && !entries.evict_one(None, now) {
+        if entries.admitted >= self.limits.max_connections && !entries.evict_one(None, now) {
             return Err(stream);
         }
         let activity = AtomicU8::new(Activity::Silent as u8);
@@ -160,7 +160,7 @@ impl Registry {
         let entry = Arc::new(Entry { stream, is_trusted_proxy, prefix, is_exempt, activity, since });
         entries.all.push(entry.clone());
         *entries.by_prefix.entry(prefix).or_default() += 1;
-        entries.present += 1;
+        entries.admitted += 1;
         Ok(entry)
     }
 
@@ -170,7 +170,7 @@ impl Registry {
         let position = entries.all.iter().position(|other| Arc::ptr_eq(other, entry));
         let Some(removed) = position.map(|position| entries.all.remove(position)) else { return };
         if !removed.is_evicted() {
-            entries.leave(removed.prefix);
+            entries.release(removed.prefix);
         }
         entries.is_stuck = false;
         drop(entries);
@@ -194,8 +194,8 @@ impl Registry {
 }
 
 impl Entries {
-    fn leave(&mut self, prefix: Prefix) {
-        self.present -= 1;
+    fn release(&mut self, prefix: Prefix) {
+        self.admitted -= 1;
         if let Some(count) = self.by_prefix.get_mut(&prefix) {
             *count -= 1;
             if *count == 0 {
@@ -211,7 +211,7 @@ impl Entries {
             .into_iter()
             .flat_map(|is_exempt| EVICTABLE.map(|activity| (is_exempt, activity)))
             .find_map(|(is_exempt, activity)| self.evict_of(of, is_exempt, activity, now));
-        evicted.inspect(|prefix| self.leave(*prefix)).is_some()
+        evicted.inspect(|prefix| self.release(*prefix)).is_some()
     }
 
     fn evict_of(

@@ -29,20 +29,21 @@ impl Crowd {
         let peer = if peer == "unix" { Client::Local } else { Client::Ip(peer.parse().unwrap()) };
         let admitted = self.registry.admit(Stream::Unix(stream), peer, self.now);
         let Ok(entry) = admitted else { return false };
-        assert!(entry.turn(Activity::Silent, activity, self.registry.millis(self.now)));
+        assert!(entry.change_activity(Activity::Silent, activity, self.registry.millis(self.now)));
         other_end.set_nonblocking(true).unwrap();
         self.connections.push((entry, other_end));
         true
     }
 
-    /// The numbers of those that were told to make room since the last look, whose threads are gone by now.
-    fn left(&mut self) -> Vec<usize> {
-        let is_told = |(entry, _): &&(Arc<Entry>, UnixStream)| entry.activity() == Activity::Evicted as u8;
+    /// The numbers of those that were evicted to make room since the last look, whose threads are gone by now.
+    fn take_evicted(&mut self) -> Vec<usize> {
+        let is_evicted = |(entry, _): &&(Arc<Entry>, UnixStream)| entry.activity() == Activity::Evicted as u8;
         let here =
             |entry: &Arc<Entry>| self.registry.lock().all.iter().any(|other| Arc::ptr_eq(entry, other));
-        let told = self.connections.iter().enumerate().filter(|(_, pair)| is_told(pair) && here(&pair.0));
+        let evicted =
+            self.connections.iter().enumerate().filter(|(_, pair)| is_evicted(pair) && here(&pair.0));
         let mut numbers = Vec::new();
-        for (number, (entry, other_end)) in told {
+        for (number, (entry, other_end)) in evicted {
             let mut end = other_end;
             assert_eq!(end.read(&mut [0; 1]).unwrap(), 0, "its client sees the close");
             self.registry.remove(entry);
@@ -65,7 +66,7 @@ fn one_address_that_takes_all_places_keeps_no_other_out() {
     // Others come: whoever has most gives way, and never the newcomer.
     for number in 0..100 {
         assert!(crowd.admit(&format!("198.51.100.{}", number % 3), Activity::Idle));
-        let left = crowd.left();
+        let left = crowd.take_evicted();
         assert_eq!(left.len(), 1);
     }
     let of = |address: &str| {
@@ -84,7 +85,7 @@ fn ten_thousand_connections_of_one_address_are_never_more_than_its_share() {
     for number in 0..10_000_u32 {
         // In an IPv6 /64 there are more addresses than that: they count as one.
         assert!(crowd.admit(&format!("2001:db8::{:x}", number % 0xffff), Activity::Idle));
-        let left = crowd.left();
+        let left = crowd.take_evicted();
         assert_eq!(left.len(), usize::from(number >= 64), "{number}: {left:?}");
         assert!(!left.contains(&0), "somebody else made room");
         crowd.connections.retain(|(entry, _)| entry.activity() != Activity::Evicted as u8);
@@ -101,7 +102,7 @@ fn an_address_whose_share_works_gets_no_more_and_others_do() {
     assert!(crowd.admit("192.0.2.2", Activity::Working));
     assert!(crowd.admit("192.0.2.3", Activity::Working));
     assert!(!crowd.admit("192.0.2.4", Activity::Working), "nobody can be spared");
-    assert_eq!(crowd.left(), [0; 0]);
+    assert_eq!(crowd.take_evicted(), [0; 0]);
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn this_machine_and_trusted_proxies_may_have_more_than_a_share() {
         let mut crowd = Crowd::new(Limits { exempts_local, ..limits(16, 2) }, &["10.0.0.0/8", "127.0.0.9"]);
         (0..3).all(|_| crowd.admit(peer, Activity::Working))
     };
-    for (peer, by_default, when_told) in [
+    for (peer, by_default, by_option) in [
         ("10.0.0.1", true, true),
         ("::ffff:10.0.0.1", true, true),
         ("127.0.0.9", true, true),
@@ -120,7 +121,7 @@ fn this_machine_and_trusted_proxies_may_have_more_than_a_share() {
         ("192.0.2.1", false, false),
     ] {
         assert_eq!(more_than_two(true, peer), by_default, "{peer}");
-        assert_eq!(more_than_two(false, peer), when_told, "{peer}");
+        assert_eq!(more_than_two(false, peer), by_option, "{peer}");
     }
 }
 
@@ -139,7 +140,7 @@ fn a_trusted_proxy_makes_room_when_nobody_else_can() {
     }
     for expected in [4, 3, 0, 1] {
         assert!(crowd.admit("198.51.100.1", Activity::Working));
-        assert_eq!(crowd.left(), [expected]);
+        assert_eq!(crowd.take_evicted(), [expected]);
     }
 }
 
@@ -153,25 +154,25 @@ fn a_body_is_given_its_grace() {
     let turned_away = crowd.registry.admit(Stream::Unix(stream), newcomer, early);
     let Err(stream) = turned_away else { panic!("a body that has just begun made room") };
     assert!(crowd.registry.admit(stream, newcomer, crowd.now + BODY_GRACE).is_ok());
-    assert_eq!(crowd.left(), [0]);
+    assert_eq!(crowd.take_evicted(), [0]);
 }
 
 #[test]
 fn who_makes_room_is_waited_for_and_only_a_few_are_on_their_way_out() {
     let mut crowd = Crowd::new(limits(4, 4), &[]);
-    for number in 0..4 + MAX_LEAVING {
+    for number in 0..4 + MAX_CLOSING {
         assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
     }
     assert!(!crowd.admit("198.51.100.1", Activity::Idle), "no thread has gone meanwhile");
-    assert_eq!(crowd.left().len(), MAX_LEAVING, "nobody made room for who found no place");
+    assert_eq!(crowd.take_evicted().len(), MAX_CLOSING, "nobody made room for who found no place");
     assert!(crowd.admit("198.51.100.1", Activity::Idle));
-    assert_eq!(crowd.left().len(), 1);
+    assert_eq!(crowd.take_evicted().len(), 1);
 }
 
 #[test]
 fn a_stalled_event_loop_delays_one_newcomer_and_no_later_one() {
     let mut crowd = Crowd::new(limits(1, 1), &[]);
-    for number in 0..=MAX_LEAVING {
+    for number in 0..=MAX_CLOSING {
         assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
     }
     let (rejected, all_rejected) = mpsc::channel();
@@ -183,7 +184,7 @@ fn a_stalled_event_loop_delays_one_newcomer_and_no_later_one() {
         rejected.send(crowd).unwrap();
     });
     let mut crowd = all_rejected.recv_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(crowd.left().len(), MAX_LEAVING);
+    assert_eq!(crowd.take_evicted().len(), MAX_CLOSING);
     assert!(crowd.admit("198.51.100.1", Activity::Idle), "as soon as one is closed");
 }
 

@@ -1,75 +1,75 @@
-//! A slab: values at places that are used again, under keys that are not.
+//! A slab: values at slots that are used again, under keys that are not.
 
-/// Values by key. A key is the place's index and how often the place was used before, so that the key of a value that was
+/// Values by key. A key is the slot's index and how often the slot was used before, so that the key of a value that was
 /// removed is never that of another.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
-    places: Vec<Place<T>>,
+    slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct Slot<T> {
     generation: u32,
     value: Option<T>,
 }
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new() }
+        Self { slots: Vec::new(), free: Vec::new() }
     }
 }
 
 impl<T> Slab<T> {
     /// Whether there are no values, not even taken ones.
     pub(super) fn is_empty(&self) -> bool {
-        self.places.len() == self.free.len()
+        self.slots.len() == self.free.len()
     }
 
     pub(super) fn insert(&mut self, value: T) -> u64 {
         let index = self.free.pop().unwrap_or_else(|| {
-            self.places.push(Place { generation: 0, value: None });
-            u32::try_from(self.places.len() - 1).expect("fewer values than descriptors, which are ints")
+            self.slots.push(Slot { generation: 0, value: None });
+            u32::try_from(self.slots.len() - 1).expect("fewer values than descriptors, which are ints")
         });
-        let place = self.places.get_mut(index as usize).expect("free places are places");
-        place.value = Some(value);
-        u64::from(place.generation) << 32 | u64::from(index)
+        let slot = self.slots.get_mut(index as usize).expect("free slots are slots");
+        slot.value = Some(value);
+        u64::from(slot.generation) << 32 | u64::from(index)
     }
 
     pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut T> {
-        self.place(key)?.value.as_mut()
+        self.slot(key)?.value.as_mut()
     }
 
     /// Takes a value out that will be put back, or whose key will be removed.
     pub(super) fn take(&mut self, key: u64) -> Option<T> {
-        self.place(key)?.value.take()
+        self.slot(key)?.value.take()
     }
 
     /// Puts a value back that was taken.
     pub(super) fn put_back(&mut self, key: u64, value: T) {
-        if let Some(place) = self.place(key) {
-            place.value = Some(value);
+        if let Some(slot) = self.slot(key) {
+            slot.value = Some(value);
         }
     }
 
     /// Removes a key, and its value unless that was taken.
     pub(super) fn remove(&mut self, key: u64) -> Option<T> {
-        let place = self.place(key)?;
-        place.generation = place.generation.wrapping_add(1);
-        let value = place.value.take();
+        let slot = self.slot(key)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        let value = slot.value.take();
         self.free.push(index(key));
         value
     }
 
     /// The keys of all values that are not taken.
     pub(super) fn keys(&self) -> Vec<u64> {
-        let used = self.places.iter().zip(0_u64..).filter(|(place, _)| place.value.is_some());
-        used.map(|(place, index)| u64::from(place.generation) << 32 | index).collect()
+        let used = self.slots.iter().zip(0_u64..).filter(|(slot, _)| slot.value.is_some());
+        used.map(|(slot, index)| u64::from(slot.generation) << 32 | index).collect()
     }
 
-    fn place(&mut self, key: u64) -> Option<&mut Place<T>> {
-        let place = self.places.get_mut(index(key) as usize)?;
-        (u64::from(place.generation) == key >> 32).then_some(place)
+    fn slot(&mut self, key: u64) -> Option<&mut Slot<T>> {
+        let slot = self.slots.get_mut(index(key) as usize)?;
+        (u64::from(slot.generation) == key >> 32).then_some(slot)
     }
 }
 

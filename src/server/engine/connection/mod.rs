@@ -68,14 +68,14 @@ pub(super) struct Connection {
 struct Output {
     bytes: Vec<u8>,
     written: usize,
-    then: Then,
+    after: AfterWrite,
 }
 
 /// What follows when all is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Then {
+enum AfterWrite {
     /// The next request.
-    Continue,
+    NextRequest,
     /// The body that the client was told to send.
     ReadBody,
     /// The end, which leaves so many bytes to discard.
@@ -126,7 +126,7 @@ impl Connection {
         context.observe(Event::Connected);
         inbox.connection_added();
         let parser = Parser::new(context.limits);
-        let output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
+        let output = Output { bytes: Vec::new(), written: 0, after: AfterWrite::NextRequest };
         let mut connection = Self {
             context,
             entry,
@@ -225,13 +225,13 @@ impl Connection {
     }
 
     /// Notes what the connection does now; false if it was evicted.
-    fn turn(&mut self, to: Activity) -> bool {
+    fn set_activity(&mut self, to: Activity) -> bool {
         if self.activity == to {
             return true;
         }
         let now = self.context.registry.millis(clock::monotonic());
-        let has_turned = self.entry.turn(self.activity, to, now);
-        self.activity = if has_turned { to } else { Activity::Evicted };
-        has_turned
+        let is_changed = self.entry.change_activity(self.activity, to, now);
+        self.activity = if is_changed { to } else { Activity::Evicted };
+        is_changed
     }
 }

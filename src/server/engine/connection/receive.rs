@@ -1,6 +1,6 @@
 //! Receiving: bytes from the socket to requests, one recv(2) at a time.
 
-use super::{Connection, Output, Step, Then};
+use super::{AfterWrite, Connection, Output, Step};
 use crate::http::Request;
 use crate::server::engine::head::Head;
 use crate::server::engine::limits::LINGER_BYTES;
@@ -47,7 +47,7 @@ impl Connection {
     }
 
     fn dispatch(&mut self, mut head: Head, now: Instant) -> Step {
-        if !self.turn(Activity::Working) {
+        if !self.set_activity(Activity::Working) {
             return Step::Close;
         }
         head.request = head.request.from_peer(self.client);
@@ -61,7 +61,8 @@ impl Connection {
         if self.parser.incomplete().is_some_and(|request| !needs_body(request))
             && let Some(head) = self.parser.take_without_body()
         {
-            self.output.then = Then::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout };
+            self.output.after =
+                AfterWrite::Linger { left: LINGER_BYTES, at_most: self.limits().request_timeout };
             return self.dispatch(head, now);
         }
         let activity = match missing {
@@ -72,7 +73,7 @@ impl Connection {
             Missing::Body { .. } => Activity::PartialBody,
         };
         if self.activity != activity {
-            if !self.turn(activity) {
+            if !self.set_activity(activity) {
                 return Step::Close;
             }
             // It counts from the first byte of a head, and anew for a body; more bytes of the same don't move it.
@@ -81,7 +82,7 @@ impl Connection {
         }
         if missing == (Missing::Body { expects_continue: true }) {
             let bytes = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
-            self.output = Output { bytes, written: 0, then: Then::ReadBody };
+            self.output = Output { bytes, written: 0, after: AfterWrite::ReadBody };
             return self.write(now);
         }
         self.wait_to_read()

@@ -1,6 +1,6 @@
 //! Responding: a response to bytes, writing them as the client reads, and the lingering close.
 
-use super::{Connection, Output, Step, Then};
+use super::{AfterWrite, Connection, Output, Step};
 use crate::clock;
 use crate::http::{Body, ErrorCode, KeepAlive, Response};
 use crate::routes;
@@ -35,16 +35,16 @@ impl Connection {
         };
         let request = self.request.as_ref().map(|head| &head.request);
         let is_body_unread = request.is_some_and(|request| matches!(request.body, Body::TooLarge { .. }))
-            || matches!(self.output.then, Then::Linger { .. });
-        let then = if keep_alive == KeepAlive::Close {
+            || matches!(self.output.after, AfterWrite::Linger { .. });
+        let after = if keep_alive == KeepAlive::Close {
             let at_most = if is_body_unread { self.limits().request_timeout } else { LINGER };
-            Then::Linger { left: LINGER_BYTES, at_most }
+            AfterWrite::Linger { left: LINGER_BYTES, at_most }
         } else {
-            Then::Continue
+            AfterWrite::NextRequest
         };
         let is_head = request.is_some_and(|request| request.method == "HEAD");
         let bytes = response.encode(is_head, clock::unix(), keep_alive);
-        self.output = Output { bytes, written: 0, then };
+        self.output = Output { bytes, written: 0, after };
         self.deadline = now + self.limits().request_timeout;
     }
 
@@ -71,7 +71,7 @@ impl Connection {
 
     /// Responds without the service, which only observes the response.
     fn reject(&mut self, mut response: Response, now: Instant) -> Step {
-        if !self.turn(Activity::Working) {
+        if !self.set_activity(Activity::Working) {
             return Step::Close;
         }
         self.context.observe(Event::Refused(self.client, &mut response));
@@ -89,21 +89,21 @@ impl Connection {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let is_here = self.turn(Activity::Writing);
-                    return if is_here { Step::WaitToWrite } else { Step::Close };
+                    let is_admitted = self.set_activity(Activity::Writing);
+                    return if is_admitted { Step::WaitToWrite } else { Step::Close };
                 }
                 Err(_) => return Step::Close,
             }
         }
-        let then = self.output.then;
-        self.output = Output { bytes: Vec::new(), written: 0, then: Then::Continue };
-        match then {
-            Then::Continue => self.next_request(now),
-            Then::ReadBody => {
-                let is_here = self.turn(Activity::PartialBody);
-                if is_here { self.wait_to_read() } else { Step::Close }
+        let after = self.output.after;
+        self.output = Output { bytes: Vec::new(), written: 0, after: AfterWrite::NextRequest };
+        match after {
+            AfterWrite::NextRequest => self.next_request(now),
+            AfterWrite::ReadBody => {
+                let is_admitted = self.set_activity(Activity::PartialBody);
+                if is_admitted { self.wait_to_read() } else { Step::Close }
             }
-            Then::Linger { left, at_most } => self.linger(left, at_most, now),
+            AfterWrite::Linger { left, at_most } => self.linger(left, at_most, now),
         }
     }
 
@@ -114,28 +114,30 @@ impl Connection {
             return self.read_more(Missing::Request, now);
         }
         // From a state in which it is read on.
-        if self.turn(Activity::Working) { Step::Again } else { Step::Close }
+        if self.set_activity(Activity::Working) { Step::Again } else { Step::Close }
     }
 
     /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along
     /// (RFC 9112 section 9.6). The time counts from the last byte of the response.
     fn linger(&mut self, left: usize, at_most: Duration, now: Instant) -> Step {
-        if self.entry.stream.shutdown(net::Shutdown::Write).is_err() || !self.turn(Activity::Lingering) {
+        if self.entry.stream.shutdown(net::Shutdown::Write).is_err()
+            || !self.set_activity(Activity::Lingering)
+        {
             return Step::Close;
         }
         self.deadline = now + at_most;
-        self.output.then = Then::Linger { left, at_most };
+        self.output.after = AfterWrite::Linger { left, at_most };
         self.wait_to_read()
     }
 
     pub(super) fn discard(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
-        let Then::Linger { left, at_most } = self.output.then else { return Ok(Step::Close) };
+        let AfterWrite::Linger { left, at_most } = self.output.after else { return Ok(Step::Close) };
         if !self.is_readable {
             return Ok(Step::Wait);
         }
         Ok(match self.receive(scratch)? {
             Some(count) if count > 0 && count < left => {
-                self.output.then = Then::Linger { left: left - count, at_most };
+                self.output.after = AfterWrite::Linger { left: left - count, at_most };
                 self.wait_to_read()
             }
             Some(_) => Step::Close,
