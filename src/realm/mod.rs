@@ -17,6 +17,7 @@
 //! | `register.rs` | registration |
 //! | `users.rs` | password change, deletion, look-up |
 //! | `sessions.rs` | browser sessions, guard cookies, named tokens |
+//! | `links.rs` | one-time links: invitations and forgotten passwords |
 //!
 //! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take
 //! a
@@ -49,10 +50,12 @@ mod new_password;
 mod register;
 mod users;
 mod sessions;
+mod links;
 
 pub use authenticate::Principal;
 #[cfg(feature = "cli")]
 pub(crate) use authenticate::token_state;
+pub use links::{Link, LinkError};
 pub use login_attempt::FailedAttempts;
 pub use new_password::PasswordError;
 pub use notice::Notice;

@@ -76,7 +76,7 @@ impl Realm {
         Ok(self.open_browser_session(self.principal(changed, now), name, now)?)
     }
 
-    fn open_browser_session(
+    pub(super) fn open_browser_session(
         &self,
         principal: Principal,
         name: &str,

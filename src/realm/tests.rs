@@ -4,6 +4,7 @@ mod enumeration;
 mod fairness;
 mod hashes;
 mod keys;
+mod links;
 mod meanwhile;
 mod races;
 mod password_cache;

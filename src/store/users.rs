@@ -217,7 +217,7 @@ impl Store {
     /// [`StoreError`].
     pub fn change_password(&self, proved: &User, new_hash: &str) -> Result<bool, StoreError> {
         let sql = concat!(
-            "UPDATE users SET password_hash = ?4, generation = generation + 1",
+            "UPDATE users SET password_hash = ?4, generation = generation + 1, link = link + 1",
             " WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)"
         );
         self.revoke(
@@ -249,7 +249,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn set_password(&self, id: UserId, hash: &str) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET password_hash = ?2, generation = generation + 1 WHERE id = ?1";
+        let sql =
+            "UPDATE users SET password_hash = ?2, generation = generation + 1, link = link + 1 WHERE id = ?1";
         self.revoke(id, sql, params![id.number(), hash])
     }
 
@@ -281,7 +282,7 @@ impl Store {
 
     /// Runs a statement that raises a user's generation, or changes nothing, and deletes the user's sessions in the same
     /// transaction.
-    fn revoke(&self, user: UserId, sql: &str, params: impl Params) -> Result<bool, StoreError> {
+    pub(super) fn revoke(&self, user: UserId, sql: &str, params: impl Params) -> Result<bool, StoreError> {
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
             let is_changed = transaction.prepare_cached(sql)?.execute(params)? == 1;
