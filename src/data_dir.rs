@@ -28,6 +28,7 @@ pub use permissions::PermissionsError;
 use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
+use crate::shell;
 use crate::store::{
     self, Backup, CopyError, CopyStep, DatabaseReport, FirstGeneration, Restored, Store, StoreError,
 };
@@ -359,7 +360,7 @@ impl fmt::Display for DataDirError {
 
 /// What makes a key file by hand.
 pub fn new_key_command(key_file: &Path) -> String {
-    format!("(umask 077 && head -c 32 /dev/urandom | base64 > '{}')", key_file.display())
+    alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > {})", shell::quote_path(key_file))
 }
 
 impl Error for DataDirError {

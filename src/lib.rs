@@ -97,6 +97,8 @@ pub mod signed_value;
 
 #[cfg(feature = "password")]
 pub mod random;
+#[cfg(feature = "store")]
+pub mod shell;
 #[cfg(feature = "password")]
 pub mod secret;
 #[cfg(feature = "password")]

@@ -11,7 +11,9 @@ mod socket_buffers;
 
 pub use connect::connect_unix;
 pub use fd_passing::{receive_files, send_files};
-pub use machine::{FileSystem, available_memory, file_system_of, is_in_read_only_mount, name_of_file_system};
+pub use machine::{
+    FileSystem, available_memory, file_system_of, is_in_container, is_in_read_only_mount, name_of_file_system,
+};
 pub use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub use path_owners::{
     LastEntry, PathOwners, refuse_directory_of_others_as_root, refuse_other_owners_as_root,

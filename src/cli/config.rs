@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::data_dir::DataDir;
 use crate::hashing::{HashError, Hasher};
 use crate::limiter::Rules;
+use crate::os;
 use crate::password::Cost;
 use crate::realm::Policy;
 use crate::routes;
@@ -234,6 +235,22 @@ pub(super) enum ListenRefusal {
 /// Whether only this machine reaches it.
 pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
+}
+
+/// What to do about an address that other machines reach. A container's loopback is reached by nothing outside it: there the
+/// host decides, by the address on which it publishes the port.
+pub(super) fn cleartext_advice(address: SocketAddr) -> String {
+    let port = address.port();
+    if os::is_in_container() {
+        format!(
+            "in a container: publish the port only on the host's loopback address (-p 127.0.0.1:{port}:{port}), to a proxy \
+             that ends TLS, and say --allow-cleartext"
+        )
+    } else {
+        "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext if nobody else is on that \
+         network"
+            .into()
+    }
 }
 
 /// The limits of the strict engine.

@@ -9,6 +9,7 @@ use crate::chain;
 use crate::data_dir::{DataDir, DataDirError};
 use crate::keys::Keys;
 use crate::server::log;
+use crate::shell;
 use crate::store::{Store, StoreError};
 use std::path::Path;
 
@@ -59,11 +60,11 @@ pub(super) fn named<'a>(config: &'a Config<'_>) -> Result<&'a DataDir, CliError>
     if config.names_data_dir || directory.exists() {
         return Ok(data_dir);
     }
-    let directory = directory.display();
     let packaged = if Path::new(PACKAGED).exists() { PACKAGED } else { "DIR" };
     Err(CliError::Usage(format!(
-        "there is no data directory {directory} here: name the server's by --data {packaged}, or make a new one by \
-         --data {directory}"
+        "there is no data directory {} here: name the server's by --data {packaged}, or make a new one by --data {}",
+        directory.display(),
+        shell::quote_path(directory)
     )))
 }
 

@@ -1,8 +1,10 @@
 //! A file of variables, read as systemd reads one (systemd.exec(5), `EnvironmentFile=`): a line each, `NAME=VALUE`, and
 //! **no comment behind a value**, which would be part of it.
 //!
-//! Of quotes and backslashes within a value only a pair of quotes around all of it is understood here. Others are
-//! refused, since a shell and systemd read them in different ways.
+//! Blanks around name and value are dropped, and a line may end with CR LF. What systemd ignores with no more than a line
+//! in its journal is refused here, because the service would run without it: `export NAME=VALUE`, a name with other than
+//! letters, digits and underscores, a byte order mark. Of quotes and backslashes only a pair of quotes around the whole
+//! value is accepted, since a shell and systemd read others in different ways.
 
 use super::cli_error::CliError;
 use super::files::Files;
@@ -34,13 +36,22 @@ impl EnvFile {
                 continue;
             }
             let wrong = |expected: &str| format!("line {number}: expected {expected}");
+            if line.starts_with('\u{feff}') {
+                return Err(wrong("no byte order mark, with which systemd ignores the line"));
+            }
             let (name, value) = line.split_once('=').ok_or_else(|| wrong("NAME=VALUE"))?;
-            let value = value.trim_start();
+            let (name, value) = (name.trim_end(), value.trim_start());
+            if name.split_once(char::is_whitespace).is_some_and(|(word, _)| word == "export") {
+                return Err(wrong("NAME=VALUE without export, with which systemd ignores the line"));
+            }
+            if !is_name(name) {
+                return Err(wrong("a name of letters, digits and underscores; systemd ignores others"));
+            }
             let value = unquoted(value, '"').or_else(|| unquoted(value, '\'')).unwrap_or(value);
             if value.contains(['"', '\'', '\\']) {
                 return Err(wrong("no quotes but one pair around the value, and no backslashes"));
             }
-            variables.insert(name.trim_end().into(), value.into());
+            variables.insert(name.into(), value.into());
         }
         Ok(Self(variables))
     }
@@ -54,6 +65,11 @@ impl EnvFile {
     }
 }
 
+fn is_name(name: &str) -> bool {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars().all(is_in_name) && name.starts_with(|c: char| !c.is_ascii_digit())
+}
+
 fn unquoted(value: &str, quote: char) -> Option<&str> {
     value.strip_prefix(quote)?.strip_suffix(quote)
 }
@@ -65,7 +81,8 @@ mod tests {
     #[test]
     fn a_comment_has_a_line_of_its_own_and_is_part_of_the_value_elsewhere() {
         let file = EnvFile::parse(
-            "# one\n; two\n\nA=1\n  B = two words  \nC=\"quoted # so\"\nD='x'\nE=\nF=open   # or closed\nA=2\n",
+            "# one\n; two\n\nA=1\n  B = two words  \nC=\"quoted # so\"\nD='x'\nE=\nF=open   # or closed\nA=2\n\
+             G=crlf \t\r\nH=' kept '  \r\n",
         );
         let variables = file.unwrap().0;
         let expected = [
@@ -75,6 +92,8 @@ mod tests {
             ("D", "x"),
             ("E", ""),
             ("F", "open   # or closed"),
+            ("G", "crlf"),
+            ("H", " kept "),
         ];
         assert!(variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).eq(expected));
     }
@@ -88,6 +107,15 @@ mod tests {
             ("A=x\"y\"", quotes),
             ("A=x\\", quotes),
             ("A=\"x\" # y", quotes),
+            ("export A=x", "line 1: expected NAME=VALUE without export, with which systemd ignores the line"),
+            (
+                "#\nexport\tA=x",
+                "line 2: expected NAME=VALUE without export, with which systemd ignores the line",
+            ),
+            ("\u{feff}A=x", "line 1: expected no byte order mark, with which systemd ignores the line"),
+            ("A B=x", "line 1: expected a name of letters, digits and underscores; systemd ignores others"),
+            ("1A=x", "line 1: expected a name of letters, digits and underscores; systemd ignores others"),
+            ("=x", "line 1: expected a name of letters, digits and underscores; systemd ignores others"),
         ] {
             assert_eq!(EnvFile::parse(text).unwrap_err(), expected, "{text}");
         }

@@ -1,15 +1,17 @@
 //! Variables of the environment that look like ours and are nobody's: a misspelt one would be ignored in silence.
 
-use super::options;
+use super::cli_error::CliError;
+use super::options::{self, Opt, OptionLists};
 use super::suggest;
 use crate::server::log::visible;
+use std::ffi::OsString;
 
 /// What the names of all our variables begin with.
 const PREFIX: &str = "GATEKEY_";
 
 /// What to say of these variables' names: a line for each that begins like an option's and is none.
 pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
-    let known: Vec<_> = options::all().map(options::Opt::variable).collect();
+    let known: Vec<_> = options::all().map(Opt::variable).collect();
     let unknown = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
     let complaint = |name: String| {
         // Compared without what all have in common, which would count as so many letters right.
@@ -21,9 +23,72 @@ pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
     unknown.map(complaint).collect()
 }
 
+/// The error, with the variables of the options that its message names, where options are set by variables: in a container
+/// or a service, that is where they are corrected.
+pub(super) fn name_variables(
+    error: CliError,
+    takes: OptionLists,
+    given: &[(&'static Opt, String)],
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> CliError {
+    let options = || takes.iter().copied().flatten();
+    if !options().any(|option| environment(&option.variable()).is_some_and(|text| !text.is_empty())) {
+        return error;
+    }
+    let name = |message: String| {
+        let is_named = |option: &Opt| {
+            names_option(&message, option.name)
+                && !message.contains(&option.variable())
+                && !given.iter().any(|(given, _)| given.name == option.name)
+        };
+        let named = options().filter(|option| is_named(option));
+        let named: Vec<_> =
+            named.map(|option| format!("{} for --{}", option.variable(), option.name)).collect();
+        if named.is_empty() { message } else { format!("{message} (variables: {})", named.join(", ")) }
+    };
+    match error {
+        CliError::Usage(message) => CliError::Usage(name(message)),
+        CliError::Failed(message) => CliError::Failed(name(message)),
+        error => error,
+    }
+}
+
+/// Whether a message has this option's name in it, and not only the beginning of a longer one.
+fn names_option(message: &str, name: &str) -> bool {
+    message.split("--").skip(1).any(|rest| {
+        rest.strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c == '-' || c.is_ascii_alphanumeric()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_the_variables_where_variables_set_options() {
+        let named = |given: &[(&'static Opt, String)], variable: &'static str, message: &str| {
+            let environment = |name: &str| (name == variable).then(|| "x".into());
+            match name_variables(
+                CliError::Usage(message.into()),
+                &[options::SERVE_OPTIONS],
+                given,
+                &environment,
+            ) {
+                CliError::Usage(message) => message,
+                _ => panic!("another kind"),
+            }
+        };
+        let message = "--max-connections-per-address is wrong; say --listen";
+        assert_eq!(named(&[], "PATH", message), message);
+        let variables = "(variables: GATEKEY_LISTEN for --listen, GATEKEY_MAX_CONNECTIONS_PER_ADDRESS for \
+                         --max-connections-per-address)";
+        assert_eq!(named(&[], "GATEKEY_DATA", message), format!("{message} {variables}"));
+        let given = [(&options::LISTEN, "x".into()), (&options::MAX_CONNECTIONS_PER_ADDRESS, "1".into())];
+        assert_eq!(named(&given, "GATEKEY_DATA", message), message);
+        let message = "invalid value \"x\" (--data, from GATEKEY_DATA): no";
+        assert_eq!(named(&[], "GATEKEY_DATA", message), message);
+    }
 
     #[test]
     fn a_misspelt_variable_is_named_and_so_is_what_was_meant() {

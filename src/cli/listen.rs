@@ -1,7 +1,7 @@
 //! Listener of `serve`: an address and port, a Unix socket, or a socket passed as standard input.
 
 use super::cli_error::CliError;
-use super::config::{ListenRefusal, ServeConfig};
+use super::config::{ListenRefusal, ServeConfig, cleartext_advice};
 use super::values::ListenAddress;
 use crate::server::listener::{self, BoundListener};
 use crate::server::service_manager::ProbeTarget;
@@ -29,8 +29,8 @@ pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
 fn refused(refusal: &ListenRefusal) -> CliError {
     CliError::Usage(match refusal {
         ListenRefusal::Cleartext(address) => format!(
-            "{address} is not a loopback address: passwords would cross the network readable. Put a proxy that ends \
-             TLS in front and listen on 127.0.0.1, or say --allow-cleartext"
+            "--listen {address} is not a loopback address: passwords would cross the network readable; {}",
+            cleartext_advice(*address)
         ),
         ListenRefusal::NeedsTrustedProxy => {
             "a Unix socket needs --trusted-proxy unix: a proxy must stand there that says in X-Forwarded-For who its \

@@ -71,7 +71,7 @@ mod reference_tests;
 
 use crate::os;
 use cli_error::CliError;
-use command::Run;
+use command::{Command, Run};
 use commands::COMMANDS;
 use config::Config;
 use files::Files;
@@ -108,23 +108,29 @@ fn run_command(
         Invocation::Help(words) => print(&help::help(&words)?),
         Invocation::Run { command, given, operands } => {
             let files = Files::received()?;
-            let config = Config::new(command.options, &given, operands, environment, &files)?;
-            match owner::find(&config, command)? {
-                None => {
-                    data::refuse_links(&config, command)?;
-                    let copy = data::copy_to_read(&config, command)?;
-                    let config = config.with_copy(copy.as_ref());
-                    match command.run {
-                        Run::Plain(run) => run(&config),
-                        Run::WithCommands(run) => run(COMMANDS, &config),
-                    }
-                }
-                Some(owner) if command.words == backup::BACK_UP.words => {
-                    backup::back_up_as(owner, &config, &arguments)
-                }
-                Some(owner) => owner::run_as(owner, &config, command, &arguments),
+            let config = Config::new(command.options, &given, operands, environment, &files);
+            let done = config.and_then(|config| run_as_owner(config, command, &arguments));
+            done.map_err(|error| environment::name_variables(error, command.options, &given, environment))
+        }
+    }
+}
+
+/// Runs a command, as the owner of the data directory if root runs it.
+fn run_as_owner(config: Config<'_>, command: &Command, arguments: &[OsString]) -> Result<ExitCode, CliError> {
+    match owner::find(&config, command)? {
+        None => {
+            data::refuse_links(&config, command)?;
+            let copy = data::copy_to_read(&config, command)?;
+            let config = config.with_copy(copy.as_ref());
+            match command.run {
+                Run::Plain(run) => run(&config),
+                Run::WithCommands(run) => run(COMMANDS, &config),
             }
         }
+        Some(owner) if command.words == backup::BACK_UP.words => {
+            backup::back_up_as(owner, &config, arguments)
+        }
+        Some(owner) => owner::run_as(owner, &config, command, arguments),
     }
 }
 

@@ -43,7 +43,10 @@ impl Opt {
 /// The options of a command, in several lists.
 pub(super) type OptionLists = &'static [&'static [&'static Opt]];
 
-/// A text to parse and its source: an argument's or a variable's name.
+/// Between an option and the variable that sets it.
+const FROM_VARIABLE: &str = ", from ";
+
+/// A text to parse and its source: an option, or an option and its variable.
 struct Text<'a> {
     text: &'a str,
     source: &'a str,
@@ -53,7 +56,7 @@ impl Text<'_> {
     fn parse<T, E: Display>(&self, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, CliError> {
         let Self { text, source } = self;
         // systemd makes a comment behind a value a part of it; a shell doesn't.
-        let has_comment = text.contains(" #") && !source.starts_with("--");
+        let has_comment = text.contains(" #") && source.contains(FROM_VARIABLE);
         let hint = if has_comment { "; in a file of variables a comment has its own line" } else { "" };
         parse(text)
             .map_err(|error| CliError::Usage(format!("invalid value \"{text}\" ({source}): {error}{hint}")))
@@ -333,7 +336,8 @@ impl Options {
                 continue;
             };
             let text = text.to_str().ok_or_else(|| CliError::Usage(format!("{variable} is not UTF-8")))?;
-            (option.set)(&mut parsed, &Text { text, source: &variable })?;
+            let source = format!("--{}{FROM_VARIABLE}{variable}", option.name);
+            (option.set)(&mut parsed, &Text { text, source: &source })?;
         }
         Ok(parsed)
     }
@@ -377,7 +381,7 @@ mod tests {
         );
         for (given, variable, start) in [
             (&["a", "x/"][..], "https://c", "invalid value \"https://x/\" (--cors-origin): "),
-            (&[], "https://a,x", "invalid value \"x\" (GATEKEY_CORS_ORIGIN): "),
+            (&[], "https://a,x", "invalid value \"x\" (--cors-origin, from GATEKEY_CORS_ORIGIN): "),
         ] {
             let Err(CliError::Usage(message)) = list(given, variable) else {
                 panic!("{variable} was accepted")

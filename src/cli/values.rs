@@ -112,7 +112,7 @@ pub(super) fn path(text: &str) -> Result<String, &'static str> {
 }
 
 pub(super) fn unix_time(text: &str) -> Result<UnixTime, &'static str> {
-    text.parse().ok().and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
+    digits(text).and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
 }
 
 pub(super) fn hash_slots(text: &str) -> Result<usize, String> {
@@ -143,9 +143,8 @@ fn number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
 /// Each costs a descriptor, and up to 128 KiB of the kernel's memory.
 const MOST_CONNECTIONS: usize = 16_384;
 
-pub(super) fn connections(text: &str) -> Result<usize, &'static str> {
-    let number = text.parse().ok().filter(|number| (1..=MOST_CONNECTIONS).contains(number));
-    number.ok_or("expected a number from 1 to 16384")
+pub(super) fn connections(text: &str) -> Result<usize, String> {
+    number(text, 1..=MOST_CONNECTIONS)
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
@@ -190,18 +189,22 @@ pub(super) fn length(text: &str) -> Result<usize, &'static str> {
         .ok_or("expected a number of bytes from 1K to 1M, such as 16384 or 16K")
 }
 
+/// A number of digits alone; `str::parse` accepts a plus sign too.
+fn digits(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number { text.parse().ok() } else { None }
+}
+
 fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let (digits, factor) =
+    let (number, factor) =
         units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if is_number { digits.parse::<u64>().ok()?.checked_mul(*factor) } else { None }
+    digits(number)?.checked_mul(*factor)
 }
 
 /// `250ms`, or as every other duration.
 pub(super) fn target(text: &str) -> Result<Duration, &'static str> {
-    let millis = text.strip_suffix("ms").filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let target = match millis {
-        Some(digits) => digits.parse().ok().map(Duration::from_millis).filter(|target| !target.is_zero()),
+    let target = match text.strip_suffix("ms") {
+        Some(millis) => digits(millis).map(Duration::from_millis).filter(|target| !target.is_zero()),
         None => duration(text).ok(),
     };
     let target = target.filter(|target| *target <= Duration::from_secs(60));
@@ -248,6 +251,16 @@ mod tests {
         {
             assert!(rate_limit(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_number_is_digits() {
+        assert_eq!((connections("16384"), unix_time("0")), (Ok(16_384), Ok(UnixTime::new(0).unwrap())));
+        for text in ["", "+5", "-5", " 5", "5 ", "5.0", "0x5", "18446744073709551616", "\u{665}"] {
+            assert!(connections(text).is_err() && unix_time(text).is_err(), "{text:?}");
+            assert!(hash_slots(text).is_err() && size(text).is_err(), "{text:?}");
+        }
+        assert!(connections("0").is_err() && connections("16385").is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Permission check: nobody but their owner, root or this process's user may write to the directory and the database.
 
 use crate::os;
+use crate::shell;
 use core::error::Error;
 use core::fmt;
 use std::fs;
@@ -50,10 +51,11 @@ impl fmt::Display for PermissionsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Writable { path, mode, expected } => {
-                let path = path.display();
+                let (path, argument) = (path.display(), shell::quote_path(path));
                 write!(
                     f,
-                    "others may write to {path} (mode {mode:04o}), and so act as any user; first: chmod {expected:o} {path}"
+                    "others may write to {path} (mode {mode:04o}), and so act as any user; first: chmod {expected:o} \
+                     {argument}"
                 )
             }
             Self::ForeignOwner { path, owner, own } => write!(

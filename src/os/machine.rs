@@ -1,6 +1,7 @@
 //! What this machine has left: room on a file system, and memory.
 
 use rustix::fs::StatVfsMountFlags;
+use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -100,6 +101,13 @@ fn limit_of_group(cgroup: &str) -> Option<u64> {
     let groups = Path::new("/sys/fs/cgroup").join(group);
     let limit = |group: &Path| -> Option<String> { fs::read_to_string(group.join("memory.max")).ok() };
     groups.ancestors().filter_map(|group| limit(group)?.trim().parse().ok()).min()
+}
+
+/// Whether this process is in a container: the marks of Docker and Podman, and the variable that Podman, systemd-nspawn and
+/// LXC set.
+pub fn is_in_container() -> bool {
+    let has_mark = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
+    has_mark || ["container", "KUBERNETES_SERVICE_HOST"].iter().any(|name| env::var_os(name).is_some())
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! Configuration of the routes: what depends on HTTP. [`realm::Policy`](crate::realm::Policy) has the rules
 //! that don't.
 
+use crate::http::split_port;
 use crate::proxies::TrustedProxies;
 use core::fmt;
+use core::net::{Ipv4Addr, Ipv6Addr};
+use core::num::NonZeroU16;
 
 /// Settings of the HTTP interface. The default suits an embedder: no trusted proxy, no CORS, no page.
 #[derive(Clone, Debug, Default)]
@@ -35,7 +38,7 @@ impl PublicUrl {
         let after_scheme = scheme.and_then(|scheme| url.strip_prefix(scheme)).ok_or(PublicUrlError)?;
         let authority = after_scheme.split('/').next().unwrap_or_default();
         let is_plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#@".contains(&byte));
-        if authority.is_empty() || authority.starts_with(':') || !is_plain {
+        if !is_authority(authority) || !is_plain {
             return Err(PublicUrlError);
         }
         // A browser leaves the scheme's default port out of `Origin`.
@@ -62,6 +65,33 @@ impl PublicUrl {
     }
 }
 
+/// Whether a browser can have this host and port in its address bar: a DNS name or an address, no wildcard, and perhaps a
+/// port from 1 to 65535 without zeros before it.
+fn is_authority(authority: &str) -> bool {
+    let (host, port) = split_port(authority);
+    let is_port = port.is_empty()
+        || port
+            .strip_prefix(':')
+            .is_some_and(|digits| digits.parse::<NonZeroU16>().is_ok_and(|port| port.to_string() == digits));
+    let is_host = match host.strip_prefix('[').map(|rest| rest.strip_suffix(']')) {
+        Some(address) => address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => is_dns_name(host),
+    };
+    is_host && is_port
+}
+
+/// Labels of letters, digits, `-` and `_`; a last one that begins with a digit is an IPv4 address's (WHATWG URL section 3.5).
+fn is_dns_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let is_address =
+        name.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
+    name.split('.').all(is_label) && name.len() <= 253 && (!is_address || name.parse::<Ipv4Addr>().is_ok())
+}
+
 /// An origin, as a browser serializes it (RFC 6454 section 6.1): `https://app.example.org`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
@@ -73,8 +103,14 @@ impl Origin {
     /// [`OriginError`] for anything else, also `null` and `*`, which any page can have.
     pub fn parse(text: &str) -> Result<Self, OriginError> {
         let url = PublicUrl::parse(text).map_err(|_not_a_url| OriginError)?;
-        // A browser sends lower case, so another spelling would never match.
-        let is_origin = url.origin() == text && !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        // A browser sends lower case and the shortest form of an address, so another spelling would never match.
+        let (host, _) = split_port(url.authority());
+        let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let is_shortest = address.is_none_or(|address| {
+            address.parse::<Ipv6Addr>().is_ok_and(|parsed| parsed.to_string() == address)
+        });
+        let is_lower_case = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+        let is_origin = url.origin() == text && is_lower_case && is_shortest;
         if is_origin { Ok(Self(text.into())) } else { Err(OriginError) }
     }
 
@@ -91,7 +127,8 @@ pub struct OriginError;
 impl fmt::Display for OriginError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "expected an origin such as https://app.example.org, in lower case, without path or slash",
+            "expected an origin such as https://app.example.org or http://localhost:3000, in lower case, without path, \
+             slash or wildcard; name each origin",
         )
     }
 }
@@ -104,7 +141,10 @@ pub struct PublicUrlError;
 
 impl fmt::Display for PublicUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected a URL such as https://auth.example.org, without user, query or fragment")
+        f.write_str(
+            "expected a URL such as https://auth.example.org or https://auth.example.org:8443/login: the host's name or \
+             address, a port from 1 to 65535, no wildcard, user, query or fragment",
+        )
     }
 }
 
@@ -124,6 +164,8 @@ mod tests {
             ("https://a.example:443/auth", "https://a.example:443/auth", "https://a.example"),
             ("http://[::1]:80", "http://[::1]:80", "http://[::1]"),
             ("https://a.example:80", "https://a.example:80", "https://a.example:80"),
+            ("https://a_b.example.:65535", "https://a_b.example.:65535", "https://a_b.example.:65535"),
+            ("http://192.0.2.1:1", "http://192.0.2.1:1", "http://192.0.2.1:1"),
         ] {
             let parsed = PublicUrl::parse(text).unwrap();
             assert_eq!((parsed.as_str(), parsed.origin()), (url, origin));
@@ -141,6 +183,30 @@ mod tests {
             "https://a#f",
             "https://é.example",
             "https://a\r\n",
+            "*",
+            "https://*",
+            "https://*.example.org",
+            "https://a.*",
+            "https://a.example:0",
+            "https://a.example:65536",
+            "https://a.example:",
+            "https://a.example:/x",
+            "https://a.example:http",
+            "https://a.example:+443",
+            "https://a.example:0443",
+            "https://a..example",
+            "https://.example",
+            "https://a%41",
+            "https://a,b",
+            "https://a'b",
+            "https://1.2.3",
+            "https://1.2.3.256",
+            "https://01.2.3.4",
+            "http://[::1",
+            "http://[::zz]",
+            "http://[1]",
+            "http://[::1]x",
+            "http://::1",
         ] {
             assert_eq!(PublicUrl::parse(text), Err(PublicUrlError), "{text:?}");
         }
@@ -160,6 +226,11 @@ mod tests {
             "https://a.example/x",
             "https://A.example",
             "https://a.example:443",
+            "https://*.example.org",
+            "https://a.example:0",
+            "https://a.example:65536",
+            "https://a.example:",
+            "http://[0:0:0:0:0:0:0:1]",
         ] {
             assert_eq!(Origin::parse(text), Err(OriginError), "{text:?}");
         }

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
@@ -201,10 +201,12 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
 
 fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // SQLite's flag refuses links among the directories too, which the operator may have named.
+    // SQLite's flag refuses links among the directories too, which the operator may have named. An absolute path is a path: a
+    // relative one that begins with "file:" would be a URI, and ":memory:" no file at all.
+    let path = path::absolute(path).unwrap_or_else(|_| path.into());
     match (path.parent().map(fs::canonicalize), path.file_name()) {
         (Some(Ok(directory)), Some(name)) => Connection::open_with_flags(directory.join(name), access),
-        _ => Connection::open_with_flags(path, access),
+        _ => Connection::open_with_flags(&path, access),
     }
 }
 

@@ -414,15 +414,20 @@ fn a_file_of_variables_is_read_as_systemd_reads_it() {
     let (code, out, message) = doctor();
     assert_eq!((code, out.as_str()), (Some(2), ""), "as serve would end");
     assert!(message.contains("GATEKEY_LISTN belongs to no option and is ignored; did you mean"), "{message}");
-    let expected = "gatekey: invalid value \"closed        # unless strangers shall register\" (GATEKEY_REGISTRATION): \
-                    expected open or closed; in a file of variables a comment has its own line\n";
+    let expected = "gatekey: invalid value \"closed        # unless strangers shall register\" (--registration, from \
+                    GATEKEY_REGISTRATION): expected open or closed; in a file of variables a comment has its own line\n";
     assert!(message.ends_with(expected), "{message}");
 
     fs::write(&file, "GATEKEY_TOKEN_LIFETIME=10m # ten\n").unwrap();
     let (code, _, message) = doctor();
     assert_eq!(code, Some(2), "serve would not understand it, though doctor has no use for it");
-    assert!(message.contains("invalid value \"10m # ten\" (GATEKEY_TOKEN_LIFETIME): "), "{message}");
+    assert!(
+        message.contains("invalid value \"10m # ten\" (--token-lifetime, from GATEKEY_TOKEN_LIFETIME): "),
+        "{message}"
+    );
 
+    fs::write(&file, "export GATEKEY_LISTEN=127.0.0.1:80\n").unwrap();
+    assert!(doctor().2.contains("line 1: expected NAME=VALUE without export, with which systemd ignores"));
     fs::write(&file, "GATEKEY_REGISTRATION\n").unwrap();
     let expected = format!("gatekey: can't read {}: line 1: expected NAME=VALUE\n", file.display());
     assert_eq!(doctor(), (Some(1), String::new(), expected));

@@ -35,6 +35,7 @@ mod memory;
 mod migration;
 mod openapi;
 mod original;
+mod paths;
 mod process;
 mod proxies;
 mod python;

@@ -195,6 +195,33 @@ fn passwords_do_not_cross_a_network_in_cleartext_by_accident() {
 }
 
 #[test]
+fn a_container_gets_advice_that_fits_and_the_variables_to_set() {
+    let directory = tempfile::tempdir().unwrap();
+    let in_container = |words: &[&str]| {
+        let mut command = gatekey();
+        command.env("container", "podman").env("GATEKEY_LISTEN", "0.0.0.0:5000");
+        written(&run(command.args(words).arg("--data").arg(directory.path()), ""))
+    };
+    let advice = "in a container: publish the port only on the host's loopback address (-p 127.0.0.1:5000:5000), to a proxy \
+                  that ends TLS, and say --allow-cleartext";
+    let (code, _, message) = in_container(&["serve"]);
+    let variables = "(variables: GATEKEY_LISTEN for --listen, GATEKEY_ALLOW_CLEARTEXT for --allow-cleartext)";
+    let expected = format!(
+        "gatekey: --listen 0.0.0.0:5000 is not a loopback address: passwords would cross the network readable; {advice} \
+         {variables}\n"
+    );
+    assert_eq!((code, message), (Some(2), expected));
+    let (_, report, _) = in_container(&["doctor", "--scrypt", CHEAP]);
+    assert!(report.contains(advice), "{report}");
+
+    let mut command = gatekey();
+    command.env("GATEKEY_MAX_CONNECTIONS", "many").args(["serve", "--data"]).arg(directory.path());
+    let expected = "gatekey: invalid value \"many\" (--max-connections, from GATEKEY_MAX_CONNECTIONS): expected a number from 1 \
+                    to 16384\n";
+    assert_eq!(written(&run(&mut command, "")).2, expected);
+}
+
+#[test]
 fn values_that_can_not_be_are_refused_with_what_was_expected() {
     let directory = tempfile::tempdir().unwrap();
     for (option, value, expected) in [
@@ -218,6 +245,11 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--registration", "ajar", "expected open or closed"),
         ("--min-password-length", "0", "expected a number from 1 to 256"),
         ("--public-url", "example.org", "expected a URL such as https://auth.example.org"),
+        ("--public-url", "https://*.example.org", "no wildcard"),
+        ("--public-url", "https://example.org:65536", "a port from 1 to 65535"),
+        ("--cors-origin", "*", "without path, slash or wildcard; name each origin"),
+        ("--cors-origin", "https://*.example.org", "without path, slash or wildcard; name each origin"),
+        ("--cors-origin", "https://example.org:0", "expected an origin such as https://app.example.org"),
         ("--user-lookup", "all", "expected public or self"),
         (
             "--trusted-proxy",
@@ -232,6 +264,7 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
         ("--throttle", "maybe", "expected on or off"),
         ("--loop", "loose", "expected strict or tiny-http"),
         ("--max-connections", "0", "expected a number from 1 to 16384"),
+        ("--max-connections", "+5", "expected a number from 1 to 16384"),
         ("--max-connections-per-address", "16385", "expected a number from 1 to 16384"),
         ("--event-loops", "0", "expected a number from 1 to 256"),
         ("--event-loops", "257", "expected a number from 1 to 256"),

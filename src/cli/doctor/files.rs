@@ -5,6 +5,7 @@ use crate::chain;
 use crate::data_dir;
 use crate::keys;
 use crate::os;
+use crate::shell;
 use crate::signer::SigningKey;
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -49,14 +50,14 @@ fn owner(path: &Path, metadata: &Metadata) -> Option<Finding> {
     (uid != 0 && metadata.uid() != uid).then(|| {
         Finding::failure(
             format!("{} belongs to user {}, this is user {uid}", path.display(), metadata.uid()),
-            format!("run gatekey as that user, or: chown -R {uid} {}", path.display()),
+            format!("run gatekey as that user, or: chown -R {uid} {}", shell::quote_path(path)),
         )
     })
 }
 
 fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let (name, mode) = (path.display(), permissions(metadata));
-    let advice = format!("chmod 700 {name}");
+    let advice = format!("chmod 700 {}", shell::quote_path(path));
     if mode & 0o022 != 0 {
         let says = format!("others may put files into {name} (mode {mode:04o})");
         return Some(Finding::failure(says, advice));
@@ -81,7 +82,7 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
     let metadata = fs::metadata(path).ok()?;
     let (name, mode, uid) = (path.display(), permissions(&metadata), metadata.uid());
     let is_sticky = mode & STICKY != 0;
-    let advice = format!("chmod go-w {name}, or move the {what}");
+    let advice = format!("chmod go-w {}, or move the {what}", shell::quote_path(path));
     if mode & 0o002 != 0 && !is_sticky {
         let says = format!("anybody can replace the {what}, by renaming in {name} (mode {mode:04o})");
         return Some(Finding::failure(says, advice));
@@ -131,18 +132,19 @@ pub(super) fn files(installation: &Installation) -> Vec<Finding> {
 }
 
 fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<Finding> {
-    let (name, mode, mut found) = (path.display(), permissions(metadata), Vec::new());
+    let (name, argument) = (path.display(), shell::quote_path(path));
+    let (mode, mut found) = (permissions(metadata), Vec::new());
     if mode & 0o077 != 0 {
         let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
-        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+        found.push(Finding::failure(says, format!("chmod 600 {argument}")));
     }
     if mode & 0o600 != 0o600 {
         let says = format!("not even its owner may write to {name} (mode {mode:04o})");
-        found.push(Finding::failure(says, format!("chmod 600 {name}")));
+        found.push(Finding::failure(says, format!("chmod 600 {argument}")));
     }
     if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
         let says = format!("{name} belongs to user {}, its directory to user {owner}", metadata.uid());
-        found.push(Finding::failure(says, format!("chown -h {owner} {name}")));
+        found.push(Finding::failure(says, format!("chown -h {owner} {argument}")));
     }
     found
 }
@@ -230,7 +232,10 @@ pub(super) fn leftovers(installation: &Installation) -> Vec<Finding> {
     let found = left.iter().map(|path| {
         let name = path.display();
         let says = format!("{name} holds keys that nobody uses: whoever wrote it was cut short");
-        Finding::warning(says, format!("unless a gatekey key command runs at this moment: rm {name}"))
+        Finding::warning(
+            says,
+            format!("unless a gatekey key command runs at this moment: rm {}", shell::quote_path(path)),
+        )
     });
     found.collect()
 }

@@ -1,6 +1,6 @@
 //! The network: who can listen in, who may speak for others, and who may guess and register.
 
-use super::super::config::{ListenRefusal, ServeConfig, is_loopback};
+use super::super::config::{ListenRefusal, ServeConfig, cleartext_advice, is_loopback};
 use super::super::serve::ADVISED_PASSWORD_CHARS;
 use super::super::values::{Engine, ListenAddress};
 use super::{Finding, Installation};
@@ -40,7 +40,7 @@ fn listener(config: &ServeConfig) -> Finding {
             format!(
                 "on {address} passwords cross the network readable for everybody on it (--allow-cleartext)"
             ),
-            "put a proxy that ends TLS in front and listen on 127.0.0.1, unless nobody else is on that network",
+            cleartext_advice(*address),
         ),
         ListenAddress::Tcp(address) => Finding::ok(format!("{address} is this machine's alone")),
         ListenAddress::Unix(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
@@ -54,7 +54,7 @@ fn refused(refusal: &ListenRefusal, address: &ListenAddress) -> Finding {
     match (refusal, address) {
         (ListenRefusal::Cleartext(address), _) => Finding::failure(
             format!("serve refuses {address}: passwords would cross the network readable"),
-            "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext",
+            cleartext_advice(*address),
         ),
         (ListenRefusal::NeedsTrustedProxy, ListenAddress::Unix(path)) => Finding::failure(
             format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
