@@ -13,7 +13,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `loaded.rs` | which keys each running server has loaded |
+//! | `loaded.rs` | which keys each running server has loaded, and how long its tokens may live |
 //! | `edit.rs` | changing it: one at a time, by a new file in its place |
 //! | `new_key.rs` | rules for a secret that is added |
 //! | `permissions.rs` | which modes keep the file secret |
@@ -31,7 +31,7 @@ mod rotation;
 
 pub use edit::KeyFile;
 pub use leftovers::leftovers;
-pub use loaded::{Dropped, await_dropped, remove_abandoned};
+pub use loaded::{Dropped, RunningServer, await_dropped, await_loaded, remove_abandoned};
 pub use new_key::{AcceptedRisks, NewKeyError, check_secret};
 pub use published::is_published;
 pub use rotation::{KeyStatus, KeyUses, record_use, statuses};
@@ -40,6 +40,7 @@ use crate::encoding;
 use crate::os::{self, FileId};
 use crate::random::{self, RandomError};
 use crate::secret::SecretBytes;
+use crate::shell;
 use crate::signer::{KeyRing, KeyRingError, SigningKey};
 use core::error::Error;
 use core::fmt;
@@ -101,7 +102,7 @@ impl fmt::Display for KeyFileError {
             Problem::Mode { mode } => write!(
                 f,
                 "others may read it (mode {mode:04o}); expected 0600 or 0400, so: chmod 600 {}",
-                self.path.display()
+                shell::quote_path(&self.path)
             ),
             Problem::TooLarge => write!(f, "over {MAX_FILE_BYTES} bytes long, so it is no file of keys"),
             Problem::Ring(error) => error.fmt(f),
@@ -257,8 +258,8 @@ struct LastCheck {
 #[derive(Debug, Default)]
 struct Announcement {
     file: Option<LoadedKeys>,
-    /// Whether the file has the keys in use.
     is_current: bool,
+    max_session: Duration,
 }
 
 impl LastCheck {
@@ -292,23 +293,24 @@ impl Keys {
     /// [`KeyFileError`].
     pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
         let (ring, stamp) = load_with_stamp(&path)?;
-        let announcement = Announcement { file: None, is_current: true };
+        let announcement = Announcement { is_current: true, ..Announcement::default() };
         let last = Mutex::new(LastCheck { stamp, at: None, last_error: None, announcement });
         let file = Some(Watched { path, last, announced_in: None });
         Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
     }
 
-    /// The same keys, read again, for a server on this data directory: until this is dropped, a file there says which keys are
-    /// in use, so that a command that removes a key can wait until no server uses it ([`await_dropped`]). Where that can't be
-    /// written, the next look tries again, and reports it.
+    /// The same keys, read again, for a server on this data directory: until this is dropped, a file there has the keys in use
+    /// and the server's limit for tokens, for commands that remove a key ([`await_dropped`]) or issue a token
+    /// ([`await_loaded`]). Where that can't be written, the next look tries again, and reports it.
     #[must_use]
-    pub fn announced_in(mut self, directory: &Path) -> Self {
+    pub fn announced_in(mut self, directory: &Path, max_session: Duration) -> Self {
         if let Some(Watched { announced_in, .. }) = &mut self.file {
             *announced_in = Some(directory.into());
         }
         if let Some(Watched { path, last, announced_in }) = &self.file {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             last.announcement.is_current = false;
+            last.announcement.max_session = max_session;
             self.read_again(path, &mut last, announced_in.as_deref());
             last.last_error = None;
         }
@@ -393,7 +395,7 @@ impl Announcement {
     }
 
     fn publish(&mut self, ring: &KeyRing) -> io::Result<()> {
-        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring));
+        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring, self.max_session));
         self.is_current = published.is_ok();
         published
     }

@@ -79,7 +79,12 @@ fn unknown_option(name: &str, words: &[String]) -> CliError {
 /// What lexopt doesn't understand.
 impl From<lexopt::Error> for CliError {
     fn from(error: lexopt::Error) -> Self {
-        Self::Usage(error.to_string())
+        Self::Usage(match error {
+            // Without the value, which may be a secret.
+            lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
+            lexopt::Error::NonUnicodeValue(_) => "an argument is not UTF-8; paths and names must be".into(),
+            error => error.to_string(),
+        })
     }
 }
 
@@ -89,6 +94,9 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
         command.words.len() <= words.len() && command.words.iter().zip(words).all(|(own, word)| own == word)
     })
 }
+
+/// A longer word is not printed: it may be a token.
+const MAX_SHOWN_BYTES: usize = 32;
 
 /// What to say of words that name no command: what was meant, or what may stand there.
 pub(super) fn unknown_command(words: &[String]) -> CliError {
@@ -104,14 +112,25 @@ pub(super) fn unknown_command(words: &[String]) -> CliError {
             known.push("help");
         }
         let command = |word| [group.as_slice(), &[word]].concat().join(" ");
+        let shown = if word.len() > MAX_SHOWN_BYTES { "..." } else { word.as_str() };
         let hint = match suggest::nearest(word, known) {
             Some(near) => format!("did you mean {}?", command(near)),
             None => choices,
         };
-        return CliError::Usage(format!("unknown command \"{}\"; {hint}", command(word)));
+        return CliError::Usage(format!("unknown command \"{}\"; {hint}", command(shown)));
     }
     let (name, choices) = (group.join(" "), one_of(&command::next_words(COMMANDS, &group)));
     CliError::Usage(format!("{name}: {choices}; see: gatekey help {name}"))
+}
+
+/// What a command reads from the terminal or standard input, because an argument is visible to other users.
+fn secret_read(command: &Command) -> Option<&'static str> {
+    match command.words {
+        ["token", "inspect"] => Some("the token"),
+        ["user", "add" | "passwd"] => Some("the password"),
+        ["key", "add"] => Some("the secret"),
+        _ => None,
+    }
 }
 
 fn one_of(words: &[&str]) -> String {
@@ -125,6 +144,13 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Inv
     let needed = command.operands.iter().filter(|operand| !operand.starts_with('[')).count();
     if !(needed..=command.operands.len()).contains(&operands.len()) {
         let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
+        if let (Some(secret), true) = (secret_read(command), given > needed) {
+            return Err(CliError::Usage(format!(
+                "{name} reads {secret} from standard input, never from an argument, which other users of this machine can \
+                 see; type: {}",
+                command.example
+            )));
+        }
         return Err(CliError::Usage(format!(
             "{name}: expected {expected}, {given} given; see: gatekey help {name}"
         )));
@@ -204,10 +230,32 @@ mod tests {
             complaint("user list --listen x"),
             "user list does not take --listen; see: gatekey help user list"
         );
-        assert_eq!(
-            complaint("serve --allow-cleartext=yes"),
-            "unexpected argument for option '--allow-cleartext': \"yes\""
-        );
+        assert_eq!(complaint("serve --allow-cleartext=yes"), "--allow-cleartext takes no value");
+    }
+
+    #[test]
+    fn a_secret_as_an_argument_is_refused_with_the_line_to_type_and_never_printed() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJpZCI6MX0.XbOEFJkhjHJ5uRINh2JA1BPzXjSohKYDRT472wGOvjc";
+        for (words, secret, line) in [
+            ("token inspect", "token", "printf %s \"$TOKEN\" | gatekey token inspect"),
+            ("key add", "secret", "printf %s \"$SECRET_KEY\" | gatekey key add"),
+            ("user add alice", "password", "gatekey user add alice"),
+            (
+                "user passwd alice",
+                "password",
+                "echo 'correct horse battery staple' | gatekey user passwd alice --password-stdin",
+            ),
+        ] {
+            let message = complaint(&format!("{words} {token}"));
+            let expected = format!("reads the {secret} from standard input, never from an argument");
+            assert!(message.contains(&expected) && message.ends_with(&format!("type: {line}")), "{message}");
+            assert!(!message.contains(token), "{message}");
+        }
+        for line in ["token", "", "user add alice --password-stdin=", "key", "user"] {
+            let line = format!("{line}{}{token}", if line.ends_with('=') { "" } else { " " });
+            assert!(!complaint(&line).contains(token), "{line}");
+        }
+        assert_eq!(complaint("user add"), "user add: expected USERNAME, 0 given; see: gatekey help user add");
     }
 
     #[test]

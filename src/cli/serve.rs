@@ -80,7 +80,7 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
     data_dir.check_permissions().map_err(|error| CliError::Failed(error.to_string()))?;
     let (store, keys) = data::open_or_create(&data_dir)?;
-    let keys = keys.announced_in(data_dir.directory());
+    let keys = keys.announced_in(data_dir.directory(), policy.max_session);
     let realm = Realm::open(store, keys, hasher, policy, clock::now());
     let realm = realm.map_err(|error| CliError::failed("can't read the database", &error))?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));

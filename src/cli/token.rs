@@ -10,19 +10,25 @@ use crate::clock;
 use crate::data_dir::DataDir;
 use crate::json::{self, Value, json};
 use crate::keys;
-use crate::realm::{self, RefusalReason};
+use crate::realm::{self, Realm, RefusalReason};
 use crate::server::log;
+use crate::shell;
 use crate::store::{Reads, StoreError};
 use crate::token::{self, SignedToken, TokenError};
+use core::time::Duration;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+
+/// How long a running server may take to load a new key: twice the time within which it does.
+const LOADED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) const ISSUE: Command = Command {
     words: &["token", "issue"],
     operands: &["USERNAME"],
     summary: "Print a new token for a user.",
     details: "Needs the signing keys, with which any token can be made. For users who can't log in, because \
-              they are rate limited for example.",
+              they are rate limited for example. Fails if a server that runs on this data directory would \
+              reject the token: because of its --max-session, or because it has other signing keys.",
     example: "gatekey token issue alice --token-lifetime 1h",
     options: &[options::DATA_OPTIONS, &[&options::TOKEN_LIFETIME, &options::MAX_SESSION]],
     run: Run::Plain(issue),
@@ -33,15 +39,41 @@ fn issue(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let (realm, user) = user::open_for(config, username)?;
     if user.disabled {
         return Err(CliError::Failed(format!(
-            "{username:?} is disabled; first: gatekey user enable {username}"
+            "{username:?} is disabled; first: gatekey user enable {}",
+            shell::quote_operand(username)
         )));
     }
     let now = clock::now();
+    refuse_rejected(config, &realm)?;
     realm.record_key_use(now); // with this lifetime, so that the key is kept as long as the token lives
     let issued = realm.issue_token(&realm.principal_for_operator(&user, now), now);
     let issued = issued.map_err(|error| CliError::failed("can't issue a token", &error))?;
     writeln!(io::stdout().lock(), "{}", issued.token)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses to issue a token that a running server would reject: its options may differ from this command's.
+fn refuse_rejected(config: &Config<'_>, realm: &Realm) -> Result<(), CliError> {
+    let (lifetime, signing) = (realm.policy().token_lifetime, realm.ring().newest().fingerprint());
+    let servers = keys::await_loaded(config.data_dir.directory(), &signing, LOADED_WITHIN);
+    for server in servers.map_err(|error| CliError::failed("can't issue a token", &error))? {
+        let (pid, max_session) = (server.pid, server.max_session);
+        if lifetime > max_session {
+            return Err(CliError::Failed(format!(
+                "the running server (process {pid}) would reject a token that lives {} s: its --max-session is {} s; \
+                 use a shorter --token-lifetime",
+                lifetime.as_secs(),
+                max_session.as_secs()
+            )));
+        }
+        if !server.has_key(&signing) {
+            return Err(CliError::Failed(format!(
+                "the running server (process {pid}) would reject the token: it does not have the key {signing}, which \
+                 signs it; use the server's --key-file"
+            )));
+        }
+    }
+    Ok(())
 }
 
 pub(super) const INSPECT: Command = Command {
@@ -52,7 +84,7 @@ pub(super) const INSPECT: Command = Command {
               unsupported, by form, signature and clock alone, and \"reason\" says why. \"header\" and \"payload\" are printed if the \
               signature is valid. \"user\" is what the database knows, if there is one. Needs only the key \
               file. Exit status 0 for ok, else 1.",
-    example: "gatekey token issue alice | gatekey token inspect",
+    example: "printf %s \"$TOKEN\" | gatekey token inspect",
     options: &[options::DATA_OPTIONS, &[&options::MAX_SESSION, &options::AT]],
     run: Run::Plain(inspect),
 };

@@ -1,9 +1,10 @@
-//! Which keys each running server has loaded, for a command that removes a key and must know when no server uses it.
+//! Which keys each running server has loaded, for a command that removes a key and must know when no server uses it,
+//! and for one that issues a token and must know that every server accepts it.
 //!
 //! A server keeps a file in the data directory, `loaded-keys-` and a random name:
 //!
 //! ```text
-//! 1234                   the server's process id
+//! 1234 2592000           the server's process id, and its --max-session in seconds
 //! Kp3v0m8dX1bQz9aL       the fingerprint of each key in use
 //! 3q2-7w…                the SHA-256 of what precedes, so that half a file is never taken for a whole one
 //! ```
@@ -56,8 +57,8 @@ impl LoadedKeys {
     }
 
     /// Says that the server uses these keys from now on, and no others.
-    pub(super) fn publish(&self, ring: &KeyRing) -> io::Result<()> {
-        let mut text = format!("{}\n", process::id());
+    pub(super) fn publish(&self, ring: &KeyRing, max_session: Duration) -> io::Result<()> {
+        let mut text = format!("{} {}\n", process::id(), max_session.as_secs());
         for key in ring.keys() {
             text.push_str(&key.fingerprint());
             text.push('\n');
@@ -80,9 +81,20 @@ fn checksum(text: &str) -> String {
 }
 
 /// A running server, as its file describes it.
-struct Server {
-    /// `None` while nothing whole is written yet.
-    loaded: Option<(u32, BTreeSet<String>)>,
+#[derive(Clone, Debug)]
+pub struct RunningServer {
+    /// Its process id.
+    pub pid: u32,
+    /// It rejects a token that expires later than this from now.
+    pub max_session: Duration,
+    keys: BTreeSet<String>,
+}
+
+impl RunningServer {
+    /// Whether it accepts what the key with this fingerprint signed.
+    pub fn has_key(&self, fingerprint: &str) -> bool {
+        self.keys.contains(fingerprint)
+    }
 }
 
 /// Removes the files of servers that run no more.
@@ -93,7 +105,13 @@ pub fn remove_abandoned(directory: &Path) -> io::Result<()> {
     running_servers(directory).map(drop)
 }
 
-fn running_servers(directory: &Path) -> io::Result<Vec<Server>> {
+/// A file that a running server has locked.
+struct Locked {
+    /// `None` while nothing whole is written yet.
+    server: Option<RunningServer>,
+}
+
+fn running_servers(directory: &Path) -> io::Result<Vec<Locked>> {
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -110,7 +128,7 @@ fn running_servers(directory: &Path) -> io::Result<Vec<Server>> {
 }
 
 /// `None` where no server has it locked: it is removed.
-fn running_server(path: &Path) -> io::Result<Option<Server>> {
+fn running_server(path: &Path) -> io::Result<Option<Locked>> {
     let missing = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Ok(None), // the server has just ended
         _ => Err(error),
@@ -124,18 +142,20 @@ fn running_server(path: &Path) -> io::Result<Option<Server>> {
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             file.take(MAX_BYTES).read_to_string(&mut text)?;
-            Ok(Some(Server { loaded: parse(&text) }))
+            Ok(Some(Locked { server: parse(&text) }))
         }
         Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
-fn parse(text: &str) -> Option<(u32, BTreeSet<String>)> {
+fn parse(text: &str) -> Option<RunningServer> {
     let (content, sum) = text.strip_suffix('\n')?.rsplit_once('\n')?;
     let content = format!("{content}\n");
     let mut lines = content.lines();
-    let pid = lines.next()?.parse().ok()?;
-    (checksum(&content) == sum).then(|| (pid, lines.map(String::from).collect()))
+    let (pid, max_session) = lines.next()?.split_once(' ')?;
+    let (pid, max_session) = (pid.parse().ok()?, Duration::from_secs(max_session.parse().ok()?));
+    let keys = lines.map(String::from).collect();
+    (checksum(&content) == sum).then_some(RunningServer { pid, max_session, keys })
 }
 
 /// What became of the servers that ran when a key was removed.
@@ -159,15 +179,40 @@ pub fn await_dropped(directory: &Path, key_file: &Path, limit: Duration) -> Resu
         // Again each time: another command may have changed it.
         let current: BTreeSet<_> = load(key_file)?.keys().map(SigningKey::fingerprint).collect();
         let mut dropped = Dropped::default();
-        for Server { loaded } in running_servers(directory).map_err(failed)? {
-            match loaded {
-                Some((pid, keys)) if keys.is_subset(&current) => dropped.confirmed.push(pid.to_string()),
-                Some((pid, _)) => dropped.unconfirmed.push(pid.to_string()),
+        for Locked { server } in running_servers(directory).map_err(failed)? {
+            match server {
+                Some(RunningServer { pid, keys, .. }) if keys.is_subset(&current) => {
+                    dropped.confirmed.push(pid.to_string());
+                }
+                Some(RunningServer { pid, .. }) => dropped.unconfirmed.push(pid.to_string()),
                 None => dropped.unconfirmed.push("that is starting".into()),
             }
         }
         if dropped.unconfirmed.is_empty() || start.elapsed() >= limit {
             return Ok(dropped);
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Waits until each running server in this data directory has loaded the key with this fingerprint, for no longer than
+/// `limit`: a server reads a changed key file within [`super::CHECK_INTERVAL`]. Returns those servers; not one that is just
+/// starting, which reads the file later.
+///
+/// # Errors
+/// [`KeyFileError`] where the servers' files can't be read.
+pub fn await_loaded(
+    directory: &Path,
+    fingerprint: &str,
+    limit: Duration,
+) -> Result<Vec<RunningServer>, KeyFileError> {
+    let start = clock::monotonic();
+    loop {
+        let servers = running_servers(directory)
+            .map_err(|error| KeyFileError::io(directory, "find out which servers run", error))?;
+        let servers: Vec<_> = servers.into_iter().filter_map(|locked| locked.server).collect();
+        if servers.iter().all(|server| server.has_key(fingerprint)) || start.elapsed() >= limit {
+            return Ok(servers);
         }
         thread::sleep(PAUSE);
     }
@@ -179,6 +224,7 @@ mod tests {
     use crate::keys::{KeyFile, Keys, Refresh};
 
     const OLD: &str = "a secret of sixteen bytes or more";
+    const MAX_SESSION: Duration = Duration::from_secs(3_600);
 
     fn key_file(directory: &Path) -> PathBuf {
         let path = directory.join("signing-keys");
@@ -198,7 +244,8 @@ mod tests {
         let path = key_file(directory.path());
         let dropped = || await_dropped(directory.path(), &path, Duration::ZERO).unwrap();
         assert_eq!(dropped(), Dropped::default(), "no server runs");
-        let servers = [(); 2].map(|()| Keys::watched(path.clone()).unwrap().announced_in(directory.path()));
+        let servers = [(); 2]
+            .map(|()| Keys::watched(path.clone()).unwrap().announced_in(directory.path(), MAX_SESSION));
         let pid = process::id().to_string();
         assert_eq!(dropped().confirmed, [pid.clone(), pid.clone()]);
 
@@ -219,13 +266,31 @@ mod tests {
     }
 
     #[test]
+    fn a_server_publishes_its_keys_and_how_long_tokens_may_live() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = key_file(directory.path());
+        let old = load(&path).unwrap().newest().fingerprint();
+        let servers = |key: &str| await_loaded(directory.path(), key, Duration::ZERO).unwrap();
+        assert!(servers(&old).is_empty(), "no server runs");
+        let server = Keys::watched(path.clone()).unwrap().announced_in(directory.path(), MAX_SESSION);
+        let [ref found] = servers(&old)[..] else { panic!("one server runs") };
+        assert_eq!((found.pid, found.max_session), (process::id(), MAX_SESSION));
+        let new = KeyFile::open(&path).unwrap().add_newest(b"the second of the secrets").unwrap();
+        let new = new.newest().fingerprint();
+        let has = |key: &str| servers(key).iter().map(|server| server.has_key(key)).collect::<Vec<_>>();
+        assert_eq!((has(&old), has(&new)), ([true].into(), [false].into()));
+        assert!(matches!(server.refresh_now(clock::monotonic()), Refresh::Changed));
+        assert_eq!(has(&new), [true]);
+    }
+
+    #[test]
     fn a_killed_server_is_not_waited_for_and_half_a_file_confirms_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = key_file(directory.path());
         let server = LoadedKeys::create_in(directory.path()).unwrap();
         let dropped = || await_dropped(directory.path(), &path, Duration::ZERO).unwrap();
         assert_eq!(dropped().unconfirmed, ["that is starting"]);
-        server.publish(&load(&path).unwrap()).unwrap();
+        server.publish(&load(&path).unwrap(), MAX_SESSION).unwrap();
         assert_eq!(dropped().confirmed.len(), 1);
         let whole = fs::read(&server.path).unwrap();
         for end in 0..whole.len() {

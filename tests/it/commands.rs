@@ -157,6 +157,36 @@ fn an_inspected_token_is_shown_when_its_signature_holds() {
 }
 
 #[test]
+fn no_token_is_issued_that_a_running_server_would_reject() {
+    let server = Server::start(&["--max-session", "1h"]);
+    server.register("ok", "python");
+    let hour = done(&server, &["token", "issue", "ok", "--token-lifetime", "1h"], "");
+    assert_eq!(bearer(&server, hour.trim()), 200);
+    let longer = ["token", "issue", "ok", "--token-lifetime", "3601"];
+    let (pid, (code, message)) = (server.pid(), failed(&server, &longer, ""));
+    let expected = format!(
+        "gatekey: the running server (process {pid}) would reject a token that lives 3601 s: its --max-session is 3600 s; \
+         use a shorter --token-lifetime\n"
+    );
+    assert_eq!((code, message), (Some(1), expected));
+
+    done(&server, &["key", "rotate"], "");
+    let token = done(&server, &["token", "issue", "ok"], "");
+    assert_eq!(bearer(&server, token.trim()), 200, "the server has loaded the new key");
+
+    let other = server.data.join("other-keys");
+    std::fs::write(&other, "a secret of thirty-two bytes or more").unwrap();
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, message) =
+        failed(&server, &["token", "issue", "ok", "--key-file", other.to_str().unwrap()], "");
+    assert!(code == Some(1) && message.contains("it does not have the key"), "{message}");
+
+    let (data, _directory) = server.kill();
+    let issue = |data: &std::path::Path| run(gatekey().args(longer).arg("--data").arg(data), "");
+    assert_eq!(issue(&data).status.code(), Some(0), "no server runs");
+}
+
+#[test]
 fn what_the_database_says_never_changes_the_verdict() {
     let server = Server::start(&[]);
     server.register("ok", "python");
