@@ -8,6 +8,7 @@ use super::environment;
 use super::files;
 use super::listen;
 use super::options;
+#[cfg(feature = "tiny-http")]
 use super::values::Engine;
 use crate::clock;
 use crate::keys;
