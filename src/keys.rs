@@ -287,7 +287,7 @@ impl Keys {
         Self { ring: RwLock::new(Arc::new(ring)), file: None }
     }
 
-    /// The keys in this file, and in whatever file stands there later.
+    /// The keys in this file, and in its successors.
     ///
     /// # Errors
     /// [`KeyFileError`].
@@ -300,8 +300,7 @@ impl Keys {
     }
 
     /// The same keys, read again, for a server on this data directory: until this is dropped, a file there has the keys in use
-    /// and the server's limit for tokens, for commands that remove a key ([`await_dropped`]) or issue a token
-    /// ([`await_loaded`]). Where that can't be written, the next look tries again, and reports it.
+    /// and its limit for tokens, for [`await_dropped`] and [`await_loaded`]. If that can't be written, the next look reports it.
     #[must_use]
     pub fn announced_in(mut self, directory: &Path, max_session: Duration) -> Self {
         if let Some(Watched { announced_in, .. }) = &mut self.file {
