@@ -45,7 +45,7 @@ use crate::signer::{KeyRing, KeyRingError, SigningKey};
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
-use loaded::LoadedKeys;
+use loaded::Announcement;
 use permissions::{is_mounted_secret, is_private};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
@@ -254,14 +254,6 @@ struct LastCheck {
     announcement: Announcement,
 }
 
-/// What other processes can read about the keys in use.
-#[derive(Debug, Default)]
-struct Announcement {
-    file: Option<LoadedKeys>,
-    is_current: bool,
-    max_session: Duration,
-}
-
 impl LastCheck {
     fn is_due(&self, now: Instant) -> bool {
         self.at.is_none_or(|at| now.saturating_duration_since(at) >= CHECK_INTERVAL)
@@ -293,7 +285,7 @@ impl Keys {
     /// [`KeyFileError`].
     pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
         let (ring, stamp) = load_with_stamp(&path)?;
-        let announcement = Announcement { is_current: true, ..Announcement::default() };
+        let announcement = Announcement::default();
         let last = Mutex::new(LastCheck { stamp, at: None, last_error: None, announcement });
         let file = Some(Watched { path, last, announced_in: None });
         Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
@@ -308,7 +300,7 @@ impl Keys {
         }
         if let Some(Watched { path, last, announced_in }) = &self.file {
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            last.announcement.is_current = false;
+            last.announcement.is_stale = true;
             last.announcement.max_session = max_session;
             self.read_again(path, &mut last, announced_in.as_deref());
             last.last_error = None;
@@ -344,7 +336,7 @@ impl Keys {
         }
         last.at = Some(now);
         let is_same = fs::metadata(path).is_ok_and(|metadata| Stamp::of(&metadata) == last.stamp);
-        if is_same && last.last_error.is_none() && last.announcement.is_current {
+        if is_same && last.last_error.is_none() && !last.announcement.is_stale {
             return Refresh::Unchanged;
         }
         self.read_again(path, &mut last, announced_in.as_deref())
@@ -382,21 +374,6 @@ impl Keys {
             Some(last_error) if last_error == error.to_string() => Refresh::Unchanged,
             _ => refresh(error),
         }
-    }
-}
-
-impl Announcement {
-    fn create_in(&mut self, directory: &Path) -> io::Result<()> {
-        if self.file.is_none() {
-            self.file = Some(LoadedKeys::create_in(directory)?);
-        }
-        Ok(())
-    }
-
-    fn publish(&mut self, ring: &KeyRing) -> io::Result<()> {
-        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring, self.max_session));
-        self.is_current = published.is_ok();
-        published
     }
 }
 

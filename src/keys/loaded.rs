@@ -34,9 +34,33 @@ const MAX_BYTES: u64 = 1024;
 /// Between two looks at the servers' files.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What other processes can read about the keys in use.
+#[derive(Debug, Default)]
+pub(super) struct Announcement {
+    file: Option<LoadedKeys>,
+    /// Whether other keys than the file's are in use.
+    pub(super) is_stale: bool,
+    pub(super) max_session: Duration,
+}
+
+impl Announcement {
+    pub(super) fn create_in(&mut self, directory: &Path) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(LoadedKeys::create_in(directory)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn publish(&mut self, ring: &KeyRing) -> io::Result<()> {
+        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring, self.max_session));
+        self.is_stale = published.is_err();
+        published
+    }
+}
+
 /// A server's file. It is removed with this.
 #[derive(Debug)]
-pub(super) struct LoadedKeys {
+struct LoadedKeys {
     path: PathBuf,
     /// Locked until this is dropped.
     file: File,
@@ -44,7 +68,7 @@ pub(super) struct LoadedKeys {
 
 impl LoadedKeys {
     /// Makes the file. Until [`LoadedKeys::publish`], the server counts as one that uses any key.
-    pub(super) fn create_in(directory: &Path) -> io::Result<Self> {
+    fn create_in(directory: &Path) -> io::Result<Self> {
         remove_abandoned(directory)?;
         let name = random::bytes::<9>().map_err(io::Error::other)?;
         let path = directory.join(format!("{NAME}{}", encoding::encode_base64url(name)));
@@ -57,7 +81,7 @@ impl LoadedKeys {
     }
 
     /// Says that the server uses these keys from now on, and no others.
-    pub(super) fn publish(&self, ring: &KeyRing, max_session: Duration) -> io::Result<()> {
+    fn publish(&self, ring: &KeyRing, max_session: Duration) -> io::Result<()> {
         let mut text = format!("{} {}\n", process::id(), max_session.as_secs());
         for key in ring.keys() {
             text.push_str(&key.fingerprint());
