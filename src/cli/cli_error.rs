@@ -22,6 +22,11 @@ impl CliError {
     pub(super) fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
         Self::Failed(format!("{attempted}: {}", chain::describe(error)))
     }
+
+    /// The system has no thread.
+    pub(super) fn no_thread(error: &io::Error) -> Self {
+        Self::failed("can't make a thread", error)
+    }
 }
 
 /// Errors of standard output; whatever else is read or written is reported where it happens.

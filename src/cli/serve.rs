@@ -74,7 +74,7 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     warn_about_unknown_variables();
     let config = ServeConfig::new(config)?;
     let log = config.log;
-    let _flush_at_end = log.begin().map_err(|error| no_thread(&error))?;
+    let _flush_at_end = log.begin().map_err(|error| CliError::no_thread(&error))?;
     // The address comes before the data: where it is taken, nothing is made.
     let BoundListener { listener, name, probe_target, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
@@ -95,12 +95,14 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.map_err(|error| CliError::failed("can't name requests", &error))?);
-    let saver = spawn_saver(&realm, &app, &shutdown).map_err(|error| no_thread(&error))?;
+    let saver = spawn_saver(&realm, &app, &shutdown).map_err(|error| CliError::no_thread(&error))?;
     let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
     let metrics = metrics.map_err(|error| CliError::failed("can't serve metrics", &error))?;
     announce(&name);
     manager.ready();
-    manager.keep_telling(probe_target, &heartbeats, &shutdown).map_err(|error| no_thread(&error))?;
+    manager
+        .keep_telling(probe_target, &heartbeats, &shutdown)
+        .map_err(|error| CliError::no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]
         engine::Listener::Tcp(listener) if config.engine == Engine::TinyHttp => {
@@ -121,10 +123,6 @@ fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
     app.save(clock::now());
     drop((app, realm));
     Ok(ExitCode::SUCCESS)
-}
-
-pub(super) fn no_thread(error: &io::Error) -> CliError {
-    CliError::failed("can't make a thread", error)
 }
 
 /// So that a mistyped variable is not ignored in silence.

@@ -1,7 +1,6 @@
 //! `gatekey serve --loop tiny-http`: the tiny_http server, with the metrics listener on a thread beside it.
 
 use super::cli_error::CliError;
-use super::serve::no_thread;
 use crate::clock;
 use crate::http::{Request, Response};
 use crate::routes;
@@ -34,7 +33,7 @@ pub(super) fn run(
             }
         })
     };
-    let metrics = metrics.map(serve_metrics).transpose().map_err(|error| no_thread(&error))?;
+    let metrics = metrics.map(serve_metrics).transpose().map_err(|error| CliError::no_thread(&error))?;
     // `Reads::PerCall` waits where a batch would return `WouldBlock`, so this error doesn't occur.
     let answer = move |request: &Request| -> Response {
         app.handle(request, Reads::PerCall, clock::monotonic()).unwrap_or_else(|_| routes::panicked())

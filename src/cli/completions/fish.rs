@@ -1,7 +1,7 @@
 //! The script for fish: a function that knows the position, and a line for each thing that may stand there.
 
 use super::super::command::Commands;
-use super::{Position, Values, dashed_with_values, options_at, positions, steps, with_values};
+use super::positions::{Position, Values, dashed_with_values, options_at, positions, steps, with_values};
 use core::fmt::Write as _;
 
 /// The script.

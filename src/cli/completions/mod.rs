@@ -2,6 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `positions.rs` | the positions in a command line, and what completes each |
 //! | `bash.rs`, `zsh.rs`, `fish.rs` | the script for each |
 //!
 //! All three work alike. A function walks along the words before the cursor, leaves out options and their values,
@@ -9,12 +10,12 @@
 
 mod bash;
 mod fish;
+mod positions;
 mod zsh;
 
 use super::cli_error::CliError;
-use super::command::{self, Command, Commands, Run};
+use super::command::{Command, Commands, Run};
 use super::config::Config;
-use super::options::{self, Opt};
 use super::output::print;
 use super::suggest;
 use std::process::ExitCode;
@@ -49,178 +50,12 @@ fn completions(commands: Commands, config: &Config<'_>) -> Result<ExitCode, CliE
     Err(CliError::Usage(format!("unknown shell {shell:?}; {hint}")))
 }
 
-/// A position in the command line: the command words up to it, and what may come next.
-struct Position {
-    words: Vec<&'static str>,
-    /// Words that may follow, and what to say of each.
-    next: Vec<(&'static str, String)>,
-    operand: Values,
-    options: Vec<&'static Opt>,
-}
-
-/// What may stand for a value or an operand.
-enum Values {
-    Words(Vec<&'static str>),
-    Files,
-    Directories,
-    /// Only whoever types knows.
-    Anything,
-}
-
-impl Values {
-    /// By what help calls them: `on|off`, `FILE`, `DIR`.
-    fn named(name: &'static str) -> Self {
-        let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-        match (name, name.split('|').filter(is_word).collect::<Vec<_>>()) {
-            ("FILE", _) => Self::Files,
-            ("DIR", _) => Self::Directories,
-            (_, words) if words.is_empty() => Self::Anything,
-            (_, words) => Self::Words(words),
-        }
-    }
-}
-
-/// Every position where a command word has just been typed, or none yet; those behind `help` too.
-fn positions(commands: Commands) -> Vec<Position> {
-    let mut positions = Vec::from([position(commands, Vec::new())]);
-    for command in commands {
-        for count in 1..=command.words.len() {
-            let words: Vec<_> = command.words.iter().take(count).copied().collect();
-            if positions.iter().all(|known| known.words != words) {
-                positions.push(position(commands, words));
-            }
-        }
-    }
-    let helping = |position: &Position| Position {
-        words: [&["help"], position.words.as_slice()].concat(),
-        next: position.next.iter().filter(|(word, _)| *word != "help").cloned().collect(),
-        operand: Values::Anything,
-        options: Vec::new(),
-    };
-    let behind_help: Vec<_> = positions.iter().map(helping).collect();
-    positions.extend(behind_help);
-    positions
-}
-
-fn position(commands: Commands, words: Vec<&'static str>) -> Position {
-    let command = commands.iter().find(|command| command.words == words);
-    let mut next: Vec<_> = command::next_words(commands, &words)
-        .into_iter()
-        .map(|word| (word, about(commands, &words, word)))
-        .collect();
-    if words.is_empty() {
-        next.push(("help", "Say more about a command.".to_string()));
-    }
-    Position {
-        operand: command
-            .and_then(|command| command.operands.first())
-            .map_or(Values::Anything, |name| Values::named(name)),
-        options: command.map_or(Vec::new(), |command| command.options().collect()),
-        words,
-        next,
-    }
-}
-
-/// What is said of a word: what its command does, or which commands begin with it.
-fn about(commands: Commands, before: &[&'static str], word: &'static str) -> String {
-    let words = [before, &[word]].concat();
-    match commands.iter().find(|command| command.words == words) {
-        Some(command) => command.summary.into(),
-        None => command::next_words(commands, &words).join(", "),
-    }
-}
-
-/// Every option that has a value, once, and what may stand there.
-fn with_values() -> Vec<(&'static str, Values)> {
-    let mut found: Vec<(&str, Values)> = Vec::new();
-    for option in options::all() {
-        if let Some(value) = option.value
-            && found.iter().all(|(name, _)| *name != option.name)
-        {
-            found.push((option.name, Values::named(value)));
-        }
-    }
-    found
-}
-
-/// The options at a position, with what is said of each: a command's own, and those that need none.
-fn options_at(position: &Position) -> Vec<(&'static str, &'static str)> {
-    let own = position.options.iter().map(|option| (option.name, first_clause(option.help)));
-    let version = position.words.is_empty().then_some(("version", "Print the version."));
-    own.chain([("help", "Say more about this.")]).chain(version).collect()
-}
-
-/// The beginning of a help text, which must do where there is one line for it.
-fn first_clause(text: &str) -> &str {
-    let end = [": ", "; ", ". "].iter().filter_map(|stop| text.find(stop)).min();
-    end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches('.')
-}
-
-/// A text in single quotes as bash and zsh read them: nothing in them means anything but the quote.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// The steps from position to position: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
-fn steps(commands: Commands) -> Vec<String> {
-    let step = |position: Position| {
-        let (last, before) = position.words.split_last()?;
-        Some(quoted(&format!("{} {last}", before.join(" "))))
-    };
-    positions(commands).into_iter().filter_map(step).collect()
-}
-
-/// The options with a value as typed.
-fn dashed_with_values() -> Vec<String> {
-    with_values().iter().map(|(name, _)| format!("--{name}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::commands::COMMANDS;
-
-    #[test]
-    fn a_value_is_what_help_calls_it() {
-        let words = |name| match Values::named(name) {
-            Values::Words(words) => words,
-            Values::Files => vec!["(files)"],
-            Values::Directories => vec!["(directories)"],
-            Values::Anything => vec![],
-        };
-        assert_eq!(words("on|off"), ["on", "off"]);
-        assert_eq!(words("strict|tiny-http"), ["strict", "tiny-http"]);
-        assert_eq!(words("ADDR:PORT|unix:PATH|stdin"), ["stdin"]);
-        assert_eq!(words("FILE"), ["(files)"]);
-        assert_eq!(words("DIR"), ["(directories)"]);
-        assert_eq!(words("BURST/EVERY"), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn a_help_text_is_cut_where_its_first_clause_ends() {
-        assert_eq!(first_clause("Where to listen: an address. Or not."), "Where to listen");
-        assert_eq!(first_clause("Print JSON, for programs."), "Print JSON, for programs");
-        assert_eq!(first_clause("127.0.0.1 it is"), "127.0.0.1 it is");
-    }
-
-    #[test]
-    fn single_quotes_hold_everything() {
-        assert_eq!(quoted(r#"a user's "$x" `y` \z: [1]"#), r#"'a user'\''s "$x" `y` \z: [1]'"#);
-    }
 
     #[test]
     fn the_operand_names_every_shell() {
         assert_eq!(COMPLETIONS.operands, [SHELLS.map(|(name, _)| name).join("|")]);
-    }
-
-    #[test]
-    fn every_command_is_a_place_and_help_knows_it_too() {
-        let positions: Vec<_> =
-            positions(COMMANDS).into_iter().map(|position| position.words.join(" ")).collect();
-        for command in COMMANDS {
-            let name = command.words.join(" ");
-            assert!(positions.contains(&name) && positions.contains(&format!("help {name}")), "{name}");
-        }
-        assert_eq!(positions.iter().filter(|position| *position == "throttle").count(), 1);
     }
 }

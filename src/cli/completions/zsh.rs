@@ -1,7 +1,9 @@
 //! The script for zsh: a function `_gatekey`, by compinit or by sourcing.
 
 use super::super::command::Commands;
-use super::{Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values};
+use super::positions::{
+    Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values,
+};
 
 /// The script.
 pub(super) fn script(commands: Commands) -> String {

@@ -2,19 +2,16 @@
 
 use super::super::cli_error::CliError;
 use super::super::output::print;
-use super::{Finding, Installation};
+use super::finding::Finding;
+use super::installation::{Installation, MAX_CLOCK_SKEW};
 use crate::chain;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::store::{FutureTimestamps, StoreError};
-use core::time::Duration;
 use std::process::ExitCode;
 
 /// 2026-11-01: no clock that is right reads less, since this program was written then.
 const WRITTEN_AT: u64 = 1_793_491_200;
-
-/// What clocks may differ by.
-pub(super) const TOLERATED: Duration = Duration::from_secs(60);
 
 /// Is it ours, whole, and of this version.
 pub(super) fn database(installation: &Installation) -> Vec<Finding> {
@@ -82,7 +79,7 @@ fn judge(
     now: UnixTime,
 ) -> Option<Finding> {
     let advice = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
-    let latest = now.saturating_add(TOLERATED);
+    let latest = now.saturating_add(MAX_CLOCK_SKEW);
     if tokens_not_before > newest_time.max(latest) {
         let says = format!("it is {now}, and tokens issued before {tokens_not_before} are dead: all are");
         return Some(Finding::failure(says, advice));
@@ -138,7 +135,7 @@ mod tests {
         let says =
             "it is 2026-11-01T00:00:00Z, and tokens issued before 2026-11-01T00:01:01Z are dead: all are";
         assert_eq!(verdict(ahead(60, 61, 0)).unwrap(), says);
-        assert_eq!(judge(ahead(60, 61, 0), now).unwrap().verdict, super::super::Verdict::Failure);
+        assert_eq!(judge(ahead(60, 61, 0), now).unwrap().verdict, super::super::finding::Verdict::Failure);
         let says =
             "it is 2026-11-01T00:00:00Z, and some in the database are later: addresses, keys, users: 2";
         assert_eq!(verdict(ahead(0, 0, 2)).unwrap(), says);

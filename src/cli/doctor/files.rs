@@ -1,6 +1,7 @@
 //! The data directory, its files and the signing keys: are they there, and whose are they.
 
-use super::{Finding, Installation};
+use super::finding::Finding;
+use super::installation::Installation;
 use crate::chain;
 use crate::data_dir;
 use crate::keys;

@@ -1,7 +1,8 @@
 //! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
 
 use super::super::values::Engine;
-use super::{Finding, Installation};
+use super::finding::Finding;
+use super::installation::Installation;
 use crate::os::{self, FileSystem};
 use crate::password::Cost;
 use crate::server::descriptors::reserved_descriptors;
@@ -135,7 +136,7 @@ fn judge_time(cost: Cost, time: Duration) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Verdict;
+    use super::super::finding::Verdict;
     use super::*;
 
     #[test]

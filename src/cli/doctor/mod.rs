@@ -6,6 +6,7 @@
 //! | file | what |
 //! |---|---|
 //! | `finding.rs` | what a check found |
+//! | `installation.rs` | the installation as the server would see it |
 //! | `files.rs` | the data directory, its files, the signing keys |
 //! | `database.rs` | the database, the clock, and the way back from a clock that ran ahead |
 //! | `machine.rs` | room on the disk, descriptors, the cost of a hash |
@@ -14,24 +15,18 @@
 mod database;
 mod files;
 mod finding;
+mod installation;
 mod machine;
 mod network;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::{Config, ServeConfig};
-use super::data;
-use super::hash_time;
+use super::config::Config;
 use super::options;
 use super::progress;
-use crate::clock::{self, UnixTime};
-use crate::data_dir::DataDir;
-use crate::hashing;
 use crate::json::Value;
-use crate::store::{DatabaseReport, StoreError};
-use core::cell::OnceCell;
-use core::time::Duration;
 use finding::{Finding, Verdict};
+use installation::Installation;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -65,45 +60,6 @@ const CHECKS: [Check; 12] = [
     ("proxy", network::proxy),
     ("guessing", network::guessing),
 ];
-
-/// What is looked at: the installation as the server would see it.
-struct Installation {
-    data_dir: DataDir,
-    config: ServeConfig,
-    slots: usize,
-    now: UnixTime,
-    /// The whole database is read once, by the first check that asks.
-    report: OnceCell<Result<DatabaseReport, StoreError>>,
-}
-
-impl Installation {
-    /// # Errors
-    /// Where the server would not understand its options either.
-    fn new(config: &Config<'_>) -> Result<Self, CliError> {
-        let config = ServeConfig::new(config)?;
-        Ok(Self {
-            data_dir: config.data_dir.clone(),
-            slots: config.hash_slots.unwrap_or_else(hashing::cores),
-            config,
-            now: clock::unix(),
-            report: OnceCell::new(),
-        })
-    }
-
-    fn report(&self) -> &Result<DatabaseReport, StoreError> {
-        let at = self.now.saturating_add(database::TOLERATED);
-        self.report.get_or_init(|| {
-            // Where it can't be copied, the database's own error says more.
-            let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
-            let copied = copy.as_ref().map(|copy| DataDir::new(copy.directory()));
-            copied.as_ref().unwrap_or(&self.data_dir).report(at)
-        })
-    }
-
-    fn time_hash(&self) -> Option<Duration> {
-        hash_time::measure(self.config.cost, 1)
-    }
-}
 
 fn doctor(config: &Config<'_>) -> Result<ExitCode, CliError> {
     if config.options.reset_clock {

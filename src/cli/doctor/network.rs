@@ -3,7 +3,8 @@
 use super::super::config::{ListenRefusal, ServeConfig, cleartext_advice, is_loopback};
 use super::super::serve::ADVISED_PASSWORD_CHARS;
 use super::super::values::{Engine, ListenAddress};
-use super::{Finding, Installation};
+use super::finding::Finding;
+use super::installation::Installation;
 use crate::client::Client;
 use crate::realm::Registration;
 use crate::routes::PublicUrl;

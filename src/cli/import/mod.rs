@@ -43,7 +43,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use temp_dir::instead_of;
 
-pub(in crate::cli) const IMPORT: Command = Command {
+pub(super) const IMPORT: Command = Command {
     words: &["user", "import"],
     operands: &["FILE"],
     summary: "Import users, with their password hashes, from a file.",

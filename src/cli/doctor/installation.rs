@@ -1,0 +1,55 @@
+//! The installation that `doctor` checks, as the server would see it.
+
+use super::super::cli_error::CliError;
+use super::super::config::{Config, ServeConfig};
+use super::super::data;
+use super::super::hash_time;
+use crate::clock::{self, UnixTime};
+use crate::data_dir::DataDir;
+use crate::hashing;
+use crate::store::{DatabaseReport, StoreError};
+use core::cell::OnceCell;
+use core::time::Duration;
+
+/// The most that the clocks of two machines may differ by.
+pub(super) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+/// The installation, with what several checks read.
+pub(super) struct Installation {
+    pub(super) data_dir: DataDir,
+    pub(super) config: ServeConfig,
+    /// The number of concurrent hashes.
+    pub(super) slots: usize,
+    pub(super) now: UnixTime,
+    /// Read once, by the first check that needs it.
+    report: OnceCell<Result<DatabaseReport, StoreError>>,
+}
+
+impl Installation {
+    /// # Errors
+    /// [`CliError::Usage`] where `serve` has it too.
+    pub(super) fn new(config: &Config<'_>) -> Result<Self, CliError> {
+        let config = ServeConfig::new(config)?;
+        Ok(Self {
+            data_dir: config.data_dir.clone(),
+            slots: config.hash_slots.unwrap_or_else(hashing::cores),
+            config,
+            now: clock::unix(),
+            report: OnceCell::new(),
+        })
+    }
+
+    pub(super) fn report(&self) -> &Result<DatabaseReport, StoreError> {
+        let at = self.now.saturating_add(MAX_CLOCK_SKEW);
+        self.report.get_or_init(|| {
+            // If it can't be copied, the error of opening it says more.
+            let copy = data::copy_if_needed(&self.data_dir).ok().flatten();
+            let copied = copy.as_ref().map(|copy| DataDir::new(copy.directory()));
+            copied.as_ref().unwrap_or(&self.data_dir).report(at)
+        })
+    }
+
+    pub(super) fn time_hash(&self) -> Option<Duration> {
+        hash_time::measure(self.config.cost, 1)
+    }
+}
