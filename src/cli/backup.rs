@@ -2,12 +2,12 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::files::Owner;
 use super::options;
 use super::owner;
 use super::private_copy::PrivateCopy;
-use super::progress::{self, Progress};
+use super::progress::{self, ProgressLine};
 use super::relay::{self, Input};
 use super::temp_dir::TempDir;
 use crate::clock;
@@ -34,7 +34,7 @@ pub(super) const BACK_UP: Command = Command {
     run: Run::Plain(back_up),
 };
 
-fn back_up(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn back_up(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (file, data_dir) = (config.operand(), &config.data_dir);
     let is_roots = config.files.has(Path::new(file));
     let temp_dir = is_roots.then(|| TempDir::new("backup")).transpose()?;
@@ -60,7 +60,7 @@ fn back_up(config: &Config<'_>) -> Result<ExitCode, CliError> {
 }
 
 /// Fills the file that root made.
-fn fill(config: &Config<'_>, file: &str, from: &Path) -> io::Result<()> {
+fn fill(config: &CommandConfig<'_>, file: &str, from: &Path) -> io::Result<()> {
     let mut to = config.files.open(Path::new(file))?;
     io::copy(&mut File::open(from)?, &mut to)?;
     to.sync_all()
@@ -69,7 +69,7 @@ fn fill(config: &Config<'_>, file: &str, from: &Path) -> io::Result<()> {
 /// Backs up as the owner of the data directory, into a file that root makes where the owner may not write.
 pub(super) fn back_up_as(
     owner: Owner,
-    config: &Config<'_>,
+    config: &CommandConfig<'_>,
     arguments: &[OsString],
 ) -> Result<ExitCode, CliError> {
     let name = config.operand();
@@ -108,7 +108,7 @@ pub(super) const RESTORE: Command = Command {
     run: Run::Plain(restore),
 };
 
-fn restore(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (file, data_dir) = (config.operand(), &config.data_dir);
     let path = Path::new(file);
     let copy = config.files.has(path).then(|| PrivateCopy::of(path, config.files)).transpose()?;
@@ -145,9 +145,9 @@ fn restore(config: &Config<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(progress: &Progress, step: CopyStep<'_>) {
+fn show(progress: &ProgressLine, step: CopyStep<'_>) {
     match step {
-        CopyStep::Copying { to, bytes } => progress.growing("copying", to, bytes),
+        CopyStep::Copying { .. } => progress.begin("copying"),
         CopyStep::Checking => progress.begin("checking the backup"),
     }
 }

@@ -3,7 +3,7 @@
 //! `commands.rs` lists all commands. A command that needs the list is given it as an argument.
 
 use super::cli_error::CliError;
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options::{Opt, OptionLists};
 use std::process::ExitCode;
 
@@ -38,9 +38,9 @@ impl Command {
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     /// By its options and operands.
-    Plain(fn(&Config<'_>) -> Result<ExitCode, CliError>),
+    Plain(fn(&CommandConfig<'_>) -> Result<ExitCode, CliError>),
     /// By the list of all commands as well.
-    WithCommands(fn(Commands, &Config<'_>) -> Result<ExitCode, CliError>),
+    WithCommands(fn(Commands, &CommandConfig<'_>) -> Result<ExitCode, CliError>),
 }
 
 /// A list of commands.

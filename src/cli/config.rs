@@ -26,7 +26,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// The configuration of one run of a command.
-pub(super) struct Config<'a> {
+pub(super) struct CommandConfig<'a> {
     pub(super) options: Options,
     pub(super) operands: Vec<String>,
     pub(super) data_dir: DataDir,
@@ -36,7 +36,7 @@ pub(super) struct Config<'a> {
     pub(super) files: &'a Files,
 }
 
-impl<'a> Config<'a> {
+impl<'a> CommandConfig<'a> {
     /// Parses the options that a command takes: the argument, else the variable in `--env-file`, else the environment
     /// variable, else the default.
     ///
@@ -167,7 +167,7 @@ pub(super) struct ServeConfig {
 impl ServeConfig {
     /// # Errors
     /// [`CliError::Usage`] if two options contradict each other.
-    pub(super) fn new(config: &Config<'_>) -> Result<Self, CliError> {
+    pub(super) fn new(config: &CommandConfig<'_>) -> Result<Self, CliError> {
         let (hasher, policy, rate_limits) = (config.hasher()?, config.policy()?, config.rate_limits());
         let options = &config.options;
         if let Some(address) =
@@ -276,7 +276,7 @@ mod tests {
 
     fn serve_config(given: &[(&'static Opt, String)]) -> ServeConfig {
         let serve = COMMANDS.iter().find(|command| command.words == ["serve"]).unwrap();
-        let config = Config::new(serve.options, given, Vec::new(), &|_| None, &files::NONE);
+        let config = CommandConfig::new(serve.options, given, Vec::new(), &|_| None, &files::NONE);
         ServeConfig::new(&config.unwrap()).unwrap()
     }
 

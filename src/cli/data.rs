@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::Command;
-use super::config::Config;
+use super::config::CommandConfig;
 use super::private_copy::{self, PrivateCopy};
 use super::{files, options};
 use crate::chain;
@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 use std::path::Path;
 
 /// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
-pub(super) fn refuse_links(config: &Config<'_>, command: &Command) -> Result<(), CliError> {
+pub(super) fn refuse_links(config: &CommandConfig<'_>, command: &Command) -> Result<(), CliError> {
     if command.takes(&options::DATA) && command.words != ["doctor"] {
         config.data_dir.refuse_links().map_err(|error| failed(&error))
     } else {
@@ -35,7 +35,10 @@ const READING: [&[&str]; 7] = [
 
 /// A copy of the database for a command that only reads, where SQLite can't write beside the database: on a file system that is
 /// mounted read-only, or in another user's directory.
-pub(super) fn copy_to_read(config: &Config<'_>, command: &Command) -> Result<Option<PrivateCopy>, CliError> {
+pub(super) fn copy_to_read(
+    config: &CommandConfig<'_>,
+    command: &Command,
+) -> Result<Option<PrivateCopy>, CliError> {
     if !READING.contains(&command.words) {
         return Ok(None);
     }
@@ -54,7 +57,7 @@ const PACKAGED: &str = "/var/lib/gatekey";
 
 /// The data directory for a command that adds users: named by the operator, or the default one if it exists. Users in a directory
 /// that was made by mistake would be missed where the server runs.
-pub(super) fn named<'a>(config: &'a Config<'_>) -> Result<&'a DataDir, CliError> {
+pub(super) fn named<'a>(config: &'a CommandConfig<'_>) -> Result<&'a DataDir, CliError> {
     let data_dir = &config.data_dir;
     let directory = data_dir.directory();
     if config.names_data_dir || directory.exists() {

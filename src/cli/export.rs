@@ -3,7 +3,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options;
 use super::user;
 use super::user_list::PAGE;
@@ -27,7 +27,7 @@ pub(super) const EXPORT: Command = Command {
     run: Run::Plain(export),
 };
 
-fn export(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn export(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let realm = user::open(config)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let cant = |error: &_| CliError::failed("can't export users", error);

@@ -5,7 +5,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options::{self, Options};
 use super::output::{self, table};
 use super::{progress, prompt};
@@ -37,7 +37,7 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (is_json, max_session) = (config.options.json, config.options.max_session);
     let ring = keys::load(config.data_dir.key_file());
     let ring = ring.map_err(|error| cant("list", &error))?;
@@ -71,7 +71,7 @@ pub(super) const ROTATE: Command = Command {
     run: Run::Plain(rotate),
 };
 
-fn rotate(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn rotate(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let is_compromised = config.options.compromised;
     let failed = |error: &(dyn core::error::Error + 'static)| CliError::failed("can't make a new key", error);
     let file = open(config)?;
@@ -112,7 +112,7 @@ pub(super) const ADD: Command = Command {
     run: Run::Plain(add),
 };
 
-fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn add(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let Options { sign: signs, weak, force: published, .. } = config.options;
     let secret = prompt::signing_secret(SigningKey::MAX_BYTES)?;
     let key =
@@ -140,7 +140,7 @@ pub(super) const PRUNE: Command = Command {
     run: Run::Plain(prune),
 };
 
-fn prune(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn prune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let max_session = config.options.max_session;
     let file = open(config)?;
     if file.ring().keys().count() == 1 {
@@ -175,7 +175,7 @@ fn prune(config: &Config<'_>) -> Result<ExitCode, CliError> {
 }
 
 /// Waits until no running server uses a key that is not in the file; says what was waited for.
-fn await_dropped(config: &Config<'_>) -> Result<String, CliError> {
+fn await_dropped(config: &CommandConfig<'_>) -> Result<String, CliError> {
     let data_dir = &config.data_dir;
     let waited = progress::watched(|progress| {
         progress.begin("waiting until running servers have dropped the old keys");
@@ -267,7 +267,7 @@ fn verifies_until(key: &KeyStatus<'_>) -> String {
 }
 
 /// The key file, locked for a change.
-fn open(config: &Config<'_>) -> Result<KeyFile, CliError> {
+fn open(config: &CommandConfig<'_>) -> Result<KeyFile, CliError> {
     KeyFile::open(config.data_dir.key_file()).map_err(|error| cant("change", &error))
 }
 
@@ -289,7 +289,7 @@ fn not_added(error: &NewKeyError) -> CliError {
 }
 
 /// The database, if there is one.
-fn open_store(config: &Config<'_>) -> Result<Option<Store>, CliError> {
+fn open_store(config: &CommandConfig<'_>) -> Result<Option<Store>, CliError> {
     match config.data_dir.open_store() {
         Ok(store) => Ok(Some(store)),
         Err(StoreError::Missing) => Ok(None),
@@ -313,7 +313,7 @@ fn time(store: &Store) -> Result<UnixTime, CliError> {
 
 /// Notes which keys are in use from now on, and deletes every session where the keys that signed for them are gone. The
 /// file is changed by then, so it is done, whatever comes of this: a running server, or the next start, notes the keys too.
-fn note(config: &Config<'_>, ring: &KeyRing, deletes_sessions: bool) {
+fn note(config: &CommandConfig<'_>, ring: &KeyRing, deletes_sessions: bool) {
     let noted = match config.data_dir.open_store() {
         Ok(store) => store
             .newest_time()

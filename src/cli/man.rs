@@ -6,7 +6,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Commands, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options::{self, Opt};
 use super::output::print;
 use core::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(super) const MAN: Command = Command {
     run: Run::WithCommands(man),
 };
 
-fn man(commands: Commands, _: &Config<'_>) -> Result<ExitCode, CliError> {
+fn man(commands: Commands, _: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     print(&page(commands))
 }
 

@@ -73,7 +73,7 @@ use crate::os;
 use cli_error::CliError;
 use command::{Command, Run};
 use commands::COMMANDS;
-use config::Config;
+use config::CommandConfig;
 use files::Files;
 use output::print;
 use parse::Invocation;
@@ -108,7 +108,7 @@ fn run_command(
         Invocation::Help(words) => print(&help::help(&words)?),
         Invocation::Run { command, given, operands } => {
             let files = Files::received()?;
-            let config = Config::new(command.options, &given, operands, environment, &files);
+            let config = CommandConfig::new(command.options, &given, operands, environment, &files);
             let done = config.and_then(|config| run_as_owner(config, command, &arguments));
             done.map_err(|error| environment::name_variables(error, command.options, &given, environment))
         }
@@ -116,7 +116,11 @@ fn run_command(
 }
 
 /// Runs a command, as the owner of the data directory if root runs it.
-fn run_as_owner(config: Config<'_>, command: &Command, arguments: &[OsString]) -> Result<ExitCode, CliError> {
+fn run_as_owner(
+    config: CommandConfig<'_>,
+    command: &Command,
+    arguments: &[OsString],
+) -> Result<ExitCode, CliError> {
     match owner::find(&config, command)? {
         None => {
             data::refuse_links(&config, command)?;

@@ -26,7 +26,7 @@
 
 use super::cli_error::CliError;
 use super::command::Command;
-use super::config::Config;
+use super::config::CommandConfig;
 use super::files::{self, Files, Owner};
 use super::options;
 use super::relay::{self, Input};
@@ -51,7 +51,7 @@ const VARIABLES: [&str; 6] =
 ///
 /// # Errors
 /// [`CliError`] where nobody can do it safely.
-pub(super) fn find(config: &Config<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
+pub(super) fn find(config: &CommandConfig<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
     if os::effective_ids().0 != 0 || !command.takes(&options::DATA) {
         return Ok(None);
     }
@@ -106,7 +106,7 @@ fn changes_keys_of_root(command: &Command, data_dir: &DataDir) -> Result<bool, C
 /// Runs this program anew, with the same arguments, as the owner of the data directory.
 pub(super) fn run_as(
     owner: Owner,
-    config: &Config<'_>,
+    config: &CommandConfig<'_>,
     command: &Command,
     arguments: &[OsString],
 ) -> Result<ExitCode, CliError> {
@@ -166,7 +166,7 @@ fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> CliError {
 /// Opens what the operator named, as far as root alone, or the file's own owner, decides what that is:
 /// whatever is opened here, the owner of the data directory can read. The new program opens the rest itself,
 /// if it may.
-fn open_inputs(config: &Config<'_>, command: &Command) -> Vec<(String, File)> {
+fn open_inputs(config: &CommandConfig<'_>, command: &Command) -> Vec<(String, File)> {
     let mut opened = Vec::new();
     for path in inputs(config, command) {
         let Ok(file) = files::open_safely(Path::new(&path)) else { continue };
@@ -180,7 +180,7 @@ fn open_inputs(config: &Config<'_>, command: &Command) -> Vec<(String, File)> {
 }
 
 /// The paths of what a command reads besides the data directory.
-fn inputs(config: &Config<'_>, command: &Command) -> Vec<String> {
+fn inputs(config: &CommandConfig<'_>, command: &Command) -> Vec<String> {
     let operand = match command.words {
         ["user", "import"] | ["restore"] => config.operands.first().filter(|path| *path != "-"),
         _ => None,

@@ -1,7 +1,7 @@
 //! Secrets from a person or a pipe, never from arguments: those stand in every process list.
 
 use super::cli_error::CliError;
-use super::config::Config;
+use super::config::CommandConfig;
 use crate::secret::{Secret, SecretBytes};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
@@ -9,7 +9,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
 /// A new password: asked for twice on the terminal, or the first line of standard input.
-pub(super) fn new_password(config: &Config<'_>) -> Result<Secret, CliError> {
+pub(super) fn new_password(config: &CommandConfig<'_>) -> Result<Secret, CliError> {
     if config.options.password_stdin || !io::stdin().is_terminal() {
         return first_line("the password");
     }
@@ -51,7 +51,7 @@ pub(super) fn token() -> Result<Secret, CliError> {
 pub(super) const REVOKE_ALL: &str = "Revoke the tokens of all users? All of them must log in again.";
 
 /// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
-pub(super) fn confirm(config: &Config<'_>, question: &str) -> Result<(), CliError> {
+pub(super) fn confirm(config: &CommandConfig<'_>, question: &str) -> Result<(), CliError> {
     if config.options.yes || !io::stdin().is_terminal() {
         return Ok(());
     }

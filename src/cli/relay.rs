@@ -8,7 +8,7 @@
 
 use super::cli_error::CliError;
 use super::command::Command;
-use super::config::Config;
+use super::config::CommandConfig;
 use super::prompt;
 use crate::os;
 use crate::secret::SecretBytes;
@@ -39,7 +39,7 @@ pub(super) struct Input {
 impl Input {
     /// What this command reads, asked for on the terminal if there is one. Of a file or pipe, a command that
     /// reads nothing takes nothing: the rest may be for another program.
-    pub(super) fn of(config: &Config<'_>, command: &Command) -> Result<Self, CliError> {
+    pub(super) fn of(config: &CommandConfig<'_>, command: &Command) -> Result<Self, CliError> {
         let failed = |error: io::Error| CliError::failed("can't make a pipe", &error);
         let feed: Feed = match command.words {
             // The socket that is listened on.

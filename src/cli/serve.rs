@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::{Config, ServeConfig};
+use super::config::{CommandConfig, ServeConfig};
 use super::data;
 use super::environment;
 use super::files;
@@ -69,7 +69,7 @@ pub(super) const SERVE: Command = Command {
     run: Run::Plain(serve),
 };
 
-fn serve(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     reexec_with_mmap_threshold();
     warn_about_unknown_variables();
     let config = ServeConfig::new(config)?;

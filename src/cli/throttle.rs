@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options;
 use super::output::List;
 use super::user;
@@ -32,7 +32,7 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (now, is_json) = (clock::now(), config.options.json);
     let realm = open(config)?;
     let out = BufWriter::new(io::stdout().lock());
@@ -87,7 +87,7 @@ pub(super) const CLEAR: Command = Command {
     run: Run::Plain(clear),
 };
 
-fn clear(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn clear(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let cleared = open(config)?.clear_failed_attempts(clock::now());
     cleared.map_err(|error| CliError::failed("can't clear the counters", &error))?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
@@ -95,6 +95,6 @@ fn clear(config: &Config<'_>) -> Result<ExitCode, CliError> {
 }
 
 /// The realm with its counters.
-fn open(config: &Config<'_>) -> Result<Realm, CliError> {
+fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {
     user::open_with(config, Policy { rate_limits: Some(config.rate_limits()), ..config.policy()? })
 }

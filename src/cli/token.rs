@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options;
 use super::{prompt, user};
 use crate::chain;
@@ -34,7 +34,7 @@ pub(super) const ISSUE: Command = Command {
     run: Run::Plain(issue),
 };
 
-fn issue(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn issue(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (realm, user) = user::open_for(config, username)?;
     if user.disabled {
@@ -53,7 +53,7 @@ fn issue(config: &Config<'_>) -> Result<ExitCode, CliError> {
 }
 
 /// Refuses to issue a token that a running server would reject: its options may differ from this command's.
-fn refuse_rejected(config: &Config<'_>, realm: &Realm) -> Result<(), CliError> {
+fn refuse_rejected(config: &CommandConfig<'_>, realm: &Realm) -> Result<(), CliError> {
     let (lifetime, signing) = (realm.policy().token_lifetime, realm.ring().newest().fingerprint());
     let servers = keys::await_loaded(config.data_dir.directory(), &signing, LOADED_WITHIN);
     for server in servers.map_err(|error| CliError::failed("can't issue a token", &error))? {
@@ -89,7 +89,7 @@ pub(super) const INSPECT: Command = Command {
     run: Run::Plain(inspect),
 };
 
-fn inspect(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn inspect(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (data_dir, options) = (&config.data_dir, &config.options);
     let ring = keys::load(data_dir.key_file());
     let ring = ring.map_err(|error| CliError::failed("can't verify without the keys", &error))?;

@@ -12,7 +12,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::hash_time;
 use super::options::{self, Options};
 use crate::hashing::{self, Hasher};
@@ -53,7 +53,7 @@ struct Measured {
     time: Duration,
 }
 
-fn tune(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn tune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let Options { memory, target, json: is_json, .. } = config.options;
     let candidates = candidates(memory, hashing::cores());
     refuse_memory(memory, candidates.is_empty(), os::available_memory())?;

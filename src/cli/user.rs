@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::output;
 use super::{data, options, progress, prompt};
 use crate::clock;
@@ -30,7 +30,7 @@ pub(super) const ADD: Command = Command {
     run: Run::Plain(add),
 };
 
-fn add(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn add(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (policy, hasher, data_dir) = (config.policy()?, config.hasher()?, data::named(config)?);
     let password = prompt::new_password(config)?;
@@ -55,7 +55,7 @@ pub(super) const PASSWD: Command = Command {
     run: Run::Plain(passwd),
 };
 
-fn passwd(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn passwd(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (realm, user) = open_for(config, username)?;
     let password = prompt::new_password(config)?;
@@ -74,7 +74,7 @@ pub(super) const DISABLE: Command = Command {
     run: Run::Plain(disable),
 };
 
-fn disable(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn disable(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let done = "disabled {}; every token of the user is dead";
     change(config, config.operand(), done, |realm, id| realm.set_disabled(id, true))
 }
@@ -89,7 +89,7 @@ pub(super) const ENABLE: Command = Command {
     run: Run::Plain(enable),
 };
 
-fn enable(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn enable(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     change(config, config.operand(), "enabled {}", |realm, id| realm.set_disabled(id, false))
 }
 
@@ -106,7 +106,7 @@ pub(super) const REVOKE: Command = Command {
     run: Run::Plain(revoke),
 };
 
-fn revoke(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn revoke(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     match (config.operands.first(), config.options.all) {
         (Some(username), false) => change(config, username, "signed {} out everywhere", Realm::revoke_tokens),
         (None, true) => revoke_all(config),
@@ -116,7 +116,7 @@ fn revoke(config: &Config<'_>) -> Result<ExitCode, CliError> {
     }
 }
 
-fn revoke_all(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn revoke_all(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let realm = open(config)?;
     prompt::confirm(config, prompt::REVOKE_ALL)?;
     let revoked = realm.revoke_all_tokens(clock::now());
@@ -139,7 +139,7 @@ pub(super) const DELETE: Command = Command {
     run: Run::Plain(delete),
 };
 
-fn delete(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn delete(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (realm, user) = open_for(config, username)?;
     prompt::confirm(
@@ -151,7 +151,7 @@ fn delete(config: &Config<'_>) -> Result<ExitCode, CliError> {
 
 /// Changes one user, and says so.
 fn change(
-    config: &Config<'_>,
+    config: &CommandConfig<'_>,
     username: &str,
     done: &str,
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
@@ -173,12 +173,12 @@ fn apply(
 }
 
 /// The realm in the data directory, which must be there.
-pub(super) fn open(config: &Config<'_>) -> Result<Realm, CliError> {
+pub(super) fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {
     open_with(config, config.policy()?)
 }
 
 /// The same, by this policy.
-pub(super) fn open_with(config: &Config<'_>, policy: Policy) -> Result<Realm, CliError> {
+pub(super) fn open_with(config: &CommandConfig<'_>, policy: Policy) -> Result<Realm, CliError> {
     let hasher = config.hasher()?;
     let (store, keys) = data::open(&config.data_dir)?;
     open_realm(store, keys, hasher, policy)
@@ -190,7 +190,7 @@ fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Resul
 }
 
 /// The realm, and the user of this name in it, who must be there.
-pub(super) fn open_for(config: &Config<'_>, username: &str) -> Result<(Realm, User), CliError> {
+pub(super) fn open_for(config: &CommandConfig<'_>, username: &str) -> Result<(Realm, User), CliError> {
     let realm = open(config)?;
     let user = realm.find_user_by_name(username);
     let user = user.map_err(|error| CliError::failed(format!("can't look {username:?} up"), &error))?;

@@ -2,7 +2,7 @@
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::output::{List, table};
 use super::{options, user};
 use crate::clock::{self, UnixTime};
@@ -29,7 +29,7 @@ pub(super) const LIST: Command = Command {
     run: Run::Plain(list),
 };
 
-fn list(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let is_json = config.options.json;
     let failed = |error| CliError::failed("can't list users", &error);
     let realm = user::open(config)?;
@@ -91,7 +91,7 @@ pub(super) const SHOW: Command = Command {
     run: Run::Plain(show),
 };
 
-fn show(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn show(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (username, is_json) = (config.operand(), config.options.json);
     let failed = |error| CliError::failed(format!("can't look {username:?} up"), &error);
     let (realm, user) = user::open_for(config, username)?;

@@ -15,7 +15,7 @@ mod zsh;
 
 use super::cli_error::CliError;
 use super::command::{Command, Commands, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::output::print;
 use super::suggest;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ type Script = fn(Commands) -> String;
 /// Each shell's.
 const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
 
-fn completions(commands: Commands, config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn completions(commands: Commands, config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let shell = config.operand();
     if let Some((_, script)) = SHELLS.iter().find(|(name, _)| *name == shell) {
         return print(&script(commands));

@@ -135,7 +135,7 @@ mod tests {
         let says =
             "it is 2026-11-01T00:00:00Z, and tokens issued before 2026-11-01T00:01:01Z are dead: all are";
         assert_eq!(verdict(ahead(60, 61, 0)).unwrap(), says);
-        assert_eq!(judge(ahead(60, 61, 0), now).unwrap().verdict, super::super::finding::Verdict::Failure);
+        assert_eq!(judge(ahead(60, 61, 0), now).unwrap().severity, super::super::finding::Severity::Failure);
         let says =
             "it is 2026-11-01T00:00:00Z, and some in the database are later: addresses, keys, users: 2";
         assert_eq!(verdict(ahead(0, 0, 2)).unwrap(), says);

@@ -4,7 +4,7 @@ use crate::json::{Value, json};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Severity {
     Ok,
     /// It works, and something should be done.
     Warning,
@@ -12,7 +12,7 @@ pub(super) enum Verdict {
     Failure,
 }
 
-impl Verdict {
+impl Severity {
     fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -25,7 +25,7 @@ impl Verdict {
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
-    pub(super) verdict: Verdict,
+    pub(super) severity: Severity,
     /// What is the case.
     pub(super) says: String,
     /// What to do; nothing where all is well.
@@ -34,27 +34,27 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn ok(says: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Ok, says: says.into(), advice: None }
+        Self { severity: Severity::Ok, says: says.into(), advice: None }
     }
 
     pub(super) fn warning(says: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Warning, says: says.into(), advice: Some(advice.into()) }
+        Self { severity: Severity::Warning, says: says.into(), advice: Some(advice.into()) }
     }
 
     pub(super) fn failure(says: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { verdict: Verdict::Failure, says: says.into(), advice: Some(advice.into()) }
+        Self { severity: Severity::Failure, says: says.into(), advice: Some(advice.into()) }
     }
 
     /// For people: a line, and one below it that says what to do.
     pub(super) fn text(&self, check: &str) -> String {
-        let Self { verdict, says, advice } = self;
-        let line = format!("{:8} {check:10} {says}\n", verdict.name());
+        let Self { severity, says, advice } = self;
+        let line = format!("{:8} {check:10} {says}\n", severity.name());
         let advice = advice.as_ref().map(|advice| format!("{:20}{advice}\n", ""));
         line + &advice.unwrap_or_default()
     }
 
     pub(super) fn json(&self, check: &str) -> Value {
-        json!({"check": check, "verdict": self.verdict.name(), "says": self.says, "do": self.advice})
+        json!({"check": check, "verdict": self.severity.name(), "says": self.says, "do": self.advice})
     }
 }
 

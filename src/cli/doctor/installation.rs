@@ -1,7 +1,7 @@
 //! The installation that `doctor` checks, as the server would see it.
 
 use super::super::cli_error::CliError;
-use super::super::config::{Config, ServeConfig};
+use super::super::config::{CommandConfig, ServeConfig};
 use super::super::data;
 use super::super::hash_time;
 use crate::clock::{self, UnixTime};
@@ -28,7 +28,7 @@ pub(super) struct Installation {
 impl Installation {
     /// # Errors
     /// [`CliError::Usage`] where `serve` has it too.
-    pub(super) fn new(config: &Config<'_>) -> Result<Self, CliError> {
+    pub(super) fn new(config: &CommandConfig<'_>) -> Result<Self, CliError> {
         let config = ServeConfig::new(config)?;
         Ok(Self {
             data_dir: config.data_dir.clone(),

@@ -136,7 +136,7 @@ fn judge_time(cost: Cost, time: Duration) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::finding::Verdict;
+    use super::super::finding::Severity;
     use super::*;
 
     #[test]
@@ -150,14 +150,14 @@ mod tests {
                 network,
             };
             let found = judge_space(file_system, database * MIB);
-            found.into_iter().map(|finding| finding.verdict).collect::<Vec<_>>()
+            found.into_iter().map(|finding| finding.severity).collect::<Vec<_>>()
         };
-        assert_eq!(judge(15, None, 0), [Verdict::Failure]);
-        assert_eq!(judge(16, None, 0), [Verdict::Warning]);
-        assert_eq!(judge(127, None, 0), [Verdict::Warning]);
-        assert_eq!(judge(128, None, 64), [Verdict::Ok]);
-        assert_eq!(judge(128, None, 65), [Verdict::Warning]);
-        assert_eq!(judge(128, Some("NFS"), 0), [Verdict::Ok, Verdict::Warning]);
+        assert_eq!(judge(15, None, 0), [Severity::Failure]);
+        assert_eq!(judge(16, None, 0), [Severity::Warning]);
+        assert_eq!(judge(127, None, 0), [Severity::Warning]);
+        assert_eq!(judge(128, None, 64), [Severity::Ok]);
+        assert_eq!(judge(128, None, 65), [Severity::Warning]);
+        assert_eq!(judge(128, Some("NFS"), 0), [Severity::Ok, Severity::Warning]);
         let read_only = FileSystem {
             name: Some("iso9660".into()),
             has_only_local_locks: false,
@@ -174,7 +174,7 @@ mod tests {
             is_read_only: false,
             network: Some("NFS"),
         };
-        assert_eq!(judge_space(nolock, 0).remove(1).verdict, Verdict::Failure);
+        assert_eq!(judge_space(nolock, 0).remove(1).severity, Severity::Failure);
     }
 
     #[test]
@@ -185,16 +185,16 @@ mod tests {
             finding.says,
             "this process may open 319 descriptors, so 255 connections are served, not 256"
         );
-        assert_eq!(finding.verdict, Verdict::Warning);
+        assert_eq!(finding.severity, Severity::Warning);
         assert!(judge_limits(3, 256, 64).advice.unwrap().ends_with("--max-connections 1"));
     }
 
     #[test]
     fn a_hash_is_neither_slow_nor_cheap_nor_larger_than_memory() {
-        let time = |millis| judge_time(Cost::DEFAULT, Duration::from_millis(millis)).verdict;
+        let time = |millis| judge_time(Cost::DEFAULT, Duration::from_millis(millis)).severity;
         assert_eq!(
             [19, 20, 1_000, 1_001].map(time),
-            [Verdict::Warning, Verdict::Ok, Verdict::Ok, Verdict::Warning]
+            [Severity::Warning, Severity::Ok, Severity::Ok, Severity::Warning]
         );
         assert_eq!(judge_memory(Cost::DEFAULT, 4, 64 * MIB), None);
         let finding = judge_memory(Cost::DEFAULT, 4, 63 * MIB).unwrap();

@@ -21,11 +21,11 @@ mod network;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::options;
 use super::progress;
 use crate::json::Value;
-use finding::{Finding, Verdict};
+use finding::{Finding, Severity};
 use installation::Installation;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -61,20 +61,20 @@ const CHECKS: [Check; 12] = [
     ("guessing", network::guessing),
 ];
 
-fn doctor(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     if config.options.reset_clock {
         return database::reset_clock(&config.data_dir);
     }
     let (is_json, installation) = (config.options.json, Installation::new(config)?);
     let mut out = io::stdout().lock();
-    let (mut verdicts, mut objects) = (Vec::new(), Vec::new());
+    let (mut severities, mut objects) = (Vec::new(), Vec::new());
     for (name, check) in CHECKS {
         let findings = progress::watched(|progress| {
             progress.begin(name);
             check(&installation)
         });
         for finding in findings {
-            verdicts.push(finding.verdict);
+            severities.push(finding.severity);
             if is_json {
                 objects.push(finding.json(name));
             } else {
@@ -84,12 +84,12 @@ fn doctor(config: &Config<'_>) -> Result<ExitCode, CliError> {
             }
         }
     }
-    let count = |verdict| verdicts.iter().filter(|found| **found == verdict).count();
-    let failures = count(Verdict::Failure);
+    let count = |severity| severities.iter().filter(|found| **found == severity).count();
+    let failures = count(Severity::Failure);
     if is_json {
         writeln!(out, "{}", Value::Array(objects))?;
     } else {
-        let (fine, warnings) = (count(Verdict::Ok), count(Verdict::Warning));
+        let (fine, warnings) = (count(Severity::Ok), count(Severity::Warning));
         writeln!(out, "ok: {fine}, warnings: {warnings}, failures: {failures}")?;
     }
     Ok(ExitCode::from(u8::from(failures > 0)))

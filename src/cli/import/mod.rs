@@ -23,7 +23,7 @@ mod temp_dir;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
-use super::config::Config;
+use super::config::CommandConfig;
 use super::data;
 use super::options;
 use super::output;
@@ -63,7 +63,7 @@ pub(super) const IMPORT: Command = Command {
     run: Run::Plain(import),
 };
 
-fn import(config: &Config<'_>) -> Result<ExitCode, CliError> {
+fn import(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let source = Source::open(Path::new(config.operand()), config.files)?; // before anything is made
     let (is_dry, skips_bad) = (config.options.dry_run, config.options.skip_bad);
     let hasher = config.hasher()?;
