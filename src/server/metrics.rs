@@ -175,13 +175,13 @@ impl Metrics {
             (
                 "gatekey_connections",
                 "gauge",
-                "Connections open in the strict loop.",
+                "Open connections of the server engine.",
                 self.accepted.value().saturating_sub(closed),
             ),
             (
                 "gatekey_connections_accepted_total",
                 "counter",
-                "Connections that the strict loop found a place for.",
+                "Connections that the server engine has admitted.",
                 self.accepted.value(),
             ),
             (

@@ -1,12 +1,12 @@
-//! HTTP servers: they carry bytes to [`crate::routes::dispatch`] and back.
+//! HTTP servers: they receive requests, pass them to [`crate::routes::dispatch`], and send the responses.
 //!
-//! A loop is given its listener, its handler, the [`Shutdown`] that ends it, and its limits; it owns no signal and no realm. It reads
-//! the clock, as whoever takes a request in must: below it, time is an argument. `tiny` is the one the project was ordered with, and the first to read; `engine` is the one for an
-//! open network. `metrics` counts what either does.
-//! `app` is the realm's routes with both of these.
-//! `listener` has the sockets to serve on.
-//! `descriptors`, `saver` and `signals` are what a process with one server needs besides.
-//! `log` has the access log and the security events, and `service_manager` notifies systemd.
+//! Sockets, handler, limits and the [`Shutdown`] are arguments of a server; it owns no signals and no realm.
+//! It reads the clock, and passes time on as an argument.
+//!
+//! `tiny` is the short server to read first, `engine` the one for open networks. `app` is the realm's routes
+//! with access log and metrics. `listener` has the sockets. `descriptors`, `saver` and `signals` are what a
+//! process with one server needs besides. `log` has the access log and the security events, and
+//! `service_manager` notifies systemd.
 
 pub mod heartbeats;
 pub mod log;
@@ -79,13 +79,13 @@ fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -
 
 /// Runs `operation`; `None` if it panics.
 ///
-/// What it used stays whole when the thread unwinds: locks are held for single steps, and facts are in the store, where a
-/// transaction that was cut off never happened.
+/// What it used stays whole when the thread unwinds: locks are held for single steps, and facts are in the
+/// store, where a transaction that was cut off never happened.
 pub fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(operation)).ok()
 }
 
-/// Ends a loop: shared between whoever serves and whoever decides when that is over.
+/// Shutdown signal, shared by a server and its owner.
 #[derive(Debug, Default)]
 pub struct Shutdown {
     requested: Mutex<bool>,
@@ -93,13 +93,13 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Asks for the end. Asking twice is asking once.
+    /// Requests the shutdown. Idempotent.
     pub fn request(&self) {
         *self.requested.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.changed.notify_all();
     }
 
-    /// Waits until the end is asked for.
+    /// Waits until the shutdown is requested.
     pub fn wait(&self) {
         let mut requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
         while !*requested {
@@ -107,7 +107,7 @@ impl Shutdown {
         }
     }
 
-    /// Waits until the end is asked for, but no longer than this; whether it was.
+    /// Waits for at most this time; true if the shutdown is requested.
     pub fn wait_for(&self, at_most: Duration) -> bool {
         let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(requested, at_most, |requested| !*requested);

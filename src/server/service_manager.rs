@@ -1,7 +1,9 @@
-//! Service manager notification by the protocol of sd_notify(3): ready, reloading, stopping, and the watchdog.
+//! Service manager notification by the protocol of sd_notify(3): ready, reloading, stopping, and the
+//! watchdog.
 //!
-//! Only a request to itself shows that it answers: one that comes in by the target that clients come in by, takes a thread,
-//! and reads the database. A server that hangs anywhere on that way falls silent, and is started again.
+//! Before each watchdog notification, the server sends a health check to its own listener, which passes the
+//! acceptor, an event loop and the database. If any of them hangs, the notifications end, and the service
+//! manager restarts the server.
 
 use super::Shutdown;
 use super::heartbeats::Heartbeats;
@@ -22,7 +24,7 @@ use std::process;
 use std::sync::Arc;
 use std::thread;
 
-/// Asks for nothing that counts for anybody.
+/// A health check, which is neither logged nor rate limited.
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 ";
 
@@ -73,17 +75,17 @@ impl ServiceManager {
         self.tell("STOPPING=1");
     }
 
-    /// Whether anybody reads it doesn't change what we do.
+    /// Sends a notification. An error changes nothing for the server.
     fn tell(&self, state: &str) {
         if let Some(socket) = &self.0 {
             let _ = socket.send(state.as_bytes());
         }
     }
 
-    /// Goes on telling that the server answers, in a thread of its own, where the manager waits for that.
+    /// Starts the watchdog thread, if the service manager asks for notifications.
     ///
     /// # Errors
-    /// There is no thread left.
+    /// The system has no thread left.
     pub fn keep_telling(
         &self,
         target: ProbeTarget,
@@ -91,7 +93,7 @@ impl ServiceManager {
         shutdown: &Arc<Shutdown>,
     ) -> io::Result<()> {
         let (Some(patience), true) = (watchdog_patience(), self.0.is_some()) else { return Ok(()) };
-        // Half of it is the time of a try, so that a slow answer, and one that is lost, still come soon enough.
+        // A probe has half of the interval, so that one slow or lost response is no timeout yet.
         let (every, manager, shutdown) = (patience / 4, self.clone(), shutdown.clone());
         let heartbeats = heartbeats.clone();
         let watch = move || {
@@ -120,14 +122,14 @@ fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// How long the manager waits to hear that we answer; `None` where it doesn't, or waits for somebody else.
+/// The watchdog interval; `None` if there is none, or it is for another process.
 fn watchdog_patience() -> Option<Duration> {
     let number = |name| env::var(name).ok()?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process::id()));
     number("WATCHDOG_USEC").filter(|usec| is_ours && *usec > 0).map(Duration::from_micros)
 }
 
-/// Asks as a client would, with so much time for each step.
+/// Probes the server as a client would, with this timeout for each step.
 fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
     let asked = match target {
         ProbeTarget::Tcp(address) => TcpStream::connect_timeout(address, patience).and_then(|stream| {
@@ -141,8 +143,7 @@ fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
         }),
     };
     let answer = asked.map_err(|error| format!("{error}"))?;
-    // Where all places are taken by requests that are being answered, the server is busy, and not broken: clients that keep it
-    // so must not have it restarted.
+    // At its connection limit the server is busy, not broken: clients must not be able to cause a restart.
     if answer.starts_with(ANSWER) || is_busy(&answer) {
         return Ok(());
     }
@@ -150,14 +151,14 @@ fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
     Err(format!("{:?}", String::from_utf8_lossy(line)))
 }
 
-/// Whether the answer is that of a server that finds no place for the connection.
+/// Whether the response is the 503 of a server at its connection limit.
 fn is_busy(answer: &[u8]) -> bool {
     let busy = format!("\"error\":\"{}\"", ErrorCode::Busy.name());
     answer.windows(busy.len()).any(|window| window == busy.as_bytes())
 }
 
-/// Sends the request and returns the beginning of the response, however the connection ends: a server without a free
-/// connection responds 503 and closes without reading the request, which makes the write fail.
+/// Sends the request and returns the beginning of the response, however the connection ends: a server without
+/// a free connection responds 503 and closes without reading the request, which makes the write fail.
 fn ask(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
     let sent = stream.write_all(REQUEST);
     let mut response = Vec::new();

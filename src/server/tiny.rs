@@ -1,4 +1,4 @@
-//! The tiny_http loop: a few threads, each doing receive, dispatch, respond. The shortest server there is.
+//! The tiny_http server: a few threads, each of which receives, dispatches and responds.
 //!
 //! Read this one first, and embed it where the clients are your own. **It is not for an open network.**
 //! tiny_http 0.12 reads heads and bodies without limits or deadlines, and some of it can't be mended from
@@ -7,12 +7,12 @@
 //! | what a client does | what happens |
 //! |---|---|
 //! | `Content-Length: 40000000000` without a body | the process is aborted when it sets that memory aside |
-//! | `Content-Length` over 2^63 | a thread of this loop panics; it is replaced by none |
+//! | `Content-Length` over 2^63 | a worker thread panics, and is not replaced |
 //! | `GET / HTTP/2.0` | a thread and two descriptors are lost, unanswered |
 //! | descriptors run out while accepting | accepting ends for good |
 //! | several connections opened at once, some of them silent | a request behind a silent one may wait for it to end |
 //!
-//! The strict loop is for that.
+//! `engine` is the server for open networks.
 
 use super::{Handler, Shutdown};
 use crate::client::Client;
@@ -27,10 +27,11 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-/// Threads that serve, each one request at a time, waiting or not: as many as tiny_http itself reads requests with.
+/// Threads that serve, each one request at a time, waiting or not: as many as tiny_http itself reads requests
+/// with.
 pub const WORKERS: usize = 4;
-/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_requests`]): the other
-/// threads go on answering those who show tokens.
+/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_requests`]):
+/// the other threads go on answering those who show tokens.
 pub const MAX_HASHING: usize = WORKERS - 2;
 /// At the end, requests being answered get this long.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -87,7 +88,7 @@ fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
     Ok(request.with_body(body))
 }
 
-/// What this loop reads of a body is not an option.
+/// The limit of a body is fixed here.
 const TOO_LARGE: Body = Body::TooLarge { max_bytes: MAX_BODY_BYTES };
 
 fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
@@ -102,11 +103,12 @@ fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
 
 fn respond(received: tiny_http::Request, request: &Request, response: &Response) -> io::Result<()> {
     if request.body == TOO_LARGE {
-        // tiny_http throws an unread body away when its request is dropped, which waits for the client. Its own
-        // `respond` answers before that.
+        // tiny_http throws an unread body away when its request is dropped, which waits for the client. Its
+        // own `respond` answers before that.
         return received.respond(as_tiny_http(response));
     }
-    // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an encoding.
+    // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an
+    // encoding.
     let bytes = response.encode(request.method == "HEAD", clock::unix(), keep_alive(&received));
     let mut writer = received.into_writer();
     writer.write_all(&bytes)?;

@@ -1,5 +1,5 @@
-//! The acceptor: one thread that accepts connections at all listeners, admits them, and gives each to the event loop that has the
-//! fewest.
+//! Acceptor: one thread that accepts connections from all listeners, and hands each to the event loop with
+//! the fewest connections.
 
 use super::connection::Connection;
 use super::inbox::Inbox;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-/// What the acceptor needs.
+/// The state of the acceptor.
 pub(super) struct Acceptor<'a> {
     pub(super) listeners: Vec<(Listener, Arc<Context>)>,
     pub(super) inboxes: &'a [Arc<Inbox<Connection>>],
@@ -28,10 +28,11 @@ pub(super) struct Acceptor<'a> {
 }
 
 impl Acceptor<'_> {
-    /// Accepts until it is woken, and then what is in the backlog: those clients have connected already.
+    /// Accepts until it is woken, and then the connections in the backlog: for their clients, they are
+    /// established.
     ///
-    /// By poll(2), which is level-triggered: where a new process takes over from an old one that shares its socket, both wait, and
-    /// the one that comes second goes back to waiting.
+    /// It waits by poll(2), which is level-triggered. While a new process takes over a shared socket from an
+    /// old one, both are woken for a connection, and one of them finds it accepted.
     pub(super) fn run(&self, wake: &Waker) {
         let listeners = self.listeners.iter().map(|(listener, _)| listener.as_fd());
         let descriptors: Vec<_> = [wake.as_fd()].into_iter().chain(listeners).collect();
@@ -42,7 +43,7 @@ impl Acceptor<'_> {
             self.heartbeat.beat(now);
             rejected.close_until(now);
             let Ok(ready) = ready else {
-                thread::sleep(PAUSE); // out of memory: that passes
+                thread::sleep(PAUSE); // out of memory
                 continue;
             };
             if ready.first() == Some(&0) {
@@ -65,12 +66,12 @@ impl Acceptor<'_> {
                 self.admit(stream, client, context, rejected);
                 true
             }
-            // Gone again.
+            // The client is gone.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {
                 true
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            // Out of descriptors or memory: that passes, when a connection ends.
+            // Out of descriptors or memory, until a connection ends.
             Err(_) => {
                 *rejected = Rejected::default();
                 thread::sleep(PAUSE);
@@ -91,20 +92,20 @@ impl Acceptor<'_> {
     }
 }
 
-/// Connections that were rejected, the oldest first. Closing over unread input sends a reset, which may take the response along,
-/// so each stays open for a moment, until its request has arrived.
+/// Rejected connections, oldest first. Each stays open for [`LINGER`], so that its request arrives before it
+/// is closed: closing over unread input, or before it arrives, sends a reset, which can destroy the response.
 #[derive(Default)]
 struct Rejected(VecDeque<(Instant, Stream)>);
 
 impl Rejected {
-    /// All places are taken by requests that are being answered.
+    /// Responds 503: at the limit, and no connection can be evicted.
     fn add(&mut self, context: &Context, stream: Stream, client: Client, now: Instant) {
         let mut response =
             Response::error(ErrorCode::Busy, "All connections are taken; try again in a moment.")
                 .with_header("Retry-After", "1");
         context.observe(Event::Refused(client, &mut response));
         let bytes = response.encode(false, clock::unix(), KeepAlive::Close);
-        // The response is one small write into an empty buffer. Where even that fails, the client sees the close alone.
+        // A small write into an empty buffer. If it fails, the client only sees the close.
         let _ = (&stream).write_all(&bytes);
         let _ = stream.shutdown(Shutdown::Write);
         if self.0.len() == MAX_REJECTED {
@@ -122,7 +123,7 @@ impl Rejected {
     fn close_oldest(&mut self) {
         let Some((_, stream)) = self.0.pop_front() else { return };
         let mut bytes = [0; READ_BYTES];
-        // The kernel allows twice as much as it is told.
+        // The kernel doubles the size of the buffer.
         for _ in 0..2 * RECEIVE_BUFFER_BYTES / READ_BYTES {
             if !(&stream).read(&mut bytes).is_ok_and(|count| count > 0) {
                 return;

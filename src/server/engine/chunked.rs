@@ -1,9 +1,9 @@
-//! The chunked coding (RFC 9112 section 7.1), read piece by piece.
+//! Incremental decoder of the chunked transfer coding (RFC 9112 section 7.1).
 //!
 //! ```text
 //! 5;ignored=yes\r\n      size in hex, extensions
-//! {"use\r\n              so many bytes
-//! 0\r\n                  the last one
+//! {"use\r\n              that many bytes
+//! 0\r\n                  the last chunk
 //! Dropped: yes\r\n       trailers
 //! \r\n
 //! ```
@@ -17,7 +17,7 @@ use crate::http::ErrorCode;
 const MALFORMED: Refusal =
     Refusal { code: ErrorCode::MalformedRequest, message: "The body is not what the chunked coding writes." };
 
-/// A body on its way.
+/// The state of the decoder.
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
@@ -33,12 +33,12 @@ enum State {
     Done,
 }
 
-/// How far the body has come.
+/// The result of a decoding step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Unfinished,
     Finished,
-    /// It is longer than it may be.
+    /// The body exceeds its limit.
     TooLarge,
 }
 
@@ -47,7 +47,7 @@ impl Chunked {
         Self { state: State::Size, trailer_bytes: 0 }
     }
 
-    /// Moves what can be read from the beginning of `input` to the end of `body`.
+    /// Decodes the beginning of `input`, removes it there, and appends it to `body`.
     pub(super) fn read(
         &mut self,
         input: &mut Vec<u8>,
@@ -92,7 +92,7 @@ impl Chunked {
         Ok(Progress::Finished)
     }
 
-    /// Drops one line; the empty one is the end. Trailers are not looked into: they could only contradict the head.
+    /// Skips one trailer. Trailers are ignored, since they could contradict the headers.
     fn drop_trailer(&mut self, input: &mut Vec<u8>) -> Result<bool, Refusal> {
         let Some(line) = take_line(input, MAX_TRAILERS)? else { return Ok(false) };
         self.trailer_bytes = self.trailer_bytes.saturating_add(line.len()).saturating_add(2);
@@ -106,8 +106,8 @@ impl Chunked {
     }
 }
 
-/// Takes a line off the beginning, without its CRLF; `None` while it is not whole. A bare CR or LF, a NUL, or more than
-/// `max` bytes are refused.
+/// Removes a line from the beginning and returns it without its CRLF; `None` while it is incomplete. Rejects
+/// a bare CR or LF, a NUL, and more than `max` bytes.
 fn take_line(input: &mut Vec<u8>, max: usize) -> Result<Option<Vec<u8>>, Refusal> {
     let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0));
     let Some(end) = end else { return if input.len() > max { Err(MALFORMED) } else { Ok(None) } };
@@ -123,7 +123,7 @@ fn take_line(input: &mut Vec<u8>, max: usize) -> Result<Option<Vec<u8>>, Refusal
     Ok(Some(line))
 }
 
-/// Hexadecimal digits, without sign or white space; then nothing, or extensions.
+/// Parses hexadecimal digits without sign or white space. Extensions may follow.
 fn parse_size(line: &[u8]) -> Result<usize, Refusal> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
     let is_hex = !digits.is_empty() && digits.len() <= 16 && digits.iter().all(u8::is_ascii_hexdigit);

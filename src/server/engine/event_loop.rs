@@ -1,4 +1,4 @@
-//! An event loop: one thread that receives, dispatches and writes for many connections, and never blocks.
+//! Event loop: a thread that receives, dispatches and responds for many connections, and never blocks.
 //!
 //! One iteration:
 //!
@@ -6,21 +6,22 @@
 //!   wait for readiness -> take the inbox -> receive and parse, up to 16 connections
 //!        ^                                       |
 //!        |                                       v
-//!   write the responses <- end it <- dispatch at most one request each <- open a read session
+//!   send the responses <- end it <- dispatch at most one request each <- open a read session
 //! ```
 //!
-//! **No byte is received and no connection is taken in while the session is open.** So every request is answered from a state
-//! of the database that is newer than its arrival, and of pipelined requests each is answered after the response to the one
-//! before was sent, in a later session.
+//! **While the session is open, no byte is received and the inbox is not read.** So every request is answered
+//! from a snapshot of the database that is newer than its arrival. A pipelined request is answered in a later
+//! session than the one before it.
 //!
-//! A request that would block is handed, with its connection, to the worker pool; the connection comes back by the inbox.
+//! The worker pool takes a request that would block, together with its connection. The connection returns
+//! through the inbox.
 
-use super::Context;
 use super::connection::{Connection, Step};
 use super::inbox::Inbox;
 use super::limits::{BATCH, READ_BYTES, SCAN_EVERY};
 use super::slab::Slab;
 use super::worker_pool::{Job, WorkerPool};
+use super::{Context, PAUSE};
 use crate::clock;
 use crate::os::{Poller, Readiness};
 use crate::server::catch_panic;
@@ -33,24 +34,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-/// The poller's key of the inbox: no connection's, since those have an index in their lower half.
+/// The poller's key of the inbox. Keys of connections have an index in their lower half.
 const INBOX: u64 = u64::MAX;
-/// After an error of waiting that may pass (no memory).
-const PAUSE: Duration = Duration::from_millis(50);
-/// A connection that is queued at its deadline gets so much longer, until the loop comes to it.
+/// Extension of the deadline of a queued connection: what it received in time is handled first.
 const QUEUED_GRACE: Duration = Duration::from_secs(1);
-/// The next scan where there is no deadline at all.
+/// Time to the next scan if no connection has a deadline.
 const FAR: Duration = Duration::from_secs(3_600);
 
-/// The loop's own state: nothing in it is shared but the inbox.
+/// The state of an event loop. Only the inbox and the worker pool are shared.
 pub(super) struct EventLoop {
     poller: Poller,
     inbox: Arc<Inbox<Connection>>,
     pool: Arc<WorkerPool>,
     connections: Slab<Box<Connection>>,
-    /// The keys of connections that can be advanced.
+    /// The keys of connections that are ready to advance.
     queue: VecDeque<u64>,
-    /// One for each listener; `None` where its service reads nothing on event loops.
+    /// The database connection of each listener's service; `None` if it reads nothing on event loops.
     readers: Vec<Option<Reader>>,
     scratch: Vec<u8>,
     heartbeat: Heartbeat,
@@ -66,7 +65,7 @@ struct Dispatched {
 
 impl EventLoop {
     /// # Errors
-    /// The system has no descriptor for it.
+    /// The system has no descriptor left.
     pub(super) fn new(
         inbox: Arc<Inbox<Connection>>,
         pool: Arc<WorkerPool>,
@@ -89,7 +88,7 @@ impl EventLoop {
         })
     }
 
-    /// Runs until the inbox says that the engine ends.
+    /// Runs until the inbox is closed.
     pub(super) fn run(mut self) {
         while self.iterate() {}
     }
@@ -115,7 +114,7 @@ impl EventLoop {
         true
     }
 
-    /// Waits for readiness, and queues the connections that have it. Whether there are messages.
+    /// Waits for readiness, and queues the connections that are ready; true if the inbox is.
     fn wait(&mut self) -> bool {
         let at_most = if self.queue.is_empty() {
             let until_scan = self.next_scan.saturating_duration_since(clock::monotonic());
@@ -127,7 +126,6 @@ impl EventLoop {
         let mut has_messages = false;
         let waited = poller.wait(Some(at_most), |Readiness { key, is_readable, is_hung_up, .. }| {
             has_messages |= key == INBOX;
-            // A connection that has gone meanwhile has another key than one that came into its place.
             if let Some(connection) = connections.get_mut(key) {
                 connection.ready(is_readable, is_hung_up);
                 enqueue(queue, key, connection);
@@ -139,20 +137,20 @@ impl EventLoop {
         has_messages
     }
 
-    /// A connection is the loop's from now on.
+    /// Takes ownership of a connection.
     fn insert(&mut self, connection: Box<Connection>) {
         let key = self.connections.insert(connection);
         let Some(connection) = self.connections.get_mut(key) else { return };
-        // What has arrived already is reported, since it is news to the poller.
+        // The poller also reports what arrived before.
         if self.poller.add(&connection.entry().stream, key).is_err() {
-            drop(self.connections.remove(key)); // the system has no memory to watch it
+            drop(self.connections.remove(key)); // out of memory
             return;
         }
         self.next_scan = self.next_scan.min(connection.deadline);
         enqueue(&mut self.queue, key, connection);
     }
 
-    /// Receives and parses, from a batch of the connections that are ready.
+    /// Receives and parses for a batch of the queued connections; returns those with a request.
     fn receive(&mut self, now: Instant) -> Vec<Dispatched> {
         let mut batch = Vec::new();
         for _ in 0..self.queue.len().min(BATCH) {
@@ -168,10 +166,11 @@ impl EventLoop {
         batch
     }
 
-    /// Answers what can be answered without blocking, from one session for each listener.
+    /// Answers the requests that don't block, with one read session per listener.
     fn dispatch(&mut self, batch: &mut [Dispatched]) {
         for (endpoint, reader) in self.readers.iter_mut().enumerate() {
-            // After a panic of the session itself, the requests that are left are failed one by one.
+            // If the session itself panics, the requests that are left stay `Step::Dispatch` and are answered
+            // 500.
             let _ = catch_panic(|| {
                 let session = reader.as_mut().map_or_else(ReadSession::none, Reader::session);
                 for one in batch.iter_mut().filter(|one| one.connection.endpoint() == endpoint) {
@@ -181,7 +180,7 @@ impl EventLoop {
         }
     }
 
-    /// Writes the response, or has a worker thread make it.
+    /// Sends the response, or hands the request to the worker pool.
     fn finish(&mut self, Dispatched { key, mut connection, step }: Dispatched, now: Instant) {
         match step {
             Step::Block { may_hash } => self.hand_over(key, Job { connection, may_hash }, now),
@@ -207,7 +206,7 @@ impl EventLoop {
         }
     }
 
-    /// Puts a connection back, for what it waits for; or drops it.
+    /// Puts a connection back until its next event, or drops it.
     fn settle(&mut self, key: u64, mut connection: Box<Connection>, step: &Step) {
         match step {
             Step::Close | Step::Dispatch | Step::Block { .. } | Step::Write => {
@@ -228,7 +227,7 @@ impl EventLoop {
         self.connections.put_back(key, connection);
     }
 
-    /// Ends what has waited until its deadline.
+    /// Expires connections whose deadline has passed.
     fn expire(&mut self, now: Instant) {
         let mut next = now + FAR;
         self.next_scan = next;
@@ -237,7 +236,7 @@ impl EventLoop {
             if connection.deadline > now {
                 next = next.min(connection.deadline);
             } else if connection.is_queued && now < connection.deadline + QUEUED_GRACE {
-                next = now; // what has arrived in time is received first
+                next = now;
             } else if let Some(mut connection) = self.connections.take(key) {
                 let step = connection.step(|connection| connection.expire(now));
                 self.settle(key, connection, &step);

@@ -1,15 +1,15 @@
-//! A request's head: from bytes to what it says, or to the status that refuses it (RFC 9112 sections 2 to 7).
+//! Parser of request line and headers (RFC 9112 sections 2 to 7).
 //!
 //! ```text
 //! POST /api/users HTTP/1.1\r\n          request line: method SP target SP version
-//! Host: auth.example.org\r\n            fields: name ":" value
+//! Host: auth.example.org\r\n            headers: name ":" value
 //! Content-Length: 38\r\n
 //! \r\n                                  the end
 //! ```
 //!
-//! **Nothing is guessed.** Where two servers could read a head in two ways, a client could make a proxy see one
-//! request and us two. So whatever is ambiguous about lines, fields or the body's length is refused, and the
-//! connection with it.
+//! **Ambiguous requests are rejected.** If a proxy and this server read the same bytes differently, a client
+//! can smuggle a request past the proxy. So every ambiguity of line ends, headers or the body's length is a
+//! 400, which closes the connection.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -17,14 +17,14 @@ use super::Refusal;
 use super::limits::MAX_FIELDS;
 use crate::http::{ASTERISK_MESSAGE as ASTERISK, ErrorCode, Request, is_valid_host};
 
-/// A head, understood.
+/// Parsed request line and headers.
 #[derive(Debug)]
 pub(super) struct Head {
     /// The request, without its body.
     pub(super) request: Request,
     pub(super) framing: Framing,
     pub(super) is_http_1_0: bool,
-    /// Whether the client wants the connection kept after this request (RFC 9112 section 9.3).
+    /// Whether the client wants keep-alive (RFC 9112 section 9.3).
     pub(super) keeps_alive: bool,
     /// Whether the client waits for a 100 before it sends the body (RFC 9110 section 10.1.1).
     pub(super) expects_continue: bool,
@@ -33,9 +33,9 @@ pub(super) struct Head {
 /// Where the body ends (RFC 9112 section 6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// After so many bytes.
+    /// `Content-Length`, in bytes.
     Length(u64),
-    /// Where its last chunk says.
+    /// After the last chunk.
     Chunked,
 }
 
@@ -47,24 +47,24 @@ const fn malformed(message: &'static str) -> Refusal {
     refuse(ErrorCode::MalformedRequest, message)
 }
 
-/// The number of bytes of the head at the beginning of `bytes`, its empty line included; `None` while that is not
-/// there yet. The first `scanned` bytes were looked at before.
+/// The length of request line and headers at the beginning of `bytes`, with the empty line; `None` while that
+/// is missing. The first `scanned` bytes were scanned before.
 ///
-/// Bytes that can't stand in any head are refused as soon as they are seen: bare CR or LF (RFC 9112 section 2.2), and NUL.
+/// A bare CR or LF (RFC 9112 section 2.2) and NUL are rejected as soon as they arrive.
 pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
     const LINES: Refusal = malformed("A line of the head ends in a bare CR or LF, or has a NUL in it.");
-    // The last three bytes may be the beginning of what follows; and a line feed was seen with the CR before it.
+    // The last three scanned bytes may begin the terminator; a LF there was checked together with its CR.
     let start = scanned.saturating_sub(3).min(bytes.len());
     let (seen, mut rest) = bytes.split_at(start);
     if seen.ends_with(b"\r") {
         rest = rest.strip_prefix(b"\n").unwrap_or(rest);
     }
-    // CR is the greatest of the three, and nearly all of a head is greater.
+    // CR is the greatest of the three, and nearly all other bytes are greater.
     while let Some(found) = rest.iter().position(|byte| *byte <= b'\r') {
         rest = match rest.get(found..).unwrap_or_default() {
             [b'\r', b'\n', b'\r', b'\n', after @ ..] => return Ok(bytes.len().checked_sub(after.len())),
             [b'\r', b'\n', after @ ..] => after,
-            [] | [b'\r'] => break, // what comes next may be the line feed
+            [] | [b'\r'] => break, // the LF may be the next byte
             [b'\r' | b'\n' | 0, ..] => return Err(LINES),
             [_, after @ ..] => after,
         };
@@ -72,7 +72,7 @@ pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Re
     Ok(None)
 }
 
-/// Reads a whole head, as found by [`find_end`].
+/// Parses the bytes that [`find_end`] delimits.
 pub(super) fn parse(bytes: &[u8]) -> Result<Head, Refusal> {
     let (line, fields) = split_line(bytes).ok_or(malformed("The request has no request line."))?;
     let (method, target, is_http_1_0) = parse_request_line(line)?;
@@ -120,7 +120,8 @@ fn parse_request_line(line: &str) -> Result<(&str, &str, bool), Refusal> {
     let digits = version.strip_prefix("HTTP/").map(str::as_bytes);
     match digits {
         Some(b"1.0") => Ok((method, target, true)),
-        Some([b'1', b'.', b'1'..=b'9']) => Ok((method, target, false)), // RFC 9110 section 2.5: higher minors are read as ours
+        // RFC 9110 section 2.5: a higher minor version is compatible.
+        Some([b'1', b'.', b'1'..=b'9']) => Ok((method, target, false)),
         Some([b'0'..=b'9', b'.', b'0'..=b'9']) => {
             Err(refuse(ErrorCode::VersionNotSupported, "This server speaks HTTP/1.0 and HTTP/1.1."))
         }
@@ -131,8 +132,8 @@ fn parse_request_line(line: &str) -> Result<(&str, &str, bool), Refusal> {
 /// The target's path and query, and its authority if it has one (RFC 9112 section 3.2).
 fn parse_target<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'a str>), Refusal> {
     const TARGET: Refusal = malformed("The target is neither a path nor an http URL.");
-    // No fragment. Of the characters that RFC 3986 section 2 leaves out, those that browsers send as they are (URL
-    // Standard, section 1.3) are accepted: paths are compared as sent, so they change nothing.
+    // No fragment. Browsers send some characters unencoded that RFC 3986 section 2 excludes (URL Standard,
+    // section 1.3). They are accepted, since paths are compared without decoding.
     let path_bytes = target.find('?').unwrap_or(target.len());
     let is_allowed = |(at, byte): (usize, u8)| {
         byte.is_ascii_graphic() && !b"\"#<>".contains(&byte) && (byte != b'\\' || at > path_bytes)
@@ -161,7 +162,7 @@ fn parse_target<'a>(method: &str, target: &'a str) -> Result<(&'a str, Option<&'
     Ok((path, Some(authority)))
 }
 
-/// Field lines, by httparse: it refuses white space before the colon, folded lines and control characters.
+/// Parses the headers. httparse rejects white space before the colon, folded lines and control characters.
 fn parse_fields<'a, 'b>(
     bytes: &'b [u8],
     storage: &'a mut [httparse::Header<'b>],
@@ -188,7 +189,7 @@ fn check_host(fields: &[httparse::Header<'_>], is_http_1_0: bool) -> Result<(), 
     }
 }
 
-/// RFC 9112 section 6.3, with every ambiguity refused.
+/// Determines where the body ends (RFC 9112 section 6.3), and rejects every ambiguity.
 fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusal> {
     const LENGTH: Refusal = malformed("Content-Length is not one number.");
     let is_chunked =
@@ -213,7 +214,7 @@ fn parse_framing(request: &Request, is_http_1_0: bool) -> Result<Framing, Refusa
     }
 }
 
-/// The values of a field that is a list, joined as RFC 9110 section 5.3 says.
+/// The values of a list header, joined by commas (RFC 9110 section 5.3).
 fn joined(request: &Request, name: &str) -> String {
     let mut all = String::new();
     for value in request.headers(name) {
@@ -225,14 +226,14 @@ fn joined(request: &Request, name: &str) -> String {
     all
 }
 
-/// Whether the connection is kept: in 1.1 unless somebody says `close`, in 1.0 if somebody says `keep-alive`.
+/// Keep-alive: in HTTP/1.1 unless `Connection` has `close`, in HTTP/1.0 if it has `keep-alive`.
 fn parse_connection(request: &Request, is_http_1_0: bool) -> bool {
     let options = joined(request, "Connection");
     let has = |wanted: &str| options.split(',').any(|option| option.trim().eq_ignore_ascii_case(wanted));
     !has("close") && (!is_http_1_0 || has("keep-alive"))
 }
 
-/// Only `100-continue` can be expected (RFC 9110 section 10.1.1), and in 1.0 nothing.
+/// `Expect`: only `100-continue` is supported (RFC 9110 section 10.1.1). HTTP/1.0 has no expectations.
 fn parse_expect(request: &Request, is_http_1_0: bool) -> Result<bool, Refusal> {
     let expectation = joined(request, "Expect");
     if expectation.is_empty() || is_http_1_0 {

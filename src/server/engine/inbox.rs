@@ -1,4 +1,4 @@
-//! The inbox of an event loop: how other threads hand connections (`C`) to it.
+//! Inbox of an event loop: a queue through which other threads hand connections (`C`) to it.
 
 use crate::os::Waker;
 use crate::wait::lock;
@@ -6,15 +6,16 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::io;
 use std::sync::Mutex;
 
-/// Connections for one event loop, from any thread.
+/// A queue of connections for one event loop, with an eventfd to wake it.
 #[derive(Debug)]
 pub(super) struct Inbox<C> {
     /// `None` once the inbox is closed.
     connections: Mutex<Option<Vec<Box<C>>>>,
-    /// Whether the loop has been woken since it took connections last: one wake-up serves for any number of them.
+    /// Whether the event loop was woken since the last [`Inbox::take`], so that many connections cost one
+    /// wake-up.
     is_woken: AtomicBool,
     waker: Waker,
-    /// Connections that the loop owns, or a worker thread for it.
+    /// The number of open connections of the event loop, with those that worker threads own for it.
     owned: AtomicUsize,
 }
 
@@ -28,7 +29,7 @@ impl<C> Inbox<C> {
         })
     }
 
-    /// Hands a connection to the loop. Once the inbox is closed, the connection is dropped.
+    /// Hands a connection to the event loop. A closed inbox drops it.
     pub(super) fn send(&self, connection: Box<C>) {
         let mut connections = lock(&self.connections);
         let Some(open) = &mut *connections else { return };
@@ -37,14 +38,13 @@ impl<C> Inbox<C> {
         self.wake();
     }
 
-    /// The connections that were sent since; `None` once the inbox is closed. Called by the loop alone. What comes after this
-    /// wakes it again.
+    /// Takes the queued connections; `None` once the inbox is closed. Only the event loop calls this.
     pub(super) fn take(&self) -> Option<Vec<Box<C>>> {
         self.is_woken.store(false, Ordering::Release);
         lock(&self.connections).as_mut().map(core::mem::take)
     }
 
-    /// Ends the loop: it closes its connections, and what was not taken is dropped.
+    /// Ends the event loop, and drops the queued connections.
     pub(super) fn close(&self) {
         let connections = lock(&self.connections).take();
         drop(connections); // not under the lock
@@ -57,7 +57,7 @@ impl<C> Inbox<C> {
         }
     }
 
-    /// What becomes readable, edge by edge, when there are connections, or the inbox is closed.
+    /// The eventfd that signals a queued connection, or that the inbox is closed.
     pub(super) fn waker(&self) -> &Waker {
         &self.waker
     }

@@ -1,31 +1,32 @@
-//! Every number that a client meets, with its reason.
+//! Limits and timeouts, each with its reason.
 
 use crate::http::MAX_BODY_BYTES;
 use core::num::NonZeroUsize;
 use core::time::Duration;
 
-/// The limits that an operator may turn.
+/// The configurable limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections at once. Each costs a descriptor, and a thread while a request of its has to wait.
+    /// Concurrent connections. Each takes a descriptor, and a worker thread while its request blocks.
     pub max_connections: usize,
-    /// Connections at once from one address (of IPv6, from one /64): a page with its assets opens six, an office
-    /// behind one address a few dozen.
+    /// Concurrent connections per client address (per /64 for IPv6). A browser opens six, an office behind
+    /// one address a few dozen.
     pub max_connections_per_address: usize,
-    /// Whether clients on this machine may have more than that: one of them may be the proxy through which everybody
-    /// comes. A trusted proxy always may.
+    /// Whether clients on this machine are exempt from the limit per address, since one of them may be the
+    /// reverse proxy. Trusted proxies always are.
     pub exempts_local: bool,
-    /// An idle connection is kept this long.
+    /// Keep-alive timeout of an idle connection.
     pub idle_timeout: Duration,
-    /// An idle connection of a trusted proxy is kept this long: longer than proxies keep theirs (Traefik 90 s, Caddy 120 s), so that it is
-    /// the proxy who closes, and no request of its clients crosses our closing.
+    /// Keep-alive timeout of a trusted proxy's idle connection. It exceeds those of proxies (Traefik 90 s,
+    /// Caddy 120 s), so that the proxy closes first and sends no request into a connection that is being
+    /// closed.
     pub proxy_idle_timeout: Duration,
-    /// From the first byte of a head to its last; then the same for a body; then the same for the answer. A
-    /// person on a bad line needs less, and no slow client holds a thread longer.
+    /// Deadline for the headers, from their first byte; then for the body; then for sending the response.
     pub request_timeout: Duration,
-    /// Bytes of a head. Browsers send 1 to 2 KiB; cookies of a shared domain can make 16.
+    /// Maximum bytes of request line and headers. Browsers send 1 to 2 KiB; cookies of a shared domain can
+    /// make 16.
     pub max_head: usize,
-    /// Bytes of a body.
+    /// Maximum bytes of a body.
     pub max_body: usize,
 }
 
@@ -44,58 +45,62 @@ impl Default for Limits {
     }
 }
 
-/// Fields of a head.
+/// Maximum headers of a request.
 pub(super) const MAX_FIELDS: usize = 100;
-/// Bytes of a chunk's size and its extensions, which are ignored.
+/// Maximum bytes of a chunk size with its extensions, which are ignored.
 pub(super) const MAX_CHUNK_LINE: usize = 256;
-/// Bytes of all trailers, which are dropped.
+/// Maximum bytes of all trailers, which are ignored.
 pub(super) const MAX_TRAILERS: usize = 4 * 1024;
-/// Bytes received at once: a request with its body is usually less.
+/// Bytes of one recv(2): most requests are shorter, with their body.
 pub(super) const READ_BYTES: usize = 16 * 1024;
-/// A parser's buffer that grew beyond this is freed while the connection is idle.
+/// An idle connection frees a parser buffer that is larger than this.
 pub(super) const IDLE_BUFFER_BYTES: usize = 4 * 1024;
-/// What the kernel may buffer of responses that a TCP client doesn't read; it allows twice as much, for its own overhead. A
-/// response that is longer waits in our memory for the rest, and the next request of its connection waits for it.
+/// Bytes of the kernel's send buffer of a TCP connection. (The kernel doubles the number, for its overhead.)
+/// The rest of a longer response is kept in memory, and the next request of the connection waits until it is
+/// sent.
 pub(super) const SEND_BUFFER_BYTES: usize = 32 * 1024;
-/// What the kernel may buffer of requests that were not received yet, likewise.
+/// Bytes of the kernel's receive buffer of a TCP connection, likewise.
 pub(super) const RECEIVE_BUFFER_BYTES: usize = 32 * 1024;
-/// Event loops, also where there are fewer cores: one that is kept from its core doesn't stop the other.
+/// Minimum number of event loops, also on one core: while one is preempted, the other serves.
 pub(super) const MIN_EVENT_LOOPS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
-/// Connections that are received from, and requests that are dispatched, in one iteration of an event loop: enough that what
-/// is done once for all of them costs little for each, and few enough that none waits long for the others.
+/// Maximum requests that an event loop dispatches in one iteration. Enough to share the cost of a read
+/// session, and few enough that no request waits long for the others.
 pub(super) const BATCH: usize = 16;
-/// How often an event loop looks for deadlines that have passed.
+/// Interval at which an event loop scans for expired deadlines.
 pub(super) const SCAN_EVERY: Duration = Duration::from_millis(250);
-/// Worker threads that may hash a password at once, or wait for one: more would only wait for the hash queue's turn.
+/// Maximum requests in the worker pool that may hash a password.
 pub(super) const MAX_HASHING: usize = 224;
 /// Worker threads beyond those, so that a storm of logins can't block revocations: 256 in all.
 pub(super) const NEVER_HASHING: usize = 32;
-/// Worker threads that are always there: where no more can be made, requests that block are served by these.
+/// Worker threads that never end. They serve alone where the system has no more threads.
 pub(super) const MIN_WORKERS: usize = 2;
-/// Any other worker thread ends when it has had no work for so long.
+/// Idle timeout of the other worker threads.
 pub(super) const IDLE_WORKER: Duration = Duration::from_secs(1);
-/// Stack of a thread. Measured with the deepest calls there are, SQLite's and scrypt's, in a debug
-/// build; pages that are not touched cost nothing.
+/// Stack of a thread. Measured in a debug build with the deepest calls, those of SQLite and scrypt. Untouched
+/// pages cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;
-/// A body that was withheld for so long makes its connection one to evict, like half a head. Before that it is on its way, and
-/// a client that was told to continue may send it.
+/// A connection whose body is incomplete for this long can be evicted. Earlier, the body is probably on its
+/// way.
 pub(super) const BODY_GRACE: Duration = Duration::from_secs(1);
-/// Evicted connections that are not closed yet: beyond so many, the acceptor waits before it admits another.
+/// Maximum evicted connections that are not closed yet. Beyond it, the acceptor waits before it admits
+/// another connection.
 pub(super) const MAX_CLOSING: usize = 4;
-/// The acceptor waits so long at most. An event loop closes evicted connections at once, but on a busy machine it takes until
-/// its thread gets to run.
+/// The acceptor waits this long at most. An event loop closes evicted connections at once, but on a busy
+/// machine it may take a while until its thread runs.
 pub(super) const EVICTION_TIMEOUT: Duration = Duration::from_secs(1);
-/// Rejected connections that are not closed yet: beyond so many, the oldest is closed for the next.
+/// Maximum rejected connections that are not closed yet. For the next one, the oldest is closed.
 pub(super) const MAX_REJECTED: usize = 8;
-/// At shutdown, so many connections that wait to be accepted still are, at each listener: the kernel's bound is the same
-/// (`net.core.somaxconn`), and clients may go on connecting.
+/// Maximum connections accepted from a listener's backlog at shutdown, as many as the kernel queues by
+/// default (`net.core.somaxconn`). Clients may go on connecting, so the backlog may never be empty.
 pub(super) const MAX_BACKLOG: usize = 4_096;
-/// After the last response, unread input is discarded for so long, or a reset would take the response along (RFC 9112
-/// section 9.6). Where a body is on its way it is the request's timeout instead.
+/// Duration of a lingering close: unread input is discarded for this long after the last byte of the
+/// response. Closing over unread input would send a reset, which can destroy the response (RFC 9112 section
+/// 9.6).
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// So many bytes of unread input are discarded: a proxy that sends a body on reads the response when it has sent all of it.
+/// Maximum bytes discarded meanwhile: a proxy that forwards a body may read the response only after the whole
+/// body.
 pub(super) const LINGER_BYTES: usize = 2 * 1024 * 1024;
-/// At shutdown, threads that have nothing left to do get this long to end.
-pub(super) const CLOSE: Duration = Duration::from_secs(1);
-/// At shutdown, requests being answered and idle connections' next requests get this long.
+/// At shutdown, time for requests in flight, and for the next request of idle connections.
 pub(super) const DRAIN: Duration = Duration::from_secs(10);
+/// At shutdown, time for threads to end after that.
+pub(super) const CLOSE: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! The server engine: an acceptor, event loops, and a pool of worker threads; every wait under a deadline, every number under a
-//! limit. What `gatekey serve --loop strict` uses.
+//! The server engine: an acceptor, event loops and a worker pool, for open networks (`gatekey serve --loop
+//! strict`). Every wait has a deadline, and every number a limit.
 //!
 //! ```text
 //!              accepts             the fewest connections             would block
@@ -10,25 +10,28 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `limits.rs` | every number, with its reason |
-//! | `head.rs` | the head of a request: what it contains, or why it is refused |
-//! | `chunked.rs` | the chunked coding |
-//! | `parser.rs` | bytes to requests, without a socket |
-//! | `parser_property.rs` | what must hold of that for any bytes: for tests and fuzzers |
-//! | `stream.rs` | sockets of both kinds |
-//! | `service.rs` | the interface to the application |
-//! | `registry.rs` | which connections there are, and which is evicted for a newcomer |
-//! | `inbox.rs` | how other threads hand connections to an event loop |
-//! | `connection/` | one connection: a state machine without waiting; receiving and responding |
-//! | `slab.rs` | an event loop's connections, by keys that are not used again |
-//! | `worker_pool.rs` | the threads for requests that block |
-//! | `event_loop.rs` | one thread that serves many connections and never blocks |
-//! | `acceptor.rs` | accepts connections and gives them to the event loops |
+//! | `limits.rs` | every limit and timeout, with its reason |
+//! | `head.rs` | parser of request line and headers |
+//! | `chunked.rs` | decoder of the chunked transfer coding |
+//! | `parser.rs` | request parser: bytes to requests, without a socket |
+//! | `parser_property.rs` | the property of the parser that tests and fuzzers check |
+//! | `stream.rs` | TCP and Unix sockets |
+//! | `service.rs` | the trait that an application implements |
+//! | `registry.rs` | admission and eviction of connections |
+//! | `inbox.rs` | queue through which other threads hand connections to an event loop |
+//! | `connection/` | state machine of one connection: receiving and responding |
+//! | `slab.rs` | the connections of an event loop, by key |
+//! | `worker_pool.rs` | threads for requests that block |
+//! | `event_loop.rs` | a thread that serves many connections and never blocks |
+//! | `acceptor.rs` | accepts connections and hands them to the event loops |
 //!
-//! **A connection has one owner at each moment**: an event loop, or a worker thread that answers its request. Why not one thread a
-//! connection: then each request wakes a thread, and where the answer takes microseconds that costs more than the answer. Why not
-//! event loops alone: a hash, a write and a locked database block. What blocks says so before it has done anything
-//! ([`WouldBlock`](crate::wait::WouldBlock)), and is done again by a worker thread, from the beginning.
+//! **A connection has one owner at each moment**: an event loop, or a worker thread that answers its request.
+//!
+//! - One thread per connection would wake a thread for each request. For a token check, which takes
+//!   microseconds, that costs more than the check.
+//! - Event loops alone would block on a password hash, a write and a locked database. Such an operation
+//!   returns [`WouldBlock`](crate::wait::WouldBlock) before any side effect, and a worker thread answers the
+//!   request from the beginning.
 
 mod acceptor;
 mod chunked;
@@ -75,30 +78,30 @@ use std::thread;
 use std::time::Instant;
 use worker_pool::{Bounds, WorkerPool};
 
-/// After an error of accepting or waiting that will not go away by itself at once (no descriptors, no memory).
+/// Pause after a system call that failed for lack of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Why what arrived is no request.
+/// A parse error: the response to bytes that are not a valid request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Refusal {
     code: ErrorCode,
     message: &'static str,
 }
 
-/// A listener, and what is served there.
+/// A listener and the service behind it.
 pub struct Endpoint {
-    /// Where clients connect.
+    /// The listening socket.
     pub listener: Listener,
     /// The limits of its connections.
     pub limits: Limits,
-    /// Proxies that may have any number of connections.
+    /// Proxies that are exempt from the limit of connections per address.
     pub proxies: TrustedProxies,
-    /// What is served.
+    /// The application.
     pub service: Box<dyn Service>,
 }
 
 impl Endpoint {
-    /// With the default limits, and without trusted proxies.
+    /// An endpoint with the default limits and without trusted proxies.
     pub fn new(listener: impl Into<Listener>, service: impl Service + 'static) -> Self {
         let (limits, proxies) = (Limits::default(), TrustedProxies::default());
         Self { listener: listener.into(), limits, proxies, service: Box::new(service) }
@@ -111,9 +114,9 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// What all connections of one listener share.
+/// The state that all connections of one listener share.
 struct Context {
-    /// The listener's position among all.
+    /// The index of the listener.
     number: usize,
     limits: Limits,
     service: Box<dyn Service>,
@@ -122,17 +125,18 @@ struct Context {
 }
 
 impl Context {
-    /// Lets the service observe an event. If it panics, nothing else suffers: the response is sent as it is.
+    /// Reports an event to the service. Ignores a panic there, since no response depends on it.
     fn observe(&self, event: Event<'_>) {
         let _ = catch_panic(|| self.service.observe(event));
     }
 }
 
-/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most. `event_loops` is the
-/// number of event loops, by default the number of cores and at least 2.
+/// Serves until the shutdown is requested; then drains connections for at most 10 seconds. `event_loops` is
+/// the number of event loops, by default [`default_event_loops`].
 ///
 /// # Errors
-/// A listener is none, the system has no thread or descriptor left, or an event loop has panicked, or did not end in time.
+/// A socket does not listen, the system has no thread or descriptor left, or an event loop has panicked or is
+/// stalled.
 pub fn run(
     endpoints: Vec<Endpoint>,
     event_loops: Option<NonZeroUsize>,
@@ -149,8 +153,8 @@ pub fn run(
     let wake = wake_on(shutdown)?;
     let heartbeat = heartbeats.add(clock::monotonic());
     Acceptor { listeners, inboxes: &threads.inboxes, heartbeat }.run(&wake);
-    // The listeners are closed. A client that connects now is refused at once, and may try elsewhere; or another process has the
-    // same socket.
+    // The listeners are closed: clients that connect now are refused at once, unless another process shares
+    // the socket.
     for context in &contexts {
         context.is_stopping.store(true, Ordering::Release);
     }
@@ -174,11 +178,11 @@ fn prepare(number: usize, endpoint: Endpoint) -> io::Result<(Listener, Arc<Conte
     Ok((listener, Arc::new(Context { number, limits, service, registry, is_stopping })))
 }
 
-/// The worker threads and the event loops. Dropped, they end.
+/// The worker threads and the event loops. Dropping this ends them.
 struct Threads {
     pool: Arc<WorkerPool>,
     inboxes: Vec<Arc<Inbox<Connection>>>,
-    /// A message from each loop that has ended without a panic.
+    /// Receives a message from each event loop that ends without a panic.
     ended: Receiver<()>,
 }
 
@@ -198,7 +202,7 @@ impl Threads {
             let event_loop = EventLoop::new(inbox.clone(), threads.pool.clone(), contexts, heartbeat)?;
             let (ends, shutdown) = (ends.clone(), shutdown.clone());
             let run = move || {
-                // A loop that ends, ends the server: its connections would never be served again.
+                // Without this event loop, its connections would never be served again.
                 let _requests_shutdown = RequestAtEnd(shutdown);
                 event_loop.run();
                 let _ = ends.send(());
@@ -210,7 +214,7 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Ends the threads, and waits for the loops until the deadline.
+    /// Ends the threads, and waits for the event loops until the deadline.
     fn close(self, deadline: Instant) -> io::Result<()> {
         self.end();
         for _ in &self.inboxes {
@@ -235,6 +239,7 @@ impl Drop for Threads {
     }
 }
 
+/// Requests the shutdown when dropped, also by a panic.
 struct RequestAtEnd(Arc<Shutdown>);
 
 impl Drop for RequestAtEnd {

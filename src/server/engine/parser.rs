@@ -1,8 +1,7 @@
-//! From bytes to requests: a state machine without a socket.
+//! Request parser: a state machine from bytes to requests, without a socket.
 //!
-//! Bytes go in by [`Parser::feed`], in whatever pieces they arrive; [`Parser::step`] says what can be done with
-//! them. The sequence of requests depends on the bytes alone, not on the pieces, and never more is held than the
-//! limits allow.
+//! [`Parser::feed`] adds received bytes, and [`Parser::step`] parses. The requests depend on the bytes alone,
+//! not on how they were split into packets. The parser never buffers more than the limits allow.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -12,36 +11,36 @@ use super::head::{self, Framing, Head};
 use super::limits::{IDLE_BUFFER_BYTES, Limits};
 use crate::http::{Body, ErrorCode, Request};
 
-/// What is to be done next.
+/// The next step of the connection.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Wait for more bytes.
+    /// Receive more bytes.
     Read(Missing),
-    /// A request is here whole, but for a body that is too large.
+    /// Dispatch this request. It is complete, or its body is too large.
     Request(Head),
-    /// Say so, and close.
+    /// Respond with this error, and close.
     Refuse(Refusal),
 }
 
-/// What is being waited for.
+/// The part of a request that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Missing {
     /// The first byte of a request.
     Request,
-    /// The rest of a head.
+    /// The rest of request line and headers.
     Head,
-    /// A body, or the rest of one; whether the client waits for a 100 first.
+    /// A body or its rest. `expects_continue`: the client waits for a 100 first.
     Body { expects_continue: bool },
 }
 
-/// Bytes of one connection, on their way to be requests.
+/// The parser of one connection.
 #[derive(Debug)]
 pub(super) struct Parser {
     limits: Limits,
     buffer: Vec<u8>,
-    /// Bytes at the beginning of the buffer in which the head's end was looked for.
+    /// The number of bytes of the buffer that were scanned for the end of the headers.
     scanned: usize,
-    /// Whether the one empty line that may precede a request was there.
+    /// Whether an empty line before the request was skipped.
     skipped_line: bool,
     body: Option<Reading>,
 }
@@ -64,13 +63,13 @@ impl Parser {
         Self { limits, buffer: Vec::new(), scanned: 0, skipped_line: false, body: None }
     }
 
-    /// Takes bytes in, as they arrived.
+    /// Adds received bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// What can be done with the bytes that are here. After a refusal, and after a body that was too large, there is
-    /// no next step: nobody knows where the next request would begin.
+    /// Parses the buffered bytes. After an error or a body that is too large, the parser must not be used
+    /// again: the beginning of the next request is unknown.
     pub(super) fn step(&mut self) -> Step {
         let read = match self.body.take() {
             Some(reading) => self.read_body(reading),
@@ -79,43 +78,44 @@ impl Parser {
         read.unwrap_or_else(Step::Refuse)
     }
 
-    /// The request whose body, or its rest, is missing.
+    /// The request whose body is incomplete.
     pub(super) fn incomplete(&self) -> Option<&Request> {
         self.body.as_ref().map(|reading| &reading.head.request)
     }
 
-    /// Gives up that request's body. There is no next step, as after a refusal.
+    /// Takes the request whose body is incomplete, without the body. The parser must not be used again.
     pub(super) fn take_without_body(&mut self) -> Option<Head> {
         let Reading { mut head, .. } = self.body.take()?;
         head.keeps_alive = false;
         Some(head)
     }
 
-    /// Whether there are no bytes that could be the beginning of a request.
+    /// Whether no byte of a request is buffered.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.body.is_none()
     }
 
-    /// Gives memory back that a large request took.
+    /// Frees the memory of a large request.
     pub(super) fn shrink(&mut self) {
         if self.buffer.is_empty() && self.buffer.capacity() > IDLE_BUFFER_BYTES {
             self.buffer = Vec::new();
         }
     }
 
-    /// Bytes held: those not yet read, and those of a body on its way.
+    /// The number of buffered bytes, with those of an incomplete body.
     #[cfg(any(test, fuzzing))]
     fn held(&self) -> usize {
         self.buffer.len().saturating_add(self.body.as_ref().map_or(0, |reading| reading.bytes.len()))
     }
 
     fn read_head(&mut self) -> Result<Step, Refusal> {
-        // RFC 9112 section 2.2: at least one empty line before a request is to be ignored. One it is.
+        // RFC 9112 section 2.2: a server should ignore at least one empty line before a request. This one
+        // ignores one.
         if !self.skipped_line && self.buffer.starts_with(b"\r\n") {
             self.buffer.drain(..2);
             self.skipped_line = true;
         }
-        // Nothing is looked for beyond the limit: what is said would depend on how much has arrived.
+        // Scanning beyond the limit would make the error depend on how much has arrived.
         let within = self.buffer.get(..self.limits.max_head).unwrap_or(&self.buffer);
         let Some(end) = head::find_end(within, self.scanned)? else { return self.await_head() };
         let head = head::parse(self.buffer.get(..end).unwrap_or_default())?;
@@ -143,7 +143,7 @@ impl Parser {
         Ok(Step::Read(if nothing_yet { Missing::Request } else { Missing::Head }))
     }
 
-    /// The request line alone is too long, or all of it.
+    /// The error for a request line, or for headers, over the limit.
     fn too_long(&self) -> Refusal {
         let line = self.buffer.iter().position(|byte| *byte == b'\r').unwrap_or(self.buffer.len());
         if line >= self.limits.max_head {
@@ -174,7 +174,7 @@ impl Parser {
             }
             Progress::TooLarge => Ok(self.too_large(reading.head)),
             Progress::Unfinished => {
-                // Whoever has begun to send the body waits for no 100.
+                // A client that has begun to send the body doesn't wait for a 100.
                 let expects_continue = reading.head.expects_continue && !has_begun;
                 reading.head.expects_continue = false;
                 self.body = Some(reading);
@@ -183,7 +183,8 @@ impl Parser {
         }
     }
 
-    /// The routes answer it, since a wrong path counts for more; the connection ends, since the body is not read.
+    /// The routes respond, since a 404 or 401 takes precedence. The connection closes, since the body is not
+    /// read.
     fn too_large(&self, mut head: Head) -> Step {
         head.request = head.request.with_body(Body::TooLarge { max_bytes: self.limits.max_body });
         head.keeps_alive = false;

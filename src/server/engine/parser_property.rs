@@ -1,9 +1,8 @@
-//! The property of the parser: whatever bytes arrive, in whatever pieces, the sequence of requests seen is the same as
-//! when they arrive at once, and never more bytes are held than the limits allow.
+//! Property of the parser, for tests and fuzzers: the sequence of requests doesn't depend on how the bytes
+//! are split, and the parser never buffers more bytes than the limits allow.
 //!
-//! It stands here because the parser is private, and is compiled for tests and under a fuzzer only (cargo-fuzz sets
-//! `fuzzing`): [`holds`] is then the one door for `fuzz/fuzz_targets/requests.rs`. The properties of what is public
-//! stand in `tests/it/fuzz/`.
+//! It is here because the parser is private. `fuzz/fuzz_targets/requests.rs` calls [`holds`] (cargo-fuzz sets
+//! `fuzzing`). The properties of public parsers are in `tests/it/fuzz/`.
 
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 #![allow(unreachable_pub, reason = "under a fuzzer it is reached")]
@@ -14,13 +13,13 @@ use crate::server::engine::Refusal;
 use crate::server::engine::head::Head;
 use crate::server::engine::limits::{Limits, MAX_TRAILERS};
 
-/// What a refusal can say.
+/// The status codes of parse errors.
 const REFUSALS: [u16; 6] = [400, 414, 417, 431, 501, 505];
 
-/// While a body is read, the buffer holds at most one unfinished line of it: a trailer, and half a line's end.
+/// While a body is read, the buffer has at most one incomplete line of it: a trailer, and a CR.
 const UNFINISHED_LINE: usize = MAX_TRAILERS + 1;
 
-/// What a client can tell of a step; where it waits, whether a 100 was sent on the way is the pieces' matter.
+/// A result of the parser that must not depend on the split; whether a 100 is sent may depend on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     /// Method, target, client and fields; body; framing, version, whether the connection is kept.
@@ -29,13 +28,14 @@ pub(super) enum Seen {
     Waits(&'static str),
 }
 
-/// The first four bytes say how long the pieces are, in turn; the rest is the stream.
+/// The first four bytes are the lengths of the pieces, in turn. The rest is the stream.
 pub fn holds(input: &[u8]) {
     let (lengths, stream) = input.split_at_checked(4).unwrap_or_default();
     holds_in_pieces(stream, lengths);
 }
 
-/// What is seen of a stream: all at once, in pieces of these lengths and one, again and again, and byte by byte.
+/// Parses a stream at once, in pieces of these lengths plus one, in turn, and byte by byte; returns the
+/// results.
 pub(super) fn holds_in_pieces(stream: &[u8], lengths: &[u8]) -> Vec<Seen> {
     let whole = drive(small(), [stream]);
     for seen in &whole {
@@ -52,13 +52,12 @@ pub(super) fn holds_in_pieces(stream: &[u8], lengths: &[u8]) -> Vec<Seen> {
     whole
 }
 
-/// Small, so that small streams meet them.
+/// Limits that small streams reach.
 pub(super) fn small() -> Limits {
     Limits { max_head: 1024, max_body: 48, ..Limits::default() }
 }
 
-/// Drives a parser as a connection does: after each piece, steps until there is nothing to do but read or close. What
-/// is held is within its bound after each step.
+/// Drives a parser as a connection does, and asserts the bound on buffered bytes after each step.
 pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Seen> {
     let mut parser = Parser::new(limits);
     let mut all = Vec::new();
@@ -90,8 +89,8 @@ pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8
     all
 }
 
-/// Whoever waits holds a head that is not whole, or a body that is not and a line of it; before the next wait there
-/// may be the piece just fed on top.
+/// Before more bytes are received, the parser buffers incomplete headers, or an incomplete body and a line.
+/// Until then it may also have the piece that was fed last.
 fn assert_bounded(parser: &Parser, limits: Limits, step: &Step, piece: &[u8]) {
     let waiting = match step {
         Step::Read(Missing::Request) => 0,

@@ -1,8 +1,8 @@
-//! The registry of connections: who may connect, and which connection is evicted when a newcomer finds no place.
+//! Connection registry: admits new connections, and evicts others for them at the limit.
 //!
-//! Each connection has an [`Entry`], whose [`Activity`] its owner keeps up to date by single atomic steps: there is no lock on
-//! the path of a request. The acceptor alone evicts, by compare-and-swap on the activity and then shutdown(2), which the
-//! owner notices as the end of its input. A request that is being answered is never evicted.
+//! Each connection has an [`Entry`]. Its owner updates the entry's [`Activity`] atomically, so a request
+//! takes no lock. Only the acceptor evicts: by compare-and-swap on the activity and then shutdown(2), which
+//! the owner sees as end of input. A request that is being answered is never evicted.
 
 use super::limits::{BODY_GRACE, EVICTION_TIMEOUT, Limits, MAX_CLOSING};
 use super::stream::Stream;
@@ -19,29 +19,29 @@ use std::sync::Arc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// What a connection is doing.
+/// The state of a connection, for eviction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Activity {
-    /// Its last response was sent, and unread input is discarded.
+    /// The last response was sent; unread input is discarded.
     Lingering = 0,
-    /// A response is written that the client doesn't read fast enough.
+    /// The client reads the response too slowly for the socket's buffer.
     Writing = 1,
-    /// Part of a head has arrived.
+    /// Request line and headers are incomplete.
     PartialHead = 2,
-    /// A head has arrived, and not all of its body.
+    /// The body is incomplete.
     PartialBody = 3,
-    /// Nothing has arrived since it was accepted.
+    /// Nothing was received since it was accepted.
     Silent = 4,
-    /// It waits for its next request.
+    /// Keep-alive, between requests.
     Idle = 5,
-    /// A request is being answered: never evicted.
+    /// A request is being answered. Never evicted.
     Working = 6,
-    /// It was evicted.
+    /// Evicted, but not closed yet.
     Evicted = 7,
 }
 
-/// In this order they are evicted.
+/// The order of eviction.
 const EVICTABLE: [Activity; 6] = [
     Activity::Lingering,
     Activity::Writing,
@@ -51,21 +51,21 @@ const EVICTABLE: [Activity; 6] = [
     Activity::Idle,
 ];
 
-/// One connection.
+/// The registry's view of one connection.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) stream: Stream,
     pub(super) is_trusted_proxy: bool,
     prefix: Prefix,
-    /// Whether others may come in by way of it: it may have any number of connections, and is evicted last.
+    /// Whether the client may be a reverse proxy: exempt from the limit per address, and evicted last.
     is_exempt: bool,
     activity: AtomicU8,
-    /// Since when, in milliseconds of the registry's life.
+    /// The time of the last change of `activity`.
     since: AtomicU64,
 }
 
 impl Entry {
-    /// Goes from one activity to another; false if the connection was evicted meanwhile.
+    /// Changes the activity; false if the connection was evicted meanwhile.
     pub(super) fn change_activity(&self, from: Activity, to: Activity, now: Millis) -> bool {
         self.since.store(now.0, Ordering::Relaxed);
         self.activity.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
@@ -75,17 +75,17 @@ impl Entry {
         self.activity.load(Ordering::Acquire)
     }
 
-    /// Whether it was evicted.
+    /// Whether the connection was evicted.
     pub(super) fn is_evicted(&self) -> bool {
         self.activity() == Activity::Evicted as u8
     }
 
-    /// For how long it has done what it does.
+    /// The time since the last change of the activity.
     fn has_waited(&self, now: Millis) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
-    /// Evicts the connection if it still does that; its owner finds the end of its input.
+    /// Evicts the connection if its activity is unchanged. The owner sees the end of input.
     fn evict(&self, from: Activity) -> bool {
         let (from, to) = (from as u8, Activity::Evicted as u8);
         let is_evicted =
@@ -97,11 +97,11 @@ impl Entry {
     }
 }
 
-/// A moment of the registry's life.
+/// Monotonic time in milliseconds since the registry was created.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Millis(u64);
 
-/// All connections of one listener.
+/// The connections of one listener.
 #[derive(Debug)]
 pub(super) struct Registry {
     limits: Limits,
@@ -114,11 +114,11 @@ pub(super) struct Registry {
 #[derive(Debug, Default)]
 struct Entries {
     all: Vec<Arc<Entry>>,
-    /// How many of each address there are, but for those that were evicted.
+    /// The number of connections per address, without evicted ones.
     by_prefix: BTreeMap<Prefix, usize>,
-    /// All of these.
+    /// The sum of these.
     admitted: usize,
-    /// Whether evicted connections were waited for in vain, and none has been closed since.
+    /// Whether waiting for evicted connections timed out, and none has been closed since.
     is_stuck: bool,
 }
 
@@ -132,17 +132,17 @@ impl Registry {
         Millis(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
-    /// Admits a newcomer, in the place of another connection if need be; the stream back where none can be evicted.
+    /// Admits a connection, and evicts another one at the limit. Returns the stream if none can be evicted.
     pub(super) fn admit(&self, stream: Stream, peer: Client, now: Instant) -> Result<Arc<Entry>, Stream> {
         let (prefix, now) = (peer.prefix(), self.millis(now));
         let is_trusted_proxy = self.proxies.trusts(peer);
         let is_exempt = is_trusted_proxy || self.limits.exempts_local && peer.is_local();
-        // An evicted connection still has a descriptor until its owner closes it, and descriptors are bounded.
+        // An evicted connection has a descriptor until its owner closes it, and descriptors are bounded.
         let most = self.limits.max_connections.saturating_add(MAX_CLOSING);
         let must_wait = |entries: &mut Entries| entries.all.len() >= most && !entries.is_stuck;
         let waited = self.changed.wait_timeout_while(self.lock(), EVICTION_TIMEOUT, must_wait);
         let (mut entries, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        // A stalled event loop closes nothing, and must not hold up the acceptor with each newcomer again.
+        // A stalled event loop closes nothing. It must not delay the acceptor again for each new connection.
         entries.is_stuck = entries.all.len() >= most;
         if entries.is_stuck {
             return Err(stream);
@@ -164,7 +164,7 @@ impl Registry {
         Ok(entry)
     }
 
-    /// A connection has ended.
+    /// Removes a closed connection.
     pub(super) fn remove(&self, entry: &Arc<Entry>) {
         let mut entries = self.lock();
         let position = entries.all.iter().position(|other| Arc::ptr_eq(other, entry));
@@ -177,7 +177,7 @@ impl Registry {
         self.changed.notify_all();
     }
 
-    /// Waits until there is no connection left, or until the deadline; then shuts down what is left.
+    /// Waits until all connections are closed, or until the deadline; then shuts the others down.
     pub(super) fn drain(&self, deadline: Instant) {
         let any = |entries: &mut Entries| !entries.all.is_empty();
         let left = deadline.saturating_duration_since(clock::monotonic());
@@ -204,8 +204,9 @@ impl Entries {
         }
     }
 
-    /// Evicts the connection that can best be spared, of one address or of all: of a proxy last, since all its clients are behind
-    /// it; then by what it does; then of the address with the most; then the one that has waited longest.
+    /// Evicts a connection, of one address or of all. Proxies come last, since all their clients would
+    /// suffer. Then the activity decides, then the number of connections of the address, then the time in
+    /// that activity.
     fn evict_one(&mut self, of: Option<Prefix>, now: Millis) -> bool {
         let evicted = [false, true]
             .into_iter()
@@ -228,13 +229,13 @@ impl Entries {
                 && entry.activity() == activity as u8
                 && entry.has_waited(now) >= grace
         };
-        let mut waiting = BinaryHeap::new(); // not sorted, since nearly always the first one is evicted
+        let mut waiting = BinaryHeap::new(); // a heap, since nearly always the first one is evicted
         for (position, entry) in self.all.iter().enumerate().filter(|(_, entry)| is_candidate(entry)) {
             let since = Reverse(entry.since.load(Ordering::Relaxed));
             waiting.push((self.by_prefix.get(&entry.prefix).copied(), since, Reverse(position)));
         }
         while let Some((_, _, Reverse(position))) = waiting.pop() {
-            // One that has just begun to work is passed over.
+            // Skips a connection whose activity has changed meanwhile.
             let entry = self.all.get(position);
             if let Some(entry) = entry.filter(|entry| entry.evict(activity)) {
                 return Some(entry.prefix);

@@ -1,4 +1,4 @@
-//! Who finds a place and who makes room, with clients of many addresses: their sockets are pairs, which have none.
+//! Admission and eviction, with clients of many addresses, over socket pairs.
 
 use super::*;
 use crate::clock;
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
 
-/// A registry, and the clients' ends of the connections.
+/// A registry with connections, and their clients' ends.
 struct Crowd {
     registry: Registry,
     now: Instant,
@@ -22,7 +22,7 @@ impl Crowd {
         Self { registry, now, connections: Vec::new() }
     }
 
-    /// One more connection, a second after the one before, which then waits like this; whether it found a place.
+    /// Connects a second after the previous client; then sets the activity. False if it was rejected.
     fn admit(&mut self, peer: &str, activity: Activity) -> bool {
         self.now += Duration::from_secs(1);
         let (stream, other_end) = UnixStream::pair().unwrap();
@@ -35,7 +35,7 @@ impl Crowd {
         true
     }
 
-    /// The numbers of those that were evicted to make room since the last look, whose threads are gone by now.
+    /// Closes the connections that were evicted since the last call, and returns their numbers.
     fn take_evicted(&mut self) -> Vec<usize> {
         let is_evicted = |(entry, _): &&(Arc<Entry>, UnixStream)| entry.activity() == Activity::Evicted as u8;
         let here =
@@ -58,12 +58,12 @@ fn limits(max_connections: usize, max_connections_per_address: usize) -> Limits 
 }
 
 #[test]
-fn one_address_that_takes_all_places_keeps_no_other_out() {
+fn an_address_that_has_all_connections_does_not_block_other_addresses() {
     let mut crowd = Crowd::new(limits(8, 8), &[]);
     for _ in 0..8 {
         assert!(crowd.admit("192.0.2.1", Activity::Idle));
     }
-    // Others come: whoever has most gives way, and never the newcomer.
+    // A new client evicts a connection of the address with the most, and is never evicted itself.
     for number in 0..100 {
         assert!(crowd.admit(&format!("198.51.100.{}", number % 3), Activity::Idle));
         let left = crowd.take_evicted();
@@ -79,34 +79,34 @@ fn one_address_that_takes_all_places_keeps_no_other_out() {
 }
 
 #[test]
-fn ten_thousand_connections_of_one_address_are_never_more_than_its_share() {
+fn an_address_never_exceeds_its_limit() {
     let mut crowd = Crowd::new(limits(256, 64), &[]);
     assert!(crowd.admit("198.51.100.1", Activity::PartialHead));
     for number in 0..10_000_u32 {
-        // In an IPv6 /64 there are more addresses than that: they count as one.
+        // The addresses of an IPv6 /64 count as one.
         assert!(crowd.admit(&format!("2001:db8::{:x}", number % 0xffff), Activity::Idle));
         let left = crowd.take_evicted();
         assert_eq!(left.len(), usize::from(number >= 64), "{number}: {left:?}");
-        assert!(!left.contains(&0), "somebody else made room");
+        assert!(!left.contains(&0), "another address was evicted");
         crowd.connections.retain(|(entry, _)| entry.activity() != Activity::Evicted as u8);
         assert!(crowd.registry.lock().all.len() <= 65);
     }
 }
 
 #[test]
-fn an_address_whose_share_works_gets_no_more_and_others_do() {
+fn an_address_at_its_limit_is_rejected_while_all_its_requests_are_in_progress() {
     let mut crowd = Crowd::new(limits(4, 2), &[]);
     assert!(crowd.admit("192.0.2.1", Activity::Working));
     assert!(crowd.admit("192.0.2.1", Activity::Working));
     assert!(!crowd.admit("192.0.2.1", Activity::Working));
     assert!(crowd.admit("192.0.2.2", Activity::Working));
     assert!(crowd.admit("192.0.2.3", Activity::Working));
-    assert!(!crowd.admit("192.0.2.4", Activity::Working), "nobody can be spared");
+    assert!(!crowd.admit("192.0.2.4", Activity::Working), "no connection can be evicted");
     assert_eq!(crowd.take_evicted(), [0; 0]);
 }
 
 #[test]
-fn this_machine_and_trusted_proxies_may_have_more_than_a_share() {
+fn this_machine_and_trusted_proxies_are_exempt_from_the_limit_per_address() {
     let more_than_two = |exempts_local: bool, peer: &str| {
         let mut crowd = Crowd::new(Limits { exempts_local, ..limits(16, 2) }, &["10.0.0.0/8", "127.0.0.9"]);
         (0..3).all(|_| crowd.admit(peer, Activity::Working))
@@ -126,7 +126,7 @@ fn this_machine_and_trusted_proxies_may_have_more_than_a_share() {
 }
 
 #[test]
-fn a_trusted_proxy_makes_room_when_nobody_else_can() {
+fn connections_of_a_trusted_proxy_are_evicted_last() {
     let mut crowd = Crowd::new(limits(6, 6), &["10.0.0.1"]);
     for (peer, activity) in [
         ("10.0.0.1", Activity::PartialHead),
@@ -145,39 +145,39 @@ fn a_trusted_proxy_makes_room_when_nobody_else_can() {
 }
 
 #[test]
-fn a_body_is_given_its_grace() {
+fn an_incomplete_body_is_evicted_only_after_its_grace_period() {
     let mut crowd = Crowd::new(limits(1, 1), &[]);
     assert!(crowd.admit("192.0.2.1", Activity::PartialBody));
     let (stream, _other_end) = UnixStream::pair().unwrap();
     let newcomer = Client::Ip("192.0.2.2".parse().unwrap());
     let early = crowd.now + BODY_GRACE.saturating_sub(Duration::from_millis(1));
-    let turned_away = crowd.registry.admit(Stream::Unix(stream), newcomer, early);
-    let Err(stream) = turned_away else { panic!("a body that has just begun made room") };
+    let rejected = crowd.registry.admit(Stream::Unix(stream), newcomer, early);
+    let Err(stream) = rejected else { panic!("evicted within the grace period") };
     assert!(crowd.registry.admit(stream, newcomer, crowd.now + BODY_GRACE).is_ok());
     assert_eq!(crowd.take_evicted(), [0]);
 }
 
 #[test]
-fn who_makes_room_is_waited_for_and_only_a_few_are_on_their_way_out() {
+fn only_a_few_evicted_connections_are_open_at_once() {
     let mut crowd = Crowd::new(limits(4, 4), &[]);
     for number in 0..4 + MAX_CLOSING {
         assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
     }
-    assert!(!crowd.admit("198.51.100.1", Activity::Idle), "no thread has gone meanwhile");
-    assert_eq!(crowd.take_evicted().len(), MAX_CLOSING, "nobody made room for who found no place");
+    assert!(!crowd.admit("198.51.100.1", Activity::Idle), "none was closed meanwhile");
+    assert_eq!(crowd.take_evicted().len(), MAX_CLOSING, "a rejected client evicts nothing");
     assert!(crowd.admit("198.51.100.1", Activity::Idle));
     assert_eq!(crowd.take_evicted().len(), 1);
 }
 
 #[test]
-fn a_stalled_event_loop_delays_one_newcomer_and_no_later_one() {
+fn a_stalled_event_loop_delays_one_new_client_and_no_later_one() {
     let mut crowd = Crowd::new(limits(1, 1), &[]);
     for number in 0..=MAX_CLOSING {
         assert!(crowd.admit(&format!("192.0.2.{number}"), Activity::Idle));
     }
     let (rejected, all_rejected) = mpsc::channel();
     thread::spawn(move || {
-        // Each would be delayed by a second.
+        // With a delay of a second each, these would exceed the deadline below.
         for _ in 0..1_000 {
             assert!(!crowd.admit("198.51.100.1", Activity::Idle));
         }
@@ -194,7 +194,7 @@ fn the_drains_of_two_listeners_share_one_deadline() {
     for crowd in &mut crowds {
         assert!(crowd.admit("192.0.2.1", Activity::Working));
     }
-    // That is over: neither waits any more.
+    // It has passed, so neither waits.
     let deadline = clock::monotonic();
     for crowd in &mut crowds {
         crowd.registry.drain(deadline);

@@ -1,4 +1,4 @@
-//! What the engine serves: the interface between it and an application.
+//! Service: the trait that an application implements for the engine.
 
 use crate::client::Client;
 use crate::http::{Request, Response};
@@ -6,34 +6,36 @@ use crate::store::{Reader, Reads};
 use crate::wait::WouldBlock;
 use std::time::Instant;
 
-/// An application, called by event loops and worker threads at once.
+/// An application. Event loops and worker threads call it concurrently.
 ///
-/// Every `Fn(&Request) -> Response` is one whose requests are all answered by worker threads, where they may block.
+/// Every `Fn(&Request) -> Response` is a service whose requests are all answered by worker threads, where
+/// they may block.
 pub trait Service: Send + Sync {
-    /// Answers a request that had arrived at `received`. With [`Reads::Batch`] an event loop calls, and blocking it stops all its clients; with
-    /// [`Reads::PerCall`] a worker thread does. If it panics, the response is a 500.
+    /// Answers a request that was received at this time. An event loop passes [`Reads::Batch`]: blocking
+    /// there stops all its clients. A worker thread passes [`Reads::PerCall`]. A panic is answered 500.
     ///
     /// # Errors
-    /// [`WouldBlock`], with [`Reads::Batch`] only and before any side effect: a worker thread calls again.
+    /// [`WouldBlock`], with [`Reads::Batch`] only and before any side effect. Then a worker thread calls
+    /// again.
     fn answer(&self, request: &Request, reads: Reads<'_>, received: Instant) -> Result<Response, WouldBlock>;
 
-    /// A database connection for one event loop; `None` where nothing is read there.
+    /// A database connection for one event loop; `None` for a service that reads nothing there.
     fn reader(&self) -> Option<Reader> {
         None
     }
 
-    /// Whether the answer to this request, of which no body has been read yet, depends on the body. Otherwise it isn't
-    /// waited for: the request is answered without it, and the connection closed.
+    /// Whether the response to this request depends on its body, which has not been read yet. Otherwise the
+    /// request is answered without waiting for the body, and the connection is closed.
     fn needs_body(&self, _: &Request) -> bool {
         true
     }
 
-    /// Whether answering may take a password hash: some worker threads never do, so that others don't wait for those.
+    /// Whether answering may take a password hash. Some worker threads are reserved for requests that don't.
     fn may_hash(&self, _: &Request) -> bool {
         false
     }
 
-    /// Is told what happens besides requests that are answered.
+    /// Observes an event, for log and metrics.
     fn observe(&self, _: Event<'_>) {}
 }
 
@@ -44,16 +46,17 @@ impl<F: Fn(&Request) -> Response + Send + Sync> Service for F {
     }
 }
 
-/// What a [`Service`] doesn't see by answering.
+/// An event that a [`Service`] doesn't see in [`Service::answer`].
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A response to what was not a valid request, or to one that found no place; a header may be added.
+    /// The engine itself responds: to a malformed request, at a limit, or after a panic. A header may be
+    /// added.
     Refused(Client, &'a mut Response),
     /// A connection was admitted.
     Connected,
-    /// It has ended.
+    /// A connection has ended.
     Disconnected {
-        /// Whether it was ended to make room for another.
+        /// Whether it was evicted for another connection.
         was_evicted: bool,
     },
 }

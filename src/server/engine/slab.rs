@@ -1,7 +1,7 @@
-//! A slab: values at slots that are used again, under keys that are not.
+//! Slab: values in reusable slots, under keys that are never reused.
 
-/// Values by key. A key is the slot's index and how often the slot was used before, so that the key of a value that was
-/// removed is never that of another.
+/// Values by key. A key consists of the slot's index and its generation, the number of values that the slot
+/// held before.
 #[derive(Debug)]
 pub(super) struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -21,7 +21,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Whether there are no values, not even taken ones.
+    /// Whether there are no keys, not even of taken values.
     pub(super) fn is_empty(&self) -> bool {
         self.slots.len() == self.free.len()
     }
@@ -40,19 +40,19 @@ impl<T> Slab<T> {
         self.slot(key)?.value.as_mut()
     }
 
-    /// Takes a value out that will be put back, or whose key will be removed.
+    /// Takes a value out. Its key stays reserved until [`Slab::put_back`] or [`Slab::remove`].
     pub(super) fn take(&mut self, key: u64) -> Option<T> {
         self.slot(key)?.value.take()
     }
 
-    /// Puts a value back that was taken.
+    /// Puts a taken value back.
     pub(super) fn put_back(&mut self, key: u64, value: T) {
         if let Some(slot) = self.slot(key) {
             slot.value = Some(value);
         }
     }
 
-    /// Removes a key, and its value unless that was taken.
+    /// Removes a key, and its value unless it was taken.
     pub(super) fn remove(&mut self, key: u64) -> Option<T> {
         let slot = self.slot(key)?;
         slot.generation = slot.generation.wrapping_add(1);
@@ -61,7 +61,7 @@ impl<T> Slab<T> {
         value
     }
 
-    /// The keys of all values that are not taken.
+    /// The keys of all values, without the taken ones.
     pub(super) fn keys(&self) -> Vec<u64> {
         let used = self.slots.iter().zip(0_u64..).filter(|(slot, _)| slot.value.is_some());
         used.map(|(slot, index)| u64::from(slot.generation) << 32 | index).collect()

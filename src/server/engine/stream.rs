@@ -1,4 +1,4 @@
-//! Sockets of both kinds, TCP's and the file system's (unix(7)), with the calls that the loop makes.
+//! TCP and Unix sockets behind one type.
 
 use super::limits::{RECEIVE_BUFFER_BYTES, SEND_BUFFER_BYTES};
 use crate::client::Client;
@@ -8,21 +8,21 @@ use std::net::{self, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
-/// Where clients come in.
+/// A listening socket.
 #[derive(Debug)]
 pub enum Listener {
-    /// At an address and a port.
+    /// TCP.
     Tcp(TcpListener),
-    /// At a path; the client is [`Client::Local`].
+    /// Unix (unix(7)). The client is [`Client::Local`].
     Unix(UnixListener),
 }
 
 impl Listener {
-    /// Accepting must never block: the client that made the listener readable may have gone, or another process that shares this
-    /// socket may have accepted its connection. The flag is the socket's, so that process has it, too.
+    /// Sets the socket options that the engine needs. Accepted sockets inherit buffer sizes and
+    /// `TCP_NODELAY`; Unix sockets need neither.
     ///
-    /// Sets the options that the engine needs, some of which accepted sockets inherit. Unix sockets have bounded buffers and no
-    /// delay by themselves.
+    /// Accepting must not block: the client may be gone, or another process that shares the socket may have
+    /// accepted it. The flag belongs to the socket, so it affects that process too.
     pub(super) fn prepare(&self) -> io::Result<()> {
         match self {
             Self::Tcp(listener) => {
@@ -34,7 +34,7 @@ impl Listener {
         }
     }
 
-    /// The next connection, and who is at its other end. It never blocks: whoever has to wait does so knowingly.
+    /// Accepts a connection, which is non-blocking; with the client's address.
     pub(super) fn accept(&self) -> io::Result<(Stream, Client)> {
         match self {
             Self::Tcp(listener) => {
@@ -72,7 +72,7 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// One connection.
+/// A connected socket.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -97,7 +97,7 @@ impl AsFd for Stream {
     }
 }
 
-// By reference, as std's streams: one thread reads while another may end the connection.
+// By reference, as std's streams: while one thread reads, another may shut the connection down.
 impl Read for &Stream {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
@@ -116,6 +116,6 @@ impl Write for &Stream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(()) // nothing is held back
+        Ok(()) // nothing is buffered
     }
 }

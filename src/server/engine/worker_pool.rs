@@ -1,8 +1,9 @@
 //! Worker pool: threads for requests that block on a hash, a write or a lock.
 //!
-//! There is a thread for each request in the pool, started on demand, and one more: the bound on requests is the bound on
-//! threads, and none waits for another's hash. Fairness among logins is the hash queue's. Some threads never hash, so that a
-//! storm of logins can't block revocations; where the system has no threads left, at least one of those that run.
+//! The pool starts threads on demand, one for each request and one more, so that no request waits for the
+//! hash of another. The hash queue provides fairness among logins. Some threads are reserved for requests
+//! that don't hash, so that a storm of logins can't block revocations. If the system has no threads left, at
+//! least one of the running threads never hashes.
 
 use super::connection::{Connection, Step};
 use super::limits::{CLOSE, IDLE_WORKER, MAX_HASHING, MIN_WORKERS, NEVER_HASHING, STACK_BYTES};
@@ -14,7 +15,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// A connection whose request blocks.
+/// A connection whose request would block an event loop.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) connection: Box<Connection>,
@@ -22,7 +23,7 @@ pub(super) struct Job {
     pub(super) may_hash: bool,
 }
 
-/// The threads and their jobs.
+/// A pool of threads with a job queue.
 #[derive(Debug)]
 pub(super) struct WorkerPool {
     bounds: Bounds,
@@ -30,7 +31,7 @@ pub(super) struct WorkerPool {
     changed: Condvar,
 }
 
-/// What a pool never exceeds.
+/// The bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Unanswered jobs that may hash.
@@ -41,7 +42,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// For so many connections.
+    /// The bounds for this number of connections.
     pub(super) fn new(max_connections: usize) -> Self {
         let hashing = max_connections.min(MAX_HASHING);
         let jobs = hashing + NEVER_HASHING;
@@ -51,20 +52,20 @@ impl Bounds {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Jobs that no thread has taken.
+    /// Jobs that no thread has taken yet.
     queue: VecDeque<Job>,
-    /// Jobs that are not answered.
+    /// The number of unanswered jobs.
     unanswered: usize,
     /// Of these, those that may hash.
     hashing: usize,
-    /// Of these, those that a thread has taken.
+    /// Of these, those in progress.
     hashing_now: usize,
     threads: usize,
     is_closed: bool,
 }
 
 impl State {
-    /// The position of the next job for a thread. One thread always remains that doesn't hash.
+    /// The queue position of the next job for a thread. Always leaves one thread that doesn't hash.
     fn next(&self) -> Option<usize> {
         let may_hash = self.hashing_now + 1 < self.threads;
         self.queue.iter().position(|job| may_hash || !job.may_hash)
@@ -83,7 +84,7 @@ impl WorkerPool {
         Ok(pool)
     }
 
-    /// Has a thread answer a request; the job back where the pool is full.
+    /// Queues a job; returns it if the pool is full.
     pub(super) fn submit(self: &Arc<Self>, job: Job) -> Result<(), Job> {
         let mut state = lock(&self.state);
         let is_full =
@@ -94,9 +95,9 @@ impl WorkerPool {
         state.hashing += usize::from(job.may_hash);
         state.unanswered += 1;
         state.queue.push_back(job);
-        // One more than there are jobs, since one thread doesn't hash.
+        // One more thread than jobs, since one thread never hashes.
         if state.threads <= state.unanswered && state.threads < self.bounds.threads {
-            // Where the system has no thread left, the job waits for one of those that run.
+            // If the system has no thread left, the job waits for a running thread.
             let _ = self.spawn(&mut state);
         }
         drop(state);
@@ -115,7 +116,7 @@ impl WorkerPool {
     fn work(&self) {
         while let Some(Job { mut connection, may_hash }) = self.next_job() {
             let step = connection.step(|connection| connection.answer(Reads::PerCall));
-            // Before the response is sent: the client's next request must not find this one in the pool.
+            // Before the response is sent, or the client's next request could find the pool full.
             self.answered(may_hash);
             let step = connection.step(|connection| match step {
                 Step::Write => connection.write(clock::monotonic()),
@@ -128,7 +129,7 @@ impl WorkerPool {
         }
     }
 
-    /// `None` where there has been none for a while, or will be none.
+    /// Waits for a job; `None` if this thread is to end.
     fn next_job(&self) -> Option<Job> {
         let mut state = lock(&self.state);
         loop {
@@ -140,7 +141,7 @@ impl WorkerPool {
                 state.hashing_now += usize::from(job.may_hash);
                 return Some(job);
             }
-            // One that doesn't hash stays.
+            // A thread that doesn't hash remains.
             let is_spare = state.threads > MIN_WORKERS.max(state.hashing_now + 1);
             if state.is_closed || is_spare {
                 state.threads -= 1;
@@ -160,7 +161,7 @@ impl WorkerPool {
         self.changed.notify_one(); // a job may wait for a thread that may hash
     }
 
-    /// Ends the threads, and waits a moment for those that are still at work.
+    /// Ends the threads, and waits for at most [`CLOSE`].
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.is_closed = true;

@@ -1,20 +1,20 @@
-//! One connection: a state machine without waiting.
+//! Connection: a non-blocking state machine.
 //!
-//! Its state is its [`Activity`]. A thread owns it, an event loop or a worker, and calls it when its socket is ready, when its
-//! deadline has passed, or with a response. Each call does what can be done without blocking and returns the [`Step`] that is
-//! next.
+//! The state is an [`Activity`]. The owner, an event loop or a worker thread, calls the connection when its
+//! socket is ready, when its deadline has passed, or to answer its request. Each call returns the next
+//! [`Step`].
 //!
 //! ```text
-//!              bytes                 head and body             answered           all written
-//!  Silent  ------------>  PartialHead  ------->  Working  --------------->  (sent)  --------->  Idle, or the next request
-//!  Idle                   PartialBody            (dispatch)   the client        |
-//!                                                             reads slowly:     | "Connection: close", refused
-//!                                                             Writing           v
-//!                                                                           Lingering  ------> closed
+//!            bytes                headers, body            answered        all sent
+//!  Silent  ---------> PartialHead ---------> Working ----------> (sent) ---------> Idle, or the next request
+//!  Idle               PartialBody           (dispatch)  slow       |
+//!                                                       reader:    | "Connection: close", malformed
+//!                                                       Writing    v
+//!                                                               Lingering -------> closed
 //! ```
 //!
-//! Every state that waits for the client has a deadline, which is absolute: a client that sends a byte now and then gains
-//! nothing by it. There is at most one response that is not written, and the next request is not read before it is.
+//! Every state that waits for the client has an absolute deadline, which a client can't extend by sending
+//! single bytes. A connection has at most one unsent response, and reads the next request after it.
 
 mod receive;
 mod respond;
@@ -37,52 +37,52 @@ use respond::TOO_SLOW;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A connection that has a place. It gives the place back when it is dropped.
-#[allow(clippy::struct_excessive_bools, reason = "four facts that change each by itself")]
+/// An admitted connection. Dropping it removes it from the registry.
+#[allow(clippy::struct_excessive_bools, reason = "four independent flags")]
 pub(super) struct Connection {
     context: Arc<Context>,
     entry: Arc<Entry>,
-    /// Of the event loop that it belongs to.
+    /// The inbox of its event loop.
     inbox: Arc<Inbox<Connection>>,
     client: Client,
     parser: Parser,
     activity: Activity,
-    /// The request that is being answered, until the first byte of its response is sent.
+    /// The request in progress, until the first byte of its response is sent.
     request: Option<Head>,
-    /// When the last request had arrived.
+    /// The time when that request was complete.
     received: Instant,
-    /// By when what it waits for must have happened.
+    /// The deadline of the current activity.
     pub(super) deadline: Instant,
-    /// Whether a read may find something. Edge-triggered: it stays true until a read has found less than it asked for.
+    /// Whether there may be input. Edge-triggered: stays true until a short read.
     is_readable: bool,
-    /// Whether the end of the input has been announced: then a read that finds less has not found all.
+    /// Whether the poller has reported the end of input, which is still to be read after a short read.
     is_hung_up: bool,
-    /// Whether the event loop has it in its queue.
+    /// Whether the connection is in the event loop's queue.
     pub(super) is_queued: bool,
-    /// Whether the event loop is told when it becomes writable.
+    /// Whether the poller reports writability.
     pub(super) watches_writes: bool,
     output: Output,
 }
 
-/// Bytes on their way to the client.
+/// The bytes to send.
 struct Output {
     bytes: Vec<u8>,
     written: usize,
     after: AfterWrite,
 }
 
-/// What follows when all is written.
+/// The action after all bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterWrite {
-    /// The next request.
+    /// Read the next request.
     NextRequest,
-    /// The body that the client was told to send.
+    /// Read the body that the client sends after a 100.
     ReadBody,
-    /// The end, which leaves so many bytes to discard.
+    /// Lingering close: discard `left` more bytes, for `at_most` this time.
     Linger { left: usize, at_most: Duration },
 }
 
-/// What is to be done with a connection next.
+/// The next step of a connection.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Answer the request that has arrived.
@@ -91,13 +91,13 @@ pub(super) enum Step {
     Block { may_hash: bool },
     /// Write the response.
     Write,
-    /// Nothing, until the socket is ready or the deadline has passed.
+    /// Wait until the socket is ready or the deadline has passed.
     Wait,
-    /// The same, and the socket is to become writable.
+    /// The same, also for writability.
     WaitToWrite,
-    /// Advance it again, after others had their turn.
+    /// Advance again, after other connections.
     Again,
-    /// Drop it.
+    /// Drop the connection.
     Close,
 }
 
@@ -155,7 +155,7 @@ impl Connection {
         self.inbox.clone()
     }
 
-    /// Which of the listeners it came in by.
+    /// The index of its listener.
     pub(super) fn endpoint(&self) -> usize {
         self.context.number
     }
@@ -169,24 +169,24 @@ impl Connection {
         if self.entry.is_trusted_proxy { limits.proxy_idle_timeout } else { limits.idle_timeout }
     }
 
-    /// The poller has reported this of its socket.
+    /// Records the readiness that the poller has reported.
     pub(super) fn ready(&mut self, to_read: bool, is_hung_up: bool) {
         self.is_readable |= to_read || is_hung_up;
         self.is_hung_up |= is_hung_up;
     }
 
-    /// Leaves the poller, which knows nothing of it any more.
+    /// Resets the readiness after removal from the poller.
     pub(super) fn deregistered(&mut self) {
         (self.is_readable, self.is_hung_up, self.watches_writes) = (false, false, false);
     }
 
-    /// Takes one step. A panic in it is a 500 where a request waits for its response, and else the end of this connection; no
-    /// other connection is affected.
+    /// Takes one step, and catches a panic: an unanswered request is answered 500, and the connection is
+    /// closed. No other connection is affected.
     pub(super) fn step(&mut self, step: impl FnOnce(&mut Self) -> Step) -> Step {
         catch_panic(|| step(self)).or_else(|| catch_panic(|| self.fail())).unwrap_or(Step::Close)
     }
 
-    /// Answers the request: the next step is [`Step::Write`], or [`Step::Block`] where nothing has happened yet.
+    /// Answers the request. Returns [`Step::Write`], or [`Step::Block`] before any side effect.
     pub(super) fn answer(&mut self, reads: Reads<'_>) -> Step {
         let Some(Head { request, .. }) = &self.request else { return Step::Close };
         let service = &self.context.service;
@@ -199,7 +199,7 @@ impl Connection {
         }
     }
 
-    /// Does what can be done: at most one receive.
+    /// Makes progress, with at most one recv(2).
     pub(super) fn advance(&mut self, scratch: &mut [u8], now: Instant) -> Step {
         let step = match self.activity {
             Activity::Writing => return self.write(now),
@@ -207,15 +207,15 @@ impl Connection {
             Activity::Evicted => return Step::Close,
             _ => self.read_request(scratch, now),
         };
-        // Errors here are the client's leaving, or its breaking off.
+        // Errors mean that the client has disconnected.
         step.unwrap_or(Step::Close)
     }
 
-    /// The deadline has passed.
+    /// Handles an expired deadline.
     pub(super) fn expire(&mut self, now: Instant) -> Step {
         match self.activity {
             Activity::PartialHead | Activity::PartialBody => self.refuse(TOO_SLOW, now),
-            // It waits for its turn, and not for the client.
+            // It waits for the event loop, not for the client.
             Activity::Working => {
                 self.deadline = now + self.limits().request_timeout;
                 Step::Again
@@ -224,7 +224,7 @@ impl Connection {
         }
     }
 
-    /// Notes what the connection does now; false if it was evicted.
+    /// Sets the activity; false if the connection was evicted.
     fn set_activity(&mut self, to: Activity) -> bool {
         if self.activity == to {
             return true;

@@ -1,4 +1,4 @@
-//! Receiving: bytes from the socket to requests, one recv(2) at a time.
+//! Receiving: reads bytes from the socket and parses requests.
 
 use super::{AfterWrite, Connection, Output, Step};
 use crate::http::Request;
@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    /// One recv(2): how many bytes, 0 at the end of the input, `None` where there is nothing yet.
+    /// One recv(2): the number of bytes, 0 at the end of input, `None` if it would block.
     pub(super) fn receive(&mut self, bytes: &mut [u8]) -> io::Result<Option<usize>> {
         match (&self.entry.stream).read(bytes) {
             Ok(count) => {
@@ -55,7 +55,7 @@ impl Connection {
         Step::Dispatch
     }
 
-    /// More bytes must arrive, unless the request can be answered without.
+    /// Waits for more bytes, unless the request can be answered without its body.
     pub(super) fn read_more(&mut self, missing: Missing, now: Instant) -> Step {
         let needs_body = |request: &Request| self.context.service.needs_body(request);
         if self.parser.incomplete().is_some_and(|request| !needs_body(request))
@@ -66,7 +66,7 @@ impl Connection {
             return self.dispatch(head, now);
         }
         let activity = match missing {
-            // Nothing has ever arrived.
+            // No byte was received yet.
             Missing::Request if self.activity == Activity::Silent => return self.wait_to_read(),
             Missing::Request => Activity::Idle,
             Missing::Head => Activity::PartialHead,
@@ -76,7 +76,8 @@ impl Connection {
             if !self.set_activity(activity) {
                 return Step::Close;
             }
-            // It counts from the first byte of a head, and anew for a body; more bytes of the same don't move it.
+            // A new deadline at the first byte of the headers, and at the body; further bytes don't extend
+            // it.
             let is_idle = activity == Activity::Idle;
             self.deadline = now + if is_idle { self.idle_timeout() } else { self.limits().request_timeout };
         }

@@ -1,4 +1,4 @@
-//! Responding: a response to bytes, writing them as the client reads, and the lingering close.
+//! Responding: encodes and sends responses, and closes after them (lingering close).
 
 use super::{AfterWrite, Connection, Output, Step};
 use crate::clock;
@@ -15,12 +15,13 @@ use std::io::{self, ErrorKind, Write as _};
 use std::net;
 use std::time::Instant;
 
-/// A request that has not arrived by its deadline.
+/// The error for a request that misses its deadline.
 pub(super) const TOO_SLOW: Refusal =
     Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
 
 impl Connection {
-    /// Encodes the response to the request, or to what is none; [`Connection::write`] follows.
+    /// Encodes the response to the request in progress, or to a malformed one. [`Connection::write`] sends
+    /// it.
     pub(in super::super) fn respond(&mut self, response: &Response, now: Instant) {
         let is_stopping = self.context.is_stopping.load(Ordering::Acquire);
         let keep_alive = match &self.request {
@@ -48,7 +49,7 @@ impl Connection {
         self.deadline = now + self.limits().request_timeout;
     }
 
-    /// Responds 500 after a panic, and closes. Where no request waits for a response, it only closes.
+    /// After a panic: responds 500 to an unanswered request, and closes the connection.
     pub(in super::super) fn fail(&mut self) -> Step {
         match &mut self.request {
             Some(head) => head.keeps_alive = false,
@@ -58,18 +59,18 @@ impl Connection {
         self.reject(routes::panicked(), clock::monotonic())
     }
 
-    /// Responds 503 to a request that would block, since all worker threads are busy.
+    /// Responds 503 to a request that would block, since the worker pool is full.
     pub(in super::super) fn reject_as_busy(&mut self, now: Instant) -> Step {
         let message = "All workers are taken; try again in a moment.";
         self.reject(Response::error(ErrorCode::Busy, message).with_header("Retry-After", "1"), now)
     }
 
-    /// Responds to what is no valid request, and closes.
+    /// Responds to a malformed request, and closes.
     pub(super) fn refuse(&mut self, refusal: Refusal, now: Instant) -> Step {
         self.reject(Response::error(refusal.code, refusal.message), now)
     }
 
-    /// Responds without the service, which only observes the response.
+    /// Sends a response of the engine's own, which the service only observes.
     fn reject(&mut self, mut response: Response, now: Instant) -> Step {
         if !self.set_activity(Activity::Working) {
             return Step::Close;
@@ -79,7 +80,7 @@ impl Connection {
         self.write(now)
     }
 
-    /// Writes what the client takes of the response; all of it under one deadline.
+    /// Sends as much of the response as the socket accepts. The whole response has one deadline.
     pub(in super::super) fn write(&mut self, now: Instant) -> Step {
         while let Some(rest) = self.output.bytes.get(self.output.written..).filter(|rest| !rest.is_empty()) {
             match (&self.entry.stream).write(rest) {
@@ -107,18 +108,18 @@ impl Connection {
         }
     }
 
-    /// The next pipelined request, if there is one, has its turn after others.
+    /// Continues with the next pipelined request after other connections, or waits for one.
     fn next_request(&mut self, now: Instant) -> Step {
         self.parser.shrink();
         if self.parser.is_empty() && !self.is_readable {
             return self.read_more(Missing::Request, now);
         }
-        // From a state in which it is read on.
+        // From this activity, `advance` reads on.
         if self.set_activity(Activity::Working) { Step::Again } else { Step::Close }
     }
 
-    /// Closes so that the response arrives: while there is unread input, closing sends a reset, which takes the response along
-    /// (RFC 9112 section 9.6). The time counts from the last byte of the response.
+    /// Begins the lingering close: closing over unread input would send a reset, which can destroy the
+    /// response (RFC 9112 section 9.6). Its time counts from the last byte of the response.
     fn linger(&mut self, left: usize, at_most: Duration, now: Instant) -> Step {
         if self.entry.stream.shutdown(net::Shutdown::Write).is_err()
             || !self.set_activity(Activity::Lingering)
@@ -130,6 +131,7 @@ impl Connection {
         self.wait_to_read()
     }
 
+    /// Discards unread input during the lingering close.
     pub(super) fn discard(&mut self, scratch: &mut [u8]) -> io::Result<Step> {
         let AfterWrite::Linger { left, at_most } = self.output.after else { return Ok(Step::Close) };
         if !self.is_readable {

@@ -1,4 +1,4 @@
-//! The engine, over real sockets: a request that blocks holds no other up, and a connection has one owner.
+//! The engine over sockets: requests that block don't delay others, and a connection has one owner.
 
 mod panics;
 mod threads;
@@ -19,7 +19,7 @@ use std::sync::{Barrier, Mutex, mpsc};
 
 const BLOCKED: usize = 20;
 
-/// Answers on event loops but for paths that begin with `/blocks`; the rest as a closure does.
+/// A service whose requests block if the path begins with `/blocks`.
 pub(super) struct Mixed<F>(pub(super) F);
 
 impl<F: Fn(&Request) -> Response + Send + Sync> Service for Mixed<F> {
@@ -39,7 +39,7 @@ impl<F: Fn(&Request) -> Response + Send + Sync> Service for Mixed<F> {
     }
 }
 
-/// Serves by this handler while a client asks.
+/// Serves while the client `ask` runs.
 fn serving(
     limits: Limits,
     handler: impl Fn(&Request) -> Response + Send + Sync + 'static,
@@ -48,7 +48,7 @@ fn serving(
     serving_with(None, limits, handler, ask);
 }
 
-/// The same with so many event loops.
+/// The same with this number of event loops.
 fn serving_with(
     event_loops: Option<NonZeroUsize>,
     limits: Limits,
@@ -76,14 +76,14 @@ fn serving_service(
     served.join().unwrap().unwrap();
 }
 
-/// It fails instead of waiting for ever.
+/// A connection with a read timeout.
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream
 }
 
-/// Asks once, on a connection of its own.
+/// Sends a request on a connection of its own.
 fn ask(address: SocketAddr, path: &str) -> TcpStream {
     let mut stream = connect(address);
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -97,7 +97,7 @@ fn status(mut stream: impl io::Read) -> Vec<u8> {
     answer.split_off(9).into_iter().take(3).collect()
 }
 
-/// Asks on a connection that stays.
+/// Sends a request on a connection that is kept alive.
 fn ask_once_more(mut stream: &TcpStream, path: &str) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
@@ -109,7 +109,7 @@ fn assert_204(mut stream: &TcpStream) {
     assert!(answer[..count].starts_with(b"HTTP/1.1 204"), "{count}");
 }
 
-/// Asks and asks, without waiting for any answer, until it is over.
+/// Sends requests without reading the responses first, until `is_over`.
 fn keep_asking(address: SocketAddr, is_over: &AtomicBool) {
     let mut asking = TcpStream::connect(address).unwrap();
     let mut answers = asking.try_clone().unwrap();
@@ -127,7 +127,7 @@ fn keep_asking(address: SocketAddr, is_over: &AtomicBool) {
 }
 
 #[test]
-fn clients_that_ask_without_a_break_block_no_other() {
+fn clients_with_endless_pipelines_do_not_block_others() {
     let (answered, is_over) = (Arc::new(AtomicUsize::new(0)), AtomicBool::new(false));
     let count = answered.clone();
     let handler = move |request: &Request| {
@@ -186,7 +186,7 @@ fn at_shutdown_idle_connections_expire_before_all_requests_are_answered() {
 }
 
 #[test]
-fn a_request_that_blocks_holds_up_none_that_was_received_with_it() {
+fn a_request_that_blocks_does_not_delay_the_rest_of_its_batch() {
     let gate = Arc::new(Barrier::new(2));
     let opens = gate.clone();
     let (is_busy, busy) = mpsc::channel();
@@ -226,7 +226,7 @@ fn a_request_that_blocks_holds_up_none_that_was_received_with_it() {
 }
 
 #[test]
-fn many_requests_that_block_hold_up_no_other_and_a_panic_is_a_500() {
+fn requests_that_block_do_not_delay_others_and_a_panic_is_a_500() {
     let gate = Arc::new(Barrier::new(BLOCKED + 1));
     let all = gate.clone();
     let handler = move |request: &Request| {
@@ -283,7 +283,7 @@ pub(super) fn dispatched(
 }
 
 #[test]
-fn connections_are_spread_evenly_over_as_many_event_loops_as_asked_for() {
+fn connections_are_spread_evenly_over_the_configured_event_loops() {
     for count in [None, NonZeroUsize::new(1), NonZeroUsize::new(3), NonZeroUsize::new(8)] {
         assert_spread(count);
     }
@@ -341,7 +341,7 @@ fn a_request_whose_body_is_not_needed_is_answered_without_it() {
                     "{answer}"
                 );
             }
-            // A body that is there is read, and the connection stays.
+            // A body that has arrived is read, and the connection is kept alive.
             let mut stream = connect(address);
             for _ in 0..2 {
                 stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}").unwrap();
@@ -361,9 +361,9 @@ fn a_connection_belongs_to_its_event_loop_until_it_is_dropped() {
     assert_eq!(inbox.connections(), 0);
 }
 
-/// It would hold its listener's service, and with it the database, for ever: a connection has its inbox, and an inbox messages.
+/// Otherwise connection and inbox would own each other, and keep the service and its database open.
 #[test]
-fn a_connection_that_a_worker_returns_after_the_end_is_dropped() {
+fn a_connection_that_a_worker_returns_after_shutdown_is_dropped() {
     let inbox = Arc::new(Inbox::new().unwrap());
     let send = || inbox.send(connected(&inbox, |_: &Request| Response::empty(204)).0);
     send();
@@ -373,9 +373,8 @@ fn a_connection_that_a_worker_returns_after_the_end_is_dropped() {
     assert_eq!(inbox.connections(), 0);
 }
 
-/// Its time counts from the last byte of the response, however long that took to write.
 #[test]
-fn the_lingering_close_begins_when_the_response_is_written() {
+fn the_time_of_a_lingering_close_counts_from_the_last_byte_of_the_response() {
     let inbox = Arc::new(Inbox::new().unwrap());
     let request = "GET / HTTP/1.0\r\n\r\n";
     let (mut connection, mut client) = dispatched(&inbox, |_: &Request| Response::empty(204), request);

@@ -1,4 +1,5 @@
-//! A panic in the service or its observer is a 500, or the end of one connection; no other connection is affected.
+//! A panic in the service or its observer is a 500, or the end of one connection; no other connection is
+//! affected.
 
 use super::*;
 
