@@ -236,26 +236,26 @@ options! {
     LOOP "loop" "strict|tiny-http" ["strict"] => engine: Engine = values::engine,
         "The server loop. tiny-http is for reading and embedding, not for an open network.";
     MAX_CONNECTIONS "max-connections" "NUMBER" ["256"] => max_connections: usize = values::connections,
-        "Maximum number of connections of the strict loop. Beyond it, a new connection replaces one that \
+        "Maximum number of connections of the strict server. Beyond it, a new connection replaces one that \
          waits. Fewer if the process may not open as many descriptors.";
     MAX_CONNECTIONS_PER_ADDRESS "max-connections-per-address" "NUMBER" =>
         max_connections_per_address: Option<usize> = values::connections,
         "The same per address (IPv6: per /64). Default: 64, and no limit for this machine, where a proxy \
          may run. A number given here applies to this machine too, but never to trusted proxies.";
     EVENT_LOOPS "event-loops" "NUMBER" => event_loops: Option<NonZeroUsize> = values::event_loops,
-        "Number of event loops of the strict loop, 1 to 256: threads that serve all requests that don't \
+        "Number of event loops of the strict server, 1 to 256: threads that serve all requests that don't \
          block. Default: the number of cores, at least 2.";
     REQUEST_TIMEOUT "request-timeout" "DURATION" ["10"] => request_timeout: Duration = values::duration,
-        "Deadline of the strict loop for the headers of a request, from their first byte; then for the \
+        "Deadline of the strict server for the headers of a request, from their first byte; then for the \
          body; then for the response.";
     IDLE_TIMEOUT "idle-timeout" "DURATION" => idle_timeout: Option<Duration> = values::duration,
-        "How long the strict loop keeps an idle connection. Default: 75, and 150 from trusted proxies, \
+        "How long the strict server keeps an idle connection. Default: 75, and 150 from trusted proxies, \
          which is longer than proxies keep theirs. A duration given here applies to both.";
     MAX_HEAD "max-head" "SIZE" ["32K"] => max_head: usize = values::length,
-        "Maximum size of request line and headers in the strict loop, 1K to 1M. Longer ones are answered \
+        "Maximum size of request line and headers in the strict server, 1K to 1M. Longer ones are answered \
          414 or 431.";
     MAX_BODY "max-body" "SIZE" ["16K"] => max_body: usize = values::length,
-        "Maximum size of a request body in the strict loop, 1K to 1M. A longer one is answered 413. With \
+        "Maximum size of a request body in the strict server, 1K to 1M. A longer one is answered 413. With \
          --loop tiny-http it is 16K.";
     LOG "log" "text|json|off" ["text"] => log: Log = values::log,
         "Access log and audit events on standard error (failed logins, rate limited requests, changed \

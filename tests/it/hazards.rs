@@ -1,5 +1,5 @@
-//! What a hostile or unlucky client does, sent over real sockets: the client is told, everybody else is served
-//! meanwhile, and afterwards the server has no thread, no descriptor and no memory more than before.
+//! What a hostile or unlucky client does, sent over real sockets: the client is told, everybody else is
+//! served meanwhile, and afterwards the server has no thread, no descriptor and no memory more than before.
 //!
 //! Each test ends in the number of its hazard:
 //!
@@ -18,8 +18,8 @@
 //! | H25, H26 | answers not read, connections that linger | H28, H29 | bodies that are not read |
 //! | H30 | logins that crowd out others | | |
 //!
-//! The strict loop withstands them all; where the tiny_http loop does too, the test runs over both, and where it
-//! doesn't, a comment says why.
+//! The strict server withstands them all; where the tiny_http server does too, the test runs over both, and
+//! where it doesn't, a comment says why.
 
 mod bodies;
 mod crowds;

@@ -1,6 +1,6 @@
 //! No descriptors are left, for connections or for the database: H4.
 //!
-//! The tiny_http loop stops accepting for good when they have run out.
+//! The tiny_http server stops accepting for good when they have run out.
 
 use super::{assert_unavailable, limit};
 use crate::harness::CHEAP;

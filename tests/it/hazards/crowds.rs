@@ -10,8 +10,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-// Of this file's hazards the tiny_http loop withstands none: it stops accepting for good when descriptors have run out
-// (H4), serves four connections at a time (H5), and has a thread for each, however many there are (H21).
+// Of this file's hazards the tiny_http server withstands none: it stops accepting for good when descriptors
+// have run out (H4), serves four connections at a time (H5), and has a thread for each, however many there
+// are (H21).
 
 /// Connections that have had an answer each, and wait.
 fn idle(server: &Server, count: usize) -> Vec<TcpStream> {
@@ -44,7 +45,8 @@ fn descriptors_are_never_used_up_h4() {
         let mut held = Vec::new();
         for number in 0..200 {
             let mut connection = server.connect();
-            // The idle ones stay fewer than the places, so that the silent ones yield and not the good client.
+            // The idle ones stay fewer than the places, so that the silent ones yield and not the good
+            // client.
             if number % 20 == 0 {
                 assert_eq!(ask(&mut connection), Ok(200), "connection {number}");
             }
@@ -197,8 +199,9 @@ fn begin_registration(server: &Server, name: &str) -> (TcpStream, String) {
 fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
-    // A hash takes longer than turning three newcomers away, however many cores there are. There is a slot for each, so
-    // that nobody waits in the queue: whoever did for five seconds, on a busy machine, would be told to come again.
+    // A hash takes longer than turning three newcomers away, however many cores there are. There is a slot
+    // for each, so that nobody waits in the queue: whoever did for five seconds, on a busy machine, would be
+    // told to come again.
     let slow = ["--scrypt", "ln=13,r=8,p=16", "--hash-slots", "16", "--max-connections", "16"];
     let server = Server::start_in(data, &slow);
     let mut working: Vec<_> =
@@ -209,8 +212,8 @@ fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
     // Until then some may still be reading a body, and whoever reads one for a second makes room.
     assert!(await_that(|| threads_named(&server, "hash") == 16), "all of them are being answered");
     for _ in 0..3 {
-        // The request is there before the server looks: closing over it must not reset the connection, which would
-        // take the answer along.
+        // The request is there before the server looks: closing over it must not reset the connection, which
+        // would take the answer along.
         server.signal("STOP");
         let mut newcomer = server.connect();
         newcomer.write_all(GET).unwrap();

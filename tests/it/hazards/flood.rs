@@ -8,7 +8,8 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-// The tiny_http loop's few workers block in writing to who doesn't read (H7), and its queue of requests has no end (H8).
+// The tiny_http server's few workers block in writing to who doesn't read (H7), and its queue of requests has
+// no end (H8).
 
 /// A request that is as short as can be.
 const SHORTEST: &[u8] = b"GET / HTTP/1.1\r\nHost:\r\n\r\n";
@@ -99,8 +100,9 @@ fn reset(connection: TcpStream) {
     drop(connection);
 }
 
-// The tiny_http loop asks for the client's address when it has the request; where the reset was there first, that
-// panics a thread of its pool. In two runs of four, threads and descriptors were not back twenty seconds later.
+// The tiny_http server asks for the client's address when it has the request; where the reset was there
+// first, that panics a thread of its pool. In two runs of four, threads and descriptors were not back twenty
+// seconds later.
 #[test]
 fn who_is_gone_before_being_accepted_costs_nothing_h17() {
     let server = Server::start(&[]);

@@ -12,9 +12,9 @@ fn post(headers: &str, rest: &str) -> Vec<u8> {
 /// Had its body been taken, somebody would be called this.
 const SMUGGLED: &str = r#"{"username":"smuggled","password":"python"}"#;
 
-// Of this file's hazards the tiny_http loop withstands none: it sets aside whatever length it is told (H1 aborts the
-// process), overflows on the largest (H2), takes every coding for chunked (H11), reads every odd length as none
-// (H12), and what it doesn't understand of a body becomes the next request (H14).
+// Of this file's hazards the tiny_http server withstands none: it sets aside whatever length it is told (H1
+// aborts the process), overflows on the largest (H2), takes every coding for chunked (H11), reads every odd
+// length as none (H12), and what it doesn't understand of a body becomes the next request (H14).
 
 #[test]
 fn a_huge_content_length_is_refused_h1() {

@@ -13,7 +13,7 @@ fn with_hosts(hosts: &str) -> Vec<u8> {
     format!("GET /api/users/1 HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n").into_bytes()
 }
 
-// The tiny_http loop loses a thread and two descriptors to each of these.
+// The tiny_http server loses a thread and two descriptors to each of these.
 #[test]
 fn another_major_version_is_refused_h3() {
     withstands(&Server::start(&[]), |server| {
@@ -96,7 +96,7 @@ fn requests_of_real_clients_are_answered_though_few_send_them() {
     });
 }
 
-// The tiny_http loop passes on whatever target there is.
+// The tiny_http server passes on whatever target there is.
 #[test]
 fn an_odd_target_is_refused_or_nothing_is_there_h18() {
     withstands(&Server::start(&[]), |server| {
@@ -136,7 +136,7 @@ fn an_odd_target_is_refused_or_nothing_is_there_h18() {
     });
 }
 
-// The tiny_http loop passes on any `Host`, and any number of them.
+// The tiny_http server passes on any `Host`, and any number of them.
 #[test]
 fn a_host_is_there_once_and_is_a_host_h19() {
     withstands(&Server::start(&[]), |server| {
@@ -209,7 +209,7 @@ fn a_method_is_spelled_right_or_not_allowed_h20() {
     });
 }
 
-// The tiny_http loop takes a CONNECT for any other method, and so does it a method that is no token.
+// The tiny_http server takes a CONNECT for any other method, and so does it a method that is no token.
 #[test]
 fn a_method_that_is_none_is_refused_h20() {
     withstands(&Server::start(&[]), |server| {

@@ -4,10 +4,11 @@ use super::watch::{assert_is_refusal, assert_refused, read_all, send, withstands
 use crate::process::{Server, body, status};
 use std::io::Write as _;
 
-// Of this file's hazards the tiny_http loop withstands none: it takes heads of any size (H9), makes a folded line a
-// header of its own (H13), and passes bare CR, bare LF and NUL on (H15).
+// Of this file's hazards the tiny_http server withstands none: it takes heads of any size (H9), makes a
+// folded line a header of its own (H13), and passes bare CR, bare LF and NUL on (H15).
 
-/// Sends a request line and then this again and again, 64 MiB at most; what the server says, and what it took.
+/// Sends a request line and then this again and again, 64 MiB at most; what the server says, and what it
+/// took.
 fn endless(server: &Server, start: &str, unit: &str) -> (String, usize) {
     const BLOCK: usize = 64 * 1024;
     const MOST: usize = 64 << 20;

@@ -6,7 +6,8 @@ use std::io::{ErrorKind, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-// The tiny_http loop has no deadline and reads what it likes before it answers: it withstands neither H6 nor H10.
+// The tiny_http server has no deadline and reads what it likes before it answers: it withstands neither H6
+// nor H10.
 
 /// Deadlines that a test can wait for.
 const HURRIED: [&str; 4] = ["--request-timeout", "1", "--idle-timeout", "2"];
@@ -173,7 +174,7 @@ fn a_request_of_one_byte_packets_is_a_request_h22() {
     }
 }
 
-// The tiny_http loop writes through a buffer of 1,024 bytes, so a longer answer leaves in pieces.
+// The tiny_http server writes through a buffer of 1,024 bytes, so a longer answer leaves in pieces.
 #[test]
 fn a_long_answer_arrives_in_one_piece_h23() {
     let url = format!("https://example.org/{}", "x".repeat(8 * 1024));

@@ -97,7 +97,7 @@ fn fail2ban_finds_who_failed_to_log_in_and_nobody_whom_a_client_named() {
     if !has_fail2ban("fail2ban_finds_who_failed_to_log_in_and_nobody_whom_a_client_named") {
         return;
     }
-    // tiny_http lets more through than the strict loop.
+    // tiny_http lets more through than the strict server.
     for (form, name_of_loop) in
         [("text", "strict"), ("json", "strict"), ("text", "tiny-http"), ("json", "tiny-http")]
     {
