@@ -101,7 +101,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     announce(&name);
     manager.ready();
     manager
-        .keep_telling(probe_target, &heartbeats, &shutdown)
+        .spawn_watchdog(probe_target, &heartbeats, &shutdown)
         .map_err(|error| CliError::no_thread(&error))?;
     match listener {
         #[cfg(feature = "tiny-http")]

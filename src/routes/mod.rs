@@ -60,6 +60,7 @@ mod verify;
 pub use config::{Config, Origin, OriginError, PublicUrl, PublicUrlError};
 pub use error::panicked;
 pub use forwarded::{ForwardingIgnored, UndeclaredProxy};
+pub use target::HEALTH_PATH;
 
 use crate::clock::Now;
 use crate::credentials::{self, Credentials};

@@ -3,6 +3,9 @@
 use super::verify;
 use crate::user_id::UserId;
 
+/// The path of the health check.
+pub const HEALTH_PATH: &str = "/healthz";
+
 /// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -31,7 +34,7 @@ impl Target {
             "/api/users" => Some(Self::Users),
             "/api/token" => Some(Self::Token),
             "/api/resource" => Some(Self::Resource),
-            "/healthz" => Some(Self::Health),
+            HEALTH_PATH => Some(Self::Health),
             "/openapi.json" => Some(Self::Description),
             "/learn" => Some(Self::Learn),
             _ if verify::is_path(path) => Some(Self::Verify),
@@ -47,7 +50,7 @@ impl Target {
             Self::Token => "/api/token",
             Self::Resource => "/api/resource",
             Self::Verify => "/api/verify",
-            Self::Health => "/healthz",
+            Self::Health => HEALTH_PATH,
             Self::Description => "/openapi.json",
             Self::Learn => "/learn",
         }

@@ -1,7 +1,7 @@
-//! The application that a server serves: the realm's routes, with request ids, access log and metrics.
+//! The application: a realm's routes with request ids, access log and metrics.
 //!
-//! [`App`] answers requests for any server. [`AppService`] is it for the engine. [`metrics_endpoint`] serves its metrics on a
-//! listener of their own.
+//! [`App`] works with any server, [`AppService`] adapts it to the engine, and [`metrics_endpoint`] serves its metrics on
+//! a separate listener.
 
 use super::engine::{Endpoint, Event, Limits, Service};
 use super::heartbeats::Heartbeats;
@@ -25,14 +25,15 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// Who reads metrics is one or two programs, every few seconds; they don't need to keep a connection, and the server
-/// need not wait for it at its end.
-const LIMITS: (usize, Duration) = (4, Duration::from_secs(1));
+/// Connections to the metrics listener. One or two monitoring systems connect every few seconds.
+const METRICS_CONNECTIONS: usize = 4;
+/// The idle timeout there. It is short, so that shutdown doesn't wait for idle connections.
+const METRICS_IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often it is told that requests fail, at most.
+/// The minimum interval of notices about failed requests.
 const FAILURE_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The routes of a realm, and what is recorded of each response.
+/// A realm's routes, and the records of each response.
 pub struct App {
     realm: Arc<Realm>,
     config: routes::Config,
@@ -41,7 +42,7 @@ pub struct App {
     ids: RequestIds,
     metrics: Metrics,
     heartbeats: Arc<Heartbeats>,
-    /// When it was told last that requests fail.
+    /// When a failed request was last reported.
     last_failure_notice: Mutex<Option<Instant>>,
     /// Whether the warning about a shared rate limit was logged.
     has_warned_of_shared_limit: AtomicBool,
@@ -58,22 +59,20 @@ impl App {
         heartbeats: Arc<Heartbeats>,
         log: Log,
     ) -> Result<Self, RandomError> {
-        let ids = RequestIds::new()?;
-        let (metrics, undeclared_proxy) = (Metrics::default(), UndeclaredProxy::default());
         Ok(Self {
             realm,
             config,
-            undeclared_proxy,
+            undeclared_proxy: UndeclaredProxy::default(),
             log,
-            ids,
-            metrics,
+            ids: RequestIds::new()?,
+            metrics: Metrics::default(),
             heartbeats,
             last_failure_notice: Mutex::default(),
             has_warned_of_shared_limit: AtomicBool::new(false),
         })
     }
 
-    /// Answers a request; logs and counts it, with the time since it was received.
+    /// Answers a request; logs and counts it with the time since `received`.
     ///
     /// # Errors
     /// [`WouldBlock`] with [`Reads::Batch`] only, before any side effect.
@@ -96,7 +95,7 @@ impl App {
         super::handle(&self.realm, &self.config, &self.ids, &self.heartbeats, request, reads, &log)
     }
 
-    /// Saves what must survive a restart. To be called every few seconds, and at the end.
+    /// Saves the state that must survive a restart. Call it every few seconds and at shutdown.
     pub fn save(&self, now: Now) {
         self.realm.save(now);
         if let Err(error) = self.undeclared_proxy.save(&self.realm, now) {
@@ -104,7 +103,7 @@ impl App {
         }
     }
 
-    /// Warns once that a rate limit may hold for all users of an app on this machine.
+    /// Warns once that users of an app on this machine may share a rate limit.
     fn warn_of_shared_limit(&self, response: &Response) {
         let AccessRecord { audit, client, .. } = &response.record;
         let is_local = client.is_some_and(Client::is_local);
@@ -114,12 +113,12 @@ impl App {
         {
             log::notice(
                 "a client on this machine was answered 429; if it is an app that passes its users' passwords on, they share \
-                 one limit: let it send X-Forwarded-For, and name it with --trusted-proxy (this is said once)",
+                 one limit: let it send X-Forwarded-For, and name it with --trusted-proxy (logged once)",
             );
         }
     }
 
-    /// What keeps the server from serving is a notice too: where requests are not logged, nothing else would say it.
+    /// Reports that requests fail, also if the access log is off.
     fn log_failure(&self, response: &Response) {
         let AccessRecord { error: Some(ErrorCode::Unavailable | ErrorCode::Internal), cause, .. } =
             &response.record
@@ -131,7 +130,7 @@ impl App {
         if last.is_none_or(|at| now.saturating_duration_since(at) >= FAILURE_NOTICE_INTERVAL) {
             *last = Some(now);
             let cause = cause.as_deref().unwrap_or_default();
-            log::notice(format!("a request failed: {cause} (more within a minute are not told here)"));
+            log::notice(format!("a request failed: {cause} (reported once a minute)"));
         }
     }
 }
@@ -142,7 +141,7 @@ impl fmt::Debug for App {
     }
 }
 
-/// The application as a service of the engine.
+/// The application as an engine service.
 #[derive(Debug)]
 pub struct AppService(pub Arc<App>);
 
@@ -177,7 +176,7 @@ impl Service for AppService {
     }
 }
 
-/// The metrics as a service of the engine.
+/// The metrics as an engine service.
 struct MetricsService(Arc<App>);
 
 impl Service for MetricsService {
@@ -191,18 +190,17 @@ impl Service for MetricsService {
     }
 }
 
-/// The endpoint of `GET /metrics` on this listener.
+/// An endpoint for `GET /metrics`.
 ///
 /// # Errors
-/// The socket has no address.
+/// The listener has no local address.
 pub fn metrics_endpoint(listener: TcpListener, app: &Arc<App>) -> io::Result<Endpoint> {
     let address = listener.local_addr()?;
-    let (max_connections, idle_timeout) = LIMITS;
     let limits = Limits {
-        max_connections,
-        max_connections_per_address: max_connections,
-        idle_timeout,
-        proxy_idle_timeout: idle_timeout,
+        max_connections: METRICS_CONNECTIONS,
+        max_connections_per_address: METRICS_CONNECTIONS,
+        idle_timeout: METRICS_IDLE_TIMEOUT,
+        proxy_idle_timeout: METRICS_IDLE_TIMEOUT,
         ..Limits::default()
     };
     log::notice(format!("metrics on http://{address}/metrics"));

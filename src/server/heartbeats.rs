@@ -1,4 +1,4 @@
-//! Heartbeats: whether every thread that all requests depend on still makes progress.
+//! Heartbeats: detection of stalled threads that all requests depend on.
 
 use crate::wait::lock;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -7,33 +7,33 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Instant;
 
-/// The heartbeats of the acceptor and the event loops of one process, shared with whoever watches them.
+/// The heartbeats of the acceptor and the event loops of one process.
 #[derive(Debug)]
 pub struct Heartbeats {
     started: Instant,
     all: Mutex<Vec<Arc<AtomicU64>>>,
 }
 
-/// One thread's. It ends when this is dropped.
+/// The heartbeat of one thread. Dropping it deregisters the thread.
 #[derive(Debug)]
 pub struct Heartbeat {
     started: Instant,
-    /// When it beat last, in milliseconds since the start.
+    /// The last beat, in milliseconds since the start.
     last: Arc<AtomicU64>,
 }
 
 impl Heartbeats {
-    /// A thread that takes care of its heartbeat beats at least so often.
+    /// The maximum interval between beats of a thread.
     pub const EVERY: Duration = Duration::from_secs(1);
-    /// A thread that hasn't beaten for so long is stalled.
+    /// A thread without a beat for this long is stalled.
     pub const STALLED_AFTER: Duration = Duration::from_secs(5);
 
-    /// None yet.
+    /// An empty set.
     pub fn new(now: Instant) -> Self {
         Self { started: now, all: Mutex::default() }
     }
 
-    /// One more, which beats now.
+    /// Registers a thread, with a beat now.
     pub fn add(&self, now: Instant) -> Heartbeat {
         let heartbeat = Heartbeat { started: self.started, last: Arc::default() };
         heartbeat.beat(now);
@@ -41,10 +41,10 @@ impl Heartbeats {
         heartbeat
     }
 
-    /// Whether all have beaten lately.
+    /// Whether no thread is stalled.
     pub fn all_beat(&self, now: Instant) -> bool {
         let mut all = lock(&self.all);
-        all.retain(|last| Arc::strong_count(last) > 1); // of the others the thread has ended
+        all.retain(|last| Arc::strong_count(last) > 1); // dropped heartbeats have one reference
         let now = millis(self.started, now);
         let stalled_after = u64::try_from(Self::STALLED_AFTER.as_millis()).unwrap_or(u64::MAX);
         all.iter().all(|last| now.saturating_sub(last.load(Ordering::Relaxed)) < stalled_after)
@@ -52,7 +52,7 @@ impl Heartbeats {
 }
 
 impl Heartbeat {
-    /// The thread makes progress.
+    /// Records progress.
     pub fn beat(&self, now: Instant) {
         self.last.store(millis(self.started, now), Ordering::Relaxed);
     }
@@ -68,10 +68,10 @@ mod tests {
     use crate::clock;
 
     #[test]
-    fn one_stalled_thread_is_noticed_beside_others_that_beat() {
+    fn one_stalled_thread_is_detected_among_others() {
         let start = clock::monotonic();
         let heartbeats = Heartbeats::new(start);
-        assert!(heartbeats.all_beat(start), "where there is none, none is stalled");
+        assert!(heartbeats.all_beat(start), "without threads, none is stalled");
         let (one, other) = (heartbeats.add(start), heartbeats.add(start));
         let later = start + Heartbeats::STALLED_AFTER;
         assert!(heartbeats.all_beat(later.checked_sub(Duration::from_millis(1)).unwrap()));
@@ -81,6 +81,6 @@ mod tests {
         assert!(heartbeats.all_beat(later));
         drop(other);
         one.beat(later + Heartbeats::STALLED_AFTER);
-        assert!(heartbeats.all_beat(later + Heartbeats::STALLED_AFTER), "it has ended in good order");
+        assert!(heartbeats.all_beat(later + Heartbeats::STALLED_AFTER), "a dropped heartbeat is not stalled");
     }
 }

@@ -16,7 +16,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Why a server can't listen, and what to do.
+/// Why a server can't listen, with advice.
 #[derive(Debug)]
 pub struct ListenError(String);
 
@@ -28,22 +28,22 @@ impl Display for ListenError {
 
 impl Error for ListenError {}
 
-/// The socket's owner and group may connect. Nobody else: whoever may is believed who the client is.
+/// Only owner and group may connect: a peer that connects can be a trusted proxy.
 const SOCKET_MODE: u32 = 0o660;
 
 /// The time limit for finding out whether a server still accepts at a socket.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A socket that listens, and how to reach it.
+/// A bound listener and its address.
 #[derive(Debug)]
 pub struct BoundListener {
     /// The socket.
     pub listener: Listener,
-    /// As the ready line has it: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
+    /// The address for the log: `http://127.0.0.1:5000`, `unix:/run/gatekey/socket`.
     pub name: String,
-    /// Where the watchdog connects.
+    /// The address of the watchdog's probes.
     pub probe_target: ProbeTarget,
-    /// The file that was made for it.
+    /// The file of a Unix socket that was created.
     pub file: Option<SocketFile>,
 }
 
@@ -57,10 +57,10 @@ pub fn at_address(address: SocketAddr) -> Result<BoundListener, ListenError> {
     Ok(of_tcp(listener, address))
 }
 
-/// Listens on the socket that a service manager, or another process, hands over as standard input.
+/// Uses the listening socket that the parent process, such as a service manager, passes as standard input.
 ///
 /// # Errors
-/// [`ListenError`], also if standard input is no listening socket.
+/// [`ListenError`], also if standard input is not a listening socket.
 pub fn on_stdin() -> Result<BoundListener, ListenError> {
     let failed = |error| cant_listen(&"standard input", &error);
     match os::take_listening_stdin().map_err(failed)? {
@@ -73,13 +73,13 @@ pub fn on_stdin() -> Result<BoundListener, ListenError> {
             let listener = UnixListener::from(socket);
             let address = listener.local_addr().map_err(failed)?;
             let path = address.as_pathname().unwrap_or(Path::new(""));
-            // The process that made the file removes it.
             let (name, probe_target) = (format!("unix:{}", path.display()), ProbeTarget::Unix(address));
+            // No file: the process that created it removes it.
             Ok(BoundListener { listener: listener.into(), name, probe_target, file: None })
         }
         None => Err(ListenError(
             "can't listen on standard input: it is not a listening socket; expected one from a systemd socket unit \
-             (Accept=no, and StandardInput=socket in the service), or from whoever starts this program"
+             (Accept=no, and StandardInput=socket in the service), or from the parent process"
                 .into(),
         )),
     }
@@ -105,15 +105,14 @@ fn cant_bind(address: SocketAddr, error: &io::Error) -> ListenError {
     ListenError(format!("can't listen on {address}: {error}{hint}"))
 }
 
-/// Listens on a Unix socket at this path, which only its owner and group may connect to. Replaces the socket of a server that
-/// has ended.
+/// Listens on a Unix socket at this path with mode 0660. Replaces a stale socket.
 ///
 /// # Errors
 /// [`ListenError`].
 pub fn at_path(path: PathBuf) -> Result<BoundListener, ListenError> {
     let name = format!("unix:{}", path.display());
     let failed = |error| cant_listen(&name, &error);
-    // With its mode from the start: chmod(2) by the path could meet another file there.
+    // Created with its mode, since chmod(2) by path could change another file.
     let bind = || os::with_mode_of_new_files(SOCKET_MODE, || UnixListener::bind(&path));
     let bound = match bind() {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
@@ -128,8 +127,9 @@ pub fn at_path(path: PathBuf) -> Result<BoundListener, ListenError> {
     Ok(BoundListener { listener: listener.into(), name, probe_target, file: Some(file) })
 }
 
-/// Makes room where a server that ended without a word left its socket. Two that start at the same moment may both
-/// come here, and one then listens where nobody comes: not guarded against.
+/// Removes a stale socket, which a crashed server leaves behind.
+///
+/// Known limitation: of two servers that start at the same time, one may remove the other's new socket.
 fn remove_stale(path: &Path, name: &str) -> Result<(), ListenError> {
     let failed = |error| cant_listen(&name, &error);
     if !fs::symlink_metadata(path).map_err(failed)?.file_type().is_socket() {
@@ -139,7 +139,7 @@ fn remove_stale(path: &Path, name: &str) -> Result<(), ListenError> {
     let address = unix::net::SocketAddr::from_pathname(path).map_err(failed)?;
     match os::connect_unix(&address, CONNECT_TIMEOUT).map_err(|error| (error.kind(), error)) {
         Err((ErrorKind::ConnectionRefused, _)) => fs::remove_file(path).map_err(failed),
-        // After the timeout: there is a listener, and its backlog is full.
+        // A timeout: there is a listener with a full backlog.
         Ok(_) | Err((ErrorKind::WouldBlock, _)) => {
             Err(ListenError(format!("can't listen on {name}: another server listens there")))
         }
@@ -147,15 +147,15 @@ fn remove_stale(path: &Path, name: &str) -> Result<(), ListenError> {
     }
 }
 
-/// A socket's file, removed at the end if it is still the one that was made.
+/// The file of a Unix socket. Dropping it removes the file, unless it was replaced.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    identity: Identity,
+    identity: SocketIdentity,
 }
 
-/// Which file it is, and the time of making: whoever replaced ours may have got its inode.
-type Identity = (FileId, i64, i64);
+/// The file and its modification time: a replacement may reuse the inode.
+type SocketIdentity = (FileId, i64, i64);
 
 impl SocketFile {
     fn at(path: PathBuf) -> io::Result<Self> {
@@ -171,7 +171,7 @@ impl Drop for SocketFile {
     }
 }
 
-fn identity(path: &Path) -> io::Result<Identity> {
+fn identity(path: &Path) -> io::Result<SocketIdentity> {
     let file = fs::symlink_metadata(path)?;
     Ok((FileId::of(&file), file.mtime(), file.mtime_nsec()))
 }

@@ -1,4 +1,4 @@
-//! What the server writes on standard error: one line a request, security events, and what an operator should know.
+//! Log on standard error: the access log with one line a request, audit events, and notices.
 //!
 //! ```text
 //! 2026-11-23T19:04:12Z 127.0.0.1 GET /api/token 200 31.4ms user=1 id=3f2a91c0-1
@@ -7,14 +7,15 @@
 //! 2026-11-23T19:04:16Z gatekey: signing keys read again: 1, the newest has the fingerprint 5b0c...
 //! ```
 //!
-//! In the systemd journal, which records the time itself, lines of text begin without it.
+//! The systemd journal records the time itself; lines of text omit it there. With `--log json` each line is
+//! an object: a request has `status`, everything else has `event`.
 //!
-//! With `--log json` each of these is an object: a request has `status`, everything else has `event`.
+//! Credentials and query strings are never logged. Usernames are logged only for failed logins of existing
+//! users, since people type passwords into the wrong field. Text from the client (method, path, name) is
+//! truncated, and escaped against log injection and terminal control sequences. Spaces are escaped too, so
+//! that `deploy/fail2ban` can rely on the first words of a line.
 //!
-//! Never in it: a credential, a query string; and a user name only where a login failed, if a user has it (people type
-//! passwords into the wrong field). What a client chose, method, path and name, is cut short and has everything
-//! escaped that could break a line or colour a terminal, spaces too: so a line means what its first words say,
-//! whatever stands further on, and `deploy/fail2ban` reads no further than it must.
+//! Lines are formatted by hand, not by `serde_json`: every request writes one.
 
 use super::log_writer::{self, FlushAtEnd, write};
 use crate::client::Client;
@@ -33,32 +34,32 @@ use std::panic;
 use std::sync::LazyLock;
 use std::thread;
 
-/// A longer method or path is cut here, in characters.
+/// Longer methods, paths and names are truncated to this many characters.
 const MAX_CHARS: usize = 128;
 
-/// Whether notices are objects. Standard error is one for the whole process, and so is its form.
+/// Whether lines are JSON. One for the process, as standard error is.
 static IS_JSON: AtomicBool = AtomicBool::new(false);
 
-/// Whether requests are logged, and how. Notices always are.
+/// The format of the access log and audit events. Notices are always logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
-    /// As lines of text.
+    /// Lines of text.
     Text,
-    /// As JSON objects, one a line.
+    /// JSON objects, one a line.
     Json,
-    /// Not at all.
+    /// No access log.
     Off,
 }
 
 impl Log {
-    /// From now on every line has this form, and no thread that writes one waits for standard error.
+    /// Sets the format for the process and starts the log writer, so that no thread blocks on standard error.
     ///
     /// # Errors
-    /// The system has no thread left.
+    /// The system has no thread.
     pub fn begin(self) -> io::Result<FlushAtEnd> {
         IS_JSON.store(self == Self::Json, Ordering::Relaxed);
         let flush_at_end = log_writer::start(dropped_line)?;
-        // What a panic writes by itself goes to standard error directly, and would wait for it.
+        // The default hook writes to standard error directly, which can block.
         panic::set_hook(Box::new(|panic| {
             let thread = thread::current();
             write(&format!("thread '{}' {panic}\n", thread.name().unwrap_or("unnamed")));
@@ -66,32 +67,22 @@ impl Log {
         Ok(flush_at_end)
     }
 
-    /// One request, answered; and the security event that it was, if it was one.
+    /// Logs a request, and its audit event if there is one.
     pub fn request(self, request: &Request, response: &Response, took: Duration) {
-        // Asked every few seconds, by watchdogs and proxies: only a bad answer is news.
         if routes::is_healthy(response) {
-            return;
+            return; // health checks come every few seconds; only failures are of interest
         }
         let line = Line::of(request, response);
-        let event = response.record.audit.and_then(|event| Some((event, event_name(event)?)));
-        match self {
-            Self::Off => {}
-            Self::Text => {
-                if let Some(event) = event {
-                    write(&line.event_as_text(event));
-                }
-                write(&line.as_text(took));
-            }
-            Self::Json => {
-                if let Some(event) = event {
-                    write(&line.event_as_json(event));
-                }
-                write(&line.as_json(took));
-            }
-        }
+        let event = event_of(response);
+        let (event, line) = match self {
+            Self::Off => return,
+            Self::Text => (event.map(|event| line.event_as_text(event)), line.as_text(took)),
+            Self::Json => (event.map(|event| line.event_as_json(event)), line.as_json(took)),
+        };
+        event.into_iter().chain([line]).for_each(|line| write(&line));
     }
 
-    /// An answer to what was no request: it has neither method nor path.
+    /// Logs the response to a malformed request, which has neither method nor path.
     pub fn refused(self, client: Client, response: &Response) {
         let line = Line { client, method: "-", path: "-", response };
         match self {
@@ -102,12 +93,12 @@ impl Log {
     }
 }
 
-/// Something that an operator should know.
+/// Logs a notice for the administrator.
 pub fn notice(text: impl Display) {
     write_notice("notice", &text);
 }
 
-/// Something that the realm has to tell.
+/// Logs a notice of the realm.
 pub fn realm_notice(notice: &Notice<'_>) {
     let event = match notice {
         Notice::KeysChanged(_) => "key_reloaded",
@@ -131,7 +122,7 @@ fn notice_line(event: &str, text: &dyn Display) -> String {
     }
 }
 
-/// What a line of text begins with: the time and a space, or nothing in the journal.
+/// The time and a space; empty in the journal.
 fn time_prefix() -> String {
     static IS_JOURNAL: LazyLock<bool> = LazyLock::new(os::stderr_is_journal);
     if *IS_JOURNAL { String::new() } else { format!("{} ", clock::unix()) }
@@ -147,34 +138,27 @@ fn dropped_line(count: u64) -> String {
     notice_line("log_lines_dropped", &text)
 }
 
-/// The event's name in the log; `None` for an event that isn't logged.
-fn event_name(event: AuditEvent) -> Option<&'static str> {
-    match event {
-        AuditEvent::LoginFailed => Some("login failed"),
-        AuditEvent::RateLimited => Some("throttled"),
-        AuditEvent::Registered
-        | AuditEvent::PasswordChanged
-        | AuditEvent::Deleted
-        | AuditEvent::SignedOut => Some("user changed"),
+/// An audit event in the log: its name, and a detail with its key.
+type Event<'a> = (&'static str, Option<(&'static str, Cow<'a, str>)>);
+
+/// The audit event of a response, if it is logged.
+fn event_of(response: &Response) -> Option<Event<'_>> {
+    let change = |change: &'static str| Some(("user changed", Some(("change", change.into()))));
+    match response.record.audit? {
+        AuditEvent::LoginFailed => {
+            let name = response.record.username.as_deref().map_or("-".into(), shortened);
+            Some(("login failed", Some(("name", name))))
+        }
+        AuditEvent::RateLimited => Some(("throttled", None)),
+        AuditEvent::Registered => change("registered"),
+        AuditEvent::PasswordChanged => change("password"),
+        AuditEvent::Deleted => change("deleted"),
+        AuditEvent::SignedOut => change("signed_out"),
         AuditEvent::TokenIssued => None,
     }
 }
 
-/// The one detail that this kind of event has: its name and its value.
-fn event_detail(event: AuditEvent, response: &Response) -> Option<(&'static str, Cow<'_, str>)> {
-    match event {
-        AuditEvent::LoginFailed => {
-            Some(("name", response.record.username.as_deref().map_or("-".into(), shortened)))
-        }
-        AuditEvent::Registered => Some(("change", "registered".into())),
-        AuditEvent::PasswordChanged => Some(("change", "password".into())),
-        AuditEvent::Deleted => Some(("change", "deleted".into())),
-        AuditEvent::SignedOut => Some(("change", "signed_out".into())),
-        AuditEvent::RateLimited | AuditEvent::TokenIssued => None,
-    }
-}
-
-/// What stands in a request's lines.
+/// The content of a request's lines.
 struct Line<'a> {
     client: Client,
     method: &'a str,
@@ -192,9 +176,9 @@ impl<'a> Line<'a> {
         self.response.header(REQUEST_ID).unwrap_or("-")
     }
 
-    /// The user's id, or what stands where nobody is known.
-    fn user(&self, nobody: &str) -> String {
-        self.response.record.user.map_or_else(|| nobody.to_string(), |id| id.to_string())
+    /// The user's id, or `none`.
+    fn user(&self, none: &str) -> String {
+        self.response.record.user.map_or_else(|| none.to_string(), |id| id.to_string())
     }
 
     fn as_text(&self, took: Duration) -> String {
@@ -218,18 +202,16 @@ impl<'a> Line<'a> {
         )
     }
 
-    fn event_as_text(&self, (event, name): (AuditEvent, &str)) -> String {
+    fn event_as_text(&self, (name, detail): Event<'_>) -> String {
         let (time, client) = (time_prefix(), self.client);
         let (user, id) = (self.user("-"), self.id());
-        let detail = event_detail(event, self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(" {key}={value}"));
         format!("{time}gatekey: {name}: client={client} user={user}{detail} id={id}\n")
     }
 
-    fn event_as_json(&self, (event, name): (AuditEvent, &str)) -> String {
+    fn event_as_json(&self, (name, detail): Event<'_>) -> String {
         let (time, client, name) = (clock::unix(), self.client, name.replace(' ', "_"));
         let (user, id) = (self.user("null"), self.id());
-        let detail = event_detail(event, self.response);
         let detail = detail.map_or(String::new(), |(key, value)| format!(",\"{key}\":{}", quoted(&value)));
         format!(
             "{{\"time\":\"{time}\",\"event\":\"{name}\",\"client\":\"{client}\",\"user\":{user}{detail},\
@@ -245,7 +227,7 @@ fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A text as one word: characters that could break the line or hide themselves are escaped.
+/// Escapes spaces, control characters and non-ASCII characters, so that the text is one visible word.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\') {
         return text.into();
@@ -259,7 +241,7 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     text.chars().map(escaped).collect::<String>().into()
 }
 
-/// As a JSON string.
+/// A JSON string.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }
@@ -290,13 +272,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_says_who_what_and_how_it_went() {
+    fn an_access_log_line_has_client_request_status_time_user_and_id() {
         let response = Response::empty(200).for_user(UserId::new(7).unwrap()).with_header(REQUEST_ID, "a-1");
         assert_eq!(logged("/api/token", &response), "local GET /api/token 200 1.2ms user=7 id=a-1");
     }
 
     #[test]
-    fn a_query_is_not_logged_and_a_path_can_not_break_the_line() {
+    fn a_query_is_not_logged_and_a_path_can_not_inject_a_line() {
         let response = Response::empty(404);
         assert_eq!(logged("/x?token=secret", &response), "local GET /x 404 1.2ms user=- id=-");
         let hostile = logged("/a b\r\n\u{1b}[31m\u{202e}\\é", &response);
@@ -306,20 +288,20 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_login_is_an_event_with_the_name_of_who_exists() {
+    fn a_failed_login_is_an_audit_event_with_the_name_of_an_existing_user() {
         let request = Request::new("GET", "/api/token");
         for (name, expected) in
             [(Some("a b=\"c\"\u{2028}"), "user=7 name=a\\x20b=\"c\"\\u{2028}"), (None, "user=- name=-")]
         {
             let response = refused_login(name);
-            let line = Line::of(&request, &response).event_as_text((AuditEvent::LoginFailed, "login failed"));
+            let line = Line::of(&request, &response).event_as_text(event_of(&response).unwrap());
             let expected = format!("gatekey: login failed: client=local {expected} id=a-1");
             assert_eq!(without_time(&line), expected);
         }
     }
 
     #[test]
-    fn as_json_every_line_is_one_object() {
+    fn every_json_line_is_one_object() {
         let request = Request::new("GET", "/\"x\"\u{7f}");
         let response = refused_login(Some("\"\\\u{202e}"));
         let line = Line::of(&request, &response);
@@ -334,7 +316,7 @@ mod tests {
             "user": 7, "cause": "\"why\"\n", "request_id": "a-1",
         });
         assert_eq!(Value::Object(object), expected);
-        let mut object = parsed(&line.event_as_json((AuditEvent::LoginFailed, "login failed")));
+        let mut object = parsed(&line.event_as_json(event_of(&response).unwrap()));
         object.remove("time").unwrap();
         let expected = json::json!({
             "event": "login_failed", "client": "local", "user": 7, "name": "\"\\\\\\u{202e}", "request_id": "a-1",

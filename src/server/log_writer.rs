@@ -1,8 +1,8 @@
-//! The log writer: a bounded buffer, and one thread that writes it on standard error.
+//! Log writer: a bounded buffer and a thread that writes it to standard error.
 //!
-//! Standard error may be a pipe whose reader has stalled, and then a write blocks for as long as that takes. So no thread that
-//! serves writes there: it appends to the buffer. When the buffer is full, lines are dropped and counted, and when
-//! standard error accepts lines again, one line gives their number.
+//! A write to standard error blocks while the reader of a pipe is stalled. Threads that serve requests
+//! therefore append to the buffer. When it is full, lines are dropped and counted; one line reports the count
+//! when standard error accepts writes again.
 
 use crate::wait::lock;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +11,18 @@ use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 
-/// Bytes of lines that wait. As many again may be on their way.
+/// The size of the buffer. As much again may be in a write.
 const MAX_BYTES: usize = 256 * 1024;
-/// When there is a line, the thread waits so long for more: under load it is woken, and writes, once for all of them.
-const GATHER: Duration = Duration::from_millis(1);
-/// At the end, what waits gets so long to be written.
-const FLUSH: Duration = Duration::from_secs(1);
+/// Batching: how long the thread waits for more lines, so that under load it wakes and writes once for many.
+const BATCH_DELAY: Duration = Duration::from_millis(1);
+/// The timeout of the flush at the end.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The process's: standard error is one for all.
+/// One for the process, as standard error is.
 static WRITER: LogWriter = LogWriter::new();
 
-/// Starts the thread; `notice` is the line that tells how many were dropped. Until then lines are written directly.
+/// Starts the thread. `notice` formats the line about dropped lines. Before the start, lines are written
+/// directly.
 ///
 /// # Errors
 /// The system has no thread left.
@@ -31,23 +32,23 @@ pub(super) fn start(notice: fn(u64) -> String) -> io::Result<FlushAtEnd> {
     Ok(FlushAtEnd)
 }
 
-/// Writes lines, complete with their line feeds; or drops them.
+/// Appends lines, which must end in line feeds, or drops them.
 pub(super) fn write(lines: &str) {
     WRITER.write(lines);
 }
 
-/// How many lines were dropped since the start.
+/// The number of lines dropped since the start.
 pub(super) fn dropped() -> u64 {
     WRITER.dropped.load(Ordering::Relaxed)
 }
 
-/// When it is dropped, what waits is written, if standard error accepts it soon.
+/// Guard that flushes the buffer when it is dropped.
 #[derive(Debug)]
 pub struct FlushAtEnd;
 
 impl Drop for FlushAtEnd {
     fn drop(&mut self) {
-        WRITER.flush(FLUSH);
+        WRITER.flush(FLUSH_TIMEOUT);
     }
 }
 
@@ -62,13 +63,13 @@ struct LogWriter {
 #[allow(clippy::struct_excessive_bools, reason = "four facts that change each by itself")]
 struct Buffer {
     bytes: Vec<u8>,
-    /// Lines that were dropped since the last notice.
+    /// Lines dropped since the last notice.
     dropped: u64,
     is_started: bool,
     is_writing: bool,
-    /// Whether the thread waits to be notified.
+    /// Whether the thread waits on the condition variable.
     is_waiting: bool,
-    /// Whether a flush does.
+    /// Whether a flush waits on it.
     is_flushing: bool,
 }
 
@@ -106,7 +107,7 @@ impl LogWriter {
         }
     }
 
-    /// Writes for ever.
+    /// The thread's loop; never returns.
     fn run(&self, mut out: impl Write, notice: &dyn Fn(u64) -> String) {
         let mut bytes = Vec::new();
         loop {
@@ -121,7 +122,7 @@ impl LogWriter {
             }
             buffer.is_waiting = false;
             drop(buffer);
-            thread::sleep(GATHER);
+            thread::sleep(BATCH_DELAY);
             let mut buffer = lock(&self.buffer);
             buffer.is_writing = true;
             bytes.clear();
@@ -135,13 +136,13 @@ impl LogWriter {
         }
     }
 
-    fn flush(&self, at_most: Duration) {
+    fn flush(&self, timeout: Duration) {
         let has_rest = |buffer: &mut Buffer| {
             buffer.is_started && (buffer.is_writing || !buffer.bytes.is_empty() || buffer.dropped > 0)
         };
         let mut buffer = lock(&self.buffer);
         buffer.is_flushing = true;
-        drop(self.changed.wait_timeout_while(buffer, at_most, has_rest));
+        drop(self.changed.wait_timeout_while(buffer, timeout, has_rest));
     }
 }
 
@@ -152,7 +153,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     #[test]
-    fn a_reader_that_stalls_blocks_no_thread_and_learns_how_many_lines_were_dropped() {
+    fn a_stalled_reader_blocks_no_thread_and_gets_the_number_of_dropped_lines() {
         static STALLED: LogWriter = LogWriter::new();
         let (mut reader, out) = UnixStream::pair().unwrap();
         lock(&STALLED.buffer).is_started = true;
@@ -176,7 +177,7 @@ mod tests {
             let count = reader.read(&mut bytes).unwrap();
             text += std::str::from_utf8(&bytes[..count]).unwrap();
         }
-        STALLED.flush(FLUSH);
+        STALLED.flush(FLUSH_TIMEOUT);
         assert!(!lock(&STALLED.buffer).is_writing);
     }
 }

@@ -1,8 +1,8 @@
-//! Numbers of a running server, in Prometheus's text format (version 0.0.4), by its conventions for names and units.
+//! Metrics in Prometheus's text format (version 0.0.4).
 //!
-//! Whatever happens on the way of a request is one atomic addition, without a lock: the table has a row for each
-//! route and a column for each status, and its size never changes. What a client chose is never a label. What can be
-//! asked for, such as how many wait for a hash, is asked for when somebody looks.
+//! A request costs atomic additions, no lock: the table of requests has a row for each route, a column for
+//! each status and a fixed size. Text from clients is never a label. Gauges are read when the metrics are
+//! requested.
 
 use crate::hashing::PoolStats;
 use crate::http::{AuditEvent, AuthOutcome, CredentialKind, Response};
@@ -11,24 +11,24 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::OnceLock;
 
-/// What the format calls itself.
+/// The media type of the format.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Routes that can be told apart; the first row is for what came to none.
+/// Rows of the table of requests. A row belongs to the route that is first counted in it.
 const ROUTES: usize = 24;
-/// What stands for no route.
+/// The label of requests without a route.
 const NO_ROUTE: &str = "none";
-/// Every status that we answer, and a column for one that was forgotten here.
+/// Every status that a response has; 0 counts any other.
 const STATUSES: [u16; 20] =
     [200, 201, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 429, 431, 500, 501, 503, 505, 0];
-/// Upper ends of the histogram's buckets in seconds: a token check takes less than the first, a hash some tenths, and
-/// nobody waits longer for one than five seconds.
+/// Upper bounds of the histogram's buckets in seconds. A token check takes less than the first, a hash some
+/// tenths, and the wait for one at most 5 s.
 const BUCKETS: [f64; 14] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Outcomes in the order of [`position`].
+/// Labels of outcomes, in the order of [`position`].
 const OUTCOMES: [&str; 4] = ["accepted", "refused", "throttled", "undecided"];
 
-/// All counters of one server.
+/// The counters of one server.
 #[derive(Debug, Default)]
 pub struct Metrics {
     requests: [Row; ROUTES],
@@ -50,7 +50,7 @@ struct Row {
 
 #[derive(Debug, Default)]
 struct Histogram {
-    /// How many fell into each bucket and into no lower one; the last has no end.
+    /// Counts per bucket, not cumulative; the last is unbounded.
     buckets: [Counter; BUCKETS.len() + 1],
     nanoseconds: Counter,
 }
@@ -69,7 +69,7 @@ impl Counter {
 }
 
 impl Metrics {
-    /// A request was answered.
+    /// Counts a response to a request.
     pub fn answered(&self, response: &Response, took: Duration) {
         self.count(response);
         self.durations.observe(took);
@@ -87,20 +87,20 @@ impl Metrics {
         }
     }
 
-    /// What was no request was answered.
+    /// Counts a response to a malformed request.
     pub fn refused(&self, response: &Response) {
         self.count(response);
     }
 
-    /// A connection was accepted.
+    /// Counts an accepted connection.
     pub fn connected(&self) {
         self.accepted.add(1);
     }
 
-    /// A connection has ended; perhaps it was told to make room for another.
-    pub fn disconnected(&self, made_room: bool) {
+    /// Counts a closed connection.
+    pub fn disconnected(&self, was_evicted: bool) {
         self.closed.add(1);
-        self.evicted.add(u64::from(made_room));
+        self.evicted.add(u64::from(was_evicted));
     }
 
     fn count(&self, response: &Response) {
@@ -112,13 +112,17 @@ impl Metrics {
         }
     }
 
-    /// The row of this route, taken when the route is first met.
+    /// The row of the route, assigned when it is first counted.
     fn row(&self, route: &'static str) -> Option<&Row> {
         self.requests.iter().find(|row| *row.route.get_or_init(|| route) == route)
     }
 
-    /// All numbers, what is being hashed just now, and how many log lines were dropped.
-    pub fn text(&self, hashing: PoolStats, hashes: u64, log_lines_dropped: u64) -> String {
+    /// The metrics in text format, with the load of the hash pool and the numbers of hashes and dropped log
+    /// lines.
+    pub fn text(&self, pool: PoolStats, hashes: u64, log_lines_dropped: u64) -> String {
+        // Before `accepted`, so that the difference is never negative.
+        let closed = self.closed.value();
+        let accepted = self.accepted.value();
         let mut text = Text(String::new());
         text.requests(&self.requests);
         text.histogram(
@@ -127,76 +131,28 @@ impl Metrics {
             &self.durations,
         );
         text.outcomes("gatekey_logins_total", "Passwords shown, by what became of them.", &self.logins);
-        text.outcomes(
-            "gatekey_token_checks_total",
-            "Tokens shown, by what became of them.",
-            &self.token_checks,
+        let help = "Tokens shown, by what became of them.";
+        text.outcomes("gatekey_token_checks_total", help, &self.token_checks);
+        text.counter("gatekey_throttled_total", "Requests answered 429.", self.throttled.value());
+        text.counter("gatekey_tokens_issued_total", "Tokens issued over HTTP.", self.tokens_issued.value());
+        text.counter("gatekey_hashes_total", "Password hashes computed.", hashes);
+        text.gauge("gatekey_hash_slots", "Password hashes that may be computed at once.", pool.slots);
+        text.gauge("gatekey_hash_slots_busy", "Password hashes being computed.", pool.busy);
+        text.gauge("gatekey_hash_queue_depth", "Requests waiting for a hash slot.", pool.waiting);
+        let open = accepted.saturating_sub(closed);
+        text.gauge("gatekey_connections", "Open connections of the server engine.", open);
+        text.counter(
+            "gatekey_connections_accepted_total",
+            "Connections that the server engine has admitted.",
+            accepted,
         );
-        for (name, kind, help, value) in self.numbers(hashing, hashes, log_lines_dropped) {
-            text.family(name, kind, help);
-            text.sample(name, &[], value);
-        }
+        let help = "Connections ended to make room for others.";
+        text.counter("gatekey_connections_evicted_total", help, self.evicted.value());
+        let help = "Log lines that standard error did not accept.";
+        text.counter("gatekey_log_lines_dropped_total", help, log_lines_dropped);
         text.family("gatekey_build_info", "gauge", "Which gatekey this is; always 1.");
         text.sample("gatekey_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         text.0
-    }
-
-    /// What has no labels: name, type, help, value.
-    fn numbers(
-        &self,
-        hashing: PoolStats,
-        hashes: u64,
-        log_lines_dropped: u64,
-    ) -> [(&'static str, &'static str, &'static str, u64); 10] {
-        // Read first: who ends meanwhile was connected before.
-        let closed = self.closed.value();
-        [
-            ("gatekey_throttled_total", "counter", "Requests answered 429.", self.throttled.value()),
-            (
-                "gatekey_tokens_issued_total",
-                "counter",
-                "Tokens issued over HTTP.",
-                self.tokens_issued.value(),
-            ),
-            ("gatekey_hashes_total", "counter", "Password hashes computed.", hashes),
-            (
-                "gatekey_hash_slots",
-                "gauge",
-                "Password hashes that may be computed at once.",
-                count(hashing.slots),
-            ),
-            ("gatekey_hash_slots_busy", "gauge", "Password hashes being computed.", count(hashing.busy)),
-            (
-                "gatekey_hash_queue_depth",
-                "gauge",
-                "Requests waiting for a hash slot.",
-                count(hashing.waiting),
-            ),
-            (
-                "gatekey_connections",
-                "gauge",
-                "Open connections of the server engine.",
-                self.accepted.value().saturating_sub(closed),
-            ),
-            (
-                "gatekey_connections_accepted_total",
-                "counter",
-                "Connections that the server engine has admitted.",
-                self.accepted.value(),
-            ),
-            (
-                "gatekey_connections_evicted_total",
-                "counter",
-                "Connections ended to make room for others.",
-                self.evicted.value(),
-            ),
-            (
-                "gatekey_log_lines_dropped_total",
-                "counter",
-                "Log lines that standard error did not accept.",
-                log_lines_dropped,
-            ),
-        ]
     }
 }
 
@@ -218,16 +174,12 @@ fn position(outcome: AuthOutcome) -> usize {
     }
 }
 
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
-}
-
-/// The format, as it grows. Names, labels and help are our own words, so that nothing needs escaping.
+/// Builder of the text. Names, labels and help are constants of this program and need no escaping.
 struct Text(String);
 
 impl Text {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}"); // a String takes everything
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}"); // a String never fails
     }
 
     fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
@@ -236,13 +188,20 @@ impl Text {
         let _ = writeln!(self.0, "{name}{labels} {value}"); // likewise
     }
 
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.family(name, "counter", help);
+        self.sample(name, &[], value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, &[], value);
+    }
+
     fn requests(&mut self, rows: &[Row]) {
         let name = "gatekey_http_requests_total";
-        self.family(
-            name,
-            "counter",
-            "Answers, by route and status; what came to no route has the route none.",
-        );
+        let help = "Answers, by route and status; what came to no route has the route none.";
+        self.family(name, "counter", help);
         for (row, route) in rows.iter().filter_map(|row| row.route.get().map(|route| (row, route))) {
             for (status, counter) in STATUSES.iter().zip(&row.by_status) {
                 if counter.value() > 0 {
@@ -312,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duration_is_in_its_bucket_and_in_all_above() {
+    fn histogram_buckets_are_cumulative() {
         let metrics = Metrics::default();
         for millis in [1, 2, 250, 11_000] {
             let took = Duration::from_millis(millis);
@@ -334,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn logins_tokens_and_connections_are_counted_each_by_itself() {
+    fn logins_token_checks_and_connections_have_separate_counters() {
         let metrics = Metrics::default();
         for (kind, outcome, status, event) in [
             (CredentialKind::Password, AuthOutcome::Accepted, 200, Some(AuditEvent::TokenIssued)),

@@ -1,12 +1,20 @@
-//! HTTP servers: they receive requests, pass them to [`crate::routes::dispatch`], and send the responses.
+//! HTTP servers, which pass requests to [`crate::routes::dispatch`], with access log, metrics and
+//! supervision.
 //!
-//! Sockets, handler, limits and the [`Shutdown`] are arguments of a server; it owns no signals and no realm.
-//! It reads the clock, and passes time on as an argument.
+//! | file | content |
+//! |---|---|
+//! | `engine/` | the server for an open network: acceptor, event loops, worker pool |
+//! | `tiny.rs` | a server on tiny_http; the one to read first |
+//! | `app.rs` | the application: routes, request ids, access log, metrics |
+//! | `listener.rs` | TCP, Unix and inherited listeners |
+//! | `log.rs`, `log_writer.rs` | access log and audit events |
+//! | `metrics.rs` | metrics in Prometheus's text format |
+//! | `heartbeats.rs` | detection of stalled threads |
+//! | `service_manager.rs` | sd_notify and watchdog |
+//! | `descriptors.rs`, `saver.rs`, `signals.rs` | descriptor limit, periodic saving, signals |
 //!
-//! `tiny` is the short server to read first, `engine` the one for open networks. `app` is the realm's routes
-//! with access log and metrics. `listener` has the sockets. `descriptors`, `saver` and `signals` are what a
-//! process with one server needs besides. `log` has the access log and the security events, and
-//! `service_manager` notifies systemd.
+//! A server gets its listener, its handler, its limits and the [`Shutdown`] that ends it. It reads the clock
+//! when it receives a request; in lower layers, time is an argument.
 
 pub mod heartbeats;
 pub mod log;
@@ -40,13 +48,13 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
-/// What the tiny_http server calls for each request, from several threads at once.
+/// The handler of the tiny_http server. Several threads call it at once.
 pub type Handler = dyn Fn(&Request) -> Response + Send + Sync;
 
-/// Answers with the realm's routes, under the request's id, and calls `log` with the response.
+/// Dispatches a request, sets the request id, and calls `log`.
 ///
 /// # Errors
-/// [`WouldBlock`] on an event loop ([`Reads::Batch`]): nothing has happened, and nothing was logged.
+/// [`WouldBlock`] with [`Reads::Batch`], before any side effect and log line.
 pub fn handle(
     realm: &Realm,
     config: &routes::Config,
@@ -57,7 +65,7 @@ pub fn handle(
     log: &dyn Fn(&Request, &Response),
 ) -> Result<Response, WouldBlock> {
     let now = clock::now();
-    // Caught here, though every server does it too: so the log has a line for the request that panicked.
+    // Servers catch panics too; here the request that panicked gets its access-log line.
     let response = catch_panic(|| routes::dispatch_from(realm, config, request, reads, now));
     let response = response.unwrap_or_else(|| Ok(routes::panicked()))?;
     let response =
@@ -66,7 +74,7 @@ pub fn handle(
     Ok(response)
 }
 
-/// A server in which a thread is stalled is not healthy, though this one answers.
+/// Turns a health check into 503 if a thread is stalled, although this one responds.
 fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -> Response {
     if !routes::is_healthy(&response) || heartbeats.all_beat(now) {
         return response;
@@ -79,13 +87,12 @@ fn check_heartbeats(heartbeats: &Heartbeats, now: Instant, response: Response) -
 
 /// Runs `operation`; `None` if it panics.
 ///
-/// What it used stays whole when the thread unwinds: locks are held for single steps, and facts are in the
-/// store, where a transaction that was cut off never happened.
+/// State stays consistent: locks protect single steps, and the store rolls back an unfinished transaction.
 pub fn catch_panic<T>(operation: impl FnOnce() -> T) -> Option<T> {
     panic::catch_unwind(AssertUnwindSafe(operation)).ok()
 }
 
-/// Shutdown signal, shared by a server and its owner.
+/// Shutdown flag, shared by a server and the code that stops it.
 #[derive(Debug, Default)]
 pub struct Shutdown {
     requested: Mutex<bool>,
@@ -107,10 +114,10 @@ impl Shutdown {
         }
     }
 
-    /// Waits for at most this time; true if the shutdown is requested.
-    pub fn wait_for(&self, at_most: Duration) -> bool {
+    /// Waits until the shutdown is requested or a timeout. Returns whether it was requested.
+    pub fn wait_for(&self, timeout: Duration) -> bool {
         let requested = self.requested.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(requested, at_most, |requested| !*requested);
+        let waited = self.changed.wait_timeout_while(requested, timeout, |requested| !*requested);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }

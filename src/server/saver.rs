@@ -10,7 +10,8 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-/// Starts the thread, which ends at the shutdown. A key removed from the file is dropped even if no request comes.
+/// Starts the thread, which ends at the shutdown. A key removed from the file is dropped even if no request
+/// comes.
 ///
 /// # Errors
 /// The system has no thread.

@@ -1,9 +1,7 @@
-//! Service manager notification by the protocol of sd_notify(3): ready, reloading, stopping, and the
-//! watchdog.
+//! Service manager notification (sd_notify(3)): ready, reloading, stopping, watchdog.
 //!
-//! Before each watchdog notification, the server sends a health check to its own listener, which passes the
-//! acceptor, an event loop and the database. If any of them hangs, the notifications end, and the service
-//! manager restarts the server.
+//! The watchdog probes the server with a health check through its own listener. A server that hangs anywhere
+//! on that path, in accepting, dispatching or the database, stops its notifications and is restarted.
 
 use super::Shutdown;
 use super::heartbeats::Heartbeats;
@@ -11,6 +9,7 @@ use super::log;
 use crate::clock;
 use crate::http::ErrorCode;
 use crate::os;
+use crate::routes;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::env;
@@ -24,14 +23,10 @@ use std::process;
 use std::sync::Arc;
 use std::thread;
 
-/// A health check, which is neither logged nor rate limited.
-const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-const ANSWER: &[u8] = b"HTTP/1.1 200 ";
-
-/// A notification waits no longer for a service manager that doesn't read.
+/// The timeout of a notification to a service manager that doesn't read.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Where the watchdog connects: the address that clients use.
+/// The address of the watchdog's probes: the one that clients use.
 #[derive(Clone, Debug)]
 pub enum ProbeTarget {
     /// TCP.
@@ -40,21 +35,18 @@ pub enum ProbeTarget {
     Unix(net::SocketAddr),
 }
 
-/// The service manager that started this process, if one asked for notifications.
+/// The service manager, if it requested notifications.
 #[derive(Clone, Debug, Default)]
 pub struct ServiceManager(Option<Arc<UnixDatagram>>);
 
 impl ServiceManager {
-    /// The one that listens where `NOTIFY_SOCKET` says.
+    /// Connects to `NOTIFY_SOCKET`.
     pub fn from_environment() -> Self {
         let Some(name) = env::var_os("NOTIFY_SOCKET") else { return Self::default() };
         match connected(&name) {
             Ok(socket) => Self(Some(Arc::new(socket))),
             Err(error) => {
-                log::notice(format!(
-                    "can't tell the service manager anything, at {}: {error}",
-                    name.display()
-                ));
+                log::notice(format!("can't notify the service manager at {}: {error}", name.display()));
                 Self::default()
             }
         }
@@ -62,46 +54,46 @@ impl ServiceManager {
 
     /// Notifies that the server is ready.
     pub fn ready(&self) {
-        self.tell("READY=1");
+        self.notify("READY=1");
     }
 
-    /// Notifies that the keys are read again; [`ServiceManager::ready`] follows when that is done.
+    /// Notifies that the keys are being reloaded; [`ServiceManager::ready`] must follow.
     pub fn reloading(&self) {
-        self.tell("RELOADING=1");
+        self.notify("RELOADING=1");
     }
 
-    /// Notifies that the server ends.
+    /// Notifies that the server is shutting down.
     pub fn stopping(&self) {
-        self.tell("STOPPING=1");
+        self.notify("STOPPING=1");
     }
 
-    /// Sends a notification. An error changes nothing for the server.
-    fn tell(&self, state: &str) {
+    /// Errors are ignored: the server runs with and without a service manager.
+    fn notify(&self, state: &str) {
         if let Some(socket) = &self.0 {
             let _ = socket.send(state.as_bytes());
         }
     }
 
-    /// Starts the watchdog thread, if the service manager asks for notifications.
+    /// Starts the watchdog thread, if the manager expects it.
     ///
     /// # Errors
-    /// The system has no thread left.
-    pub fn keep_telling(
+    /// The system has no thread.
+    pub fn spawn_watchdog(
         &self,
         target: ProbeTarget,
         heartbeats: &Arc<Heartbeats>,
         shutdown: &Arc<Shutdown>,
     ) -> io::Result<()> {
-        let (Some(patience), true) = (watchdog_patience(), self.0.is_some()) else { return Ok(()) };
-        // A probe has half of the interval, so that one slow or lost response is no timeout yet.
-        let (every, manager, shutdown) = (patience / 4, self.clone(), shutdown.clone());
+        let (Some(timeout), true) = (watchdog_timeout(), self.0.is_some()) else { return Ok(()) };
+        // A probe may take half of the timeout, so that a slow one, or a retry after a lost one, is in time.
+        let (interval, manager, shutdown) = (timeout / 4, self.clone(), shutdown.clone());
         let heartbeats = heartbeats.clone();
         let watch = move || {
-            while !shutdown.wait_for(every) {
-                match answers(&target, patience / 2) {
-                    Ok(()) if heartbeats.all_beat(clock::monotonic()) => manager.tell("WATCHDOG=1"),
+            while !shutdown.wait_for(interval) {
+                match probe(&target, timeout / 2) {
+                    Ok(()) if heartbeats.all_beat(clock::monotonic()) => manager.notify("WATCHDOG=1"),
                     Ok(()) => log::notice("a thread of the server is stalled"),
-                    Err(why) => log::notice(format!("a request to ourselves had no good answer: {why}")),
+                    Err(error) => log::notice(format!("the watchdog's probe failed: {error}")),
                 }
             }
         };
@@ -110,7 +102,7 @@ impl ServiceManager {
     }
 }
 
-/// A path, or a name in the abstract namespace behind `@`.
+/// Connects to a path, or to an abstract name after `@`.
 fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     let address = match name.as_bytes().strip_prefix(b"@") {
         Some(name) => net::SocketAddr::from_abstract_name(name)?,
@@ -122,45 +114,47 @@ fn connected(name: &OsStr) -> io::Result<UnixDatagram> {
     Ok(socket)
 }
 
-/// The watchdog interval; `None` if there is none, or it is for another process.
-fn watchdog_patience() -> Option<Duration> {
+/// The watchdog timeout; `None` without one, or if it is for another process.
+fn watchdog_timeout() -> Option<Duration> {
     let number = |name| env::var(name).ok()?.parse::<u64>().ok();
     let is_ours = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(process::id()));
     number("WATCHDOG_USEC").filter(|usec| is_ours && *usec > 0).map(Duration::from_micros)
 }
 
-/// Probes the server as a client would, with this timeout for each step.
-fn answers(target: &ProbeTarget, patience: Duration) -> Result<(), String> {
-    let asked = match target {
-        ProbeTarget::Tcp(address) => TcpStream::connect_timeout(address, patience).and_then(|stream| {
-            stream.set_read_timeout(Some(patience))?;
-            stream.set_write_timeout(Some(patience))?;
-            ask(stream)
+/// Sends a health check as a client, with a timeout for each step.
+fn probe(target: &ProbeTarget, timeout: Duration) -> Result<(), String> {
+    let response = match target {
+        ProbeTarget::Tcp(address) => TcpStream::connect_timeout(address, timeout).and_then(|stream| {
+            stream.set_read_timeout(Some(timeout))?;
+            stream.set_write_timeout(Some(timeout))?;
+            exchange(stream)
         }),
-        ProbeTarget::Unix(address) => os::connect_unix(address, patience).and_then(|stream| {
-            stream.set_read_timeout(Some(patience))?;
-            ask(stream)
+        ProbeTarget::Unix(address) => os::connect_unix(address, timeout).and_then(|stream| {
+            stream.set_read_timeout(Some(timeout))?;
+            exchange(stream)
         }),
     };
-    let answer = asked.map_err(|error| format!("{error}"))?;
-    // At its connection limit the server is busy, not broken: clients must not be able to cause a restart.
-    if answer.starts_with(ANSWER) || is_busy(&answer) {
+    let response = response.map_err(|error| format!("{error}"))?;
+    // A server at its connection limit is busy, not broken: clients must not be able to force a restart.
+    if response.starts_with(b"HTTP/1.1 200 ") || is_busy(&response) {
         return Ok(());
     }
-    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let line = response.split(|byte| *byte == b'\r').next().unwrap_or_default();
     Err(format!("{:?}", String::from_utf8_lossy(line)))
 }
 
-/// Whether the response is the 503 of a server at its connection limit.
-fn is_busy(answer: &[u8]) -> bool {
+/// Whether this is the 503 of a server at its connection limit.
+fn is_busy(response: &[u8]) -> bool {
     let busy = format!("\"error\":\"{}\"", ErrorCode::Busy.name());
-    answer.windows(busy.len()).any(|window| window == busy.as_bytes())
+    response.windows(busy.len()).any(|window| window == busy.as_bytes())
 }
 
-/// Sends the request and returns the beginning of the response, however the connection ends: a server without
-/// a free connection responds 503 and closes without reading the request, which makes the write fail.
-fn ask(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
-    let sent = stream.write_all(REQUEST);
+/// Sends the request and returns the beginning of the response, however the connection ends: a server at its
+/// connection limit responds 503 and closes without reading the request, which makes the write fail.
+fn exchange(mut stream: impl Read + Write) -> io::Result<Vec<u8>> {
+    let path = routes::HEALTH_PATH;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let sent = stream.write_all(request.as_bytes());
     let mut response = Vec::new();
     let received = stream.take(1024).read_to_end(&mut response);
     if response.is_empty() {
@@ -196,17 +190,17 @@ mod tests {
     }
 
     #[test]
-    fn a_503_that_comes_before_the_request_is_sent_is_read() {
+    fn a_503_before_the_request_is_sent_is_read() {
         let busy = b"HTTP/1.1 503 Service Unavailable\r\n\r\n{\"error\":\"busy\"}";
-        assert!(ask(ClosedEarly(busy)).is_ok_and(|response| is_busy(&response)));
-        assert_eq!(ask(ClosedEarly(b"")).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(exchange(ClosedEarly(busy)).is_ok_and(|response| is_busy(&response)));
+        assert_eq!(exchange(ClosedEarly(b"")).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
         let (ours, theirs) = UnixStream::pair().unwrap();
         drop(theirs);
-        assert!(ask(ours).is_err());
+        assert!(exchange(ours).is_err());
     }
 
     #[test]
-    fn a_notification_waits_for_no_manager_that_does_not_read() {
+    fn a_notification_to_a_manager_that_does_not_read_times_out() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("socket");
         let reader = UnixDatagram::bind(&path).unwrap();

@@ -1,7 +1,7 @@
 //! Signal handling: SIGTERM and SIGINT request the shutdown, SIGHUP reloads the signing keys.
 //!
-//! A second SIGTERM or SIGINT ends the process at once. SIGXFSZ accompanies a failed write beyond the file size limit
-//! (`ulimit -f`); it is caught, since it would end the process.
+//! A second SIGTERM or SIGINT ends the process at once. SIGXFSZ accompanies a failed write beyond the file
+//! size limit (`ulimit -f`); it is caught, since it would end the process.
 
 use super::Shutdown;
 use super::service_manager::ServiceManager;

@@ -1,18 +1,17 @@
-//! The tiny_http server: a few threads, each of which receives, dispatches and responds.
+//! Server on tiny_http: a few threads that receive, dispatch and respond.
 //!
-//! Read this one first, and embed it where the clients are your own. **It is not for an open network.**
-//! tiny_http 0.12 reads heads and bodies without limits or deadlines, and some of it can't be mended from
-//! outside the crate:
+//! Read this server first, and embed it for trusted clients. **It is not for an open network.** tiny_http
+//! 0.12 reads requests without limits or deadlines, and these faults can't be fixed from outside the crate:
 //!
 //! | what a client does | what happens |
 //! |---|---|
-//! | `Content-Length: 40000000000` without a body | the process is aborted when it sets that memory aside |
-//! | `Content-Length` over 2^63 | a worker thread panics, and is not replaced |
-//! | `GET / HTTP/2.0` | a thread and two descriptors are lost, unanswered |
-//! | descriptors run out while accepting | accepting ends for good |
-//! | several connections opened at once, some of them silent | a request behind a silent one may wait for it to end |
+//! | `Content-Length: 40000000000` without a body | the process aborts when it allocates that memory |
+//! | `Content-Length` over 2^63 | a thread of this server panics and is not replaced |
+//! | `GET / HTTP/2.0` | a thread and two descriptors leak, without a response |
+//! | descriptors run out while accepting | the server stops accepting |
+//! | several connections opened at once, some of them silent | a request may wait until a silent connection ends |
 //!
-//! `engine` is the server for open networks.
+//! The engine (`engine/`) is for an open network.
 
 use super::{Handler, Shutdown};
 use crate::client::Client;
@@ -27,19 +26,18 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
-/// Threads that serve, each one request at a time, waiting or not: as many as tiny_http itself reads requests
-/// with.
+/// Worker threads, one request each: as many as tiny_http has for reading requests.
 pub const WORKERS: usize = 4;
-/// Requests that may hash a password or wait for one at once ([`crate::hashing::Hasher::with_max_requests`]):
-/// the other threads go on answering those who show tokens.
+/// Workers that may hash or wait for a hash ([`crate::hashing::Hasher::with_max_requests`]); the others keep
+/// checking tokens.
 pub const MAX_HASHING: usize = WORKERS - 2;
-/// At the end, requests being answered get this long.
+/// The timeout of a graceful shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Serves until the shutdown is requested and what was being answered is answered, 10 seconds at most.
+/// Serves until the shutdown is requested, then waits up to 10 s for requests in progress.
 ///
 /// # Errors
-/// Where no thread can be made, or the listener is none.
+/// The system has no thread, or the listener is unusable.
 pub fn run(
     listener: TcpListener,
     handler: &Arc<Handler>,
@@ -51,31 +49,31 @@ pub fn run(
         let (server, handler, finished) = (server.clone(), handler.clone(), finished.clone());
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
             work(&server, &*handler);
-            drop(handler); // before the word that this worker is done: what it holds is free then
+            drop(handler); // before the end of this worker is signalled, so that its references are dropped by then
             drop(finished);
         })?;
     }
     drop(finished);
     shutdown.wait();
     for _ in 1..=WORKERS {
-        server.unblock(); // wakes one worker, or the next that comes back to receive
+        server.unblock(); // wakes one worker, or the next that receives
     }
-    // Nobody sends: the channel ends when every worker has.
+    // No message is sent: the channel disconnects when every worker has ended.
     let _ = all_finished.recv_timeout(DRAIN);
     Ok(())
 }
 
-/// Receive, dispatch, respond; until unblocked.
+/// The loop of a worker: receive, dispatch, respond, until unblocked.
 fn work(server: &tiny_http::Server, handler: &Handler) {
     while let Ok(mut received) = server.recv() {
-        // A body that can't be read to its end is half a request; it is dropped with its connection.
+        // An incomplete request is dropped with its connection.
         let Ok(request) = read(&mut received) else { continue };
         let response = super::catch_panic(|| handler(&request)).unwrap_or_else(routes::panicked);
-        let _ = respond(received, &request, &response); // the client left: nobody to tell
+        let _ = respond(received, &request, &response); // fails if the client has disconnected
     }
 }
 
-/// The request as a plain value. A body over the limit stays unread.
+/// Converts the request. A body over the limit stays unread.
 fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
     let mut request = Request::new(received.method().as_str(), received.url());
     for header in received.headers() {
@@ -88,7 +86,7 @@ fn read(received: &mut tiny_http::Request) -> io::Result<Request> {
     Ok(request.with_body(body))
 }
 
-/// The limit of a body is fixed here.
+/// The limit is not configurable here.
 const TOO_LARGE: Body = Body::TooLarge { max_bytes: MAX_BODY_BYTES };
 
 fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
@@ -96,26 +94,25 @@ fn read_body(received: &mut tiny_http::Request) -> io::Result<Body> {
         return Ok(TOO_LARGE);
     }
     let mut body = Vec::new();
-    // A chunked body has no length beforehand: one byte over the limit is enough to know.
+    // A chunked body has no declared length: one byte over the limit is enough to reject it.
     received.as_reader().take(MAX_BODY_BYTES as u64 + 1).read_to_end(&mut body)?;
     Ok(if body.len() > MAX_BODY_BYTES { TOO_LARGE } else { Body::Complete(body) })
 }
 
 fn respond(received: tiny_http::Request, request: &Request, response: &Response) -> io::Result<()> {
     if request.body == TOO_LARGE {
-        // tiny_http throws an unread body away when its request is dropped, which waits for the client. Its
-        // own `respond` answers before that.
+        // tiny_http drains an unread body when the request is dropped, which waits for the client. Its own
+        // `respond` sends the response before that.
         return received.respond(as_tiny_http(response));
     }
-    // Our own bytes: tiny_http gives a 204 a Content-Length, and panics on `TE: a;q=nan` while choosing an
-    // encoding.
+    // Encoded here: tiny_http adds Content-Length to a 204, and panics on `TE: a;q=nan`.
     let bytes = response.encode(request.method == "HEAD", clock::unix(), keep_alive(&received));
     let mut writer = received.into_writer();
     writer.write_all(&bytes)?;
     writer.flush()
 }
 
-/// What tiny_http will do with the connection, so that the client is told.
+/// What tiny_http will do with the connection, for the `Connection` header.
 fn keep_alive(received: &tiny_http::Request) -> KeepAlive {
     let connection = received.headers().iter().find(|header| header.field.equiv("Connection"));
     let options = connection.map(|header| header.value.as_str().to_ascii_lowercase()).unwrap_or_default();

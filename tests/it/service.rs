@@ -128,7 +128,7 @@ fn a_server_that_has_no_good_answer_falls_silent_and_speaks_again() {
 
     let (database, away) = (data.join("gatekey.sqlite3"), data.join("away"));
     fs::rename(&database, &away).unwrap();
-    let complaint = "a request to ourselves had no good answer: \"HTTP/1.1 503 Service Unavailable\"";
+    let complaint = "the watchdog's probe failed: \"HTTP/1.1 503 Service Unavailable\"";
     let await_complaints = |count| {
         while server.log().matches(complaint).count() < count {
             thread::yield_now();
@@ -182,7 +182,7 @@ fn a_manager_that_does_not_listen_keeps_nobody_from_serving() {
     let server = start(directory.path().join("data"), nowhere.to_str().unwrap(), "200000");
     assert_eq!(status(&server.exchange(b"GET /healthz HTTP/1.0\r\n\r\n")), 200);
     // The log's thread writes the line.
-    let is_logged = await_that(|| server.log().contains("can't tell the service manager anything"));
+    let is_logged = await_that(|| server.log().contains("can't notify the service manager at"));
     assert!(is_logged, "{}", server.log());
 }
 
