@@ -4,7 +4,7 @@ use super::verify;
 use crate::user_id::UserId;
 
 /// The path of the health check.
-pub const HEALTH_PATH: &str = "/healthz";
+pub const HEALTH_PATH: &str = Target::Health.route();
 
 /// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,14 +43,14 @@ impl Target {
     }
 
     /// The route's name in log and metrics.
-    pub(super) fn route(self) -> &'static str {
+    pub(super) const fn route(self) -> &'static str {
         match self {
             Self::Users => "/api/users",
             Self::User(_) => "/api/users/{id}",
             Self::Token => "/api/token",
             Self::Resource => "/api/resource",
             Self::Verify => "/api/verify",
-            Self::Health => HEALTH_PATH,
+            Self::Health => "/healthz",
             Self::Description => "/openapi.json",
             Self::Learn => "/learn",
         }

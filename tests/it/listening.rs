@@ -271,8 +271,8 @@ fn standard_input_that_can_not_be_listened_on_is_refused() {
         let (code, message) = refused(serve_on(socket, &data, &TRUST));
         assert_eq!(code, Some(1));
         let expected = "gatekey: can't listen on standard input: it is not a listening socket; expected one from a \
-                        systemd socket unit (Accept=no, and StandardInput=socket in the service), or from whoever \
-                        starts this program\n";
+                        systemd socket unit (Accept=no, and StandardInput=socket in the service), or from the \
+                        parent process\n";
         assert_eq!(message, expected);
     }
     let on_all = || TcpListener::bind("0.0.0.0:0").unwrap();
