@@ -205,7 +205,7 @@ impl DataDir {
     }
 
     /// Puts a backup's users in the database's place, which it has to itself meanwhile; and, where there is neither
-    /// database nor key file, makes a new key as a first start does. Says whether it did. `told` is called as each step
+    /// database nor key file, makes a new key as a first start does. Says whether it did. `on_step` is called as each step
     /// begins.
     ///
     /// # Errors
@@ -216,9 +216,9 @@ impl DataDir {
         &self,
         file: &Path,
         now: UnixTime,
-        told: &dyn Fn(CopyStep<'_>),
+        on_step: &dyn Fn(CopyStep<'_>),
     ) -> Result<(Restored, bool), DataDirError> {
-        let backup = Backup::open(file, told)?;
+        let backup = Backup::open(file, on_step)?;
         // A key file that is there and unusable is for the next start to complain of.
         let has_keys = self.has_key_file()?;
         self.refuse_links()?;
@@ -228,21 +228,25 @@ impl DataDir {
         } else if !has_keys {
             return Err(self.keys_missing());
         }
-        let restored = backup.restore_to(&self.database(), now, told)?;
+        let restored = backup.restore_to(&self.database(), now, on_step)?;
         let _ = keys::remove_abandoned(&self.directory); // left by servers that were killed; they harm nobody
         Ok((restored, !has_keys))
     }
 
-    /// Copies the database into a new file, also while a server writes to it. `told` is called as each step begins.
+    /// Copies the database into a new file, also while a server writes to it. `on_step` is called as each step begins.
     ///
     /// # Errors
     /// [`DataDirError`].
-    pub fn back_up(&self, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<store::BackedUp, DataDirError> {
+    pub fn back_up(
+        &self,
+        file: &Path,
+        on_step: &dyn Fn(CopyStep<'_>),
+    ) -> Result<store::BackedUp, DataDirError> {
         self.refuse_links()?;
         if !self.has_database()? && self.has_key_file()? {
             return Err(self.database_missing());
         }
-        Ok(store::back_up(&self.database(), file, told)?)
+        Ok(store::back_up(&self.database(), file, on_step)?)
     }
 
     /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not in the

@@ -1,14 +1,13 @@
-//! A copy of the database, made while others write to it.
+//! Online backup by `VACUUM INTO`, while a server writes.
 //!
-//! By `VACUUM INTO`, not by SQLite's backup interface: both copy what one moment's reader sees, but this one leaves
-//! out the free pages, in which deleted users and old hashes still stand; it writes one file that needs no `-wal`
-//! beside it; and it needs no further part of rusqlite. It takes the memory of one connection's pages.
+//! Both `VACUUM INTO` and SQLite's backup interface copy a snapshot. `VACUUM INTO` omits free pages, which may contain
+//! deleted users and old hashes, and writes a single file without a `-wal`.
 //!
-//! The copy is made under another name, `FILE.partial`, and gets its own when it was read again, whole, and is on the
-//! disk: so whatever has the name of a backup is one.
+//! The copy is written to `FILE.partial`, verified, synced and then renamed: a file with the name of a backup is complete.
 
+use super::error::StoreError;
 use super::lock::DirLock;
-use super::{StoreError, files, schema, sqlite};
+use super::{files, schema, sqlite};
 use crate::os;
 use core::error::Error;
 use core::fmt;
@@ -19,41 +18,41 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-/// What a new backup holds.
+/// Result of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BackedUp {
-    /// How many users.
+    /// Number of users.
     pub users: u64,
-    /// The file's size.
+    /// Size of the file.
     pub bytes: u64,
 }
 
-/// What is being done to a copy, for whoever waits.
+/// Progress of a backup or restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CopyStep<'a> {
-    /// Everything is copied into this file, which gets about as long as `bytes`, not longer.
+    /// The copy is being written; it becomes at most about `bytes` long.
     Copying {
-        /// It grows meanwhile.
+        /// The growing file.
         to: &'a Path,
-        /// As long as what is copied.
+        /// Size of the source.
         bytes: u64,
     },
-    /// All of a copy is read.
+    /// Every page of a file is being verified.
     Checking,
 }
 
-/// Why no backup can be made, or none restored. The file comes first in every message.
+/// Error of a backup or restore. Messages begin with the file.
 #[derive(Debug)]
 pub enum CopyError {
-    /// This one can't be read, or not be written, as a database.
+    /// A database can't be read or written.
     Store(PathBuf, StoreError),
-    /// This one can't be made, moved or looked at.
+    /// A file can't be created, moved or inspected.
     File(PathBuf, io::Error),
-    /// A backup never replaces a file.
+    /// The backup file exists: a backup never replaces a file.
     Exists(PathBuf),
-    /// Left by a backup that was cut short, or another is being made.
+    /// The partial file exists: another backup is running, or one was cut short.
     PartialExists(PathBuf),
-    /// Somebody has this database open.
+    /// A process has the database open.
     InUse(PathBuf),
     /// The file to restore is the database.
     IsTheDatabase(PathBuf),
@@ -85,17 +84,17 @@ impl Error for CopyError {
         match self {
             Self::Store(_, error) => error.source(),
             Self::File(_, error) => error.source(),
-            Self::Exists(_) | Self::PartialExists(_) | Self::InUse(_) | Self::IsTheDatabase(_) => None,
+            _ => None,
         }
     }
 }
 
-/// Copies the database into a new file, for its owner alone; when this returns, the copy was checked and is on the
-/// disk. The database stays as it is, also if it is an older gatekey's. `told` is called as each step begins.
+/// Backs the database up to a new file with mode 0600. The copy is verified and durable when this returns. The database
+/// stays unchanged, also one of an older version. Calls `on_step` at the start of each step.
 ///
 /// # Errors
-/// [`CopyError`]; no file is left behind then, unless only its directory could not be synced.
-pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
+/// [`CopyError`]. Then no file is left, unless only the sync of its directory failed.
+pub fn back_up(database: &Path, file: &Path, on_step: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
     let unreadable = |error| CopyError::Store(database.into(), error);
     let _lock = DirLock::shared(database).map_err(unreadable)?;
     let (source, _) = open_verified(database, Depth::Schema).map_err(unreadable)?;
@@ -107,7 +106,7 @@ pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Res
         CopyError::File(_, error) => CopyError::File(file.into(), error), // the name that was given
         error => error,
     })?;
-    let made = fill(&source, database, &partial, told).and_then(|contents| {
+    let made = fill(&source, database, &partial, on_step).and_then(|contents| {
         os::rename_to_free_name(&partial, file).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => CopyError::Exists(file.into()),
             _ => CopyError::File(file.into(), error),
@@ -115,14 +114,14 @@ pub fn back_up(database: &Path, file: &Path, told: &dyn Fn(CopyStep<'_>)) -> Res
         Ok(contents)
     });
     if made.is_err() {
-        let _ = fs::remove_file(&partial); // what went wrong is said, and matters more
+        let _ = fs::remove_file(&partial); // the first error matters more
     }
     let contents = made?;
     os::sync_directory_of(file).map_err(|error| CopyError::File(file.into(), error))?;
     Ok(contents)
 }
 
-/// An empty file, for its owner alone.
+/// Creates an empty file with mode 0600.
 pub(super) fn create(path: &Path) -> Result<(), CopyError> {
     match os::create_private_file(path) {
         Ok(_) => Ok(()),
@@ -133,15 +132,15 @@ pub(super) fn create(path: &Path) -> Result<(), CopyError> {
     }
 }
 
-/// Copies into an empty file, reads the copy again and gets it onto the disk.
+/// Copies into an empty file, verifies the copy and syncs it.
 fn fill(
     source: &Connection,
     database: &Path,
     copy: &Path,
-    told: &dyn Fn(CopyStep<'_>),
+    on_step: &dyn Fn(CopyStep<'_>),
 ) -> Result<BackedUp, CopyError> {
-    copy_into(source, database, copy, told)?;
-    told(CopyStep::Checking);
+    copy_into(source, database, copy, on_step)?;
+    on_step(CopyStep::Checking);
     let (connection, users) =
         open_verified(copy, Depth::EveryPage).map_err(|error| CopyError::Store(copy.into(), error))?;
     drop(connection);
@@ -149,17 +148,17 @@ fn fill(
     Ok(BackedUp { users, bytes })
 }
 
-/// Copies what a database holds into an empty file.
+/// Copies a database into an empty file.
 pub(super) fn copy_into(
     source: &Connection,
     database: &Path,
     copy: &Path,
-    told: &dyn Fn(CopyStep<'_>),
+    on_step: &dyn Fn(CopyStep<'_>),
 ) -> Result<(), CopyError> {
     let bytes = bytes_in_use(source).map_err(|error| CopyError::Store(database.into(), error.into()))?;
-    told(CopyStep::Copying { to: copy, bytes });
+    on_step(CopyStep::Copying { to: copy, bytes });
 
-    // Absolute: SQLite takes some names, such as ":memory:", for other things than files.
+    // Absolute, since names such as ":memory:" have a meaning to SQLite.
     let path = std::path::absolute(copy).map_err(|error| CopyError::File(copy.into(), error))?;
     let path = ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_bytes()));
     let copied = source.execute("VACUUM INTO ?1", [path]).map_err(StoreError::from);
@@ -169,37 +168,35 @@ pub(super) fn copy_into(
     })
 }
 
-/// What the pages of a database take in which anything stands.
+/// Size of the pages that are not free.
 fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
     Ok(pages.saturating_mul(number("page_size")?).unsigned_abs())
 }
 
-/// Gets a file that no store is open on onto the disk; its size.
+/// Syncs a file on which no store is open. Returns its size.
 pub(super) fn sync(path: &Path) -> io::Result<u64> {
     let file = File::open(path)?;
     file.sync_all()?;
     Ok(file.metadata()?.len())
 }
 
-/// How much of a database is looked at.
+/// How much of a database is verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Whose it is, how old, and whether all columns are there.
+    /// Application id, version and columns.
     Schema,
-    /// And everything in it.
+    /// Every page as well.
     EveryPage,
 }
 
-/// Opens a database that has been looked at, leaving it as it is; also how many users are in it.
+/// Verifies and opens a database without changing it. Also returns the number of users.
 pub(super) fn open_verified(path: &Path, depth: Depth) -> Result<(Connection, u64), StoreError> {
     schema::inspect(path)?;
     let connection = sqlite::connect_to_inspect(path)?;
     if depth == Depth::EveryPage {
         schema::reject_code(&connection)?;
-    }
-    if depth == Depth::EveryPage {
         let found: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
         if found != "ok" {
             return Err(StoreError::Corrupt(found.into()));

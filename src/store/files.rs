@@ -1,19 +1,18 @@
-//! Whether the files that are open are still the ones at their paths.
+//! Detects that an open file was removed, moved or replaced.
 //!
-//! SQLite goes on reading and writing files that were removed or moved away, and says nothing: whatever it wrote since
-//! is gone when the last connection closes. It also never sees what other processes do to the files that stand there
-//! now. So each operation looks first, by stat(2), which takes a microsecond and no descriptor. One that reads looks
-//! at the database alone: that it is another one, or none, is what changes an answer.
+//! SQLite continues to use a file that was removed or moved, and its writes are lost when the last connection closes. It
+//! doesn't see the file that replaced it either. So each operation first compares the files at the paths by stat(2), which
+//! takes a microsecond. A read compares the database file alone.
 //!
-//! Left out: a file overwritten in place, by cp(1) say, is the same file to everybody.
+//! Left out: a file that is overwritten in place, by cp(1) for instance.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::os::FileId;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// The database, and the two files that SQLite keeps beside it for as long as it is open.
+/// The database file, and the `-wal` and `-shm` files beside it.
 #[derive(Debug)]
 pub(super) struct OpenFiles([OpenFile; 3]);
 
@@ -21,14 +20,14 @@ pub(super) struct OpenFiles([OpenFile; 3]);
 struct OpenFile {
     path: PathBuf,
     id: FileId,
-    /// What an operator can do when it is gone.
+    /// What an administrator can do when it is missing.
     advice: &'static str,
 }
 
 impl OpenFiles {
-    /// The files of a database that has just been opened and written to, so that all three are there.
+    /// The files of a database that was just opened and written to, so that all three exist.
     pub(super) fn of(database: &Path) -> Result<Self, StoreError> {
-        // What the other two hold is saved by whoever closes the database in good order.
+        // Closing the database in good order saves the contents of the other two.
         const RESTART: &str = "restart gatekey";
         let file = |end, advice| {
             let path = beside(database, end);
@@ -38,13 +37,13 @@ impl OpenFiles {
         files().map_err(|error: io::Error| StoreError::Unavailable(error.into()))
     }
 
-    /// Whether the database is where it was.
+    /// Checks the database file.
     pub(super) fn check_database(&self) -> Result<(), StoreError> {
         let [database, ..] = &self.0;
         database.check()
     }
 
-    /// Whether what is written will be found again.
+    /// Checks all three files, before a write.
     pub(super) fn check_all(&self) -> Result<(), StoreError> {
         self.0.iter().try_for_each(OpenFile::check)
     }
@@ -65,24 +64,23 @@ impl OpenFile {
     }
 }
 
-/// The path of a file that SQLite puts beside the database.
+/// The path with a suffix, as SQLite names the files beside a database.
 pub(super) fn beside(database: &Path, end: &str) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(end);
     path.into()
 }
 
-/// Whether two paths lead to one file.
 pub(super) fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((identify(one), identify(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// The directory's entry itself: a symbolic link is another file than the one that was opened.
+/// Follows no symbolic link: a link is another file than the one that was opened.
 fn identify_entry(path: &Path) -> io::Result<FileId> {
     fs::symlink_metadata(path).map(|metadata| FileId::of(&metadata))
 }
 
-/// Never by opening it: closing it again would lose every lock that this process has on it (POSIX wants it so).
+/// Never opens the file: closing it would release all POSIX locks that this process has on it.
 fn identify(path: &Path) -> io::Result<FileId> {
     fs::metadata(path).map(|metadata| FileId::of(&metadata))
 }

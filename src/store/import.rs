@@ -1,13 +1,15 @@
-//! Import: many users at once, all of them or none.
+//! Bulk import in one transaction.
 //!
-//! Ids may come from elsewhere, and with them tokens: of users who were deleted there, or whose tokens were revoked there,
-//! also after the export. So users who bring an id, and all users who come later, get a generation that no token has
-//! (`generations.rs`). Tokens without a generation are the original's: its users keep generation 0, and their tokens,
-//! unless they come from a gatekey's export.
+//! With imported ids, tokens issued elsewhere could become valid: of deleted users, or revoked after the export. So users
+//! with an id, and all later ones, get a generation that no token has (`generations.rs`). Tokens without a generation are
+//! the Flask original's: its users keep generation 0 and their tokens, unless they come from a gatekey export.
 
 use super::columns::{integer, seconds};
+use super::error::StoreError;
+use super::generations;
+use super::open::Store;
+use super::realm::Issued;
 use super::sqlite::is_unique_violation;
-use super::{Issued, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
@@ -16,58 +18,56 @@ use core::error::Error;
 use core::fmt;
 use rusqlite::{Connection, params};
 
-/// Pages that an import keeps, in KiB: each user goes to a random place of two indexes, and a page that was not kept is
-/// read and written again.
+/// Page cache of an import, in KiB: each user goes to a random page of two indexes.
 const CACHE_KIB: i64 = 24 * 1024;
-/// Where an id ends that is taken over. Ids after the largest are given one by one, so that one must leave room; and in
-/// JSON, larger numbers are not the same to everybody (RFC 8259 section 6).
+/// The largest id that an import accepts, 2^53 - 1: larger integers are not interoperable in JSON (RFC 8259 section 6), and
+/// new ids come after it.
 const MAX_ID: i64 = (1 << 53) - 1;
 
-/// A user from elsewhere.
+/// A user to import.
 #[derive(Clone, Copy, Debug)]
 pub struct ImportedUser<'a> {
     /// The name.
     pub name: &'a Username,
-    /// As [`crate::password`] reads it.
+    /// A hash that [`crate::password`] parses.
     pub password_hash: &'a str,
     /// The id to keep; `None` for a new one.
     pub id: Option<UserId>,
-    /// 0 to keep the tokens of the original's user; any other becomes one that no token has, if an id is kept.
+    /// 0 keeps the tokens of a user of the original; any other is replaced by an unused one, if an id is kept.
     pub generation: Generation,
-    /// Whether the user is kept out.
+    /// Whether the user is disabled.
     pub disabled: bool,
-    /// When this takes place.
+    /// Time of the import.
     pub at: UnixTime,
 }
 
-/// An import under way.
+/// An import in progress.
 #[derive(Debug)]
 pub struct Import<'a> {
     connection: &'a Connection,
-    /// The largest id that was ever given before this import.
+    /// The largest id assigned before this import.
     last_id: i64,
-    brought: Cell<Brought>,
+    foreign: Cell<ForeignTokens>,
 }
 
-/// What an import brings along from elsewhere.
+/// What is known of tokens issued elsewhere.
 #[derive(Clone, Copy, Debug, Default)]
-struct Brought {
-    /// Whether tokens of this realm's form may have been issued elsewhere for the ids.
+struct ForeignTokens {
+    /// Whether tokens may have been issued elsewhere for the imported ids.
     may_have_tokens: bool,
-    /// Whether also those of generation 0 may have been revoked.
+    /// Whether those of generation 0 may have been revoked too.
     is_export: bool,
-    /// The largest id that was given elsewhere.
+    /// The largest id assigned elsewhere.
     last_id: i64,
     /// The highest generation there.
     last_generation: u64,
 }
 
 impl Store {
-    /// Imports users in one transaction, which `work` fills. They are there when this returns if `work` said `true`; if it
-    /// said `false`, or failed, nothing has changed.
+    /// Runs `work` in one transaction. Commits if it returns `true`; otherwise, or if it fails, nothing is changed.
     ///
     /// # Errors
-    /// What `work` fails with, and [`StoreError`].
+    /// Those of `work`, and [`StoreError`].
     pub fn import<T, E: From<StoreError>>(
         &self,
         work: impl FnOnce(&Import<'_>) -> Result<(bool, T), E>,
@@ -91,7 +91,7 @@ fn in_transaction<T, E: From<StoreError>>(
     let last_id = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
     let transaction = connection.transaction().map_err(StoreError::from)?;
     let last_id = transaction.query_row(last_id, [], |row| row.get(0)).map_err(StoreError::from)?;
-    let import = Import { connection: &transaction, last_id, brought: Cell::default() };
+    let import = Import { connection: &transaction, last_id, foreign: Cell::default() };
     let (is_kept, result) = work(&import)?;
     if is_kept {
         import.end_tokens_from_elsewhere()?;
@@ -102,22 +102,22 @@ fn in_transaction<T, E: From<StoreError>>(
 }
 
 impl Import<'_> {
-    /// Notes for which ids and generations tokens were issued where the users come from.
+    /// Records for which ids and generations tokens were issued elsewhere.
     ///
     /// # Errors
     /// [`ImportError::IdTooLarge`] and [`ImportError::GenerationTooLarge`].
     pub fn note_issued(&self, issued: &Issued) -> Result<(), ImportError> {
         let last_id = i64::try_from(issued.last_id).ok().filter(|id| *id <= MAX_ID);
         let last_id = last_id.ok_or(ImportError::IdTooLarge)?;
-        let brought = self.brought.get();
-        let last_generation = checked_generation(issued.last_generation)?.max(brought.last_generation);
-        let last_id = last_id.max(brought.last_id);
-        self.brought.set(Brought { may_have_tokens: true, is_export: true, last_id, last_generation });
+        let foreign = self.foreign.get();
+        let last_generation = checked_generation(issued.last_generation)?.max(foreign.last_generation);
+        let last_id = last_id.max(foreign.last_id);
+        self.foreign.set(ForeignTokens { may_have_tokens: true, is_export: true, last_id, last_generation });
         Ok(())
     }
 
     fn end_tokens_from_elsewhere(&self) -> Result<(), StoreError> {
-        let Brought { may_have_tokens, is_export, last_id, last_generation } = self.brought.get();
+        let ForeignTokens { may_have_tokens, is_export, last_id, last_generation } = self.foreign.get();
         if !may_have_tokens {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl Import<'_> {
     /// Inserts one user.
     ///
     /// # Errors
-    /// [`ImportError`]. After any but [`ImportError::Store`] others can be inserted.
+    /// [`ImportError`]. After any but [`ImportError::Store`] the import can continue.
     pub fn insert(&self, user: &ImportedUser<'_>) -> Result<(), ImportError> {
         let sql = "INSERT INTO users (id, username, folded, password_hash, generation, disabled, created_at) \
                    SELECT ?1, ?2, ?3, ?4, CASE WHEN ?5 > 0 THEN max(?5, first_generation) ELSE 0 END, ?6, ?7 \
@@ -141,11 +141,11 @@ impl Import<'_> {
         if id.is_some_and(|id| id > MAX_ID) {
             return Err(ImportError::IdTooLarge);
         }
-        // Tokens of a user who is gone must not be another one's.
+        // Tokens of a deleted user must not fit another one.
         if id.is_some_and(|id| id <= self.last_id) {
             return Err(ImportError::IdTaken);
         }
-        let brought = self.brought.get();
+        let foreign = self.foreign.get();
         let generation = checked_generation(user.generation.number())?;
         let mut statement = self.connection.prepare_cached(sql).map_err(StoreError::from)?;
         let inserted = statement.execute(params![
@@ -159,10 +159,10 @@ impl Import<'_> {
         ]);
         match inserted {
             Ok(_) => {
-                self.brought.set(Brought {
-                    may_have_tokens: brought.may_have_tokens || (id.is_some() && generation > 0),
-                    last_generation: brought.last_generation.max(generation),
-                    ..brought
+                self.foreign.set(ForeignTokens {
+                    may_have_tokens: foreign.may_have_tokens || (id.is_some() && generation > 0),
+                    last_generation: foreign.last_generation.max(generation),
+                    ..foreign
                 });
                 Ok(())
             }
@@ -186,15 +186,15 @@ fn is_id_violation(error: &rusqlite::Error) -> bool {
 /// Why a user was not imported.
 #[derive(Debug)]
 pub enum ImportError {
-    /// A user has this name, or one that folds to the same.
+    /// A user has this name, or one with the same folded form.
     NameTaken,
-    /// A user has this id, or had it.
+    /// The id is or was assigned.
     IdTaken,
     /// The id is over 2^53 - 1.
     IdTooLarge,
     /// The generation is over 2^52.
     GenerationTooLarge,
-    /// The store can't.
+    /// The store failed.
     Store(StoreError),
 }
 
@@ -224,7 +224,7 @@ impl Error for ImportError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::NameTaken | Self::IdTaken | Self::IdTooLarge | Self::GenerationTooLarge => None,
+            _ => None,
         }
     }
 }

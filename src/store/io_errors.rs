@@ -1,19 +1,17 @@
-//! SQLite's input/output errors in the operating system's words.
+//! Probable causes of SQLite's I/O errors.
 //!
-//! SQLite says "disk I/O error" for many causes, and the number of the system call's error isn't to be had without `unsafe`. But
-//! the extended result code tells which call failed, and so what can be the matter
-//! (<https://www.sqlite.org/rescode.html>). A full disk is `SQLITE_FULL` where a page was to be written, and `SQLITE_IOERR_SHMSIZE`
-//! where the `-shm` file was to grow, which is the first thing that a start needs.
+//! SQLite reports "disk I/O error" for many causes, and errno is not available without `unsafe`. The extended result code
+//! names the failed call (<https://www.sqlite.org/rescode.html>), and so the probable cause.
 
 use core::error::Error;
 use core::fmt;
 use rusqlite::ffi;
 
-/// What an operator can do where files can't be locked: two processes would write to the database at once.
+/// Without file locks, two processes could write to the database at once.
 pub(super) const NO_LOCKS: &str = "file locks don't work on this file system, as on NFS mounted with nolock; put the data directory on a \
                                    disk of this machine";
 
-/// An error of SQLite's with its probable cause.
+/// A SQLite error with its probable cause.
 #[derive(Debug)]
 pub(super) struct IoError {
     cause: &'static str,
@@ -21,7 +19,7 @@ pub(super) struct IoError {
 }
 
 impl IoError {
-    /// Of an error whose cause is known; or the error as it is.
+    /// Explains an error; returns it unchanged if its cause is unknown.
     pub(super) fn explain(error: rusqlite::Error) -> Result<Self, rusqlite::Error> {
         match error.sqlite_error().and_then(|error| cause(error.extended_code)) {
             Some(cause) => Ok(Self { cause, error }),
@@ -30,7 +28,6 @@ impl IoError {
     }
 }
 
-/// Why a call with this result code failed.
 fn cause(code: i32) -> Option<&'static str> {
     Some(match code {
         ffi::SQLITE_FULL => "no space left on device",

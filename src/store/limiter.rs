@@ -1,29 +1,29 @@
-//! What is counted against guessing, as it outlives a restart: the key, the counters, and whose they are.
+//! State of the rate limiter across restarts: its key, its counters, and their epoch.
 //!
-//! The counters are bytes to the store. A server keeps them in memory and saves them now and then; a command may
-//! replace them meanwhile. So that the server neither overwrites what the command did nor has to read them all the
-//! time, there is an epoch: each replacing adds one to it, a save is for one epoch only, and every login reads it.
+//! A server keeps the counters in memory and saves them regularly, as opaque bytes. A command may replace them meanwhile,
+//! which raises the epoch. A save applies to one epoch only, and every login reads the epoch, so that the server reloads
+//! replaced counters and never overwrites them.
 
 use super::columns::{integer, seconds, timestamp, unsigned};
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::open::Store;
 use crate::clock::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-/// Counters that were saved, or replaced.
+/// Saved counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedLimiter {
-    /// As they were given.
+    /// In the format of `src/limiter/saved.rs`.
     pub counters: Vec<u8>,
-    /// When.
+    /// Time of the save.
     pub saved_at: UnixTime,
 }
 
 impl Store {
-    /// The key under which names and addresses are hashed. Where there is none yet, `new` becomes it; those who ask
-    /// at once get the same one.
+    /// The key of the hashes of names and addresses. If there is none, `new` is stored; concurrent callers get the same.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Corrupt`] where the key has another length.
+    /// [`StoreError::Corrupt`] if the key has another length.
     pub fn limiter_key(&self, new: &[u8; 32]) -> Result<[u8; 32], StoreError> {
         self.database.write(|connection| {
             connection.execute("UPDATE realm SET limiter_key = ?1 WHERE limiter_key IS NULL", [new])?;
@@ -31,40 +31,26 @@ impl Store {
         })
     }
 
-    /// The same key, if there is one; asks for nothing that a writer may hold.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Reads the key, without waiting for a writer.
     pub fn find_limiter_key(&self) -> Result<Option<[u8; 32]>, StoreError> {
         let sql = "SELECT limiter_key FROM realm";
         self.database.read(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
-    /// How often the counters were replaced. Who loads them asks for this first: the other way round, counters of an
-    /// older epoch could be taken for those of the newest.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The epoch. Read it before the counters, or counters of an older epoch could be taken for those of a newer one.
     pub fn limiter_epoch(&self) -> Result<u64, StoreError> {
         let sql = "SELECT limiter_epoch FROM realm";
         self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
     }
 
-    /// The counters that were saved last, if any ever were.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Reads the saved counters.
     pub fn load_limiter(&self) -> Result<Option<SavedLimiter>, StoreError> {
         let sql = "SELECT counters, saved_at FROM limiter";
         let saved = |row: &Row<'_>| Ok(SavedLimiter { counters: row.get(0)?, saved_at: timestamp(row, 1)? });
         self.database.read_on_writer(|connection| connection.query_row(sql, [], saved).optional())
     }
 
-    /// Saves a server's counters, and with them what time it is ([`Store::newest_time`]). False, and nothing changed,
-    /// if the epoch is another by now: then those in the store are newer.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Saves counters, and raises [`Store::newest_time`]. False if the epoch has changed: the stored counters are newer.
     pub fn save_limiter(&self, counters: &[u8], at: UnixTime, epoch: u64) -> Result<bool, StoreError> {
         let claim = "UPDATE realm SET newest_time = max(newest_time, ?1) WHERE limiter_epoch = ?2";
         self.database.write(|connection| {
@@ -78,10 +64,7 @@ impl Store {
         })
     }
 
-    /// Replaces the counters by an operator's word, and begins a new epoch, by which a running server finds out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Replaces the counters by an administrator. The new epoch makes a running server reload them.
     pub fn replace_limiter(&self, counters: &[u8], at: UnixTime) -> Result<(), StoreError> {
         self.database.write(|connection| {
             let transaction = connection.transaction()?;

@@ -1,28 +1,28 @@
-//! Who has the database open: everybody shares a lock on its directory, and who replaces the database takes it alone.
+//! Directory lock: shared by processes that have the database open, exclusive for one that replaces it.
 //!
-//! SQLite's own locks are on the file itself, which is the wrong one as soon as another stands at its path: who waited
-//! for them would go on with the old database and, by their names, with the new one's `-wal` and `-shm`. A directory
-//! stays. flock(2), so the lock goes with whoever holds it, by kill -9 too.
+//! SQLite's own locks are on the database file, so they don't protect its replacement: a process that waited for them would
+//! use the old database with the new `-wal` and `-shm` files. The directory stays. The kernel releases a flock(2) with its
+//! process, by kill -9 too.
 //!
-//! As every use of a database begins here, two checks are here as well: root refuses another user's directory, and a symbolic link
-//! is refused in the place of a database file. SQLite opens all of its files with `O_NOFOLLOW`, so a link that comes later is
-//! refused too.
+//! Every use of a database begins here. So this file also rejects another user's directory, if the process is root, and a
+//! symbolic link in place of a database file. SQLite opens its files with `O_NOFOLLOW`, so a later link is rejected too.
 
+use super::error::StoreError;
+use super::files;
 use super::io_errors::NO_LOCKS;
-use super::{StoreError, files};
 use crate::os;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Held for as long as the database is open.
+/// Held while the database is open.
 #[derive(Debug)]
 pub(super) struct DirLock {
     _directory: File,
 }
 
 impl DirLock {
-    /// For who opens the database beside others.
+    /// For a process that opens the database.
     pub(super) fn shared(database: &Path) -> Result<Self, StoreError> {
         let unavailable = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::Missing,
@@ -34,18 +34,18 @@ impl DirLock {
             Err(TryLockError::WouldBlock) => Err(StoreError::Unavailable(
                 "gatekey restore is at work on it; try again when it is done".into(),
             )),
-            Err(TryLockError::Error(error)) if is_unsupported(&error) => Err(no_locks(&error)),
+            Err(TryLockError::Error(error)) if os::is_missing_locks(&error) => Err(no_locks(&error)),
             Err(TryLockError::Error(error)) => Err(unavailable(error)),
         }
     }
 
-    /// For who puts another in its place; `None` while anybody has it open.
+    /// For a process that replaces the database; `None` while another has it open.
     pub(super) fn exclusive(database: &Path) -> io::Result<Option<Self>> {
         let directory = open_checked(database)?;
         match directory.try_lock() {
             Ok(()) => Ok(Some(Self { _directory: directory })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) if is_unsupported(&error) => {
+            Err(TryLockError::Error(error)) if os::is_missing_locks(&error) => {
                 Err(io::Error::other(format!("{NO_LOCKS} ({error})")))
             }
             Err(TryLockError::Error(error)) => Err(error),
@@ -53,7 +53,7 @@ impl DirLock {
     }
 }
 
-/// Opens the database's directory, if this process may work there.
+/// Opens the database's directory after the checks above.
 fn open_checked(database: &Path) -> io::Result<File> {
     let directory = os::open_directory_of(database)?;
     os::refuse_directory_of_others_as_root(&directory, database)?;
@@ -61,7 +61,6 @@ fn open_checked(database: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// A symbolic link in the place of one of our files would have another file read, or written.
 fn refuse_link(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
         return Err(os::unexpected_link(path));
@@ -69,22 +68,17 @@ fn refuse_link(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What lock calls report where the file system, or the server behind it, has no locks.
-fn is_unsupported(error: &io::Error) -> bool {
-    os::is_missing_locks(error)
-}
-
 fn no_locks(error: &io::Error) -> StoreError {
     StoreError::Unavailable(format!("{NO_LOCKS} ({error})").into())
 }
 
-/// SQLite takes missing locks for busy ones. So where it can't go on, a lock is tried on a file that nobody else has.
+/// SQLite reports missing file locks as busy ones. So after a failure, this tries a lock on a file of its own.
 pub(super) fn explain(error: StoreError, database: &Path) -> StoreError {
     if !matches!(&error, StoreError::Unavailable(_)) {
         return error;
     }
     match os::try_file_lock_beside(database) {
-        Err(missing) if is_unsupported(&missing) => no_locks(&missing),
+        Err(missing) if os::is_missing_locks(&missing) => no_locks(&missing),
         _ => error,
     }
 }

@@ -1,43 +1,42 @@
-//! Logins: from where each user logged in lately.
+//! Remembered addresses: where each user logged in recently, as hashes.
 //!
-//! An address is known by its mark, a keyed hash of the user's name and the address under [`Store::limiter_key`]: the
-//! store can tell whether an address is remembered, and the file doesn't say where a user lives.
+//! An [`AddressMark`] is a keyed hash of user name and address under [`Store::limiter_key`]. It identifies an address
+//! without storing it.
 
 use super::columns::{optional_timestamp, seconds, unsigned};
-use super::{Reads, Store, StoreError};
+use super::error::StoreError;
+use super::open::Store;
+use super::session::Reads;
 use crate::client::AddressMark;
 use crate::clock::UnixTime;
 use crate::user_id::UserId;
 use rusqlite::{Row, params};
 
-/// All that the limiter needs of the store for a login.
+/// What the rate limiter reads for a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RememberedAddress {
-    /// When the user of that name was last remembered at that address, if ever.
+    /// The last login of that user at that address.
     pub seen_at: Option<UnixTime>,
     /// As [`Store::limiter_epoch`].
     pub limiter_epoch: u64,
 }
 
-/// What is noted of a user's logins.
+/// Summary of a user's logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoginHistory {
-    /// From how many addresses the user logged in lately.
+    /// Number of remembered addresses.
     pub addresses: u64,
-    /// When a login was noted last.
+    /// The last recorded login.
     pub newest: Option<UnixTime>,
 }
 
-/// It reads nothing of the user, and always gives one row. An address that isn't remembered takes the same steps for every
-/// name: known, unknown or disabled.
+/// User enumeration: it doesn't read the user and always returns one row, so that its time is the same for known, unknown and
+/// disabled users.
 pub(super) const FIND_REMEMBERED_ADDRESS: &str =
     "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), limiter_epoch FROM realm";
 
 impl Store {
-    /// Whether an address is remembered: the one read before the limiter decides.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Finds a remembered address: the only read before the rate limiter decides.
     pub fn find_remembered_address(
         &self,
         address: &AddressMark,
@@ -51,10 +50,7 @@ impl Store {
         })
     }
 
-    /// What is noted of a user's logins; only addresses seen since `since` count.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Summary of a user's logins; counts only addresses seen since `since`.
     pub fn login_history(&self, id: UserId, since: UnixTime) -> Result<LoginHistory, StoreError> {
         let sql = "SELECT count(*) FILTER (WHERE seen_at >= ?2), max(seen_at) FROM remembered_addresses \
                    WHERE user_id = ?1";
@@ -66,11 +62,8 @@ impl Store {
         })
     }
 
-    /// Remembers that this user logged in from this address, and forgets of the user's other addresses those not
-    /// seen since `forget_before`, and all but the `keep` seen last. Of a user who is gone nothing is remembered.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Remembers an address of a user. Deletes the user's addresses not seen since `forget_before`, and all but the last
+    /// `keep`. Does nothing for a deleted user.
     pub fn remember_address(
         &self,
         id: UserId,
@@ -82,7 +75,7 @@ impl Store {
         let remember = "INSERT INTO remembered_addresses (user_id, address, seen_at) \
                         SELECT id, ?2, ?3 FROM users WHERE id = ?1 \
                         ON CONFLICT DO UPDATE SET seen_at = max(seen_at, excluded.seen_at)";
-        // Of those seen in the same second the one that is shown now comes first.
+        // Among addresses of the same second, this one is kept.
         let forget = "DELETE FROM remembered_addresses WHERE user_id = ?1 AND (seen_at < ?3 OR address NOT IN \
                       (SELECT address FROM remembered_addresses WHERE user_id = ?1 \
                       ORDER BY seen_at DESC, address = ?2 DESC LIMIT ?4))";

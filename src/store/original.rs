@@ -1,11 +1,10 @@
-//! The users of the Flask original's database: read from a file that may come from anyone.
+//! Reads the users of the Flask original's database, from an untrusted file.
 //!
-//! SQLite evaluates what a file contains: a view named `users` may never end, a computed column may be anything, a page
-//! may be referred to a thousand times, a value may have 400 MB. So only a table is read, no value over
-//! [`MAX_VALUE_BYTES`], in ascending order of the ids, no more rows than the file has room for, and each within
-//! [`ROW_TIME`]: an import keeps the database that it fills locked.
+//! SQLite evaluates a file's content: a view named `users` may never end, a page may be referenced a thousand times, a
+//! value may have 400 MB. So this reads only a table, no value over [`MAX_VALUE_BYTES`], ids in ascending order, no more
+//! rows than fit into the file, and each row within [`ROW_TIME`]. The import locks its database meanwhile.
 
-use super::StoreError;
+use super::error::StoreError;
 use super::files;
 use super::sqlite;
 use super::watchdog::Watchdog;
@@ -17,28 +16,28 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 use std::path::Path;
 
-/// The longest value that SQLite may make. A password hash has a few hundred bytes.
+/// Longest value of a column. A password hash has a few hundred bytes.
 const MAX_VALUE_BYTES: i32 = 1 << 20;
-/// How long SQLite may look for one row. In a sound file it takes microseconds.
+/// Time limit for one row, which takes microseconds in a sound file.
 const ROW_TIME: Duration = Duration::from_secs(10);
-/// No row takes fewer bytes in the file: a cell pointer, two lengths.
+/// Least size of a row in the file: a cell pointer, two lengths.
 const LEAST_ROW_BYTES: u64 = 4;
 
-/// A row of the original's table, in which the name is neither unique nor always there.
+/// A row of the original's table. Names may be missing, and not unique.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginalUser {
-    /// Its number.
+    /// The id.
     pub id: i64,
-    /// The name, where there is one and it is a text.
+    /// The name, if it is a text.
     pub username: Option<String>,
-    /// The hash, likewise.
+    /// The hash, if it is a text.
     pub password_hash: Option<String>,
 }
 
-/// Reads every user of the Flask original's database, in the order of their ids, and changes nothing there.
+/// Reads every user, in the order of their ids. Doesn't change the file.
 ///
 /// # Errors
-/// What `each` fails with, and [`ReadError`].
+/// Those of `each`, and [`ReadError`].
 pub fn read_original<E: From<ReadError>>(
     path: &Path,
     mut each: impl FnMut(OriginalUser) -> Result<(), E>,
@@ -67,7 +66,7 @@ pub fn read_original<E: From<ReadError>>(
     Ok(())
 }
 
-/// Whether it is not ours, and `users` a table.
+/// Checks that the file is not a gatekey database, and that `users` is a table.
 fn check(connection: &Connection) -> Result<(), ReadError> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES)?;
     connection.pragma_update(None, "cell_size_check", true)?;
@@ -91,30 +90,30 @@ fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
     Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
 }
 
-/// Why the original's database can't be read.
+/// Error of [`read_original`].
 #[derive(Debug)]
 pub enum ReadError {
-    /// It is gatekey's own.
+    /// It is a gatekey database.
     Ours,
-    /// It has no such table.
+    /// It has no table `users`.
     NotTheOriginals,
     /// `users` is not a table that stores its rows, but this.
     NotATable(&'static str),
-    /// An id there is a text, or another value that is not a whole number.
+    /// An id is not an integer.
     IdNotANumber,
-    /// The rows are out of order, or more than the file has room for: the file is damaged.
+    /// The rows are out of order, or more than fit into the file: it is damaged.
     Disordered {
-        /// The last id before.
+        /// The previous id.
         after: i64,
     },
     /// A row has a value over 1 MiB.
     ValueTooLong {
-        /// The last id before.
+        /// The previous id.
         after: i64,
     },
-    /// SQLite looked for the next row for too long.
+    /// The time limit for a row is exceeded.
     TooSlow,
-    /// SQLite can't.
+    /// SQLite failed.
     Store(StoreError),
 }
 
@@ -182,13 +181,7 @@ impl Error for ReadError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Store(error) => error.source(),
-            Self::Ours
-            | Self::NotTheOriginals
-            | Self::NotATable(_)
-            | Self::IdNotANumber
-            | Self::Disordered { .. }
-            | Self::ValueTooLong { .. }
-            | Self::TooSlow => None,
+            _ => None,
         }
     }
 }

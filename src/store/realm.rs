@@ -1,62 +1,53 @@
-//! What holds for everybody: since when tokens count, the newest time, who spoke for others without being trusted to.
+//! Realm state: revocation of all tokens, the high-water mark of the clock, and the undeclared proxy.
 
 use super::columns::{seconds, timestamp, unsigned};
+use super::error::StoreError;
+use super::generations;
+use super::open::Store;
+use super::session::Reads;
 use super::sqlite::BUSY_TIMEOUT;
-use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use core::time::Duration;
 use rusqlite::{Connection, params};
 
-/// How often who serves from a store saves the counters of failed guesses and the time: what a killed server forgets at
-/// most.
+/// How often a server saves the rate limiter's counters and the time: what a killed server loses at most.
 pub const SAVE_INTERVAL: Duration = Duration::from_secs(10);
-/// By how much the newest time in the store may be behind a running server's.
+/// How far the stored high-water mark may be behind a running server's.
 pub const MAX_UNSAVED: Duration = SAVE_INTERVAL.saturating_add(BUSY_TIMEOUT);
 
-/// For which ids and generations tokens may have been issued: what another database needs to know that goes on with the
-/// same users and keys.
+/// The ids and generations for which tokens may have been issued, for a database that continues with the same keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Issued {
-    /// The largest id that was ever given; 0 where none was.
+    /// The largest id ever assigned, or 0.
     pub last_id: u64,
-    /// The highest generation that a user has, or that a new user would have.
+    /// The highest generation of a user, or of new users.
     pub last_generation: u64,
 }
 
 impl Store {
-    /// Tokens issued before this moment are dead, whoever they are for.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Tokens of all users issued before this time are revoked.
     pub fn tokens_not_before(&self, reads: Reads<'_>) -> Result<UnixTime, StoreError> {
         let sql = "SELECT tokens_not_before FROM realm";
         self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([], |row| timestamp(row, 0)))
     }
 
-    /// Ends every token issued until now, whoever it is for and whatever server on this store issued it. `newest` is
-    /// the newest time that the caller knows of, `now` what the clock says.
+    /// Revokes every token and session of all users. `newest` is the caller's high-water mark, `now` the clock.
     ///
-    /// Gives since when tokens count: it is later than now, and what is issued until then is dead too.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Returns the new `tokens_not_before`. It is later than now, and tokens issued until then are revoked too.
     pub fn revoke_all_tokens(&self, newest: UnixTime, now: UnixTime) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
         self.database.write(|connection| {
             let transaction = connection.transaction()?;
             let newest = newest.max(transaction.query_row(sql, [], |row| timestamp(row, 0))?);
             let since = after_all_issued(newest, now);
-            count_tokens_since(&transaction, since)?;
+            raise_tokens_not_before(&transaction, since)?;
             generations::delete_all_sessions(&transaction)?;
             transaction.commit()?;
             Ok(since)
         })
     }
 
-    /// For which ids and generations tokens may have been issued.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The ids and generations for which tokens may have been issued.
     pub fn issued(&self) -> Result<Issued, StoreError> {
         let sql = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
         self.database.read_on_writer(|connection| {
@@ -65,31 +56,22 @@ impl Store {
         })
     }
 
-    /// Whether this database never had a user, nor was served with a key.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Whether this database never had a user or a signing key.
     pub fn is_unused(&self) -> Result<bool, StoreError> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'users') \
                    AND NOT EXISTS (SELECT 1 FROM signing_keys)";
         self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
-    /// The newest time that anybody told the store: whatever the clock says, it is not earlier now.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The high-water mark of the clock.
     pub fn newest_time(&self) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
         self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| timestamp(row, 0)))
     }
 
-    /// Tells the store that it is this time. It never goes back.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Raises the high-water mark of the clock.
     pub fn raise_newest_time(&self, at: UnixTime) -> Result<(), StoreError> {
-        // Where it would change nothing, nothing is written.
+        // The condition avoids a write that changes nothing.
         let sql = "UPDATE realm SET newest_time = ?1 WHERE newest_time < ?1";
         self.database.write(|connection| {
             connection.execute(sql, [seconds(at)])?;
@@ -97,11 +79,7 @@ impl Store {
         })
     }
 
-    /// Notes who spoke for others without being a trusted proxy, in the place of whoever was noted before: `peer` is an
-    /// address, or `unix`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Records the peer (an address, or `unix`) that sent forwarding headers and is not a trusted proxy.
     pub fn record_undeclared_proxy(&self, peer: &str, at: UnixTime) -> Result<(), StoreError> {
         let sql = "INSERT OR REPLACE INTO undeclared_proxy (only, peer, seen_at) VALUES (1, ?1, ?2)";
         self.database.write(|connection| {
@@ -111,16 +89,15 @@ impl Store {
     }
 }
 
-/// The first second in which nothing was issued yet. What is issued in this second may be older than this timestamp, so it
-/// is the next one. While the clock is behind the newest time, nobody but a running server knows how late it is, and
-/// what it told the store may be a while ago.
+/// The first second in which no token was issued: the next one, since tokens of this second exist. While the clock is
+/// behind the high-water mark, a running server may have issued tokens up to [`MAX_UNSAVED`] later.
 pub(super) fn after_all_issued(newest: UnixTime, now: UnixTime) -> UnixTime {
     let unsaved = if newest > now { MAX_UNSAVED } else { Duration::ZERO };
     newest.max(now).saturating_add(unsaved).saturating_add(Duration::from_secs(1))
 }
 
-/// From this moment on tokens count. It never goes back, and who opens the store later begins there.
-pub(super) fn count_tokens_since(connection: &Connection, at: UnixTime) -> rusqlite::Result<()> {
+/// Raises `tokens_not_before`, and the high-water mark with it.
+pub(super) fn raise_tokens_not_before(connection: &Connection, at: UnixTime) -> rusqlite::Result<()> {
     let sql = "UPDATE realm SET newest_time = max(newest_time, ?1), \
                tokens_not_before = max(tokens_not_before, ?1)";
     connection.execute(sql, [seconds(at)])?;

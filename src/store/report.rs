@@ -1,42 +1,38 @@
-//! Is everything in the database sound, and what of it lies in the future.
+//! Integrity check of the whole database, and of its times.
 
 use super::columns::{seconds, timestamp, unsigned};
+use super::error::StoreError;
 use super::lock::DirLock;
-use super::{StoreError, backup, schema};
+use super::{backup, schema};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, OptionalExtension as _};
 use std::path::Path;
 
-/// What a look at the whole database found.
+/// Result of [`report`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseReport {
-    /// How many users are in it.
+    /// Number of users.
     pub users: u64,
-    /// Its schema's version.
+    /// Schema version.
     pub version: i64,
-    /// What lies in the future.
+    /// Times in the future.
     pub future_timestamps: FutureTimestamps,
-    /// Who first spoke for others without being a trusted proxy since a server last started here, an address or `unix`,
-    /// and when.
+    /// The peer (an address, or `unix`) that sent forwarding headers without being a trusted proxy, and when.
     pub undeclared_proxy: Option<(String, UnixTime)>,
 }
 
-/// What lies in the future.
+/// Times in the future.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FutureTimestamps {
-    /// The newest time that was ever seen, whenever that is.
+    /// The high-water mark, in the future or not.
     pub newest_time: UnixTime,
-    /// Tokens issued before are dead, whenever that is.
+    /// Tokens issued before are revoked; in the future or not.
     pub tokens_not_before: UnixTime,
-    /// How many remembered addresses, signing keys and users have a time later than was asked for.
+    /// Number of remembered addresses, signing keys and users with a time in the future.
     pub others: u64,
 }
 
-/// Reads everything in the database and changes nothing, also while a server writes to it. What is later than `at`
-/// counts as of the future.
-///
-/// # Errors
-/// [`StoreError`]: it is missing, empty, newer, foreign, damaged, or can't be read now.
+/// Reads every page of the database, also while a server writes to it. Times after `at` count as future.
 pub fn report(database: &Path, at: UnixTime) -> Result<DatabaseReport, StoreError> {
     let _lock = DirLock::shared(database)?;
     let (connection, users) = backup::open_verified(database, backup::Depth::EveryPage)?;

@@ -1,33 +1,35 @@
-//! The way back from a clock that once ran ahead.
+//! Repair after a clock that ran ahead.
 //!
-//! It leaves its mark. Time never goes back for the realm, so tokens go on to carry times of the future; addresses seen
-//! then push out all others; a key that was retired then is kept until then. Lowering these alone would bring tokens back
-//! to life that had expired meanwhile, and let those issued then live for as long as the clock was ahead. So
-//! [`reset_clock`] gives every user a generation that no token has (`generations.rs`): every token dies.
+//! The high-water mark keeps the realm's time in the future: tokens carry future times, future addresses displace all
+//! others, and keys retired then stay until then. Lowering these times alone would revive expired tokens. So
+//! [`reset_clock`] also gives every user a generation that no token has (`generations.rs`), which revokes all tokens.
 
+use super::backup::CopyError;
 use super::columns::seconds;
+use super::error::StoreError;
 use super::lock::DirLock;
-use super::{CopyError, StoreError, generations, schema, sqlite};
+use super::{generations, schema, sqlite};
 use crate::clock::UnixTime;
 use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
 
-/// Takes back to `now` whatever is later, and ends every token; an older database is brought up to date first.
+/// Lowers all times to `now`, and revokes every token; migrates an older database first.
 ///
 /// # Errors
-/// [`CopyError::InUse`] while anybody has the database open, or what else stands in the way; then nothing is changed.
+/// [`CopyError::InUse`] while a process has the database open; [`CopyError::Store`] and [`CopyError::File`]. Then nothing
+/// is changed.
 pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
-    let refused = |error: StoreError| CopyError::Store(database.into(), error);
+    let failed = |error: StoreError| CopyError::Store(database.into(), error);
     let locked = DirLock::exclusive(database).map_err(|error| CopyError::File(database.into(), error))?;
     let _lock = locked.ok_or_else(|| CopyError::InUse(database.into()))?;
-    schema::inspect(database).map_err(refused)?;
+    schema::inspect(database).map_err(failed)?;
     let mut connection =
         sqlite::connect_exclusive(database).map_err(|error| match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy) => CopyError::InUse(database.into()),
-            _ => refused(error.into()),
+            _ => failed(error.into()),
         })?;
-    schema::migrate(&mut connection).map_err(refused)?;
-    lower(&mut connection, now).map_err(refused)
+    schema::migrate(&mut connection).map_err(failed)?;
+    lower(&mut connection, now).map_err(failed)
 }
 
 fn lower(connection: &mut Connection, now: UnixTime) -> Result<(), StoreError> {

@@ -1,20 +1,19 @@
-//! A backup takes the database's place, and undoes no revocation.
+//! Restore: replaces the database by a backup without reviving revoked tokens or reusing ids.
 //!
-//! What a backup can't know is lifted over what stands in the old database, before it is put in place by one rename:
+//! The high-water marks of the old database are carried forward into a copy of the backup, which is then renamed into place:
 //!
-//! - Every token that was issued until now is dead, for everybody: which of them were revoked since the backup, nobody
-//!   knows any more. Every user, and each who registers later, gets a generation that no token has
-//!   (`generations.rs`): that holds whatever the clock says, now and after `gatekey doctor --reset-clock`.
-//! - No id is given twice. Where the old database can't say which were given since (there is none, it can't be read,
-//!   or it is another realm's), [`SPARE_IDS`] are left out.
-//! - Time doesn't go back.
+//! - Every token is revoked, since the backup doesn't contain the revocations since. All users, and new ones, get a
+//!   generation that no token has (`generations.rs`), whatever the clock says.
+//! - No id is reused. If the old database can't be read, or belongs to another realm, [`SPARE_IDS`] are skipped.
+//! - The realm's time doesn't go back.
 //!
-//! The old database stays beside the new one under another name, with whatever of it stood in its `-wal`: nothing is
-//! lost by restoring the wrong file.
+//! The old database stays beside the new one under another name, with the contents of its `-wal`.
 
+use super::backup::CopyError;
 use super::backup::{self, CopyStep, Depth};
+use super::error::StoreError;
 use super::lock::DirLock;
-use super::{CopyError, StoreError, files, generations, realm, schema, sqlite};
+use super::{files, generations, realm, schema, sqlite};
 use crate::clock::UnixTime;
 use crate::os;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -22,10 +21,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// More than are registered between a backup and its restoring.
+/// More ids than are assigned between a backup and its restore.
 const SPARE_IDS: i64 = 1_000_000;
 
-/// A file that can be restored.
+/// A verified backup.
 #[derive(Debug)]
 pub struct Backup {
     path: PathBuf,
@@ -33,45 +32,44 @@ pub struct Backup {
     users: u64,
 }
 
-/// What was restored.
+/// Result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// How many users.
+    /// Number of users.
     pub users: u64,
-    /// Where the old database is now, if there was one.
+    /// New path of the old database, if there was one.
     pub kept: Option<PathBuf>,
-    /// The next user's id will be higher.
+    /// Ids of new users are above this one.
     pub last_id: i64,
-    /// Whether all ids that were ever given are known; else many were left out.
+    /// Whether all assigned ids are known; otherwise [`SPARE_IDS`] were skipped.
     pub ids_are_known: bool,
-    /// Tokens issued before this second are dead; it is later than now.
+    /// Tokens issued before are revoked; later than now.
     pub tokens_not_before: UnixTime,
 }
 
 impl Backup {
-    /// Opens a file and reads all of it: a restore that begins can be finished.
+    /// Opens a backup and verifies every page.
     ///
     /// # Errors
-    /// [`CopyError`]: the file is not gatekey's, newer or damaged.
-    pub fn open(path: &Path, told: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
-        told(CopyStep::Checking);
-        // A mistyped name is no missing database.
+    /// [`CopyError::File`] and [`CopyError::Store`].
+    pub fn open(path: &Path, on_step: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
+        on_step(CopyStep::Checking);
+        // A mistyped name is not a missing database.
         let real = fs::canonicalize(path).map_err(|error| CopyError::File(path.into(), error))?;
         let (connection, users) = backup::open_verified(&real, Depth::EveryPage)
             .map_err(|error| CopyError::Store(path.into(), error))?;
         Ok(Self { path: path.into(), connection, users })
     }
 
-    /// Puts a copy, brought up to date, in the database's place.
+    /// Replaces the database by a migrated copy.
     ///
     /// # Errors
-    /// [`CopyError`]; the database is then as it was, unless the new one is in its place and only the directory could not
-    /// be synced.
+    /// [`CopyError`]. Then the database is unchanged, unless only the sync of the directory failed.
     pub fn restore_to(
         &self,
         database: &Path,
         now: UnixTime,
-        told: &dyn Fn(CopyStep<'_>),
+        on_step: &dyn Fn(CopyStep<'_>),
     ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(database.into(), error);
         if files::is_same_file(&self.path, database) {
@@ -81,8 +79,8 @@ impl Backup {
             DirLock::exclusive(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
         let old = with_exclusive(database, |connection| Ok(HighWater::read(connection)))?;
         let staged = files::beside(database, ".restoring");
-        let prepared = self.stage(&staged, old.as_ref(), now, told).and_then(|prepared| {
-            // Moves what stands in the old database's `-wal` into it.
+        let prepared = self.stage(&staged, old.as_ref(), now, on_step).and_then(|prepared| {
+            // Checkpoints the old database's `-wal`.
             with_exclusive(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep_old(database, now).map_err(failed)?;
             fs::rename(&staged, database)
@@ -91,35 +89,35 @@ impl Backup {
             Ok(Restored { kept, ..prepared })
         });
         if prepared.is_err() {
-            let _ = remove(&staged); // what went wrong is said, and matters more
+            let _ = remove(&staged); // the first error matters more
         }
         let restored = prepared?;
         os::sync_directory_of(database).map_err(failed)?;
         Ok(restored)
     }
 
-    /// Makes the new database beside the old one, whole and on the disk.
+    /// Creates the new database beside the old one, complete and synced.
     fn stage(
         &self,
         staged: &Path,
         old: Option<&HighWater>,
         now: UnixTime,
-        told: &dyn Fn(CopyStep<'_>),
+        on_step: &dyn Fn(CopyStep<'_>),
     ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(staged.into(), error);
-        // Left by a restore that was cut short: nobody else is at work here.
+        // Left by a restore that was cut short; the directory lock is exclusive.
         for end in ["", "-journal"] {
             remove(&files::beside(staged, end)).map_err(failed)?;
         }
         backup::create(staged)?;
-        backup::copy_into(&self.connection, &self.path, staged, told)?;
+        backup::copy_into(&self.connection, &self.path, staged, on_step)?;
         let restored =
             self.carry_forward(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
         backup::sync(staged).map_err(failed)?;
         Ok(restored)
     }
 
-    /// Brings a copy up to date, and above all that it can't know.
+    /// Migrates a copy and carries the high-water marks of the old database forward.
     fn carry_forward(
         &self,
         staged: &Path,
@@ -132,14 +130,14 @@ impl Backup {
         let own = HighWater::read(&connection);
         let ids_are_known = old.is_some_and(|old| old.is_successor_of(&own));
         let seen = [Some(&own), old].into_iter().flatten();
-        let last_id = seen.clone().filter_map(|past| past.last_id).max().unwrap_or(0);
+        let last_id = seen.clone().filter_map(|mark| mark.last_id).max().unwrap_or(0);
         let last_id = if ids_are_known { last_id } else { last_id.saturating_add(SPARE_IDS) };
-        let highest = seen.clone().map(|past| past.last_generation).max().unwrap_or(0);
-        let newest = seen.map(|past| past.newest_time).fold(UnixTime::EPOCH, UnixTime::max);
+        let highest = seen.clone().map(|mark| mark.last_generation).max().unwrap_or(0);
+        let newest = seen.map(|mark| mark.newest_time).fold(UnixTime::EPOCH, UnixTime::max);
         let tokens_not_before = realm::after_all_issued(newest, now);
 
         let transaction = connection.transaction()?;
-        realm::count_tokens_since(&transaction, tokens_not_before)?;
+        realm::raise_tokens_not_before(&transaction, tokens_not_before)?;
         generations::move_all_to(&transaction, generations::unused(highest)?)?;
         generations::raise_last_id(&transaction, last_id)?;
         transaction.commit()?;
@@ -147,45 +145,44 @@ impl Backup {
     }
 }
 
-/// What must not go back, as far as it can be read.
+/// High-water marks, as far as they can be read.
 struct HighWater {
     last_id: Option<i64>,
     newest_time: UnixTime,
     last_generation: u64,
-    /// Another realm has another one.
+    /// Identifies the realm.
     limiter_key: Option<Vec<u8>>,
 }
 
 impl HighWater {
     fn read(connection: &Connection) -> Self {
         let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let given = number(
+        let last_id = number(
             "SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'users'), 0), \
                                        ifnull((SELECT max(id) FROM users), 0))",
         );
         let newest_time = number("SELECT newest_time FROM realm").ok().and_then(|at| u64::try_from(at).ok());
         let limiter_key = connection.query_row("SELECT limiter_key FROM realm", [], |row| row.get(0));
         Self {
-            last_id: given.ok(),
+            last_id: last_id.ok(),
             newest_time: newest_time.and_then(UnixTime::new).unwrap_or(UnixTime::EPOCH),
             last_generation: generations::highest(connection).unwrap_or(0),
             limiter_key: limiter_key.ok().flatten(),
         }
     }
 
-    /// Whether this is what became of that: a database that was only just made, on a new machine say, is not.
+    /// Whether this database continues that one. A new database, on another machine for instance, doesn't.
     fn is_successor_of(&self, earlier: &Self) -> bool {
         self.last_id.is_some() && self.last_id >= earlier.last_id && self.limiter_key == earlier.limiter_key
     }
 }
 
-/// Does something with the old database while nobody else has it open. `None` where there is none, or none that can be
-/// read: a damaged one is why there are backups.
+/// Runs an operation on the old database with exclusive access. `None` if it is missing or corrupt.
 fn with_exclusive<T>(
     database: &Path,
     operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> Result<Option<T>, CopyError> {
-    // SQLite would make a file of none.
+    // SQLite would create a missing file.
     if !database.try_exists().map_err(|error| CopyError::File(database.into(), error))? {
         return Ok(None);
     }
@@ -201,14 +198,13 @@ fn with_exclusive<T>(
     }
 }
 
-/// Gives the old database a second name, which outlives the first, and takes away what SQLite left beside it: of a
-/// database that can't be read, something may stand there.
+/// Links the old database to another name, and moves the files beside it: a corrupt database may have some.
 fn keep_old(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     let mut at = now.seconds();
     let kept = loop {
         let kept = files::beside(database, &format!(".before-restore-{at}"));
         let linked = os::link_to_free_name(database, &kept);
-        // Without hard links the database has no name for a moment, and nothing is lost if the power fails then.
+        // Without hard links the database has only the new name for a moment, which a power cut doesn't lose.
         let done = linked
             .and_then(|is_done| if is_done { Ok(()) } else { os::rename_to_free_name(database, &kept) });
         match done {
@@ -222,7 +218,7 @@ fn keep_old(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
         let left = files::beside(database, end);
         let moved = match &kept {
             Some(kept) => fs::rename(&left, files::beside(kept, end)),
-            None => fs::remove_file(&left), // it belongs to nothing
+            None => fs::remove_file(&left), // of no database
         };
         moved.or_else(unless_missing)?;
     }
@@ -230,10 +226,10 @@ fn keep_old(database: &Path, now: UnixTime) -> io::Result<Option<PathBuf>> {
     Ok(kept)
 }
 
-/// Gives the old database its name again, where it was renamed and not linked.
+/// Renames the old database back, if it was renamed and not linked.
 fn restore_name(kept: Option<&Path>, database: &Path, error: io::Error) -> io::Error {
     if let Some(kept) = kept {
-        let _ = os::rename_to_free_name(kept, database); // where it has its name, this fails
+        let _ = os::rename_to_free_name(kept, database); // fails if it was linked
     }
     error
 }

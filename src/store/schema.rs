@@ -7,8 +7,9 @@
 //! and keep the former `schema.sql` as a fixture of its test. A released step never changes.
 
 use super::columns::integer;
+use super::error::StoreError;
 use super::sqlite::{Kind, kind_of};
-use super::{StoreError, generations, sqlite};
+use super::{generations, sqlite};
 use crate::user_id::Generation;
 use rusqlite::{Connection, TransactionBehavior};
 use std::fs::File;

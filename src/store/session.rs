@@ -1,19 +1,19 @@
 //! Read sessions: one read transaction that serves a batch of requests.
 //!
-//! Beginning a transaction costs more than reading a row: SQLite locks, looks for newer pages, and unlocks. An event loop that
-//! has **received** several requests may answer all of them from one transaction that begins after the last of them arrived:
-//! for each it is as new as a transaction of its own would have been.
+//! Beginning a transaction costs more than reading a row. An event loop that has **received** several requests answers all
+//! of them from one snapshot that begins after the last arrival: for each it is as new as a transaction of its own.
 //!
 //! ```text
 //!   receive a, b, c  ->  begin  ->  answer a, b, c  ->  end  ->  write the responses, receive more
 //! ```
 //!
-//! [`Reads`] says what a request reads from, as an argument of everything that reads. It also says whether the caller may
-//! block: with [`Reads::Batch`] it is an event loop, which may not.
+//! [`Reads`] is an argument of every operation that reads. It also says whether the caller may block: with
+//! [`Reads::Batch`] it is an event loop, which may not.
 
+use super::error::StoreError;
 use super::files::OpenFiles;
+use super::open::Store;
 use super::sqlite::{self, Database};
-use super::{Store, StoreError};
 use crate::wait::WouldBlock;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -27,12 +27,12 @@ use std::sync::Arc;
 pub enum Reads<'a> {
     /// Each read is a transaction of its own. The caller may block.
     PerCall,
-    /// All reads are of this session. The caller is an event loop, which may not block.
+    /// All reads are from this session. The caller is an event loop, which may not block.
     Batch(&'a ReadSession<'a>),
 }
 
 impl Reads<'_> {
-    /// To be asked before anything that may block, and before any side effect.
+    /// Call it before any operation that may block, and before any side effect.
     ///
     /// # Errors
     /// [`WouldBlock`] on an event loop.
@@ -44,14 +44,14 @@ impl Reads<'_> {
     }
 }
 
-/// The database connection of one event loop. It never waits for another process: what finds the database locked is
+/// The database connection of one event loop. It never waits for a lock of another process:
 /// [`StoreError::WouldBlock`].
 pub struct Reader(RefCell<Inner>);
 
 struct Inner {
     path: PathBuf,
     files: Arc<OpenFiles>,
-    /// Opened when it is first needed.
+    /// Opened on first use.
     connection: Option<Connection>,
 }
 
@@ -61,8 +61,8 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// One state of the database, from its first read to its end. Must not be kept while bytes are received: what arrives
-/// may follow a change that the session doesn't show.
+/// A snapshot of the database, from the first read to the drop. Don't keep it while bytes are received: a request may
+/// follow a change that the snapshot doesn't show.
 pub struct ReadSession<'a> {
     reader: Option<&'a RefCell<Inner>>,
     has_begun: Cell<bool>,
@@ -81,7 +81,6 @@ impl Store {
         Reader(RefCell::new(Inner { path: path.clone(), files: files.clone(), connection: None }))
     }
 
-    /// Runs `operation`, which only reads.
     pub(super) fn read<T>(
         &self,
         reads: Reads<'_>,
@@ -95,7 +94,7 @@ impl Store {
 }
 
 impl Reader {
-    /// A session of this database. It costs nothing until something is read.
+    /// A session of this database. It begins with the first read.
     pub fn session(&mut self) -> ReadSession<'_> {
         ReadSession { reader: Some(&self.0), has_begun: Cell::new(false) }
     }
@@ -109,14 +108,14 @@ impl Inner {
             connection.busy_timeout(Duration::ZERO)?;
             self.connection = Some(connection);
         }
-        self.end(); // what a panic left open
+        self.end(); // left open by a panic
         self.connection()?.prepare_cached("BEGIN")?.execute([])?;
         Ok(())
     }
 
     fn end(&self) {
         if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
-            // Where it fails, SQLite has ended the transaction already.
+            // On an error SQLite has already ended the transaction.
             let _ = connection.prepare_cached("COMMIT").and_then(|mut commit| commit.execute([]));
         }
     }
@@ -143,7 +142,7 @@ impl ReadSession<'_> {
         if !self.has_begun.get() {
             reader.begin().map_err(busy_would_block)?;
         }
-        // Where the operation panics, the next one begins anew.
+        // After a panic the next read begins a new transaction.
         self.has_begun.set(false);
         let done = operation(reader.connection()?).map_err(|error| busy_would_block(error.into()));
         self.has_begun.set(true);
@@ -159,7 +158,7 @@ impl Drop for ReadSession<'_> {
     }
 }
 
-/// Another process has the database locked for a moment: a worker thread waits for that.
+/// A lock of another process is an error that a worker thread waits for.
 fn busy_would_block(error: StoreError) -> StoreError {
     let is_busy = |error: &rusqlite::Error| {
         matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))

@@ -4,8 +4,11 @@
 //! generation deletes the user's rows in the same transaction.
 
 use super::columns::{integer, seconds, timestamp, user_id};
+use super::error::StoreError;
+use super::generations;
+use super::open::Store;
+use super::session::Reads;
 use super::users::{TOKEN_COLUMNS, TokenRow, token_row};
-use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::session_id::SessionId;
 use crate::user_id::{Generation, UserId};
@@ -106,9 +109,6 @@ macro_rules! session_columns {
 impl Store {
     /// Inserts a session of a user who has this generation and is not disabled. Named tokens with an `auth_time` before
     /// `oldest_token` don't count as live.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn insert_session(
         &self,
         session: &Session,
@@ -126,9 +126,6 @@ impl Store {
     }
 
     /// A user and one of this user's sessions, in one statement: the one read of a check of a token with `sid`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn find_session(
         &self,
         user: UserId,
@@ -154,9 +151,6 @@ impl Store {
     }
 
     /// The browser sessions and named tokens of a user, oldest first, expired ones too.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn list_sessions(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
         let sql = concat!(
             "SELECT ",
@@ -169,26 +163,17 @@ impl Store {
     }
 
     /// Deletes one session of a user, and its guard cookies. False if this user has no such session.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn delete_session(&self, user: UserId, session: SessionId) -> Result<bool, StoreError> {
         let sql = "DELETE FROM sessions WHERE id = ?1 AND user_id = ?2";
         self.change(sql, params![session.as_bytes(), user.number()])
     }
 
     /// Deletes every session of every user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn delete_all_sessions(&self) -> Result<(), StoreError> {
         self.database.write(|connection| Ok(generations::delete_all_sessions(connection)?))
     }
 
     /// Deletes some of the expired sessions.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn sweep_sessions(&self, now: UnixTime) -> Result<(), StoreError> {
         let look = "SELECT EXISTS (SELECT 1 FROM sessions WHERE expires_at <= ?1)";
         let sweep =
@@ -206,9 +191,6 @@ impl Store {
     }
 
     /// Notes that these sessions are in use.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn touch_sessions(
         &self,
         sessions: impl Iterator<Item = SessionId>,

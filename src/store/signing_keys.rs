@@ -1,20 +1,22 @@
-//! What is known of signing keys, by their fingerprints: when an old one may go. The keys themselves are never here.
+//! Use of signing keys, by fingerprint: decides when an old key may be pruned. Contains no keys.
 
 use super::columns::{optional_timestamp, seconds, timestamp, unsigned};
-use super::{MAX_UNSAVED, Store, StoreError};
+use super::error::StoreError;
+use super::open::Store;
+use super::realm::MAX_UNSAVED;
 use crate::clock::UnixTime;
 use core::time::Duration;
 use rusqlite::{Row, params};
 use std::collections::BTreeMap;
 
-/// How a signing key was used.
+/// Use of a signing key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SigningKeyUse {
-    /// Since when it is known.
+    /// The first record of the key.
     pub first_seen_at: UnixTime,
-    /// Since when another key signs; `None` while this one does.
+    /// When another key began to sign; `None` while this one signs.
     pub retired_at: Option<UnixTime>,
-    /// The longest lifetime of tokens that were served under it; zero if it never signed here.
+    /// The longest token lifetime while it signed; zero if it never signed here.
     pub longest_lifetime: Duration,
     /// How many live sessions have a token that it may have signed.
     pub sessions: u64,
@@ -23,13 +25,8 @@ pub struct SigningKeyUse {
 }
 
 impl Store {
-    /// Notes that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
-    ///
-    /// `own` is one that signs links and forms, which may be an older one. Every other key, whether it still stands there or
-    /// not, is retired from now on, unless it was already.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Records that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime. `own` signs links
+    /// and forms, and may be older. All other keys become retired.
     pub fn record_signing_keys<'a>(
         &self,
         fingerprints: impl Iterator<Item = &'a str>,
@@ -60,10 +57,7 @@ impl Store {
         })
     }
 
-    /// What is known of every signing key that was ever noted, by its fingerprint.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The recorded use of each key, by fingerprint.
     pub fn signing_keys(&self, now: UnixTime) -> Result<BTreeMap<String, SigningKeyUse>, StoreError> {
         // A session's token was signed when its row was made, by the key that signed then.
         let sql = "SELECT fingerprint, first_seen_at, retired_at, longest_lifetime, count(id), max(expires_at) \

@@ -1,6 +1,6 @@
 //! Connections: one that writes, a few that read, for those who only look, for who must be alone; and SQLite's errors as ours.
 
-use super::StoreError;
+use super::error::StoreError;
 use super::files::{OpenFiles, beside};
 use super::io_errors::IoError;
 use crate::os;
@@ -18,11 +18,11 @@ use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Reads at the same time are as many as there are cores, within these; more wait. A read takes microseconds, so it is not about
-/// clients. Each connection has a cache, and two descriptors.
+/// Readers: one per core, within these bounds. A read takes microseconds, so their number doesn't follow the clients. Each has
+/// a page cache and two descriptors.
 const MIN_READERS: usize = 4;
 const MAX_READERS: usize = 16;
-/// Pages that a connection keeps, in KiB: what is hot is a path of a few pages from a table's root.
+/// Page cache of a connection, in KiB: the hot pages are a short path from a table's root.
 const CACHE_KIB: i64 = 256;
 
 /// The connections to one file.
@@ -31,22 +31,22 @@ pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) files: Arc<OpenFiles>,
     readers: Arc<Pool>,
-    /// Dropped after the readers, as fields are in their order: the last connection to close moves what stands
-    /// in the `-wal` file into the database and removes it, and one that only reads can't.
+    /// Dropped after the readers, as fields are dropped in order: the last connection to close checkpoints and removes the
+    /// `-wal` file, which a reader can't.
     writer: Arc<Pool>,
 }
 
 impl Database {
-    /// Opens the writer and lets `migrate` bring the schema up to date.
+    /// Opens the writer and runs `migrate` on it.
     pub(super) fn open(
         path: &Path,
         migrate: impl FnOnce(&mut Connection) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let mut writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         use_wal(&mut writer)?;
-        // FULL: a commit is on the disk before it is reported.
+        // FULL: a commit is durable before it returns.
         writer.pragma_update(None, "synchronous", "FULL")?;
-        // What hangs on a user goes with the user. SQLite is not always built so that it looks.
+        // For ON DELETE CASCADE; not the default of every SQLite build.
         writer.pragma_update(None, "foreign_keys", true)?;
         migrate(&mut writer)?;
         let cores = thread::available_parallelism().map_or(MIN_READERS, NonZeroUsize::get);
@@ -58,7 +58,7 @@ impl Database {
         })
     }
 
-    /// Runs `operation` on the one connection that writes.
+    /// Runs `operation` on the writer.
     pub(super) fn write<T, E: From<StoreError>>(
         &self,
         operation: impl FnOnce(&mut Connection) -> Result<T, E>,
@@ -69,7 +69,7 @@ impl Database {
         operation(writer.connection())
     }
 
-    /// Runs `operation`, which only reads, on the connection that writes: what is read at the start opens no reader.
+    /// Runs `operation`, which only reads, on the writer: reads at the start then open no reader.
     pub(super) fn read_on_writer<T>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -77,7 +77,7 @@ impl Database {
         self.write(|connection| Ok(operation(connection)?))
     }
 
-    /// Runs `operation` on a connection that only reads, in a transaction of its own.
+    /// Runs `operation` on a reader, as a transaction of its own.
     pub(super) fn read<T>(
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -89,19 +89,19 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Of a database that was moved or replaced, SQLite leaves the `-wal` file where it is, and its pages would get
-    /// into whatever database stands there at the next start. So they go where they belong first.
+    /// Checkpoints a database that was moved or replaced: its `-wal` file stays behind, and the next start would apply it to
+    /// the database that is there then.
     fn drop(&mut self) {
         if self.files.check_database().is_err()
             && let Ok(mut writer) = self.writer.borrow()
         {
-            // Where it fails, all is as SQLite leaves it, and nobody is there to be told.
+            // A failure can't be reported from a drop.
             let _ = writer.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
 }
 
-/// Connections of one kind, each lent to one thread at a time.
+/// Connections of one kind, each borrowed by one thread at a time.
 #[derive(Debug)]
 struct Pool {
     path: PathBuf,
@@ -114,21 +114,19 @@ struct Pool {
 struct Connections {
     idle: Vec<Connection>,
     open: usize,
-    /// Threads that wait for one to come back.
+    /// Threads that wait for a connection.
     waiting: usize,
 }
 
 impl Pool {
-    /// With a connection that is open already, or none. Those that are opened when they are first needed only
-    /// read: a command needs one, or none.
+    /// A pool with this open connection, if any. Others are readers and are opened on demand.
     fn new(path: &Path, max: usize, first: Option<Connection>) -> Arc<Self> {
         let idle: Vec<_> = first.into_iter().collect();
         let connections = Mutex::new(Connections { open: idle.len(), idle, waiting: 0 });
         Arc::new(Self { path: path.into(), max, connections, returned: Condvar::new() })
     }
 
-    /// Waits no longer for another request than for another process: of a hundred that want to write to a locked
-    /// database, none waits for the ninety-nine before it.
+    /// Waits at most [`BUSY_TIMEOUT`] in total, so that queued writers don't add up their timeouts.
     fn borrow(self: &Arc<Self>) -> Result<Borrowed, StoreError> {
         let is_exhausted =
             |connections: &mut Connections| connections.idle.is_empty() && connections.open >= self.max;
@@ -147,7 +145,7 @@ impl Pool {
             connection
         } else {
             connections.open += 1;
-            drop(connections); // others need not wait for the disk
+            drop(connections); // opening takes a while
             let opened = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY);
             opened.inspect_err(|_| {
                 lock(&self.connections).open -= 1;
@@ -158,7 +156,7 @@ impl Pool {
     }
 }
 
-/// A connection on loan; it comes back however the operation ends, by a panic too.
+/// A borrowed connection, returned on drop, by a panic too.
 #[derive(Debug)]
 struct Borrowed {
     pool: Arc<Pool>,
@@ -177,22 +175,22 @@ impl Drop for Borrowed {
         connections.idle.extend(self.connection.take());
         let has_waiters = connections.waiting > 0;
         drop(connections);
-        // Waking is a system call, also where nobody sleeps.
+        // notify_one is a system call even if no thread waits.
         if has_waiters {
             self.pool.returned.notify_one();
         }
     }
 }
 
-/// Opens one connection, which one thread uses at a time (so SQLite needs no lock of its own). The path's last component is
-/// not followed where it is a symbolic link.
+/// Opens a connection. One thread uses it at a time, so SQLite's own mutex is off. Doesn't follow a symbolic link as the
+/// last component of the path.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let connection = open(path, access)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    // A plan is the same whatever is looked for. Otherwise SQLite, built as it is here, plans each statement anew
-    // whenever a value is bound to it, and that costs more than the statement itself.
+    // Plans don't depend on bound values. Otherwise this build of SQLite plans each statement anew after binding, which
+    // costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     #[cfg(test)]
     let connection = super::tests::trace::recorded(connection)?;
@@ -201,8 +199,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
 
 fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // SQLite's flag refuses links among the directories too, which the operator may have named. An absolute path is a path: a
-    // relative one that begins with "file:" would be a URI, and ":memory:" no file at all.
+    // SQLite's flag also rejects links among the directories, which an administrator may have chosen. Absolute, since
+    // "file:" and ":memory:" have a meaning to SQLite.
     let path = path::absolute(path).unwrap_or_else(|_| path.into());
     match (path.parent().map(fs::canonicalize), path.file_name()) {
         (Some(Ok(directory)), Some(name)) => Connection::open_with_flags(directory.join(name), access),
@@ -210,13 +208,12 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     }
 }
 
-/// Between two tries to switch to WAL mode.
+/// Pause between attempts to switch to WAL mode.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// WAL: readers go on while one writes. The file remembers it.
+/// Switches to WAL mode, which the file keeps: readers don't wait for the writer.
 ///
-/// For this, SQLite does not wait its turn as for other locks: of those who switch a new database at once, it
-/// tells some at once that it is locked. So they try again here, for as long as they would wait for a lock.
+/// SQLite's busy timeout doesn't apply to the switch, so concurrent first starts retry here.
 fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
     let is_locked = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
     connection.busy_timeout(Duration::ZERO)?;
@@ -229,7 +226,7 @@ fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
     }
     connection.busy_timeout(BUSY_TIMEOUT)?;
     result?;
-    // Where the file system can't do it, SQLite stays as it was and calls that no error.
+    // If the file system doesn't support it, SQLite keeps the old mode without an error.
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     if mode == "wal" {
         Ok(())
@@ -238,11 +235,10 @@ fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
     }
 }
 
-/// Opens a connection that leaves the file as it is, and nothing beside it.
+/// Opens a connection that changes no file and leaves none behind.
 ///
-/// Not one that only reads: of a database in WAL mode, that makes a `-wal` and a `-shm` file and can't remove
-/// them. One that could write removes them when it is the last to close. Where there is a `-wal` file already,
-/// that would move what stands in it into the database first; so then it is told to leave both alone.
+/// Not a read-only one: in WAL mode it creates `-wal` and `-shm` files and can't remove them, while the last writer to
+/// close does. If there is a `-wal` file already, closing must not checkpoint it.
 pub(super) fn connect_to_inspect(path: &Path) -> Result<Connection, StoreError> {
     let has_wal = beside(path, "-wal").exists();
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -250,21 +246,21 @@ pub(super) fn connect_to_inspect(path: &Path) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Opens a connection beside which there is no other, and which lets none come. Fails while any program at all has the file open,
-/// though it be idle: each that uses a `-wal` has a lock on it.
+/// Opens a connection with exclusive access. Fails while any process has the file open, even idle: each that uses the `-wal`
+/// holds a lock.
 pub(super) fn connect_exclusive(database: &Path) -> rusqlite::Result<Connection> {
     let has_wal = beside(database, "-wal").exists();
     let connection = open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // As in `connect_to_inspect`.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_wal)?;
-    // Before the first look at the file, or SQLite would share it.
+    // Before the first read, or SQLite would share the file.
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.execute_batch("BEGIN EXCLUSIVE; COMMIT")?;
     Ok(connection)
 }
 
-/// What a name in a database stands for.
+/// Kind of a schema object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A table that stores its rows.
@@ -285,7 +281,7 @@ impl Kind {
         }
     }
 
-    /// As a row of `sqlite_schema` says it: type, and where the first page of a table is.
+    /// From the columns `type` and `rootpage` of `sqlite_schema`.
     pub(super) fn of(kind: &str, root_page: i64) -> Self {
         match kind {
             "table" if root_page > 0 => Self::Table,
@@ -296,7 +292,7 @@ impl Kind {
     }
 }
 
-/// What this name stands for, if for anything.
+/// The kind of the object with this name.
 pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<Kind>> {
     let sql = "SELECT type, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE lower(name) = ?1 \
                ORDER BY type IN ('table', 'view') DESC LIMIT 1";
@@ -304,8 +300,7 @@ pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<O
     connection.query_row(sql, [name], kind).optional()
 }
 
-/// Makes an empty file for a new database, readable by its owner alone; SQLite gives the files that it puts
-/// beside it the same mode. An existing file is left alone.
+/// Creates an empty file with mode 0600, which SQLite copies to the files beside it. Keeps an existing file.
 pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
     match os::create_private_file(path) {
         Ok(_) => Ok(()),
@@ -315,14 +310,14 @@ pub(super) fn create_file(path: &Path) -> Result<(), StoreError> {
 }
 
 impl From<rusqlite::Error> for StoreError {
-    /// What SQLite calls damage is [`StoreError::Corrupt`]; everything else may pass.
+    /// Damage is [`StoreError::Corrupt`]; other errors may be temporary.
     fn from(error: rusqlite::Error) -> Self {
         let damaged = match error.sqlite_error_code() {
             Some(code) => {
-                // Unknown is SQLITE_ERROR: a table or a column that the schema has is not there.
+                // Unknown is SQLITE_ERROR: a missing table or column.
                 matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown)
             }
-            // A column of another type than the schema says.
+            // A column of the wrong type.
             None => true,
         };
         if damaged {
@@ -335,7 +330,6 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// Whether an INSERT failed because a UNIQUE column has that value already.
 pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)

@@ -19,7 +19,7 @@ use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
 use rusqlite::Connection;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// As a first start does.

@@ -1,8 +1,11 @@
-//! Users: the operations on the table `users`.
+//! Users: operations on the table `users`.
 
 use super::columns::{generation, integer, seconds, timestamp, user_id};
+use super::error::StoreError;
+use super::generations;
+use super::open::Store;
+use super::session::Reads;
 use super::sqlite::is_unique_violation;
-use super::{Reads, Store, StoreError, generations};
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
@@ -10,44 +13,44 @@ use core::error::Error;
 use core::fmt;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
-/// A user's row.
+/// A row of `users`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Never given to anybody else.
+    /// Never reused.
     pub id: UserId,
-    /// As registered.
+    /// As registered, in NFC.
     pub username: String,
-    /// As [`crate::password`] writes it.
+    /// PHC string, or a hash of another program ([`crate::password`]).
     pub password_hash: String,
-    /// Which tokens are alive.
+    /// Tokens of other generations are revoked.
     pub generation: Generation,
-    /// Whether the user is kept out.
+    /// Whether the user is disabled.
     pub disabled: bool,
-    /// When the user was registered.
+    /// Time of registration.
     pub created_at: UnixTime,
 }
 
-/// All that decides about a token, read in one statement.
+/// The columns that decide whether a token is valid, read in one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRow {
-    /// Whose token it is.
+    /// The user.
     pub id: UserId,
-    /// As registered.
+    /// As registered, in NFC.
     pub username: String,
-    /// Which tokens of this user are alive.
+    /// The user's tokens of other generations are revoked.
     pub generation: Generation,
-    /// Whether the user is kept out.
+    /// Whether the user is disabled.
     pub disabled: bool,
-    /// Tokens issued before are dead, everybody's.
+    /// Tokens of all users issued before are revoked.
     pub tokens_not_before: UnixTime,
 }
 
 /// Why a user was not inserted.
 #[derive(Debug)]
 pub enum InsertError {
-    /// A user has this name, or one that folds to the same.
+    /// A user has this name, or one with the same folded form.
     Taken,
-    /// The store can't.
+    /// The store failed.
     Store(StoreError),
 }
 
@@ -83,10 +86,10 @@ macro_rules! select_user {
 }
 
 impl Store {
-    /// Inserts a new user, of the generation that new users have; when this returns, the user is on the disk.
+    /// Inserts a user, with the generation of new users.
     ///
     /// # Errors
-    /// [`InsertError::Taken`], decided by the database.
+    /// [`InsertError::Taken`], by the UNIQUE columns.
     pub fn insert_user(
         &self,
         name: &Username,
@@ -109,29 +112,20 @@ impl Store {
         })
     }
 
-    /// Whether a user has this name, or one that folds to the same.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Whether a user has this name, or one with the same folded form.
     pub fn is_username_taken(&self, name: &Username) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE folded = ?1)";
         self.database
             .read(|connection| connection.prepare_cached(sql)?.query_row([name.folded()], |row| row.get(0)))
     }
 
-    /// The user of exactly this name.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Finds the user with exactly this name.
     pub fn find_user_by_name(&self, name: &str, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         let sql = select_user!(" FROM users WHERE username = ?1");
         self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([name], user).optional())
     }
 
-    /// The user of this id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Finds the user with this id.
     pub fn find_user_by_id(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         let sql = select_user!(" FROM users WHERE id = ?1");
         self.read(reads, |connection| {
@@ -139,14 +133,11 @@ impl Store {
         })
     }
 
-    /// The stored hash of some user, whom `number` picks: the same number picks the same user for as long as that user is
-    /// there, and over all numbers each user is picked about as often as any other. `None` where there is no user.
+    /// Decoy hash: the stored hash of a user picked by `number`; `None` if there is no user.
     ///
-    /// The number's lowest bits are tried as an id, at first as many as the largest id has, then one less each time, until
-    /// a user has that id. So a new user changes the pick of few numbers, and gaps among the ids favour nobody much.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// A number picks the same user for as long as that user exists, and all users about equally often. Its lowest bits are
+    /// tried as an id: first as many as the largest id has, then one less each time, until a user has that id. So a new user
+    /// changes the pick of few numbers.
     pub fn pick_decoy_hash(&self, number: u64) -> Result<Option<String>, StoreError> {
         const LARGEST: &str = "SELECT ifnull(max(id), 0) FROM users";
         const HASH: &str = "SELECT password_hash FROM users WHERE id = ?1";
@@ -166,10 +157,7 @@ impl Store {
         })
     }
 
-    /// All that decides about a token of this user: the one read of a token check.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The only read of a token check.
     pub fn find_token_row(&self, id: UserId, reads: Reads<'_>) -> Result<Option<TokenRow>, StoreError> {
         let sql =
             "SELECT id, username, generation, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
@@ -178,10 +166,7 @@ impl Store {
         })
     }
 
-    /// Up to `limit` users with ids above `after`, in the order of their ids.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Up to `limit` users with ids above `after`, ordered by id.
     pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         let sql = select_user!(" FROM users WHERE id > ?1 ORDER BY id LIMIT ?2");
         let after = after.map_or(0, UserId::number);
@@ -190,31 +175,21 @@ impl Store {
         })
     }
 
-    /// The highest id that a user has.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// The largest id of a user.
     pub fn last_user_id(&self) -> Result<Option<UserId>, StoreError> {
         let sql = "SELECT max(id) FROM users";
         let last = |row: &Row<'_>| row.get::<_, Option<i64>>(0);
         Ok(self.database.read(|connection| connection.query_row(sql, [], last))?.and_then(UserId::new))
     }
 
-    /// Puts the same password's new hash where the old one stands. False, and nothing changed, if anything
-    /// else stands there by now: a password changed meanwhile must stay.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Replaces a hash by another of the same password. False if the stored hash is not `old`: the password has changed.
     pub fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
         self.change(sql, params![id.number(), old, new])
     }
 
-    /// Sets a new password, and ends every token of the user. False, and nothing changed, if the password that
-    /// `proved` was read with may not be the user's any more.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Changes a password and revokes the user's tokens. False if the password that was verified against `proved` may have
+    /// changed since.
     pub fn change_password(&self, proved: &User, new_hash: &str) -> Result<bool, StoreError> {
         let sql = concat!(
             "UPDATE users SET password_hash = ?4, generation = generation + 1, link = link + 1",
@@ -227,14 +202,10 @@ impl Store {
         )
     }
 
-    /// Deletes a user. False, and nothing changed, if the password that `proved` was read with may not be the
-    /// user's any more.
+    /// Deletes a user. False if the password that was verified against `proved` may have changed since.
     ///
-    /// A changed password changes hash *and* generation. A rehash changes only the one and signing out only the
-    /// other, and neither takes anything from the proof; hence the OR, here and above.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// A password change changes hash *and* generation. A rehash changes only the hash, and a revocation only the
+    /// generation; neither invalidates the proof. Hence the OR, here and above.
     pub fn delete_proved_user(&self, proved: &User) -> Result<bool, StoreError> {
         let sql =
             "DELETE FROM users WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)";
@@ -244,38 +215,26 @@ impl Store {
         )
     }
 
-    /// Sets a password by an operator's word, and ends every token. False if there is no such user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Sets a password by an administrator, and revokes the user's tokens.
     pub fn set_password(&self, id: UserId, hash: &str) -> Result<bool, StoreError> {
         let sql =
             "UPDATE users SET password_hash = ?2, generation = generation + 1, link = link + 1 WHERE id = ?1";
         self.revoke(id, sql, params![id.number(), hash])
     }
 
-    /// Keeps a user out, or lets the user in again; keeping out ends every token. False if there is no such user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Disables or enables a user. Disabling revokes the user's tokens.
     pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET disabled = ?2, generation = generation + ?2 WHERE id = ?1";
         // A disabled user has no sessions, so enabling deletes none.
         self.revoke(id, sql, params![id.number(), disabled])
     }
 
-    /// Ends every token of a user. False if there is no such user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Revokes the tokens of a user.
     pub fn revoke_tokens(&self, id: UserId) -> Result<bool, StoreError> {
         self.revoke(id, "UPDATE users SET generation = generation + 1 WHERE id = ?1", params![id.number()])
     }
 
-    /// Deletes a user by an operator's word. False if there is no such user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// Deletes a user by an administrator.
     pub fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
         self.change("DELETE FROM users WHERE id = ?1", params![id.number()])
     }
@@ -294,7 +253,7 @@ impl Store {
         })
     }
 
-    /// Runs a statement that changes one row or none; says whether it was one.
+    /// Runs a statement that changes at most one row. Returns whether it did.
     pub(super) fn change(&self, sql: &str, params: impl Params) -> Result<bool, StoreError> {
         self.database
             .write(|connection: &mut Connection| Ok(connection.prepare_cached(sql)?.execute(params)? == 1))
@@ -315,7 +274,7 @@ pub(super) fn token_row(row: &Row<'_>) -> rusqlite::Result<TokenRow> {
     })
 }
 
-/// The user that [`select_user`] selected.
+/// Reads the columns of [`select_user`].
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: user_id(row, 0)?,

@@ -1,6 +1,6 @@
-//! Watchdog: interrupts SQLite when it works on one thing for too long, from a thread of its own.
+//! Watchdog: a thread that interrupts SQLite after a time limit.
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::clock;
 use core::time::Duration;
 use rusqlite::InterruptHandle;
@@ -24,14 +24,14 @@ struct Watched {
 
 #[derive(Clone, Copy, Debug)]
 enum State {
-    /// SQLite works since then.
+    /// SQLite has been working since.
     Working(Instant),
     Paused,
     Over,
 }
 
 impl Watchdog {
-    /// Interrupts the connection when it works for longer than `limit`, from now on and after each pause anew.
+    /// Interrupts the connection when it works for longer than `limit`. Each pause resets the time.
     pub(super) fn new(handle: InterruptHandle, limit: Duration) -> Result<Self, StoreError> {
         let state = Mutex::new(State::Working(clock::monotonic()));
         let watched = Arc::new(Watched { state, changed: Condvar::new() });
@@ -41,7 +41,7 @@ impl Watchdog {
         Ok(Self { watched, thread: Some(thread) })
     }
 
-    /// Runs something that is not SQLite's work on this connection.
+    /// Runs an operation that doesn't count as SQLite's work.
     pub(super) fn pause<T>(&self, operation: impl FnOnce() -> T) -> T {
         self.watched.set(State::Paused);
         let result = operation();
@@ -65,7 +65,7 @@ impl Watched {
     fn set(&self, state: State) {
         *self.lock() = state;
         if matches!(state, State::Over) {
-            self.changed.notify_one(); // the rest it sees when it looks next
+            self.changed.notify_one(); // it reads other states at its next wake-up
         }
     }
 
