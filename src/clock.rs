@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_reads_as_rfc_3339_and_as_an_http_date() {
+    fn a_time_is_formatted_by_rfc_3339_and_as_an_http_date() {
         for (seconds, rfc3339, http) in [
             (0, "1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
             (784_111_777, "1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 GMT"), // RFC 9110 5.6.7's own
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_moment_is_the_last_exact_json_integer() {
+    fn the_last_time_is_the_last_exact_json_integer() {
         assert_eq!(UnixTime::new((1 << 53) - 1), Some(UnixTime::MAX));
         assert_eq!(UnixTime::new(1 << 53), None);
         assert_eq!(UnixTime::MAX.saturating_add(Duration::MAX), UnixTime::MAX);

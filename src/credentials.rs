@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_a_user_name_is_a_token() {
+    fn a_user_name_over_64_characters_is_a_token() {
         let name = "é".repeat(64);
         assert_password(basic(format!("{name}:x").as_bytes()), &name, "x");
         let ascii = "a".repeat(64);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scheme_is_read_in_any_case_and_with_any_spaces_behind() {
+    fn schemes_are_case_insensitive_and_followed_by_spaces() {
         for field in ["Basic YTpi", "basic YTpi", "BASIC YTpi", "bAsIc    YTpi"] {
             assert_password(parse(field.as_bytes()).1, "a", "b");
         }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_malformed_is_nobody() {
+    fn malformed_credentials_are_rejected() {
         for (field, scheme) in [
             (&b""[..], Scheme::Basic),
             (b"Basic", Scheme::Basic),
@@ -223,7 +223,7 @@ mod tests {
     /// Every short sequence of a nasty vocabulary: whatever is sent, nothing panics, and no name is empty, too
     /// long or has a colon.
     #[test]
-    fn every_short_field_is_read_or_refused() {
+    fn every_short_header_is_parsed_without_a_panic() {
         let words: [&[u8]; 9] = [b"Basic", b"basic", b"Bearer", b" ", b"YTpi", b"Og==", b"=", b"\xff", b"\0"];
         for n in 0..words.len().pow(5) {
             let field: Vec<u8> =

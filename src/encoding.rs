@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_decodes_is_the_only_spelling_of_its_bytes() {
+    fn decoding_accepts_one_spelling_only() {
         let mut decoded = 0;
         for text in short_texts() {
             for (result, encode) in [
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn stray_bits_in_the_last_character_are_refused() {
+    fn stray_bits_in_the_last_character_are_rejected() {
         assert_eq!(decode_base64url("QQ"), Ok(b"A".to_vec()));
         assert_eq!(decode_base64url("QR"), Err(DecodeError)); // the same eight bits, two others behind them
     }

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_refused_at_every_level() {
+    fn a_duplicate_member_is_rejected_at_every_level() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"b":2,"\u0061":3}"#, // one name, two spellings
@@ -157,20 +157,20 @@ mod tests {
     }
 
     #[test]
-    fn colons_and_brackets_inside_strings_count_for_nothing() {
+    fn colons_and_brackets_inside_strings_are_ignored() {
         let text = r#"{"a:b{[":"::}]\"{[[[[[[[[[[[[[[[[[[[[:","c":[":",{"d":":"}]}"#;
         assert_eq!(parse_object(text.as_bytes()).unwrap().len(), 2);
     }
 
     #[test]
-    fn nesting_ends_at_the_limit() {
+    fn nesting_is_limited() {
         let nested = |depth: usize| alloc::format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse_object(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
         assert_eq!(error(&nested(MAX_DEPTH)), "nested more than 16 levels deep");
     }
 
     #[test]
-    fn a_body_full_of_brackets_is_refused_on_a_small_stack() {
+    fn deep_nesting_does_not_overflow_a_small_stack() {
         let refused = std::thread::Builder::new()
             .stack_size(64 * 1024)
             .spawn(|| matches!(parse_object(&[b'['; 16 * 1024]), Err(JsonError::TooDeep)));
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_object_is_refused_with_what_was_expected() {
+    fn a_text_that_is_not_an_object_is_rejected() {
         assert_eq!(error("[1]"), "not a JSON object");
         assert_eq!(error("null"), "not a JSON object");
         assert_eq!(error(""), "not JSON: EOF while parsing a value at line 1 column 0");

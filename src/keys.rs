@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_has_one_strong_key_and_is_its_owners_alone() {
+    fn a_new_file_has_one_strong_key_and_mode_0600() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
         create_if_missing(&path).unwrap();
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn first_starts_at_once_agree_on_one_key() {
+    fn concurrent_first_starts_create_one_key() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
         let fingerprints: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_may_read_is_refused_with_the_way_out() {
+    fn a_key_file_that_others_may_read_is_rejected() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
         for (mode, accepted) in
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_during_a_look_doesn_t_end_the_looking() {
+    fn a_panic_during_a_refresh_does_not_stop_later_ones() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
         write(&path, "the first secret of them", 0o600);
@@ -484,7 +484,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_seen_within_a_second_and_a_bad_one_changes_nothing() {
+    fn a_new_key_file_is_loaded_within_a_second_and_an_invalid_one_is_not() {
         let directory = directory();
         let path = directory.path().join("signing-keys");
         write(&path, "the first secret of them", 0o600);

@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_not_shown() {
+    fn a_secrets_debug_output_is_redacted() {
         let secret = Secret::new("python".into());
         assert_eq!(format!("{secret:?}"), "Secret(redacted)");
         assert_eq!(secret.expose(), "python");

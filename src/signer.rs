@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_is_too_short_is_a_key_only_where_the_line_says_so() {
+    fn a_weak_secret_is_accepted_only_as_weak_base64() {
         let error = KeyRing::parse(b"base64:dG9wIHNlY3JldCE=").unwrap_err();
         assert_eq!(error.to_string(), "line 1: the secret has 11 bytes, expected 16 to 1024");
         let ring = KeyRing::parse(b"weak-base64:dG9wIHNlY3JldCE=").unwrap();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoded_line_is_read_as_the_secret_it_was_made_of() {
+    fn an_encoded_line_parses_to_its_secret() {
         for (secret, line) in [
             (&b"sixteen bytes ok"[..], &b"base64:c2l4dGVlbiBieXRlcyBvaw=="[..]),
             (b"with\na line feed", b"base64:d2l0aAphIGxpbmUgZmVlZA=="),
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn every_encoded_secret_is_one_line_that_reads_as_itself() {
+    fn every_encoded_secret_is_one_line_that_parses_to_it() {
         const PARTS: [&[u8]; 8] =
             [b"", b"\n", b"\r", b"\0", b"base64:", b"weak-base64:", b"sixteen bytes ok", b"\xff"];
         for number in 1..8_usize.pow(4) {
@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_keys_is_an_error_that_names_the_line() {
+    fn a_malformed_key_file_is_an_error_that_names_the_line() {
         let error = |file: &[u8]| KeyRing::parse(file).unwrap_err().to_string();
         assert_eq!(error(b""), "it holds no key, expected one secret a line");
         assert_eq!(error(b"\n"), "it holds no key, expected one secret a line");
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_kept_apart() {
+    fn sign_fields_is_injective() {
         let key = SigningKey::new(b"sixteen bytes ok").unwrap();
         let lists: [&[&[u8]]; 7] =
             [&[], &[b""], &[b"", b""], &[b"ab"], &[b"a", b"b"], &[b"ab", b""], &[b"", b"ab"]];
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_shows_its_length_and_no_more() {
+    fn a_keys_debug_output_is_redacted() {
         let key = SigningKey::new(b"sixteen bytes ok").unwrap();
         assert_eq!(alloc::format!("{key:?}"), "SigningKey(16 bytes, redacted)");
         assert!(key.is_weak());

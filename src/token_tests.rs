@@ -70,7 +70,7 @@ fn a_token_is_valid_until_the_second_before_it_expires() {
 }
 
 #[test]
-fn every_single_character_change_is_refused() {
+fn every_single_character_change_is_rejected() {
     let token = issue(&claims(), &ring());
     let refused = |changed: &str| {
         let verdict = verify(changed, &ring(), at(1_700_000_100), DAY);
@@ -96,7 +96,7 @@ fn every_single_character_change_is_refused() {
 }
 
 #[test]
-fn the_length_ends_at_its_limit_before_anything_is_computed() {
+fn a_token_over_the_length_limit_is_rejected() {
     let longest = |length: usize| {
         let empty = signed(r#"{"alg":"HS256","iat":1,"exp":1700000600}"#, "").len();
         let payload = format!(r#"{{"id":7,"x":"{}"}}"#, "x".repeat(length));
@@ -116,7 +116,7 @@ fn the_length_ends_at_its_limit_before_anything_is_computed() {
 }
 
 #[test]
-fn what_asks_for_something_else_is_unsupported() {
+fn unsupported_headers_and_claims_are_rejected() {
     let payload = r#"{"id":7,"exp":1700000600}"#;
     for header in [
         r#"{"alg":"HS512"}"#,
@@ -168,7 +168,7 @@ fn claims_of_another_form_are_malformed() {
 }
 
 #[test]
-fn times_that_stand_twice_must_be_equal() {
+fn times_in_header_and_payload_must_be_equal() {
     let header = r#"{"alg":"HS256","iat":1700000000,"exp":1700000600}"#;
     assert!(verdict(header, r#"{"id":7,"iat":1700000000,"exp":1700000600}"#).is_ok());
     let differ = |payload| verdict(header, payload).unwrap_err().to_string();
@@ -197,7 +197,7 @@ fn times_of_the_payload_may_have_a_fraction() {
 }
 
 #[test]
-fn a_password_was_not_shown_after_its_token_was_made() {
+fn auth_time_is_never_later_than_iat() {
     let claims =
         verdict(r#"{"alg":"HS256"}"#, r#"{"id":7,"iat":1700000000,"exp":1700000600,"auth_time":1700000001}"#);
     assert_eq!(claims.unwrap().auth_time, at(1_700_000_000));
@@ -222,7 +222,7 @@ fn a_token_issued_more_than_two_seconds_in_the_future_is_rejected() {
 }
 
 #[test]
-fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issued() {
+fn a_flask_token_has_generation_0_and_auth_time_iat() {
     let claims = verdict(r#"{"alg":"HS256","iat":1700000000,"exp":1700000600}"#, r#"{"id":7}"#).unwrap();
     assert_eq!(claims.generation, Generation::IMPORTED);
     assert_eq!(claims.auth_time, at(1_700_000_000));
@@ -232,7 +232,7 @@ fn a_flask_token_is_of_generation_0_and_its_password_was_shown_when_it_was_issue
 
 /// What the short way reads is what the long one reads, and there is no other spelling that it takes.
 #[test]
-fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
+fn the_canonical_parser_agrees_with_the_json_parser() {
     let own = |header: &str, payload: &str| canonical::parse(header.as_bytes(), payload.as_bytes());
     let (header, payload) =
         (r#"{"alg":"HS256","iat":170,"exp":1700000600}"#, r#"{"id":7,"gen":3,"iat":170,"exp":1700000600}"#);
@@ -287,7 +287,7 @@ fn our_own_spelling_is_read_as_any_json_reader_reads_it() {
 }
 
 #[test]
-fn a_token_of_a_session_holds_only_for_who_asks_after_the_session() {
+fn a_token_of_a_session_is_rejected_by_the_stateless_verify() {
     let session = SessionId::from_bytes([7; SessionId::BYTES]);
     let claims = claims();
     let token = issue_any(&claims, Some(session), &ring());

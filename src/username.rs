@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_deceive_are_refused() {
+    fn deceptive_names_are_rejected() {
         let too_long = "é".repeat(65);
         for (name, error) in [
             ("", UsernameError::Empty),

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_come_at_either_end_and_go_by_what_they_are() {
+    fn keys_are_added_at_either_end_and_removed() {
         let (directory, path) = file(0o600);
         KeyFile::open(&path).unwrap().rotate(b"the newest of the secrets").unwrap();
         KeyFile::open(&path).unwrap().add_oldest(b"the oldest\nof the secrets").unwrap();
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn of_changes_at_once_none_is_lost() {
+    fn concurrent_changes_are_serialized() {
         let (_directory, path) = file(0o600);
         std::thread::scope(|scope| {
             for number in 0..15 {

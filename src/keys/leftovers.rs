@@ -34,7 +34,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     #[test]
-    fn a_new_file_that_stayed_is_found_and_nothing_else_is() {
+    fn a_leftover_key_file_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("signing-keys");
         let left = super::super::temporary_beside(&path).unwrap();

@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_killed_server_is_not_waited_for_and_half_a_file_confirms_nothing() {
+    fn a_killed_server_is_ignored_and_a_partial_file_confirms_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = key_file(directory.path());
         let server = LoadedKeys::create_in(directory.path()).unwrap();

@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn room_to_write_is_reported_where_it_is_asked_for() {
+    fn writability_is_reported_on_request() {
         let (poller, (ours, mut theirs)) = (Poller::new().unwrap(), UnixStream::pair().unwrap());
         ours.set_nonblocking(true).unwrap();
         poller.add(&ours, 7).unwrap();

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_and_sloppy_parameters_are_refused() {
+    fn hostile_and_sloppy_parameters_are_rejected() {
         for text in [
             "",
             "ln=0,r=8,p=1",

@@ -104,7 +104,7 @@ mod tests {
 
     /// RFC 7914 section 12. Its last vector takes 1 GiB; `ln` 20 with `r` 8 is over every limit we set.
     #[test]
-    fn scrypt_is_the_rfcs() {
+    fn scrypt_matches_rfc_7914() {
         for (password, salt, cost, expected) in [
             (
                 "",

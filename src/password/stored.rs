@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_hash_shows_its_cost_and_no_more() {
+    fn a_stored_hashs_debug_output_is_redacted() {
         let stored = StoredHash::new(Cost::DEFAULT, vec![1; 16], vec![2; 32]);
         assert_eq!(format!("{stored:?}"), "StoredHash(ln=14,r=8,p=5, redacted)");
     }

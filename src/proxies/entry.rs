@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_entry() {
+    fn other_entries_are_rejected() {
         for entry in [
             "",
             "unknown",

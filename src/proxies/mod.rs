@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_holds_the_addresses_with_its_prefix_and_no_others() {
+    fn a_network_contains_the_addresses_with_its_prefix() {
         for (network, inside, outside) in [
             ("192.0.2.1", &["192.0.2.1", "::ffff:192.0.2.1"][..], &["192.0.2.0", "192.0.2.2", "unix"][..]),
             ("192.0.2.1/32", &["192.0.2.1"], &["192.0.2.0", "::c000:201"]),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_wider_than_any_private_one_has_strangers_in_it() {
+    fn networks_wider_than_private_ones_are_overly_broad() {
         let texts =
             ["0.0.0.0/0", "::/0", "8.0.0.0/7", "2000::/3", "10.0.0.0/8", "fc00::/7", "192.0.2.1", "unix"];
         let wide: Vec<_> = proxies(&texts).overly_broad().map(ToString::to_string).collect();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_proxy_is_refused_with_what_was_expected() {
+    fn a_malformed_proxy_is_rejected() {
         let complaint = |text: &str| text.parse::<TrustedProxy>().unwrap_err().to_string();
         for text in [
             "",
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_the_first_from_the_right_that_is_no_proxy() {
+    fn the_client_is_the_rightmost_untrusted_address() {
         for (lines, expected) in [
             (&[][..], "10.0.0.1"),
             (&["192.0.2.1"], "192.0.2.1"),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_can_not_be_read_makes_its_writer_the_client() {
+    fn a_malformed_entry_makes_its_writer_the_client() {
         for entry in ["", "unknown", "192.0.2.1:x", "[::1", "fe80::1%", "é"] {
             assert_eq!(client_by(&[entry]), client("10.0.0.1"), "{entry:?}");
             let behind_one = format!("192.0.2.1, {entry}, 10.0.0.2");
@@ -320,14 +320,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_by_any_of_its_spellings_is_skipped() {
+    fn a_trusted_proxy_is_recognized_in_every_spelling() {
         for proxy in ["::ffff:10.0.0.2", "[::ffff:10.0.0.2]:80", "[fd00::1]", "fd00::1%wg0"] {
             assert_eq!(client_by(&[&format!("192.0.2.1, {proxy}")]), client("192.0.2.1"), "{proxy}");
         }
     }
 
     #[test]
-    fn whoever_is_not_trusted_is_the_client() {
+    fn an_untrusted_peer_is_the_client() {
         let lines = [&b"10.0.0.9, 192.0.2.1"[..]];
         let nobody = TrustedProxies::default();
         for peer in ["127.0.0.1", "::1", "198.51.100.1", "unix"] {
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_hops_as_a_head_can_hold_are_read() {
+    fn the_number_of_hops_is_not_limited() {
         let line = "10.0.0.1,".repeat(3_600);
         assert_eq!(client_by(&[&format!("192.0.2.1,{line}10.0.0.2")]), client("192.0.2.1"));
         assert_eq!(client_by(&[&",".repeat(32_000)]), client("10.0.0.1"));

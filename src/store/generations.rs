@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unused_generation_is_far_above_and_never_the_same_and_ends_before_the_numbers_do() {
+    fn an_unused_generation_is_far_above_random_and_bounded() {
         let (one, other) = (unused(7).unwrap(), unused(7).unwrap());
         assert!(one.number() > 7 + STEP && one.number() < 8 + STEP + CHOICES, "{one}");
         assert_ne!(one, other);

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_disk_is_named_and_other_errors_stay_as_they_are() {
+    fn a_full_disk_is_named_and_other_errors_are_unchanged() {
         let of = |code| rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
         let explained = |code| IoError::explain(of(code)).map(|error| error.to_string());
         assert_eq!(explained(ffi::SQLITE_FULL).unwrap(), "no space left on device (SQLite error 13)");

@@ -1,4 +1,4 @@
-//! Connections: one that writes, a few that read, for those who only look, for who must be alone; and SQLite's errors as ours.
+//! Connection pool: one writer, N readers. Connections for inspection and for exclusive use; SQLite errors as ours.
 
 use super::error::StoreError;
 use super::files::{OpenFiles, beside};

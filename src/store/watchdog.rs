@@ -98,7 +98,7 @@ mod tests {
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n";
 
     #[test]
-    fn work_without_end_is_interrupted_and_a_pause_is_no_work() {
+    fn endless_work_is_interrupted_and_a_pause_does_not_count() {
         let connection = Connection::open_in_memory().unwrap();
         let limit = Duration::from_millis(100);
         let watchdog = Watchdog::new(connection.get_interrupt_handle(), limit).unwrap();

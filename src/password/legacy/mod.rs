@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn work_ends_at_its_limit() {
+    fn work_over_the_limit_is_rejected() {
         let (hex, base64) = ("0".repeat(64), format!("{}=", "A".repeat(43)));
         let (sha512, sha256, bcrypt) = ("a".repeat(86), format!("{}.", "a".repeat(42)), ".".repeat(53));
         let rounds = StoredHashError::Work("5000000 rounds or iterations");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_quite_of_a_scheme_is_refused() {
+    fn malformed_hashes_are_rejected() {
         let hex = "0".repeat(64);
         for text in [
             "$6$",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_legacy_hash_is_not_shown() {
+    fn a_legacy_hashs_debug_output_is_redacted() {
         let hash = LegacyHash::parse("$2b$05$eL6GoUW8rNDhmOdNFJL0O.ykUp58oVFBz/iTVou0NQClgBj22Xbrq").unwrap();
         assert_eq!(format!("{hash:?}"), "LegacyHash(redacted)");
     }

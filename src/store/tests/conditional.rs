@@ -33,7 +33,7 @@ const FATAL: [(&str, Meanwhile); 5] = [
 ];
 
 #[test]
-fn a_hash_is_replaced_only_where_the_old_one_stands() {
+fn a_hash_is_replaced_only_if_it_is_unchanged() {
     let test = TestStore::new();
     let (other, id) = (test.insert("other"), test.insert("ok"));
     let before = test.user(id);
@@ -47,7 +47,7 @@ fn a_hash_is_replaced_only_where_the_old_one_stands() {
 }
 
 #[test]
-fn a_password_is_changed_after_what_is_harmless() {
+fn a_password_is_changed_after_a_rehash_or_a_revocation() {
     for (what, meanwhile) in HARMLESS {
         let test = TestStore::new();
         let (other, id) = (test.insert("other"), test.insert("ok"));
@@ -63,7 +63,7 @@ fn a_password_is_changed_after_what_is_harmless() {
 }
 
 #[test]
-fn a_password_is_not_changed_after_what_is_fatal() {
+fn a_password_is_not_changed_if_the_proof_is_outdated() {
     for (what, meanwhile) in FATAL {
         let test = TestStore::new();
         let id = test.insert("ok");
@@ -76,7 +76,7 @@ fn a_password_is_not_changed_after_what_is_fatal() {
 }
 
 #[test]
-fn a_user_is_deleted_after_what_is_harmless() {
+fn a_user_is_deleted_after_a_rehash_or_a_revocation() {
     for (what, meanwhile) in HARMLESS {
         let test = TestStore::new();
         let (other, id) = (test.insert("other"), test.insert("ok"));
@@ -88,7 +88,7 @@ fn a_user_is_deleted_after_what_is_harmless() {
 }
 
 #[test]
-fn a_user_is_not_deleted_after_what_is_fatal() {
+fn a_user_is_not_deleted_if_the_proof_is_outdated() {
     for (what, meanwhile) in FATAL {
         let test = TestStore::new();
         let id = test.insert("ok");

@@ -15,7 +15,7 @@ fn user(name: &Username, id: Option<i64>) -> ImportedUser<'_> {
 }
 
 #[test]
-fn an_import_that_is_not_kept_leaves_nothing() {
+fn an_import_that_is_rolled_back_leaves_nothing() {
     let test = TestStore::new();
     let (first, second) = (name("first"), name("second"));
     let counted = test.store.import(|into| {
@@ -33,7 +33,7 @@ fn an_import_that_is_not_kept_leaves_nothing() {
 }
 
 #[test]
-fn an_import_keeps_what_it_is_given_and_gives_no_id_twice() {
+fn an_import_keeps_ids_and_never_reuses_one() {
     let test = TestStore::new();
     let names = ["first", "FIRST", "second", "third", "fourth"].map(name);
     let outcomes = test.store.import(|into| {
@@ -69,7 +69,7 @@ fn an_import_keeps_what_it_is_given_and_gives_no_id_twice() {
 }
 
 #[test]
-fn every_user_is_drawn_and_a_gap_of_ids_gives_nobody_much_weight() {
+fn every_user_is_picked_as_decoy_about_equally_often() {
     let test = TestStore::new();
     assert_eq!(test.store.pick_decoy_hash(0).unwrap(), None);
     let raw = raw(&test.path());

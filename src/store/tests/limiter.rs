@@ -16,7 +16,7 @@ fn the_first_key_stays() {
 }
 
 #[test]
-fn many_that_need_a_key_at_once_agree_on_one() {
+fn concurrent_callers_get_the_same_key() {
     for _ in 0..20 {
         let test = TestStore::new();
         let stores: Vec<Store> = (0..4).map(|_| Store::open(&test.path()).unwrap()).collect();
@@ -29,7 +29,7 @@ fn many_that_need_a_key_at_once_agree_on_one() {
 }
 
 #[test]
-fn a_key_of_another_length_is_damage() {
+fn a_key_of_another_length_is_corrupt() {
     let test = TestStore::new();
     for length in [0, 31, 33] {
         let key = vec![1_u8; length];
@@ -40,7 +40,7 @@ fn a_key_of_another_length_is_damage() {
 }
 
 #[test]
-fn counters_are_saved_whole_and_with_the_time() {
+fn counters_are_saved_with_the_time() {
     let test = TestStore::new();
     assert_eq!(saved(&test), None);
     let large: Vec<u8> = (0..=u8::MAX).cycle().take(1 << 18).collect();
@@ -62,7 +62,7 @@ fn a_save_of_an_earlier_time_leaves_the_newest_time() {
 }
 
 #[test]
-fn counters_that_a_command_replaced_are_not_overwritten_by_a_server_that_does_not_know() {
+fn a_save_of_an_older_epoch_does_not_overwrite_counters() {
     let test = TestStore::new();
     assert_eq!(test.store.limiter_epoch().unwrap(), 0);
     assert!(test.store.save_limiter(b"counted", at(10), 0).unwrap());
@@ -80,14 +80,14 @@ fn counters_that_a_command_replaced_are_not_overwritten_by_a_server_that_does_no
 }
 
 #[test]
-fn counters_can_be_replaced_where_none_were_saved() {
+fn counters_can_be_replaced_before_the_first_save() {
     let test = TestStore::new();
     test.store.replace_limiter(b"cleared", at(20)).unwrap();
     assert_eq!((test.store.limiter_epoch().unwrap(), saved(&test)), (1, Some((b"cleared".to_vec(), 20))));
 }
 
 #[test]
-fn of_a_save_and_a_replacing_at_once_the_replacing_stays() {
+fn a_replacement_wins_over_a_concurrent_save() {
     let test = TestStore::new();
     let stores = [&test.store, &Store::open(&test.path()).unwrap()];
     for round in 0..50 {
@@ -114,7 +114,7 @@ fn the_newest_time_never_goes_back() {
 }
 
 #[test]
-fn numbers_that_can_not_be_are_damage() {
+fn numbers_out_of_range_are_corrupt() {
     let test = TestStore::new();
     test.store.replace_limiter(b"counters", at(10)).unwrap();
     let statements =

@@ -59,7 +59,7 @@ fn an_address_is_found_by_an_index() {
 
 /// Counts the steps of SQLite's virtual machine, which are the same each time.
 #[test]
-fn an_address_that_is_not_remembered_takes_the_same_work_for_every_name() {
+fn an_unknown_address_takes_the_same_work_for_every_name() {
     let test = TestStore::new();
     for number in 0..500 {
         let id = test.insert(&format!("user {number}"));
@@ -90,7 +90,7 @@ fn an_address_is_remembered_when_it_was_seen_last() {
 }
 
 #[test]
-fn addresses_beyond_so_many_are_forgotten_the_oldest_first() {
+fn the_oldest_addresses_are_deleted_beyond_the_limit() {
     let test = TestStore::new();
     let (id, other) = (test.insert("ok"), test.insert("other"));
     remember(&test, other, HOME, 1);
@@ -114,7 +114,7 @@ fn addresses_beyond_so_many_are_forgotten_the_oldest_first() {
 }
 
 #[test]
-fn of_addresses_seen_in_the_same_second_the_one_shown_now_is_kept() {
+fn the_newest_of_addresses_of_the_same_second_is_kept() {
     let test = TestStore::new();
     let id = test.insert("ok");
     for (address, other) in [(HOME, WORK), (WORK, HOME), (HOME, WORK)] {
@@ -125,7 +125,7 @@ fn of_addresses_seen_in_the_same_second_the_one_shown_now_is_kept() {
 }
 
 #[test]
-fn an_address_not_seen_for_long_is_forgotten() {
+fn an_old_address_is_deleted() {
     let test = TestStore::new();
     let (id, other) = (test.insert("ok"), test.insert("other"));
     remember(&test, other, HOME, 1);
@@ -137,7 +137,7 @@ fn an_address_not_seen_for_long_is_forgotten() {
 }
 
 #[test]
-fn what_is_remembered_goes_with_the_user_and_is_not_the_next_ones() {
+fn remembered_addresses_are_deleted_with_the_user() {
     let test = TestStore::new();
     let (other, id) = (test.insert("other"), test.insert("ok"));
     for (user, address) in [(other, HOME), (id, HOME), (id, WORK)] {
@@ -157,7 +157,7 @@ fn what_is_remembered_goes_with_the_user_and_is_not_the_next_ones() {
 }
 
 #[test]
-fn an_address_with_a_damaged_row_is_an_error() {
+fn a_damaged_row_of_an_address_is_an_error() {
     let test = TestStore::new();
     let id = test.insert("ok");
     remember(&test, id, HOME, 10);

@@ -62,7 +62,7 @@ fn a_closed_store_is_one_file() {
 }
 
 #[test]
-fn a_missing_file_is_missing_and_is_not_made() {
+fn a_missing_file_is_not_created() {
     let directory = tempfile::tempdir().unwrap();
     let path = database_in(&directory);
     let error = Store::open(&path).unwrap_err();
@@ -72,7 +72,7 @@ fn a_missing_file_is_missing_and_is_not_made() {
 }
 
 #[test]
-fn a_newer_database_is_refused() {
+fn a_newer_database_is_rejected() {
     for directory in [closed_database(), closed_database_without_wal()] {
         raw(&database_in(&directory)).pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
         let message = "the database has schema version 8, made by a newer gatekey; this one knows up to 7. Use the newer one";
@@ -81,7 +81,7 @@ fn a_newer_database_is_refused() {
 }
 
 #[test]
-fn a_database_of_an_unreleased_version_is_refused() {
+fn a_database_of_an_unreleased_version_is_rejected() {
     for version in 1..schema::VERSION {
         for directory in [closed_database(), closed_database_without_wal()] {
             raw(&database_in(&directory)).pragma_update(None, "user_version", version).unwrap();
@@ -95,7 +95,7 @@ fn a_database_of_an_unreleased_version_is_refused() {
 }
 
 #[test]
-fn a_database_of_a_version_that_never_was_is_refused() {
+fn a_database_of_an_invalid_version_is_rejected() {
     for version in [0, -1] {
         let directory = closed_database();
         raw(&database_in(&directory)).pragma_update(None, "user_version", version).unwrap();
@@ -104,7 +104,7 @@ fn a_database_of_a_version_that_never_was_is_refused() {
 }
 
 #[test]
-fn another_programs_database_is_refused() {
+fn another_programs_database_is_rejected() {
     let message = "the database is not gatekey's: it is another program's SQLite database";
     for statements in [
         "PRAGMA application_id = 252006673; CREATE TABLE users (id INTEGER)",
@@ -125,7 +125,7 @@ fn another_programs_database_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused() {
+fn a_file_that_is_no_database_is_rejected() {
     let random_bytes = crate::random::bytes::<8192>().unwrap();
     let message = "the database is not gatekey's: it is not an SQLite database";
     for bytes in [
@@ -143,7 +143,7 @@ fn a_file_that_is_no_database_is_refused() {
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn a_directory_is_rejected() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(database_in(&directory)).unwrap();
     let error = open_or_create(&database_in(&directory)).unwrap_err();
@@ -181,7 +181,7 @@ fn a_database_with_a_damaged_schema_is_corrupt() {
 }
 
 #[test]
-fn a_database_of_ours_that_lacks_something_is_corrupt() {
+fn a_database_without_a_table_or_column_is_corrupt() {
     for (statement, cause) in [
         ("DROP TABLE users", "no such table: users: Error code 1: SQL logic error"),
         (
@@ -222,7 +222,7 @@ fn a_path_may_have_any_bytes() {
 }
 
 #[test]
-fn an_empty_database_is_refused_unless_it_is_a_first_start_that_was_cut_short() {
+fn an_empty_database_is_rejected_unless_a_first_start_was_cut_short() {
     for statements in [None, Some("PRAGMA journal_mode = WAL"), Some("PRAGMA journal_mode = DELETE; VACUUM")]
     {
         let directory = tempfile::tempdir().unwrap();
@@ -241,7 +241,7 @@ fn an_empty_database_is_refused_unless_it_is_a_first_start_that_was_cut_short() 
 }
 
 #[test]
-fn a_transaction_that_was_cut_short_is_undone() {
+fn an_interrupted_transaction_is_rolled_back() {
     let directory = closed_database_without_wal();
     let path = database_in(&directory);
     let connection = raw(&path);
@@ -261,7 +261,7 @@ fn a_transaction_that_was_cut_short_is_undone() {
 }
 
 #[test]
-fn what_was_committed_is_there_after_a_kill() {
+fn a_commit_survives_a_kill() {
     let test = TestStore::new();
     let id = test.insert("ok");
     // What is on the disk while the store is open is what a killed process leaves.
@@ -274,7 +274,7 @@ fn what_was_committed_is_there_after_a_kill() {
 }
 
 #[test]
-fn the_files_are_for_their_owner_alone() {
+fn the_files_have_mode_0600() {
     let test = TestStore::new();
     let id = test.insert("ok");
     test.user(id); // a reader too

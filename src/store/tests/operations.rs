@@ -5,7 +5,7 @@ use core::time::Duration;
 use rusqlite::{StatementStatus, params};
 
 #[test]
-fn who_was_inserted_is_found_by_name_and_id_after_a_restart() {
+fn an_inserted_user_is_found_by_name_and_id_after_a_restart() {
     let test = TestStore::new();
     let id = test.store.insert_user(&name("José"), "the hash", at(1_234)).unwrap();
     let test = test.reopen();
@@ -34,7 +34,7 @@ fn a_name_is_found_exactly_as_it_was_registered() {
 }
 
 #[test]
-fn nobody_is_found_in_an_empty_database() {
+fn an_empty_database_has_no_user() {
     let TestStore { store, directory: _directory } = TestStore::new();
     let id = UserId::new(1).unwrap();
     assert_eq!(store.find_user_by_name("ok", Reads::PerCall).unwrap(), None);
@@ -45,7 +45,7 @@ fn nobody_is_found_in_an_empty_database() {
 }
 
 #[test]
-fn what_changes_a_user_says_that_there_is_none() {
+fn an_operation_on_an_unknown_user_returns_false() {
     let TestStore { store, directory: _directory } = TestStore::new();
     let id = UserId::new(1).unwrap();
     assert!(!store.replace_password_hash(id, "the hash", "another").unwrap());
@@ -116,7 +116,7 @@ fn an_id_is_never_used_again() {
 }
 
 #[test]
-fn keeping_out_ends_every_token_and_letting_in_ends_none() {
+fn disabling_revokes_every_token_and_enabling_revokes_none() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let state = || {
@@ -131,7 +131,7 @@ fn keeping_out_ends_every_token_and_letting_in_ends_none() {
 }
 
 #[test]
-fn what_an_operator_does_to_one_user_leaves_the_others() {
+fn an_operation_on_one_user_leaves_the_others_unchanged() {
     let test = TestStore::new();
     let (other, id) = (test.insert("other"), test.insert("ok"));
     let untouched = test.user(other);
@@ -146,7 +146,7 @@ fn what_an_operator_does_to_one_user_leaves_the_others() {
 }
 
 #[test]
-fn the_moment_since_when_tokens_count_never_goes_back() {
+fn tokens_not_before_never_goes_back() {
     let test = TestStore::new();
     let id = test.insert("ok");
     assert_eq!(test.store.tokens_not_before(Reads::PerCall).unwrap(), UnixTime::EPOCH);
@@ -218,7 +218,7 @@ fn a_key_is_first_seen_once_retired_once_and_its_lifetime_only_grows() {
 }
 
 #[test]
-fn a_lifetime_that_no_number_holds_is_the_longest() {
+fn a_lifetime_out_of_range_is_the_longest() {
     let test = TestStore::new();
     test.store.record_signing_keys(["a"].into_iter(), None, Duration::MAX, UnixTime::MAX).unwrap();
     let seen = i64::try_from(UnixTime::MAX.seconds()).unwrap();
@@ -226,7 +226,7 @@ fn a_lifetime_that_no_number_holds_is_the_longest() {
 }
 
 #[test]
-fn a_row_that_can_not_be_is_an_error_and_nobody() {
+fn a_row_with_values_out_of_range_is_an_error() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let too_large = 1_i64 << 53;

@@ -26,7 +26,7 @@ fn times(path: &Path) -> String {
 }
 
 #[test]
-fn what_is_later_than_now_becomes_now_and_every_user_gets_a_generation_that_no_token_has() {
+fn a_clock_reset_lowers_future_times_and_revokes_every_token() {
     let test = TestStore::new();
     with_times(&test, 9_000, 1_000);
     let TestStore { store, directory } = test;
@@ -43,7 +43,7 @@ fn what_is_later_than_now_becomes_now_and_every_user_gets_a_generation_that_no_t
 }
 
 #[test]
-fn what_is_later_than_asked_for_is_counted() {
+fn future_times_are_counted() {
     let test = TestStore::new();
     with_times(&test, 9_000, 1_000);
     let found = |at_seconds| report(&test.path(), at(at_seconds)).unwrap();
@@ -57,7 +57,7 @@ fn what_is_later_than_asked_for_is_counted() {
 }
 
 #[test]
-fn where_there_is_no_database_none_is_made() {
+fn a_missing_database_is_not_created() {
     let directory = tempfile::tempdir().unwrap();
     let path = database_in(&directory);
     assert!(matches!(report(&path, at(0)), Err(StoreError::Missing)));

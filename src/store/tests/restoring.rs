@@ -6,7 +6,7 @@ use crate::store::lock::DirLock;
 use std::os::unix::fs::MetadataExt as _;
 
 #[test]
-fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
+fn the_directory_lock_excludes_a_restore_while_the_database_is_open() {
     let test = TestStore::new();
     assert!(DirLock::exclusive(&test.path()).unwrap().is_none());
     let TestStore { store, directory } = test;
@@ -23,7 +23,7 @@ fn the_database_is_not_opened_during_a_restore_nor_restored_while_it_is_open() {
 }
 
 #[test]
-fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
+fn a_restore_carries_high_water_marks_forward() {
     // The newest time of the backup, that of the old database, the clock; since when tokens live.
     for (own, old, clock, not_before) in
         [(5_000, 6_000, 7_000, 7_001), (5_000, 8_000, 7_000, 8_016), (9_000, 9_000, 7_000, 9_016)]
@@ -58,7 +58,7 @@ fn what_must_not_go_back_is_lifted_over_old_database_backup_and_clock() {
 }
 
 #[test]
-fn another_realms_database_does_not_say_which_ids_were_given() {
+fn a_restore_over_another_realms_database_skips_ids() {
     let test = TestStore::new();
     test.insert("ok");
     test.store.limiter_key(&[1; 32]).unwrap();
@@ -80,7 +80,7 @@ fn another_realms_database_does_not_say_which_ids_were_given() {
 }
 
 #[test]
-fn a_backup_and_what_is_restored_from_it_are_for_their_owner_alone() {
+fn a_backup_and_a_restored_database_have_mode_0600() {
     let test = TestStore::new();
     let (file, elsewhere) = (test.directory.path().join("backup"), tempfile::tempdir().unwrap());
     back_up(&test.path(), &file, &|_| ()).unwrap();
@@ -93,7 +93,7 @@ fn a_backup_and_what_is_restored_from_it_are_for_their_owner_alone() {
 }
 
 #[test]
-fn who_waits_for_a_copy_is_told_of_each_step_and_of_its_size() {
+fn a_copy_reports_each_step_and_its_size() {
     let test = TestStore::new();
     for number in 0..200 {
         test.insert(&format!("user {number}"));

@@ -7,7 +7,7 @@ fn generation(store: &Store, id: UserId, reads: Reads<'_>) -> u64 {
 }
 
 #[test]
-fn a_session_shows_one_state_and_the_next_one_shows_what_was_written_meanwhile() {
+fn a_session_is_a_snapshot_and_the_next_one_shows_later_writes() {
     let test = TestStore::new();
     let elsewhere = Store::open(&test.path()).unwrap();
     let id = test.insert("ok");
@@ -53,7 +53,7 @@ fn a_session_of_no_store_would_block() {
 }
 
 #[test]
-fn a_database_that_was_moved_away_is_missed_by_the_next_session() {
+fn the_next_session_detects_a_moved_database() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let mut reader = test.store.reader();
@@ -78,7 +78,7 @@ fn a_session_does_not_wait_for_a_writer() {
 }
 
 #[test]
-fn sessions_of_many_threads_leave_nothing_behind() {
+fn sessions_of_many_threads_leave_no_transaction_open() {
     let test = TestStore::new();
     let id = test.insert("ok");
     std::thread::scope(|scope| {

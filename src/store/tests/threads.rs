@@ -25,7 +25,7 @@ fn assert_one_of(inserted: Vec<Result<UserId, InsertError>>) -> UserId {
 }
 
 #[test]
-fn of_many_threads_that_insert_one_name_one_is_let() {
+fn one_of_many_threads_inserts_a_name() {
     let test = TestStore::new();
     for round in 0..50 {
         // Spelled in two ways, so that now the one column decides and now the other.
@@ -39,7 +39,7 @@ fn of_many_threads_that_insert_one_name_one_is_let() {
 }
 
 #[test]
-fn of_many_processes_that_insert_one_name_one_is_let() {
+fn one_of_many_processes_inserts_a_name() {
     let test = TestStore::new();
     let stores: Vec<Store> = (0..THREADS).map(|_| Store::open(&test.path()).unwrap()).collect();
     for round in 0..20 {
@@ -50,7 +50,7 @@ fn of_many_processes_that_insert_one_name_one_is_let() {
 }
 
 #[test]
-fn many_first_starts_at_once_agree_on_one_database() {
+fn concurrent_first_starts_create_one_database() {
     for _ in 0..20 {
         let directory = tempfile::tempdir().unwrap();
         let stores =
@@ -93,7 +93,7 @@ fn many_threads_read_while_one_writes() {
 }
 
 #[test]
-fn what_was_written_is_read_by_the_next_operation_of_whoever() {
+fn a_write_is_read_by_the_next_operation_of_any_thread() {
     let test = TestStore::new();
     let other = Store::open(&test.path()).unwrap();
     for number in 1..50 {
@@ -111,7 +111,7 @@ fn what_was_written_is_read_by_the_next_operation_of_whoever() {
 }
 
 #[test]
-fn one_that_closes_leaves_the_file_to_the_others() {
+fn closing_a_store_leaves_the_file_to_other_stores() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let other = Store::open(&test.path()).unwrap();
@@ -141,7 +141,7 @@ fn locked_ranges(path: &Path) -> std::collections::BTreeSet<String> {
 /// the next process that closes the database removes the `-wal` file under the store.
 #[cfg(target_os = "linux")]
 #[test]
-fn opening_a_second_store_leaves_the_first_ones_locks() {
+fn opening_a_second_store_keeps_the_locks_of_the_first() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let locks = locked_ranges(&test.path());
@@ -155,7 +155,7 @@ fn opening_a_second_store_leaves_the_first_ones_locks() {
 
 /// It takes as long as the store waits for a lock: 5 s.
 #[test]
-fn while_another_process_writes_for_long_reads_go_on_and_a_write_is_told_later() {
+fn a_long_write_of_another_process_blocks_writes_and_no_reads() {
     let test = TestStore::new();
     let id = test.insert("ok");
     let other = raw(&test.path());

@@ -189,7 +189,7 @@ fn the_schemas_constraints_are_enforced() {
 }
 
 #[test]
-fn commits_are_on_the_disk_before_they_are_reported() {
+fn commits_are_durable_before_they_return() {
     let test = TestStore::new();
     let (mode, synchronous) = test
         .store
@@ -203,7 +203,7 @@ fn commits_are_on_the_disk_before_they_are_reported() {
 }
 
 #[test]
-fn a_database_that_became_newer_after_inspection_is_refused() {
+fn a_database_that_became_newer_after_inspection_is_rejected() {
     let mut connection = Connection::open_in_memory().unwrap();
     connection.execute_batch(NEWEST).unwrap();
     connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
