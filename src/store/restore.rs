@@ -89,7 +89,7 @@ impl Backup {
             Ok(Restored { kept, ..prepared })
         });
         if prepared.is_err() {
-            let _ = remove(&staged); // the first error matters more
+            let _ = remove_staged(&staged); // the first error matters more
         }
         let restored = prepared?;
         os::sync_directory_of(database).map_err(failed)?;
@@ -105,10 +105,7 @@ impl Backup {
         on_step: &dyn Fn(CopyStep<'_>),
     ) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(staged.into(), error);
-        // Left by a restore that was cut short; the directory lock is exclusive.
-        for end in ["", "-journal"] {
-            remove(&files::beside(staged, end)).map_err(failed)?;
-        }
+        remove_staged(staged).map_err(failed)?; // left by a restore that was cut short
         backup::create(staged)?;
         backup::copy_into(&self.connection, &self.path, staged, on_step)?;
         let restored =
@@ -232,6 +229,11 @@ fn restore_name(kept: Option<&Path>, database: &Path, error: io::Error) -> io::E
         let _ = os::rename_to_free_name(kept, database); // fails if it was linked
     }
     error
+}
+
+/// Removes an unfinished copy, with the lock on the directory held.
+fn remove_staged(staged: &Path) -> io::Result<()> {
+    ["", "-journal"].iter().try_for_each(|end| remove(&files::beside(staged, end)))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
