@@ -10,10 +10,14 @@ use gatekey::realm::{Policy, Realm, UserLookup};
 use gatekey::routes::{self, Config};
 use gatekey::secret::Secret;
 use gatekey::server;
+use gatekey::server::app::{self, App};
 use gatekey::server::heartbeats::Heartbeats;
+use gatekey::server::log::Log;
 use gatekey::store::Reads;
 use gatekey::user_id::UserId;
 use gatekey::wait::{EVENT_LOOP, WouldBlock};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -177,6 +181,21 @@ fn looking_at_the_key_file_would_block_an_event_loop() {
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Err(WouldBlock));
     assert_eq!(test.send(&request).status, 200);
     assert_eq!(dispatch_on_a_loop(&test, &request).map(|response| response.status), Ok(200));
+}
+
+#[test]
+fn the_duration_of_a_request_counts_from_when_it_was_received() {
+    let TestRealm { realm, directory: _directory, .. } = TestRealm::new();
+    let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
+    let app = Arc::new(App::new(Arc::new(realm), Config::default(), heartbeats, Log::Off).unwrap());
+    let received = clock::monotonic().checked_sub(Duration::from_secs(100)).unwrap();
+    app.handle(&Request::new("GET", "/"), Reads::PerCall, received).unwrap();
+    let endpoint = app::metrics_endpoint(TcpListener::bind("127.0.0.1:0").unwrap(), &app).unwrap();
+    let request = Request::new("GET", "/metrics");
+    let metrics = endpoint.service.answer(&request, Reads::PerCall, clock::monotonic()).unwrap();
+    let mut lines = harness::text(&metrics).lines();
+    let sum = lines.find_map(|line| line.strip_prefix("gatekey_http_request_duration_seconds_sum "));
+    assert!(sum.unwrap().parse::<f64>().unwrap() >= 100.0);
 }
 
 #[test]

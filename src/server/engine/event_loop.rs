@@ -18,7 +18,7 @@
 
 use super::connection::{Connection, Step};
 use super::inbox::Inbox;
-use super::limits::{BATCH, READ_BYTES, SCAN_EVERY};
+use super::limits::{BATCH, FAR, READ_BYTES, SCAN_EVERY};
 use super::slab::Slab;
 use super::worker_pool::{Job, WorkerPool};
 use super::{Context, PAUSE};
@@ -38,8 +38,6 @@ use std::time::Instant;
 const INBOX: u64 = u64::MAX;
 /// Extension of the deadline of a queued connection: what it received in time is handled first.
 const QUEUED_GRACE: Duration = Duration::from_secs(1);
-/// Time to the next scan if no connection has a deadline.
-const FAR: Duration = Duration::from_secs(3_600);
 
 /// The state of an event loop. Only the inbox and the worker pool are shared.
 pub(super) struct EventLoop {

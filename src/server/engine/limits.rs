@@ -76,6 +76,8 @@ pub(super) const NEVER_HASHING: usize = 32;
 pub(super) const MIN_WORKERS: usize = 2;
 /// Idle timeout of the other worker threads.
 pub(super) const IDLE_WORKER: Duration = Duration::from_secs(1);
+/// Timeout of a wait that needs none.
+pub(super) const FAR: Duration = Duration::from_secs(3_600);
 /// Stack of a thread. Measured in a debug build with the deepest calls, those of SQLite and scrypt. Untouched
 /// pages cost nothing.
 pub(super) const STACK_BYTES: usize = 512 * 1024;

@@ -6,7 +6,7 @@
 //! least one of the running threads never hashes.
 
 use super::connection::{Connection, Step};
-use super::limits::{CLOSE, IDLE_WORKER, MAX_HASHING, MIN_WORKERS, NEVER_HASHING, STACK_BYTES};
+use super::limits::{CLOSE, FAR, IDLE_WORKER, MAX_HASHING, MIN_WORKERS, NEVER_HASHING, STACK_BYTES};
 use crate::clock;
 use crate::store::Reads;
 use crate::wait::lock;
@@ -134,7 +134,8 @@ impl WorkerPool {
         let mut state = lock(&self.state);
         loop {
             let is_waiting = |state: &mut State| state.next().is_none() && !state.is_closed;
-            let waited = self.changed.wait_timeout_while(state, IDLE_WORKER, is_waiting);
+            let timeout = if state.threads > MIN_WORKERS { IDLE_WORKER } else { FAR };
+            let waited = self.changed.wait_timeout_while(state, timeout, is_waiting);
             let waited = waited.unwrap_or_else(PoisonError::into_inner);
             state = waited.0;
             if let Some(job) = state.next().and_then(|position| state.queue.remove(position)) {

@@ -53,7 +53,7 @@ impl Connection {
     pub(in super::super) fn fail(&mut self) -> Step {
         match &mut self.request {
             Some(head) => head.keeps_alive = false,
-            None if self.parser.incomplete().is_some() => {}
+            None if self.output.written == 0 && self.parser.incomplete().is_some() => {}
             None => return Step::Close,
         }
         self.reject(routes::panicked(), clock::monotonic())
