@@ -36,7 +36,7 @@ const METHODS: [&str; 11] =
 const UNKNOWN_METHODS: [&str; 2] = ["get", "BREW"];
 
 #[test]
-fn health_is_asked_without_credentials_and_whatever_they_are() {
+fn a_health_check_needs_no_credentials_and_ignores_them() {
     let realm = TestRealm::new();
     for request in [
         Request::new("GET", "/healthz"),
@@ -86,7 +86,7 @@ fn headers(response: &Response) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn the_articles_exchanges_answer_to_the_letter() {
+fn the_articles_exchanges_have_exactly_its_responses() {
     let realm = TestRealm::new();
     let registered = realm.register("ok", "python");
     assert_eq!((registered.status, text(&registered)), (201, r#"{"username":"ok"}"#));
@@ -101,7 +101,7 @@ fn the_articles_exchanges_answer_to_the_letter() {
 }
 
 #[test]
-fn a_token_comes_with_its_duration_and_nothing_else() {
+fn a_token_response_has_token_and_duration_only() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     let response = realm.basic("GET", "/api/token", "ok", "python");
@@ -114,7 +114,7 @@ fn a_token_comes_with_its_duration_and_nothing_else() {
 }
 
 #[test]
-fn the_resource_takes_a_password_a_token_for_a_name_and_a_bearer_token() {
+fn the_resource_accepts_a_password_a_token_as_username_and_a_bearer_token() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -201,7 +201,7 @@ fn credentials_that_are_not_utf_8_are_read_as_iso_8859_1() {
 }
 
 #[test]
-fn two_authorization_fields_are_400_wherever_they_are_sent() {
+fn two_authorization_headers_are_400_on_every_route() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     for (path, _) in PATHS.into_iter().chain([("/api/nothing", "")]) {
@@ -225,7 +225,7 @@ fn the_table_of_paths_has_every_route_but_the_one_that_takes_any_method() {
 }
 
 #[test]
-fn allow_tells_the_truth_about_every_path_and_method() {
+fn allow_lists_exactly_the_methods_of_every_path() {
     for (path, allow) in PATHS {
         for method in METHODS {
             let realm = realm_with_page(); // a new one each: some of these delete the user
@@ -244,7 +244,7 @@ fn allow_tells_the_truth_about_every_path_and_method() {
 }
 
 #[test]
-fn options_is_204_with_allow_and_asks_for_no_credentials() {
+fn options_is_204_with_allow_and_needs_no_credentials() {
     let realm = realm_that_guards_names();
     for (path, allow) in PATHS {
         let response = realm.send(&Request::new("OPTIONS", path));
@@ -278,7 +278,7 @@ fn head_is_get_without_its_body() {
 }
 
 #[test]
-fn what_is_nowhere_is_404_whatever_is_sent_there() {
+fn an_unknown_path_is_404_for_every_request() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     for path in [
@@ -316,7 +316,7 @@ fn what_is_nowhere_is_404_whatever_is_sent_there() {
 }
 
 #[test]
-fn options_of_the_whole_server_is_answered_and_no_other_method() {
+fn only_options_accepts_the_asterisk_target() {
     let realm = TestRealm::new();
     let response = realm.send(&Request::new("OPTIONS", "*"));
     assert_eq!((response.status, response.body.as_slice()), (204, &b""[..]));
@@ -331,7 +331,7 @@ fn options_of_the_whole_server_is_answered_and_no_other_method() {
 }
 
 #[test]
-fn a_415_says_which_type_and_which_coding_are_accepted() {
+fn a_415_has_the_accepted_media_type_and_content_coding() {
     let realm = TestRealm::new();
     let body = r#"{"username":"ok","password":"python"}"#;
     let text = Request::new("POST", "/api/users").with_header("Content-Type", "text/plain");
@@ -349,7 +349,7 @@ fn a_415_says_which_type_and_which_coding_are_accepted() {
 }
 
 #[test]
-fn the_query_takes_no_part_in_the_path() {
+fn the_query_is_not_part_of_the_path() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     assert_eq!(realm.basic("GET", "/api/resource?x=/1", "ok", "python").status, 200);
@@ -384,7 +384,7 @@ fn faulty_registration(mended: usize) -> Response {
 }
 
 #[test]
-fn the_checks_of_a_registration_come_in_their_order() {
+fn the_checks_of_a_registration_run_in_the_documented_order() {
     for (mended, answer) in [
         (400, "malformed_request"),
         (404, "not_found"),
@@ -435,7 +435,7 @@ fn faulty_password_change(realm: &TestRealm, mended: usize) -> Response {
 }
 
 #[test]
-fn the_checks_of_a_password_change_come_in_their_order() {
+fn the_checks_of_a_password_change_run_in_the_documented_order() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     for (mended, answer) in [

@@ -227,7 +227,7 @@ fn a_deleted_users_hash_is_in_no_backup() {
 }
 
 #[test]
-fn nothing_is_restored_while_anybody_has_the_database_open() {
+fn a_restore_fails_while_the_database_is_open() {
     let place = Place::new();
     let server = place.serve();
     register(&server, "ok");
@@ -254,7 +254,7 @@ fn nothing_is_restored_while_anybody_has_the_database_open() {
 }
 
 #[test]
-fn a_restore_undoes_no_revocation() {
+fn a_restore_revives_no_revoked_token() {
     let place = Place::new();
     let server = place.serve();
     register(&server, "ok");
@@ -288,7 +288,7 @@ fn a_restore_undoes_no_revocation() {
 }
 
 #[test]
-fn an_id_is_not_given_again_after_a_restore() {
+fn a_user_id_is_not_reused_after_a_restore() {
     let place = Place::new();
     // With a throttle there is a key by which a realm is known.
     let serve = || Server::start_in(place.data(), &["--scrypt", CHEAP, "--throttle", "on"]);
@@ -311,7 +311,7 @@ fn an_id_is_not_given_again_after_a_restore() {
 }
 
 #[test]
-fn where_it_is_not_known_which_ids_were_given_many_are_left_out() {
+fn a_restore_skips_many_ids_if_the_used_ones_are_unknown() {
     let (old, new) = (Place::new(), Place::new());
     let server = old.serve();
     register(&server, "ok");
@@ -352,7 +352,7 @@ fn a_database_without_its_keys_is_not_restored_over() {
 }
 
 #[test]
-fn what_is_no_sound_backup_is_refused_and_nothing_is_changed() {
+fn an_invalid_backup_is_rejected_without_changes() {
     let place = Place::new();
     let server = place.serve();
     for number in 0..200 {
@@ -411,7 +411,7 @@ fn what_is_no_sound_backup_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
-fn what_stood_there_is_kept_with_all_that_was_acknowledged() {
+fn a_restore_keeps_the_replaced_database() {
     let place = Place::new();
     let server = place.serve();
     register(&server, "ok");
@@ -458,7 +458,7 @@ fn a_damaged_database_is_replaced_and_kept_with_its_log() {
 }
 
 #[test]
-fn where_there_is_no_room_nothing_half_made_is_left() {
+fn a_backup_or_restore_without_space_leaves_no_partial_file() {
     let place = Place::new();
     let server = place.serve();
     register(&server, "ok");

@@ -30,7 +30,7 @@ fn bearer(server: &Server, token: &str) -> u16 {
 }
 
 #[test]
-fn an_operators_changes_hold_at_the_servers_next_request() {
+fn changes_by_commands_hold_from_the_servers_next_request() {
     let server = Server::start(&["--registration", "closed"]);
     assert_eq!(status(&server.register("stranger", "python")), 403);
     let cheap = ["--scrypt", "ln=1,r=1,p=1"];
@@ -89,7 +89,7 @@ fn users_are_listed_in_columns() {
 }
 
 #[test]
-fn what_can_not_be_done_is_said_and_nothing_is_lost() {
+fn an_impossible_command_reports_why_and_loses_nothing() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     for words in [
@@ -187,7 +187,7 @@ fn no_token_is_issued_that_a_running_server_would_reject() {
 }
 
 #[test]
-fn what_the_database_says_never_changes_the_verdict() {
+fn the_database_never_changes_the_verdict_of_token_inspect() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     let token = done(&server, &["token", "issue", "ok"], "");
@@ -205,7 +205,7 @@ fn what_the_database_says_never_changes_the_verdict() {
 }
 
 #[test]
-fn inspecting_needs_only_the_keys_and_makes_nothing() {
+fn token_inspect_needs_only_the_keys_and_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let keys = directory.path().join("flask-secret");
     std::fs::write(&keys, "the quick brown fox jumps over the lazy dog").unwrap();
@@ -249,7 +249,7 @@ fn every_command_has_help_with_an_example_that_names_it() {
 }
 
 #[test]
-fn what_is_not_understood_ends_with_2_and_a_hint() {
+fn invalid_arguments_exit_with_2_and_a_hint() {
     for (words, message) in [
         (&["sevre"][..], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),
         (&["help", "sevre"], "gatekey: unknown command \"sevre\"; did you mean serve?\n"),

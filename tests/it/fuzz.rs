@@ -31,7 +31,7 @@ fn try_property(target: &str, holds: fn(&[u8]) -> bool, rounds: u32, words: &[&[
 }
 
 #[test]
-fn only_what_was_signed_verifies_and_it_says_what_was_signed() {
+fn only_signed_tokens_verify_and_have_the_signed_claims() {
     let words: [&[u8]; 14] = [
         b"\n",
         b".",
@@ -52,7 +52,7 @@ fn only_what_was_signed_verifies_and_it_says_what_was_signed() {
 }
 
 #[test]
-fn an_authorization_field_holds_what_its_definition_says() {
+fn an_authorization_header_parses_as_defined() {
     let words: [&[u8]; 10] =
         [b"Basic ", b"bearer", b" ", b":", b"=", b"YTpi", b"Og==", b"\xff", b"\0", b"\xc3\xa9"];
     try_property("authorization", authorization::holds, 10_000, &words);

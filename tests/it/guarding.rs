@@ -207,7 +207,7 @@ impl Site {
 }
 
 #[test]
-fn behind_each_proxy_an_app_sees_who_the_user_is_and_never_what_the_client_says() {
+fn behind_each_proxy_an_app_gets_the_authenticated_user_and_never_the_clients_claim() {
     behind_each("behind_each_proxy_an_app_sees_who_the_user_is", &[], |site| {
         let user = r#"{"username":"josé","password":"python"}"#;
         let registered = site.ask(AUTH, "/api/users", &["-H", "Content-Type: application/json", "-d", user]);
@@ -245,7 +245,7 @@ fn behind_each_proxy_forty_requests_at_once_cost_one_hash() {
 }
 
 #[test]
-fn behind_each_proxy_too_many_guesses_are_429_whatever_address_the_client_claims() {
+fn behind_each_proxy_too_many_failed_attempts_are_429_for_every_claimed_address() {
     let options = ["--throttle", "on", "--guesses-per-user-and-address", "2/1h"];
     behind_each("behind_each_proxy_too_many_guesses_are_429", &options, |site| {
         site.server.register("ok", "python");
@@ -264,8 +264,8 @@ fn behind_each_proxy_too_many_guesses_are_429_whatever_address_the_client_claims
 }
 
 #[test]
-fn behind_each_proxy_a_database_that_is_away_is_503() {
-    behind_each("behind_each_proxy_a_database_that_is_away_is_503", &[], |site| {
+fn behind_each_proxy_an_unavailable_database_is_503() {
+    behind_each("behind_each_proxy_an_unavailable_database_is_503", &[], |site| {
         site.server.register("ok", "python");
         fs::rename(site.server.data.join("gatekey.sqlite3"), site.server.data.join("away")).unwrap();
         assert_eq!(site.status(APP, "/", &["-u", "ok:python"]), 503);

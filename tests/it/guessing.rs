@@ -127,7 +127,7 @@ const REFUSED_BASIC: &str = "HTTP/1.1 401 Unauthorized\r\n\
     \"message\":\"Unauthorized Access. Send a user name and its password, or a valid token.\"}";
 
 #[test]
-fn every_failed_password_is_the_same_bytes_and_one_hash() {
+fn every_failed_password_has_the_same_response_and_costs_one_hash() {
     let scene = scene();
     for (wrong, name, password) in BAD_PASSWORDS {
         for request in guarded_requests(&scene.user) {
@@ -139,7 +139,7 @@ fn every_failed_password_is_the_same_bytes_and_one_hash() {
 }
 
 #[test]
-fn every_bad_token_for_a_name_is_the_same_bytes_and_no_hash() {
+fn every_invalid_token_as_username_has_the_same_response_and_costs_no_hash() {
     let scene = scene();
     for (wrong, token) in &scene.bad_tokens {
         for request in guarded_requests(&scene.user) {
@@ -151,7 +151,7 @@ fn every_bad_token_for_a_name_is_the_same_bytes_and_no_hash() {
 }
 
 #[test]
-fn every_bad_bearer_token_is_the_same_bytes_and_no_hash() {
+fn every_invalid_bearer_token_has_the_same_response_and_costs_no_hash() {
     let scene = scene();
     let basic_challenge = "Basic realm=\"Authentication Required\"";
     let bearer_challenge = "Bearer realm=\"Authentication Required\", error=\"invalid_token\"";
@@ -172,7 +172,7 @@ fn every_bad_bearer_token_is_the_same_bytes_and_no_hash() {
 }
 
 #[test]
-fn what_is_no_credentials_is_the_same_bytes_and_no_hash() {
+fn malformed_credentials_have_the_same_response_and_cost_no_hash() {
     let scene = scene();
     for authorization in
         ["", "Basic", "Basic Og==", "Basic b2s=", "Basic b2s", "Basic \u{0}", "Digest x", "x"]
@@ -186,7 +186,7 @@ fn what_is_no_credentials_is_the_same_bytes_and_no_hash() {
 }
 
 #[test]
-fn a_password_that_nobody_can_have_costs_no_hash_whatever_the_name() {
+fn a_password_of_impossible_length_costs_no_hash_for_any_name() {
     let scene = scene();
     let too_long = "p".repeat(1025);
     for name in ["ok", "nobody", "disabled", "damaged"] {
@@ -202,7 +202,7 @@ fn a_password_that_nobody_can_have_costs_no_hash_whatever_the_name() {
 }
 
 #[test]
-fn a_right_password_costs_one_hash_and_a_good_token_none() {
+fn a_correct_password_costs_one_hash_and_a_valid_token_none() {
     let test = TestRealm::new();
     let user = test.add_user("ok", "python");
     let token = test.token("ok", "python");
@@ -224,7 +224,7 @@ fn a_right_password_costs_one_hash_and_a_good_token_none() {
 }
 
 #[test]
-fn a_registration_costs_one_hash_and_a_refused_one_none() {
+fn a_registration_costs_one_hash_and_a_rejected_one_none() {
     let test = TestRealm::new();
     let cost = |status: u16, body: &str| {
         let before = test.realm.hashes();
@@ -247,7 +247,7 @@ fn a_registration_costs_one_hash_and_a_refused_one_none() {
 }
 
 #[test]
-fn a_change_with_a_token_or_a_bad_body_costs_no_hash() {
+fn a_password_change_with_a_token_or_an_invalid_body_costs_no_hash() {
     let test = TestRealm::new();
     let user = test.add_user("ok", "python");
     let token = test.token("ok", "python");

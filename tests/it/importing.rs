@@ -129,7 +129,7 @@ fn users_of_every_vector_log_in_and_get_hashes_of_ours() {
 }
 
 #[test]
-fn what_export_writes_import_reads() {
+fn an_export_can_be_imported() {
     let first = Place::new();
     first.imported(
         lines(&[
@@ -163,7 +163,7 @@ fn what_export_writes_import_reads() {
 }
 
 #[test]
-fn one_bad_row_and_nothing_is_imported() {
+fn one_invalid_row_aborts_the_import() {
     let place = Place::new();
     let (users, bad) = (lines(&[("a", json!({})), ("b", json!({}))]), "{\"username\":\"c\"}\n");
     let (code, out, message) = place.import(users.clone() + bad, &[]);
@@ -184,7 +184,7 @@ fn one_bad_row_and_nothing_is_imported() {
 }
 
 #[test]
-fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
+fn each_rejected_row_is_reported_with_line_and_reason() {
     let place = Place::new();
     let over_memory = "$scrypt$ln=17,r=8,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
     let content = [
@@ -229,7 +229,7 @@ fn each_row_that_is_not_taken_is_named_with_its_line_and_why() {
 }
 
 #[test]
-fn an_id_is_not_given_again_by_an_import() {
+fn a_user_id_is_not_reused_by_an_import() {
     let place = Place::new();
     place.imported(lines(&[("first", json!({"id": 3})), ("gone", json!({"id": 9}))]), &[]);
     assert_eq!(place.command(&["user", "delete", "gone"]).0, Some(0));
@@ -244,7 +244,7 @@ fn an_id_is_not_given_again_by_an_import() {
 }
 
 #[test]
-fn an_htpasswd_file_is_told_by_its_content() {
+fn an_htpasswd_file_is_recognized_by_its_content() {
     let place = Place::new();
     let hash = HASH.replace("$2b$", "$2y$");
     let content = format!("# users\n\nalice:{hash}\r\nbob:$2x$x$y\ncarol:{{SHA}}x\nnobody\ndave:{HASH}");
@@ -313,7 +313,7 @@ fn the_originals_database_is_read_with_its_duplicates_and_nulls() {
 }
 
 #[test]
-fn a_hostile_database_is_refused_with_what_was_found_in_it() {
+fn a_hostile_database_is_rejected_with_the_reason() {
     const COLUMNS: &str = "expected a table users with the columns id, username and password_hash";
     const ENDLESS: &str = "WITH RECURSIVE n (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id";
     let place = Place::new();
@@ -344,7 +344,7 @@ fn a_hostile_database_is_refused_with_what_was_found_in_it() {
 }
 
 #[test]
-fn a_line_that_may_never_end_is_no_file_of_users() {
+fn an_endless_line_is_rejected() {
     let place = Place::new();
     let (code, _, message) = place.import("x".repeat(2 << 20), &["--skip-bad"]);
     let expected = format!(
@@ -355,7 +355,7 @@ fn a_line_that_may_never_end_is_no_file_of_users() {
 }
 
 #[test]
-fn an_import_from_a_pipe_that_pauses_keeps_no_registration_waiting() {
+fn an_import_from_a_slow_pipe_blocks_no_registration() {
     let place = Place::new();
     let server = place.serve();
     let temporary = place.path("temporary");
@@ -377,7 +377,7 @@ fn an_import_from_a_pipe_that_pauses_keeps_no_registration_waiting() {
 }
 
 #[test]
-fn a_look_and_a_file_that_is_not_there_make_nothing() {
+fn a_dry_run_and_a_missing_file_create_nothing() {
     let place = Place::new();
     let out = place.imported(lines(&[("alice", json!({})), ("bob", json!({}))]), &["--dry-run"]);
     assert_eq!(out, "would import 2 users\n");
@@ -390,7 +390,7 @@ fn a_look_and_a_file_that_is_not_there_make_nothing() {
 }
 
 #[test]
-fn a_file_may_come_by_standard_input() {
+fn an_import_reads_standard_input() {
     let place = Place::new();
     let mut import = gatekey();
     import.args(["user", "import", "-", "--data"]).arg(place.path("data"));
@@ -402,7 +402,7 @@ fn a_file_may_come_by_standard_input() {
 }
 
 #[test]
-fn what_is_no_file_of_users_is_said() {
+fn an_unknown_format_is_rejected() {
     let place = Place::new();
     place.imported("", &[]);
     let (other, ours) = (place.path("other"), place.path("data/gatekey.sqlite3"));
@@ -420,7 +420,7 @@ fn what_is_no_file_of_users_is_said() {
 }
 
 #[test]
-fn a_rename_that_can_not_be_is_said_with_its_line() {
+fn an_impossible_rename_is_reported_with_its_line() {
     let place = Place::new();
     let renames = place.path("renames");
     let malformed = "expected {\"username\":…,\"to\":…} or {\"id\":…,\"to\":…}";

@@ -88,7 +88,7 @@ fn let_pass(server: &Server, seconds: u64) {
 }
 
 #[test]
-fn a_rotated_key_signs_at_a_running_server_and_nobody_is_signed_out() {
+fn key_rotation_at_a_running_server_signs_out_no_user() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     let old = new_token(&server);
@@ -110,7 +110,7 @@ fn a_rotated_key_signs_at_a_running_server_and_nobody_is_signed_out() {
 }
 
 #[test]
-fn after_a_compromise_every_old_token_dies_at_a_running_server() {
+fn rotation_after_a_compromise_revokes_every_old_token_at_a_running_server() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     done(&server, &["key", "rotate"], "");
@@ -201,7 +201,7 @@ fn a_server_that_does_not_drop_a_compromised_key_is_an_error_and_one_that_was_ki
 }
 
 #[test]
-fn commands_at_once_lose_no_key_and_the_file_stays_its_owners_alone() {
+fn concurrent_key_commands_lose_no_key_and_keep_the_file_private() {
     let server = Server::start(&[]);
     let first = fingerprints(&server);
     let mut command = gatekey();
@@ -220,7 +220,7 @@ fn commands_at_once_lose_no_key_and_the_file_stays_its_owners_alone() {
 }
 
 #[test]
-fn a_full_file_takes_no_more_keys_and_says_what_to_do() {
+fn a_full_key_file_rejects_more_keys_with_advice() {
     let server = Server::start(&[]);
     for _ in 1..KeyRing::MAX_KEYS {
         done(&server, &["key", "rotate"], "");
@@ -269,7 +269,7 @@ fn keys_are_listed_with_their_use_and_never_their_secrets() {
 }
 
 #[test]
-fn listing_needs_only_the_key_file_and_makes_nothing() {
+fn listing_keys_needs_only_the_key_file_and_creates_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("secret");
     fs::write(&file, ARTICLE).unwrap();
@@ -337,7 +337,7 @@ fn an_added_secret_verifies_what_was_signed_elsewhere_and_signs_only_where_that_
 }
 
 #[test]
-fn secrets_that_can_be_guessed_or_are_known_are_taken_only_from_who_insists() {
+fn weak_or_published_secrets_need_an_option() {
     let server = Server::start(&[]);
     let before = fs::read(key_file(&server)).unwrap();
     let add = |options: &[&str], secret: &str| failed(&server, &[&["key", "add"], options].concat(), secret);
@@ -366,7 +366,7 @@ fn secrets_that_can_be_guessed_or_are_known_are_taken_only_from_who_insists() {
 }
 
 #[test]
-fn without_a_key_file_there_is_nothing_to_change_and_nothing_is_made() {
+fn without_a_key_file_key_commands_create_nothing() {
     let directory = tempfile::tempdir().unwrap();
     for words in [["key", "rotate"], ["key", "add"], ["key", "prune"]] {
         let output =
@@ -385,7 +385,7 @@ fn without_a_key_file_there_is_nothing_to_change_and_nothing_is_made() {
 }
 
 #[test]
-fn a_server_says_at_its_start_that_a_secret_stands_in_print() {
+fn a_published_secret_is_warned_of_at_start() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let (code, _) = Server::start_in(data.clone(), &[]).stop();

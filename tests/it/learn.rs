@@ -30,7 +30,7 @@ fn assert_contains(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn the_page_is_one_answer_and_no_page_turns_it_off() {
+fn the_learn_page_is_one_response_and_can_be_turned_off() {
     let server = Server::start(&[]);
     let page = server.request("GET /learn", &[], "");
     assert_eq!((status(&page), header(&page, "Content-Type")), (200, Some("text/html; charset=utf-8")));
@@ -241,8 +241,8 @@ fn a_step_that_was_refused_is_not_ticked_off() {
 }
 
 #[test]
-fn what_goes_wrong_is_told_to_a_person() {
-    let test = "what_goes_wrong_is_told_to_a_person";
+fn the_learn_page_explains_errors() {
+    let test = "the_learn_page_explains_errors";
     let Some(browser) = Browser::start(test) else { return };
     let server = Server::start(&["--throttle", "on", "--guesses-per-user-and-address", "2/1m"]);
     begin(&browser, &server);

@@ -92,7 +92,7 @@ fn a_limit_that_users_of_one_app_share_is_logged_once() {
 }
 
 #[test]
-fn a_name_that_nobody_has_is_refused_like_one_that_somebody_has() {
+fn an_unknown_user_is_rate_limited_like_a_known_one() {
     let test = throttled();
     test.add_user("ok", "python");
     test.add_user("disabled", "python");
@@ -110,7 +110,7 @@ fn a_name_that_nobody_has_is_refused_like_one_that_somebody_has() {
 }
 
 #[test]
-fn a_flood_against_a_name_keeps_its_owner_out_of_nothing_known() {
+fn a_flood_against_a_name_locks_no_user_out_of_a_remembered_address() {
     let test = throttled();
     test.add_user("ok", "python");
     let token = test.token("ok", "python");
@@ -155,7 +155,7 @@ fn an_address_is_remembered_for_90_days_and_eight_of_them() {
 }
 
 #[test]
-fn a_password_just_proved_answers_no_guesses() {
+fn the_password_cache_confirms_no_guess_beyond_the_rate_limit() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);
@@ -172,7 +172,7 @@ fn a_password_just_proved_answers_no_guesses() {
 }
 
 #[test]
-fn a_users_first_login_at_an_address_gives_a_guesser_there_no_new_allowance() {
+fn a_users_first_login_at_an_address_does_not_reset_its_rate_limit() {
     let test = throttled();
     test.add_user("ok", "python");
     let wrong = |number: u32| test.send(&log_in(HOME, "ok", &format!("guess {number}"))).status;
@@ -185,7 +185,7 @@ fn a_users_first_login_at_an_address_gives_a_guesser_there_no_new_allowance() {
 }
 
 #[test]
-fn identical_wrong_passwords_at_once_count_each() {
+fn identical_concurrent_wrong_passwords_are_each_charged() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);
@@ -211,7 +211,7 @@ fn identical_wrong_passwords_at_once_count_each() {
 }
 
 #[test]
-fn every_way_to_show_a_password_is_counted_and_a_token_is_not() {
+fn every_route_that_takes_a_password_is_rate_limited_and_tokens_are_not() {
     let test = throttled();
     let user = test.add_user("ok", "python");
     let wrong = |request: Request| request.with_header("Authorization", basic("ok", "ruby"));
@@ -237,7 +237,7 @@ fn every_way_to_show_a_password_is_counted_and_a_token_is_not() {
 }
 
 #[test]
-fn registrations_and_lookups_are_counted_per_address() {
+fn registrations_and_lookups_are_rate_limited_per_address() {
     let test = throttled();
     let register = |address: &str, name: &str| {
         let body = format!(r#"{{"username":"{name}","password":"python"}}"#);
@@ -264,7 +264,7 @@ fn registrations_and_lookups_are_counted_per_address() {
 }
 
 #[test]
-fn what_others_look_up_uses_up_nothing_of_who_sees_only_oneself() {
+fn private_lookups_are_not_charged() {
     let test = TestRealm::throttled(Policy {
         rate_limits: Some(rules()),
         user_lookup: Some(UserLookup::Own),
@@ -303,7 +303,7 @@ fn stranger(random: &mut Random) -> Request {
 }
 
 #[test]
-fn whatever_others_send_a_users_token_and_password_hold_where_that_user_is_known() {
+fn no_flood_locks_a_user_out_at_a_remembered_address() {
     for seed in 0..5 {
         let mut random = Random(seed);
         let test = throttled();
@@ -372,7 +372,7 @@ fn guesses_of(realm: &Realm, now: Now) -> Vec<u64> {
 }
 
 #[test]
-fn what_an_operator_cleared_is_not_saved_again_by_a_server() {
+fn counters_cleared_by_an_administrator_are_not_saved_again_by_a_server() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let (server, command) = (open(directory.path(), now), open(directory.path(), now));
@@ -390,7 +390,7 @@ fn what_an_operator_cleared_is_not_saved_again_by_a_server() {
 }
 
 #[test]
-fn a_realm_that_nobody_asks_anything_writes_nothing() {
+fn an_idle_realm_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);
@@ -409,7 +409,7 @@ fn a_realm_that_nobody_asks_anything_writes_nothing() {
 }
 
 #[test]
-fn a_clock_set_back_revives_nothing_over_a_restart() {
+fn clock_rollback_revives_no_token_across_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let start = clock::now();
     let after = |seconds: u64| Now {
@@ -442,7 +442,7 @@ fn a_clock_set_back_revives_nothing_over_a_restart() {
 }
 
 #[test]
-fn a_restart_forgets_no_guesses_and_an_operator_may() {
+fn a_restart_keeps_the_counters_and_an_administrator_clears_them() {
     let options = ["--throttle", "on", "--guesses-per-user-and-address", "3/1h", "--scrypt", CHEAP];
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
@@ -474,7 +474,7 @@ fn a_restart_forgets_no_guesses_and_an_operator_may() {
 
 /// A server that is killed forgets what was counted since the last save: not that a client is rejected by now.
 #[test]
-fn a_counter_that_becomes_full_is_to_be_saved_at_once() {
+fn a_counter_that_reaches_its_limit_is_saved_at_once() {
     let test = throttled();
     test.add_user("ok", "python");
     let wrong = |number| test.send(&log_in(ELSEWHERE, "ok", &format!("guess {number}"))).status;
@@ -495,7 +495,7 @@ fn a_counter_that_becomes_full_is_to_be_saved_at_once() {
 }
 
 #[test]
-fn the_throttle_can_be_turned_off() {
+fn rate_limits_can_be_turned_off() {
     let server = Server::start(&["--throttle", "off"]);
     assert_eq!(status(&server.register("ok", "python")), 201);
     assert_eq!((0..200).filter(|number| server.login("ok", &number.to_string()) == 401).count(), 200);

@@ -126,7 +126,7 @@ fn registration(headers: &str) -> String {
 }
 
 #[test]
-fn a_proxy_comes_in_by_a_path_and_says_who_its_client_is() {
+fn a_trusted_proxy_on_a_unix_socket_forwards_the_client_address() {
     let (_directory, data, path, listen) = places();
     let server = Started::by(serve(&data, &[&["--listen", &listen], &TRUST[..]].concat()));
     assert_eq!(server.ready, format!("gatekey: listening on {listen}\n"));
@@ -153,7 +153,7 @@ fn a_proxy_comes_in_by_a_path_and_says_who_its_client_is() {
 }
 
 #[test]
-fn a_path_without_a_trusted_proxy_is_refused() {
+fn a_unix_socket_without_a_trusted_proxy_is_rejected() {
     let (_directory, data, path, listen) = places();
     for (options, expected) in [
         (&["--listen", &listen][..], "a Unix socket needs --trusted-proxy unix: a proxy must stand there"),
@@ -175,7 +175,7 @@ fn a_path_without_a_trusted_proxy_is_refused() {
 }
 
 #[test]
-fn a_socket_that_nobody_listens_on_is_replaced() {
+fn a_stale_socket_is_replaced() {
     let (_directory, data, path, listen) = places();
     let options = [&["--listen", &listen], &TRUST[..]].concat();
     let killed = Started::by(serve(&data, &options));
@@ -188,7 +188,7 @@ fn a_socket_that_nobody_listens_on_is_replaced() {
 }
 
 #[test]
-fn a_socket_that_somebody_listens_on_stays() {
+fn a_socket_in_use_is_kept() {
     let (_directory, data, path, listen) = places();
     let options = [&["--listen", &listen], &TRUST[..]].concat();
     let first = Started::by(serve(&data, &options));
@@ -200,7 +200,7 @@ fn a_socket_that_somebody_listens_on_stays() {
 }
 
 #[test]
-fn a_server_that_does_not_accept_and_whose_backlog_is_full_is_not_waited_for() {
+fn a_socket_with_a_full_backlog_is_in_use() {
     let (_directory, data, path, listen) = places();
     let stalled = UnixListener::bind(&path).unwrap();
     rustix::net::listen(&stalled, 0).unwrap();
@@ -212,7 +212,7 @@ fn a_server_that_does_not_accept_and_whose_backlog_is_full_is_not_waited_for() {
 }
 
 #[test]
-fn what_is_no_socket_stays() {
+fn a_file_that_is_no_socket_is_kept() {
     let (directory, data, path, listen) = places();
     fs::write(&path, "a letter").unwrap();
     let options = [&["--listen", &listen], &TRUST[..]].concat();
@@ -231,7 +231,7 @@ fn what_is_no_socket_stays() {
 }
 
 #[test]
-fn a_socket_that_another_put_in_its_place_is_not_removed() {
+fn a_replaced_socket_is_not_removed_at_the_end() {
     let (_directory, data, path, listen) = places();
     let server = Started::by(serve(&data, &[&["--listen", &listen], &TRUST[..]].concat()));
     fs::remove_file(&path).unwrap();
@@ -241,7 +241,7 @@ fn a_socket_that_another_put_in_its_place_is_not_removed() {
 }
 
 #[test]
-fn a_socket_given_as_standard_input_is_listened_on() {
+fn a_listening_socket_on_standard_input_is_used() {
     let (_directory, data, path, listen) = places();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -264,7 +264,7 @@ fn a_socket_given_as_standard_input_is_listened_on() {
 }
 
 #[test]
-fn standard_input_that_can_not_be_listened_on_is_refused() {
+fn standard_input_that_is_no_listening_socket_is_rejected() {
     let (_directory, data, path, _) = places();
     let (connected, _other_end) = UnixStream::pair().unwrap();
     for socket in [OwnedFd::from(connected), fs::File::open("/dev/null").unwrap().into()] {
@@ -315,7 +315,7 @@ fn the_ready_line_is_not_written_into_a_socket() {
 }
 
 #[test]
-fn a_binary_is_replaced_without_a_request_lost() {
+fn a_binary_is_replaced_without_losing_a_request() {
     let (_directory, data, ..) = places();
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();

@@ -80,7 +80,7 @@ fn register_all(realm: &Realm) -> Vec<Attempt> {
 }
 
 #[test]
-fn every_201_is_a_user_and_every_name_has_one() {
+fn every_201_creates_a_user_and_every_name_is_unique() {
     let directory = tempfile::tempdir().unwrap();
     let realm = open(directory.path());
     let attempts = register_all(&realm);

@@ -14,7 +14,7 @@ fn kib(server: &Server, name: &str) -> u64 {
 }
 
 #[test]
-fn sixty_four_logins_at_once_take_two_slots_memory_and_give_it_back() {
+fn sixty_four_concurrent_logins_take_the_memory_of_two_slots_and_release_it() {
     const LOGINS: usize = 64;
     const SLOTS_KIB: u64 = 2 * 16 * 1024;
     /// Threads and buffers of 64 connections, in a debug build.

@@ -48,10 +48,10 @@ fn change_password(server: &Server, id: u8, name: &str, password: &str, new: &st
 }
 
 #[test]
-fn with_the_originals_database_and_secret_nobody_notices() {
+fn users_and_tokens_of_the_original_stay_valid_after_the_migration() {
     let directory = tempfile::tempdir().unwrap();
     let (database, data) = (directory.path().join("db.sqlite"), directory.path().join("data"));
-    let test = "with_the_originals_database_and_secret_nobody_notices";
+    let test = "users_and_tokens_of_the_original_stay_valid_after_the_migration";
     let Some(app) = run_app(test, &database) else { return };
     let file = database.to_str().unwrap();
 

@@ -131,7 +131,7 @@ impl Described {
 }
 
 #[test]
-fn every_answer_is_as_described_and_every_error_described_is_given() {
+fn every_response_is_as_described_and_every_described_error_occurs() {
     let mut described = Described { document: document(), seen: BTreeSet::new() };
     let server = Server::start(&[]);
     see_what_bodies_get(&mut described, &server);
@@ -294,9 +294,8 @@ fn operations_of(path_item: &Value) -> usize {
 
 /// Its checks, but for those that `tests/data/schemathesis.toml` names with their reasons, over what it thinks of by itself.
 #[test]
-fn schemathesis_finds_nothing_to_say() {
-    let Some(program) = python::program(Venv::OpenApi, "schemathesis", "schemathesis_finds_nothing_to_say")
-    else {
+fn schemathesis_finds_no_fault() {
+    let Some(program) = python::program(Venv::OpenApi, "schemathesis", "schemathesis_finds_no_fault") else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();

@@ -183,7 +183,7 @@ fn assert_differs(difference: &Difference, theirs: &Exchange, ours: &Response) {
 }
 
 #[test]
-fn every_exchange_of_the_original_answers_the_same_or_differs_as_listed() {
+fn every_exchange_of_the_original_has_its_response_or_a_listed_difference() {
     let realm = TestRealm::new();
     let mut differences = DIFFERENCES.iter().peekable();
     for theirs in exchanges() {

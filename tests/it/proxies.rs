@@ -34,7 +34,7 @@ fn location(config: Config, peer: &str, headers: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
+fn only_a_trusted_proxy_sets_the_client_address() {
     let realm = TestRealm::with_config(trusting(&["10.0.0.0/8", "unix"]));
     for (peer, expected) in [
         (at("10.0.0.1"), "192.0.2.1"),
@@ -50,7 +50,7 @@ fn a_trusted_proxy_says_who_asked_and_nobody_else_does() {
 }
 
 #[test]
-fn every_answer_of_the_routes_says_who_asked() {
+fn every_access_record_has_the_client_address() {
     let realm = TestRealm::with_config(trusting(&["unix"]));
     for (request, status) in [
         (Request::new("GET", "/nowhere"), 404),
@@ -70,7 +70,7 @@ fn every_answer_of_the_routes_says_who_asked() {
 }
 
 #[test]
-fn a_location_is_where_the_trusted_proxy_was_asked() {
+fn a_location_uses_the_forwarded_scheme_and_host_of_a_trusted_proxy() {
     let host = ("Host", "127.0.0.1:5000");
     for (headers, expected) in [
         (&FORWARDED[..], "https://auth.example/api/users/1"),
@@ -101,7 +101,7 @@ fn a_location_is_where_the_trusted_proxy_was_asked() {
 }
 
 #[test]
-fn a_location_is_nothing_that_a_stranger_says() {
+fn a_location_ignores_forwarded_headers_of_untrusted_peers() {
     let headers = [&FORWARDED[..], &[("Host", "a.example")]].concat();
     for config in [Config::default(), trusting(&["10.0.0.2"])] {
         assert_eq!(location(config, "10.0.0.1", &headers), "http://a.example/api/users/1");
@@ -109,7 +109,7 @@ fn a_location_is_nothing_that_a_stranger_says() {
 }
 
 #[test]
-fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
+fn the_forwarded_host_of_a_trusted_proxy_is_validated() {
     let registration = |peer: &str, forwarded_host: &str, origin: &str| {
         let public_url = Some(PublicUrl::parse("https://auth.example").unwrap());
         let realm = TestRealm::with_config(Config { public_url, ..trusting(&["10.0.0.1"]) });
@@ -137,7 +137,7 @@ fn the_host_that_a_trusted_proxy_was_asked_for_is_checked() {
 }
 
 #[test]
-fn what_a_stranger_says_of_others_is_noted_once() {
+fn forwarded_headers_of_an_untrusted_peer_are_reported_once() {
     for (name, value) in FORWARDED {
         let realm = TestRealm::with_config(trusting(&["10.0.0.1"]));
         let undeclared_proxy = UndeclaredProxy::default();
@@ -155,7 +155,7 @@ fn what_a_stranger_says_of_others_is_noted_once() {
 }
 
 #[test]
-fn the_log_shows_the_client_behind_the_proxy_in_both_loops() {
+fn the_access_log_has_the_client_address_behind_a_proxy_in_both_servers() {
     for name in ["strict", "tiny-http"] {
         let options = ["--loop", name, "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "127.0.0.1"];
         let server = Server::start(&options);
@@ -175,7 +175,7 @@ fn the_log_shows_the_client_behind_the_proxy_in_both_loops() {
 }
 
 #[test]
-fn an_operator_who_forgot_to_name_the_proxy_is_told_once_in_both_loops() {
+fn an_undeclared_proxy_is_reported_once_in_both_servers() {
     for name in ["strict", "tiny-http"] {
         let server = Server::start(&["--loop", name]);
         for _ in 0..3 {

@@ -63,7 +63,7 @@ fn original(path: &Path) -> rusqlite::Connection {
 }
 
 #[test]
-fn commands_that_read_work_on_a_read_only_data_directory_and_others_say_why_not() {
+fn only_reading_commands_work_on_a_read_only_data_directory() {
     // Killed, what was written is only in the -wal; ended in good order, there is none, and none can be made.
     for signal in ["KILL", "TERM"] {
         read_and_try_to_write(signal);
@@ -71,7 +71,7 @@ fn commands_that_read_work_on_a_read_only_data_directory_and_others_say_why_not(
 }
 
 fn read_and_try_to_write(signal: &str) {
-    let test = "commands_that_read_work_on_a_read_only_data_directory_and_others_say_why_not";
+    let test = "only_reading_commands_work_on_a_read_only_data_directory";
     let directory = tempfile::tempdir().unwrap();
     let (data, backup) = (directory.path().join("data"), directory.path().join("backup"));
     let server = Server::start_in(data.clone(), &["--scrypt", CHEAP]);

@@ -58,7 +58,7 @@ fn copy_keys(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_token_revoked_after_the_backup_stays_dead_after_a_restore_and_a_clock_reset() {
+fn a_token_revoked_after_the_backup_stays_revoked_after_a_restore_and_a_clock_reset() {
     let place = Place::new();
     let server = place.serve("data");
     register(&server, "ok");
@@ -79,7 +79,7 @@ fn a_token_revoked_after_the_backup_stays_dead_after_a_restore_and_a_clock_reset
 }
 
 #[test]
-fn an_export_and_the_keys_revive_no_token_and_give_no_id_again() {
+fn an_export_with_the_keys_revives_no_token_and_reuses_no_id() {
     let place = Place::new();
     let server = place.serve("old");
     register(&server, "ok");
@@ -122,7 +122,7 @@ fn an_export_and_the_keys_revive_no_token_and_give_no_id_again() {
 }
 
 #[test]
-fn a_database_truncated_to_nothing_beside_its_keys_is_refused_by_every_command() {
+fn an_empty_database_beside_its_keys_is_rejected_by_every_command() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let server = Server::start_in(data.clone(), &["--scrypt", CHEAP]);

@@ -26,7 +26,7 @@ fn refused(data: &Path, options: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn the_first_start_makes_what_it_needs_for_its_owner_alone() {
+fn the_first_start_creates_private_files() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     assert_eq!(mode(&server.data), 0o700);
@@ -36,7 +36,7 @@ fn the_first_start_makes_what_it_needs_for_its_owner_alone() {
 }
 
 #[test]
-fn both_signals_end_it_well_and_what_was_registered_stays() {
+fn sigterm_and_sigint_shut_down_gracefully_and_keep_the_users() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
@@ -53,7 +53,7 @@ fn both_signals_end_it_well_and_what_was_registered_stays() {
 }
 
 #[test]
-fn a_token_outlives_the_process_that_issued_it() {
+fn a_token_is_valid_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
@@ -67,7 +67,7 @@ fn a_token_outlives_the_process_that_issued_it() {
 }
 
 #[test]
-fn a_hangup_reads_the_keys_again() {
+fn sighup_reloads_the_keys() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     let keys = server.data.join("signing-keys");
@@ -83,7 +83,7 @@ fn a_hangup_reads_the_keys_again() {
 }
 
 #[test]
-fn a_database_without_its_keys_is_an_error_that_says_what_to_do() {
+fn a_database_without_its_keys_is_an_error_with_advice() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     drop(Server::start_in(data.clone(), &[]));
@@ -102,7 +102,7 @@ fn a_database_without_its_keys_is_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn keys_without_their_database_are_an_error_that_says_what_to_do() {
+fn keys_without_their_database_are_an_error_with_advice() {
     let directory = tempfile::tempdir().unwrap();
     let (data, elsewhere) = (directory.path().join("data"), directory.path().join("elsewhere"));
     let first = Server::start_in(data.clone(), &["--scrypt", CHEAP]);
@@ -139,7 +139,7 @@ fn keys_without_their_database_are_an_error_that_says_what_to_do() {
 }
 
 #[test]
-fn a_first_start_that_was_cut_short_is_taken_up_again() {
+fn an_interrupted_first_start_is_resumed() {
     let directory = tempfile::tempdir().unwrap();
     for is_empty in [true, false] {
         let data = directory.path().join(if is_empty { "empty" } else { "without-keys" });
@@ -157,7 +157,7 @@ fn a_first_start_that_was_cut_short_is_taken_up_again() {
 }
 
 #[test]
-fn of_many_first_starts_at_once_none_is_refused() {
+fn concurrent_first_starts_all_succeed() {
     for _ in 0..20 {
         let directory = tempfile::tempdir().unwrap();
         let data_dir = DataDir::new(directory.path().join("data"));
@@ -167,7 +167,7 @@ fn of_many_first_starts_at_once_none_is_refused() {
 }
 
 #[test]
-fn an_address_in_use_is_an_error_and_nothing_is_made() {
+fn an_address_in_use_is_an_error_and_creates_nothing() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let directory = tempfile::tempdir().unwrap();
@@ -184,7 +184,7 @@ fn an_address_in_use_is_an_error_and_nothing_is_made() {
 }
 
 #[test]
-fn passwords_do_not_cross_a_network_in_cleartext_by_accident() {
+fn a_listener_beyond_loopback_needs_an_option() {
     let directory = tempfile::tempdir().unwrap();
     for address in ["0.0.0.0:0", "192.0.2.1:5000", "[::]:0", "[::ffff:192.0.2.1]:5000"] {
         let (code, message) = refused(directory.path(), &["--listen", address]);
@@ -222,7 +222,7 @@ fn a_container_gets_advice_that_fits_and_the_variables_to_set() {
 }
 
 #[test]
-fn values_that_can_not_be_are_refused_with_what_was_expected() {
+fn invalid_option_values_are_rejected_with_what_was_expected() {
     let directory = tempfile::tempdir().unwrap();
     for (option, value, expected) in [
         (
@@ -284,7 +284,7 @@ fn values_that_can_not_be_are_refused_with_what_was_expected() {
 }
 
 #[test]
-fn the_environment_stands_in_for_options_and_options_win() {
+fn options_override_environment_variables() {
     let directory = tempfile::tempdir().unwrap();
     let in_variable = directory.path().join("variable");
     let mut command = gatekey();
@@ -304,7 +304,7 @@ fn the_environment_stands_in_for_options_and_options_win() {
 }
 
 #[test]
-fn the_log_has_a_line_a_request_and_no_secret_in_any() {
+fn the_access_log_has_a_line_a_request_without_secrets() {
     let server = Server::start(&[]);
     server.register("ok", "python-password");
     server.login("ok", "python-password");
@@ -336,7 +336,7 @@ fn the_log_has_a_line_a_request_and_no_secret_in_any() {
 }
 
 #[test]
-fn the_log_can_be_off() {
+fn the_access_log_can_be_turned_off() {
     let quiet = Server::start(&["--log", "off", "--min-password-length", "8", "--throttle", "on"]);
     quiet.register("ok", "python-password");
     let (_, log) = quiet.stop();
@@ -359,7 +359,7 @@ fn weak_settings_are_warned_of_at_start() {
 /// Among so many requests that one look at the database serves several of them: whoever asks after a revocation was answered asks
 /// after it.
 #[test]
-fn what_was_revoked_is_refused_from_the_next_request_on_under_load() {
+fn a_revocation_holds_from_the_next_request_under_load() {
     let server = Server::start(&["--throttle", "off"]);
     assert_eq!(status(&server.register("busy", "bee")), 201);
     assert_eq!(status(&server.register("ok", "python")), 201);
@@ -401,7 +401,7 @@ fn what_was_revoked_is_refused_from_the_next_request_on_under_load() {
 }
 
 #[test]
-fn serve_refuses_a_data_directory_or_database_that_others_may_write() {
+fn serve_rejects_a_data_directory_or_database_writable_by_others() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let start = || Server::start_in(data.clone(), &["--scrypt", CHEAP]);

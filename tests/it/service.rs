@@ -70,7 +70,7 @@ fn start(data: PathBuf, socket: &str, watchdog_usec: &str) -> Server {
 }
 
 #[test]
-fn the_service_manager_is_told_what_happens() {
+fn the_service_manager_is_notified_of_start_reload_and_stop() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
@@ -86,7 +86,7 @@ fn the_service_manager_is_told_what_happens() {
 }
 
 #[test]
-fn a_service_manager_may_listen_at_an_abstract_name() {
+fn a_service_manager_on_an_abstract_socket_is_notified() {
     let directory = tempfile::tempdir().unwrap();
     let name = format!("gatekey-test-{}", directory.path().file_name().unwrap().display());
     let manager = Manager::at(&SocketAddr::from_abstract_name(&name).unwrap());
@@ -95,7 +95,7 @@ fn a_service_manager_may_listen_at_an_abstract_name() {
 }
 
 #[test]
-fn a_server_on_an_abstract_socket_says_that_it_answers() {
+fn a_server_on_an_abstract_socket_feeds_the_watchdog() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("notify");
     let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
@@ -111,7 +111,7 @@ fn a_server_on_an_abstract_socket_says_that_it_answers() {
 
 /// The watchdog's requests come in by the socket, and its mode shuts others out.
 #[test]
-fn a_socket_with_a_mode_is_the_services_own() {
+fn the_socket_unit_has_the_services_user_and_mode() {
     let (service, socket) = (unit("gatekey.service"), unit("gatekey.socket"));
     let user = service.lines().find_map(|line| line.strip_prefix("User=")).unwrap();
     assert!(socket.contains("#SocketMode=0660\n"));
@@ -119,7 +119,7 @@ fn a_socket_with_a_mode_is_the_services_own() {
 }
 
 #[test]
-fn a_server_that_has_no_good_answer_falls_silent_and_speaks_again() {
+fn the_watchdog_is_fed_only_while_probes_succeed() {
     let directory = tempfile::tempdir().unwrap();
     let (path, data) = (directory.path().join("notify"), directory.path().join("data"));
     let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
@@ -145,7 +145,7 @@ fn a_server_that_has_no_good_answer_falls_silent_and_speaks_again() {
 
 /// Clients that hold all places must not have the server restarted, which would forget what it counted against them.
 #[test]
-fn a_server_whose_places_are_all_taken_still_feeds_the_watchdog() {
+fn a_server_at_its_connection_limit_feeds_the_watchdog() {
     let directory = tempfile::tempdir().unwrap();
     let (path, data) = (directory.path().join("notify"), directory.path().join("data"));
     let manager = Manager::at(&SocketAddr::from_pathname(&path).unwrap());
@@ -176,7 +176,7 @@ fn a_server_whose_places_are_all_taken_still_feeds_the_watchdog() {
 }
 
 #[test]
-fn a_manager_that_does_not_listen_keeps_nobody_from_serving() {
+fn an_unreachable_service_manager_does_not_stop_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let nowhere = directory.path().join("nowhere");
     let server = start(directory.path().join("data"), nowhere.to_str().unwrap(), "200000");
@@ -212,8 +212,8 @@ fn units(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_units_are_as_systemd_wants_them() {
-    let Some(mut analyze) = systemd("the_units_are_as_systemd_wants_them", "systemd-analyze") else { return };
+fn the_systemd_units_verify() {
+    let Some(mut analyze) = systemd("the_systemd_units_verify", "systemd-analyze") else { return };
     let directory = tempfile::tempdir().unwrap();
     let verified = analyze.args(["verify", "--man=no"]).args(units(directory.path())).output().unwrap();
     let said = String::from_utf8(verified.stderr).unwrap();
@@ -222,8 +222,10 @@ fn the_units_are_as_systemd_wants_them() {
 }
 
 #[test]
-fn the_service_is_hardly_exposed() {
-    let Some(mut analyze) = systemd("the_service_is_hardly_exposed", "systemd-analyze") else { return };
+fn the_service_has_a_low_exposure_score() {
+    let Some(mut analyze) = systemd("the_service_has_a_low_exposure_score", "systemd-analyze") else {
+        return;
+    };
     let directory = tempfile::tempdir().unwrap();
     let service = units(directory.path()).remove(0);
     analyze.args(["security", "--offline=true", "--threshold", EXPOSURE]).arg(service);
@@ -259,9 +261,9 @@ impl Drop for Ended {
 }
 
 #[test]
-fn systemd_hands_over_the_socket_that_it_listens_on() {
+fn systemd_socket_activation_passes_the_socket() {
     let program = "systemd-socket-activate";
-    if systemd("systemd_hands_over_the_socket_that_it_listens_on", program).is_none() {
+    if systemd("systemd_socket_activation_passes_the_socket", program).is_none() {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -60,7 +60,7 @@ fn claims_of(test: &TestRealm, token: &str) -> Claims {
 }
 
 #[test]
-fn a_token_lasts_600_seconds_to_the_second() {
+fn a_token_expires_after_exactly_600_seconds() {
     let test = TestRealm::new();
     test.add_user("ok", "python");
     let (token, duration) = issued(&test.basic("GET", "/api/token", "ok", "python"));
@@ -83,7 +83,7 @@ fn a_token_lasts_600_seconds_to_the_second() {
 }
 
 #[test]
-fn a_token_may_be_renewed_and_the_new_one_remembers_when_the_password_was_shown() {
+fn a_renewed_token_keeps_its_auth_time() {
     let test = realm(600, 86_400);
     let first = test.token("ok", "python");
     let auth_time = test.unix();
@@ -109,7 +109,7 @@ fn an_expired_token_can_not_be_renewed() {
 }
 
 #[test]
-fn renewal_ends_when_the_session_has_lasted_as_long_as_one_may() {
+fn renewal_ends_at_the_maximum_session_age() {
     let test = realm(600, 1500);
     let mut token = test.token("ok", "python");
     for (advance, expected) in [(500, 600), (500, 500), (499, 1)] {
@@ -127,7 +127,7 @@ fn renewal_ends_when_the_session_has_lasted_as_long_as_one_may() {
 }
 
 #[test]
-fn a_lifetime_over_the_longest_session_is_cut_to_it() {
+fn a_token_lifetime_is_limited_by_the_maximum_session_age() {
     let test = realm(600, 100);
     let (token, duration) = issued(&test.basic("GET", "/api/token", "ok", "python"));
     assert_eq!(duration, 100);
@@ -137,7 +137,7 @@ fn a_lifetime_over_the_longest_session_is_cut_to_it() {
 }
 
 #[test]
-fn a_token_may_be_asked_for_less_time_but_not_for_more() {
+fn a_requested_duration_can_only_shorten_the_lifetime() {
     let test = realm(600, 1500);
     for (query, duration) in
         [("?duration=15", 15), ("?duration=601", 600), ("?duration=600&x=1", 600), ("?x=1", 600)]
@@ -156,7 +156,7 @@ fn a_token_may_be_asked_for_less_time_but_not_for_more() {
 }
 
 #[test]
-fn a_token_of_a_session_that_is_over_is_good_but_not_renewed() {
+fn a_token_at_the_end_of_its_session_is_valid_but_not_renewed() {
     // Such a token was issued while the longest session was longer than it is now.
     let test = realm(600, 1500);
     let token = |seconds_ago: u64| {
@@ -175,7 +175,7 @@ fn a_token_of_a_session_that_is_over_is_good_but_not_renewed() {
 }
 
 #[test]
-fn a_token_that_lasts_longer_than_any_session_may_is_refused() {
+fn a_token_beyond_the_maximum_session_age_is_rejected() {
     let test = realm(600, 1500);
     let claims = claims_of(&test, &test.token("ok", "python"));
     let lasting = |lifetime: u64| {
@@ -190,7 +190,7 @@ fn a_token_that_lasts_longer_than_any_session_may_is_refused() {
 type End<'a> = (&'a str, &'a dyn Fn(&TestRealm));
 
 #[test]
-fn what_changes_the_generation_ends_every_token_at_once() {
+fn a_new_generation_revokes_every_token_at_once() {
     let password = Secret::new("ruby".into());
     let user = |test: &TestRealm| test.realm.find_user_by_name("ok").unwrap().unwrap();
     let ends: [End<'_>; 6] = [
@@ -224,7 +224,7 @@ fn what_changes_the_generation_ends_every_token_at_once() {
 }
 
 #[test]
-fn a_user_who_is_let_in_again_gets_no_old_token_back() {
+fn enabling_a_user_revives_no_token() {
     let test = realm(600, 86_400);
     let old = test.token("ok", "python");
     let id = test.realm.find_user_by_name("ok").unwrap().unwrap().id;
@@ -239,7 +239,7 @@ fn a_user_who_is_let_in_again_gets_no_old_token_back() {
 }
 
 #[test]
-fn a_token_issued_for_an_old_password_is_dead_from_the_start() {
+fn a_token_issued_for_an_old_password_is_never_valid() {
     let test = realm(600, 86_400);
     let (_, shown) = credentials::parse(crate::harness::basic("ok", "python").as_bytes());
     let shown = shown.unwrap();
@@ -253,7 +253,7 @@ fn a_token_issued_for_an_old_password_is_dead_from_the_start() {
 }
 
 #[test]
-fn revoking_all_tokens_ends_those_issued_until_now_and_none_issued_after() {
+fn revoking_all_tokens_does_not_revoke_later_ones() {
     let test = realm(600, 86_400);
     test.add_user("other", "python");
     let before = [test.token("ok", "python"), test.token("other", "python")];
@@ -270,7 +270,7 @@ fn revoking_all_tokens_ends_those_issued_until_now_and_none_issued_after() {
 }
 
 #[test]
-fn all_tokens_are_revoked_by_the_realms_time_while_the_clock_is_behind() {
+fn all_tokens_are_revoked_by_realm_time_while_the_clock_is_behind() {
     let test = realm(600, 86_400);
     let start = test.now();
     test.advance(Duration::from_secs(3_600));
@@ -291,7 +291,7 @@ fn all_tokens_are_revoked_by_the_realms_time_while_the_clock_is_behind() {
 }
 
 #[test]
-fn a_renewal_under_way_when_all_tokens_were_revoked_dies_with_them() {
+fn a_renewal_concurrent_with_the_revocation_of_all_tokens_is_revoked() {
     let test = realm(600, 86_400);
     let token = Credentials::Token(Secret::new(test.token("ok", "python")));
     test.advance(SECOND);
@@ -334,7 +334,7 @@ fn a_new_key_signs_and_the_older_one_still_verifies() {
 }
 
 #[test]
-fn a_key_that_left_the_file_verifies_no_more() {
+fn a_removed_key_verifies_nothing() {
     let test = realm(600, 86_400);
     let old = test.token("ok", "python");
     replace_key_file(&test, b"the second secret, of 32 bytes..\n");
@@ -349,7 +349,7 @@ fn a_key_that_left_the_file_verifies_no_more() {
 }
 
 #[test]
-fn a_token_of_a_key_not_yet_seen_makes_the_file_be_read() {
+fn a_token_of_a_new_key_reloads_the_key_file() {
     let test = realm(600, 86_400);
     let claims = claims_of(&test, &test.token("ok", "python")); // this looked at the file
     let with_another = [key_file(&test), b"the second secret, of 32 bytes..\n".to_vec()].concat();
@@ -371,7 +371,7 @@ fn observed(mut test: TestRealm) -> (TestRealm, Arc<Mutex<Vec<String>>>) {
 }
 
 #[test]
-fn a_bad_key_file_keeps_the_old_keys_and_is_reported_once() {
+fn an_invalid_key_file_keeps_the_old_keys_and_is_reported_once() {
     let (test, notices) = observed(realm(600, 86_400));
     let token = test.token("ok", "python");
     let good_file = key_file(&test);
@@ -400,7 +400,7 @@ fn a_bad_key_file_keeps_the_old_keys_and_is_reported_once() {
 }
 
 #[test]
-fn a_key_file_that_is_gone_keeps_the_old_keys_and_is_reported_once() {
+fn a_removed_key_file_keeps_the_old_keys_and_is_reported_once() {
     let (test, notices) = observed(realm(600, 86_400));
     let token = test.token("ok", "python");
     let path = test.directory.path().join(SIGNING_KEYS);
@@ -417,7 +417,7 @@ fn a_key_file_that_is_gone_keeps_the_old_keys_and_is_reported_once() {
 }
 
 #[test]
-fn a_signal_makes_the_key_file_be_read_within_the_second() {
+fn a_signal_reloads_the_key_file_within_the_second() {
     let (test, notices) = observed(realm(600, 86_400));
     test.token("ok", "python");
     replace_key_file(&test, b"the second secret, of 32 bytes..\n");

@@ -131,8 +131,8 @@ fn lives_in(test: &str, mib: u64, scrypt: &str) {
 }
 
 #[test]
-fn hashes_of_4_mib_leave_room_for_a_server_in_32_mib() {
-    lives_in("hashes_of_4_mib_leave_room_for_a_server_in_32_mib", 32, "ln=12,r=8,p=16");
+fn a_server_with_hashes_of_4_mib_fits_into_32_mib() {
+    lives_in("a_server_with_hashes_of_4_mib_fits_into_32_mib", 32, "ln=12,r=8,p=16");
 }
 
 /// The rows of the document's table, each `| 16 MiB | ln=13,r=8,p=10 | ...`.
@@ -146,11 +146,11 @@ fn documented() -> Vec<(u64, &'static str)> {
 }
 
 #[test]
-fn each_setting_of_the_document_leaves_room_in_its_place() {
+fn each_documented_setting_fits_into_its_memory_limit() {
     let rows = documented();
     assert_eq!(rows.iter().map(|(mib, _)| *mib).collect::<Vec<_>>(), [16, 32, 64, 128]);
     for (mib, scrypt) in rows {
-        lives_in("each_setting_of_the_document_leaves_room_in_its_place", mib, scrypt);
+        lives_in("each_documented_setting_fits_into_its_memory_limit", mib, scrypt);
     }
 }
 

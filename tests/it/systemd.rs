@@ -111,16 +111,16 @@ fn units(place: &TempDir) {
 }
 
 #[test]
-fn a_wrong_option_and_clients_that_go_on_connecting_fail_no_unit() {
-    let test = "a_wrong_option_and_clients_that_go_on_connecting_fail_no_unit";
+fn a_wrong_option_does_not_fail_the_socket_unit() {
+    let test = "a_wrong_option_does_not_fail_the_socket_unit";
     let Some(said) = run(test, WRONG_OPTION) else { return };
     assert!(said.contains("socket: success active"), "{said}");
     assert!(said.ends_with("served\n"), "{said}");
 }
 
 #[test]
-fn after_a_full_disk_the_service_starts_by_itself() {
-    let Some(said) = run("after_a_full_disk_the_service_starts_by_itself", FULL_DISK) else { return };
+fn the_service_restarts_after_a_full_disk() {
+    let Some(said) = run("the_service_restarts_after_a_full_disk", FULL_DISK) else { return };
     assert!(said.contains("socket: success active"), "{said}");
     assert!(said.contains("no space left on device"), "the log says why: {said}");
     assert!(said.ends_with("served\n"), "{said}");

@@ -4,7 +4,7 @@ use crate::process::{Server, gatekey, run, written};
 use gatekey::json;
 
 #[test]
-fn what_tune_gives_out_is_what_serve_takes() {
+fn the_output_of_tune_configures_serve() {
     let mut command = gatekey();
     // The least memory: one setting, with one slot, wherever this runs.
     let (code, out, message) = written(&run(command.args(["tune", "--memory", "8M", "--target", "60s"]), ""));
@@ -24,7 +24,7 @@ fn what_tune_gives_out_is_what_serve_takes() {
 }
 
 #[test]
-fn json_has_the_same_and_says_when_the_target_is_missed() {
+fn tune_json_reports_a_missed_target() {
     let mut command = gatekey();
     let (code, out, _) =
         written(&run(command.args(["tune", "--json", "--memory", "8M", "--target", "1ms"]), ""));
@@ -38,7 +38,7 @@ fn json_has_the_same_and_says_when_the_target_is_missed() {
 }
 
 #[test]
-fn memory_for_not_even_one_hash_is_refused_and_nothing_weaker_given_out() {
+fn tune_rejects_memory_below_one_hash() {
     let (code, out, message) = written(&run(gatekey().args(["tune", "--memory", "8191K"]), ""));
     let expected = "gatekey: --memory: no setting fits: the least takes 8M for each hash. One that takes less is \
                     weaker, and is not given out here\n";

@@ -35,7 +35,7 @@ fn parsed(text: &str) -> Value {
 }
 
 #[test]
-fn a_user_is_shown_with_all_that_is_known_and_without_the_hash() {
+fn user_show_prints_everything_but_the_hash() {
     let server = prepared();
     let expected = "\
 id:                    1
@@ -58,7 +58,7 @@ tokens since:          -
 }
 
 #[test]
-fn a_shown_user_has_the_addresses_and_the_login_that_were_noted() {
+fn user_show_prints_remembered_addresses_and_the_last_login() {
     let server = prepared();
     assert_eq!(server.login("ok", "python"), 200);
     let shown = parsed(&done(&server, &["user", "show", "ok", "--json"]));
@@ -89,7 +89,7 @@ tokens since:          2013-11-28T20:06:40Z
 }
 
 #[test]
-fn users_are_listed_for_people_and_for_programs() {
+fn user_list_prints_text_and_json() {
     let server = prepared();
     let expected = "\
 ID  STATE     ADDED                 NAME
@@ -133,7 +133,7 @@ fn columns_are_aligned_over_all_pages() {
 }
 
 #[test]
-fn whose_names_are_guessed_at_is_listed_for_people_and_for_programs() {
+fn throttle_list_prints_failed_attempts_as_text_and_json() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let server = Server::start_in(data.clone(), &["--scrypt", CHEAP, "--throttle", "on"]);
@@ -177,7 +177,7 @@ fn bearer(server: &Server, token: &str) -> u16 {
 }
 
 #[test]
-fn everybody_is_signed_out_at_the_servers_next_request() {
+fn revoking_all_tokens_holds_from_the_servers_next_request() {
     let server = Server::start(&["--scrypt", CHEAP]);
     server.register("ok", "python");
     let (first, same_second) = (token(&server), token(&server));
@@ -196,7 +196,7 @@ fn everybody_is_signed_out_at_the_servers_next_request() {
 }
 
 #[test]
-fn either_one_user_is_signed_out_or_all_are() {
+fn user_revoke_takes_one_user_or_all() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     let token = token(&server);
@@ -217,7 +217,7 @@ fn either_one_user_is_signed_out_or_all_are() {
 }
 
 #[test]
-fn users_are_not_added_to_a_data_directory_that_nobody_named() {
+fn users_are_not_added_to_an_unnamed_data_directory() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("users.jsonl"), "").unwrap();
     for words in [

@@ -55,7 +55,7 @@ fn every_token_vector_gets_its_verdict() {
 
 /// A file in which one kind of row is missing would pass the test above just as well.
 #[test]
-fn every_verdict_stands_among_the_token_vectors() {
+fn every_verdict_has_a_token_vector() {
     let rows = rows(TOKENS, "token");
     for verdict in ["ok", "expired", "bad_signature", "reject"] {
         assert!(rows.iter().any(|row| row["expect"] == verdict), "{verdict}");
@@ -143,7 +143,7 @@ fn every_vector_of_another_scheme_verifies_with_its_password_and_with_no_other()
 }
 
 #[test]
-fn hashes_of_other_schemes_are_none_of_ours() {
+fn hashes_of_other_schemes_are_not_current() {
     for row in password_rows(false) {
         let parsed = text(&row, "hash").parse::<StoredHash>();
         assert_eq!(parsed, Err(StoredHashError::UnknownScheme), "{}", text(&row, "scheme"));

@@ -15,7 +15,7 @@ fn objects(log: &str) -> Vec<Object> {
 }
 
 #[test]
-fn every_answer_has_an_id_that_the_log_has_too() {
+fn every_response_has_the_request_id_of_its_log_line() {
     for name in ["strict", "tiny-http"] {
         let server = Server::start(&["--loop", name]);
         let answers = [
@@ -36,7 +36,7 @@ fn every_answer_has_an_id_that_the_log_has_too() {
 }
 
 #[test]
-fn a_line_in_the_journal_has_no_time_of_its_own() {
+fn log_lines_in_the_journal_have_no_time() {
     let place = tempfile::tempdir().unwrap();
     let (log, password) = (place.path().join("log"), place.path().join("password"));
     fs::write(&password, "python").unwrap();
@@ -59,7 +59,7 @@ fn a_line_in_the_journal_has_no_time_of_its_own() {
 }
 
 #[test]
-fn an_answer_to_what_is_no_request_has_an_id_too() {
+fn the_response_to_a_malformed_request_has_a_request_id() {
     let server = Server::start(&[]);
     let answer = server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     assert_eq!(status(&answer), 400);
@@ -69,7 +69,7 @@ fn an_answer_to_what_is_no_request_has_an_id_too() {
 }
 
 #[test]
-fn as_json_the_log_has_an_object_a_line_notices_and_events_too() {
+fn every_line_of_the_json_log_is_an_object() {
     let server = Server::start(&["--log", "json"]);
     server.register("susan", "python");
     server.login("susan", "wrong");
@@ -101,7 +101,7 @@ fn as_json_the_log_has_an_object_a_line_notices_and_events_too() {
 }
 
 #[test]
-fn a_throttled_request_and_keys_read_again_are_events() {
+fn rate_limiting_and_key_reloads_are_logged_events() {
     let server =
         Server::start(&["--log", "json", "--throttle", "on", "--guesses-per-user-and-address", "1/1h"]);
     server.register("susan", "python");

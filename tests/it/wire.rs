@@ -18,7 +18,7 @@ fn each_loop() -> impl Iterator<Item = Server> {
 }
 
 #[test]
-fn an_answer_is_exactly_these_lines() {
+fn a_response_has_exactly_these_lines() {
     for server in each_loop() {
         let answer = server.register("ok", "python");
         let expected = format!(
@@ -69,7 +69,7 @@ fn a_connection_is_kept_for_the_next_request() {
 }
 
 #[test]
-fn an_http_1_0_client_is_told_what_becomes_of_the_connection() {
+fn an_http_1_0_response_has_a_connection_header() {
     for server in each_loop() {
         let closed = server.exchange(b"GET /api/users/1 HTTP/1.0\r\n\r\n");
         assert_eq!(header(&closed, "Connection"), Some("close"));
@@ -79,7 +79,7 @@ fn an_http_1_0_client_is_told_what_becomes_of_the_connection() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_refused_before_it_is_sent() {
+fn a_body_over_the_limit_is_rejected_before_it_is_sent() {
     for server in each_loop() {
         let mut connection = server.connect();
         let head = "POST /api/users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 16385\r\n\r\n";
@@ -92,7 +92,7 @@ fn a_body_over_the_limit_is_refused_before_it_is_sent() {
 }
 
 #[test]
-fn a_body_at_the_limit_is_taken_however_it_is_framed() {
+fn a_body_at_the_limit_is_accepted_with_every_framing() {
     for server in each_loop() {
         let padded = |length: usize| {
             let start = r#"{"username":"ok","password":"python","x":""#;
@@ -113,7 +113,7 @@ fn a_body_at_the_limit_is_taken_however_it_is_framed() {
 }
 
 #[test]
-fn a_name_and_a_password_of_any_bytes_go_through() {
+fn usernames_and_passwords_of_any_bytes_log_in() {
     for server in each_loop() {
         for (name, password) in
             [("josé", "p:a:s:s"), ("\"quoted\"", "🔑"), ("o'brien", " \\ "), ("東京", "ü")]
@@ -126,7 +126,7 @@ fn a_name_and_a_password_of_any_bytes_go_through() {
 }
 
 #[test]
-fn two_authorization_fields_are_refused() {
+fn two_authorization_headers_are_rejected() {
     for server in each_loop() {
         server.register("ok", "python");
         let authorization = format!("Authorization: {}", basic("ok", "python"));
@@ -161,7 +161,7 @@ fn assert_survives_panics(address: SocketAddr) {
 }
 
 #[test]
-fn a_panic_in_a_handler_costs_its_own_request_and_no_other() {
+fn a_panic_in_a_handler_fails_only_its_own_request() {
     let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
     let shutdown = Arc::new(Shutdown::default());
     let (tiny_listener, strict_listener) = (listener(), listener());

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_outdated_hash_is_made_anew_at_a_login() {
+fn an_outdated_hash_is_replaced_at_login() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let token = old.issue_token(&old.log_in("ok", "python").unwrap());
@@ -50,7 +50,7 @@ fn a_password_is_changed_and_a_user_deleted_by_an_outdated_hash() {
 }
 
 #[test]
-fn a_login_goes_on_where_the_outdated_hash_can_not_be_replaced() {
+fn a_login_succeeds_if_the_outdated_hash_can_not_be_replaced() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let before = old.user(id);
@@ -66,7 +66,7 @@ fn a_login_goes_on_where_the_outdated_hash_can_not_be_replaced() {
 }
 
 #[test]
-fn a_hash_that_can_not_be_verified_lets_nobody_in_and_costs_what_others_cost() {
+fn an_unusable_hash_accepts_no_password_and_costs_one_hash() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let good = test.user(id).password_hash;
@@ -135,7 +135,7 @@ fn the_largest_block_allowed_is_verified() {
 }
 
 #[test]
-fn whoever_fails_to_log_in_costs_one_hash() {
+fn every_failed_login_costs_one_hash() {
     let test = TestRealm::new();
     let (id, disabled) = (test.add_user("ok", "python"), test.add_user("disabled", "python"));
     test.realm.set_disabled(disabled, true).unwrap();
@@ -157,7 +157,7 @@ fn whoever_fails_to_log_in_costs_one_hash() {
 }
 
 #[test]
-fn a_password_that_nobody_can_have_costs_no_hash_whoever_is_named() {
+fn a_password_of_impossible_length_costs_no_hash_for_any_user() {
     let test = TestRealm::new();
     test.add_user("ok", "python");
     for username in ["ok", "nobody"] {
@@ -201,7 +201,7 @@ fn a_hash_of_another_scheme_is_replaced_at_the_next_login() {
 }
 
 #[test]
-fn names_that_nobody_has_cost_what_users_cost_and_let_nobody_in() {
+fn unknown_users_cost_the_decoy_hash_of_a_user_and_are_rejected() {
     let test = TestRealm::new();
     for number in 1..=8 {
         test.add_user(&format!("user {number}"), "python");

@@ -8,7 +8,7 @@ use crate::user_id::Generation;
 use std::fs;
 
 #[test]
-fn a_key_is_retired_by_the_realms_time_so_that_it_is_not_pruned_before_its_tokens_expire() {
+fn a_key_is_retired_by_realm_time_so_that_it_is_not_pruned_before_its_tokens_expire() {
     let test = TestRealm::new();
     let ahead = test.now.unix.saturating_add(Duration::from_secs(3_600));
     test.realm.store.raise_newest_time(ahead).unwrap();
@@ -46,7 +46,7 @@ fn a_token_is_renewed_by_the_ring_that_verified_it() {
 }
 
 #[test]
-fn while_the_clock_is_behind_a_token_of_a_server_that_is_a_little_ahead_is_accepted() {
+fn a_token_of_a_server_slightly_ahead_is_accepted_while_the_clock_is_behind() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let after = |seconds| test.now.unix.saturating_add(Duration::from_secs(seconds));

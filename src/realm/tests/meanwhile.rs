@@ -37,7 +37,7 @@ fn changes_password(test: &TestRealm, password: &str) -> String {
 }
 
 #[test]
-fn a_rehash_never_overwrites_a_password_that_was_changed_meanwhile() {
+fn a_rehash_never_overwrites_a_concurrent_password_change() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let new = old.with_new_cost();
@@ -52,7 +52,7 @@ fn a_rehash_never_overwrites_a_password_that_was_changed_meanwhile() {
 }
 
 #[test]
-fn of_two_rehashes_the_second_changes_nothing() {
+fn the_second_of_two_concurrent_rehashes_changes_nothing() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let new = old.with_new_cost();
@@ -63,7 +63,7 @@ fn of_two_rehashes_the_second_changes_nothing() {
 }
 
 #[test]
-fn a_token_for_the_old_password_dies_with_the_change() {
+fn a_token_for_the_old_password_is_revoked_by_the_change() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let principal = test.log_in("ok", "python").unwrap();
@@ -79,7 +79,7 @@ fn a_token_for_the_old_password_dies_with_the_change() {
 }
 
 #[test]
-fn a_password_that_was_changed_meanwhile_is_not_changed() {
+fn a_password_change_fails_after_a_concurrent_change() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let meanwhile = changes_password(&test, "ruby");
@@ -91,7 +91,7 @@ fn a_password_that_was_changed_meanwhile_is_not_changed() {
 }
 
 #[test]
-fn a_user_who_was_kept_out_or_deleted_meanwhile_changes_nothing() {
+fn a_password_change_fails_for_a_user_disabled_or_deleted_concurrently() {
     for meanwhile in ["UPDATE users SET disabled = 1, generation = generation + 1", "DELETE FROM users"] {
         let test = TestRealm::new();
         let id = test.add_user("ok", "python");
@@ -103,7 +103,7 @@ fn a_user_who_was_kept_out_or_deleted_meanwhile_changes_nothing() {
 }
 
 #[test]
-fn signing_out_or_a_rehash_meanwhile_does_not_hinder_a_change() {
+fn a_concurrent_sign_out_or_rehash_does_not_fail_a_password_change() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let rehash = test.realm.hasher.hash(&secret("python"), Client::Local).unwrap();
@@ -121,7 +121,7 @@ fn signing_out_or_a_rehash_meanwhile_does_not_hinder_a_change() {
 }
 
 #[test]
-fn a_user_whose_password_was_changed_meanwhile_is_not_deleted() {
+fn a_deletion_fails_after_a_concurrent_password_change() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let meanwhile = changes_password(&test, "ruby");
@@ -139,7 +139,7 @@ fn a_user_whose_password_was_changed_meanwhile_is_not_deleted() {
 }
 
 #[test]
-fn a_name_that_was_taken_meanwhile_is_taken() {
+fn a_name_registered_concurrently_is_taken() {
     let test = TestRealm::new();
     let meanwhile =
         "INSERT INTO users (username, folded, password_hash, created_at) VALUES ('OK', 'ok', 'x', 0)";

@@ -64,7 +64,7 @@ fn a_wrong_password_costs_a_hash_each_time() {
 }
 
 #[test]
-fn what_another_process_does_to_the_user_counts_at_once() {
+fn a_change_by_another_process_invalidates_the_password_cache() {
     type Change = fn(&Realm, &User);
     let changes: [(Change, _, u64); 5] = [
         (
@@ -89,7 +89,7 @@ fn what_another_process_does_to_the_user_counts_at_once() {
 }
 
 #[test]
-fn a_user_kept_out_by_a_foreign_hand_is_out_though_the_generation_stays() {
+fn a_user_disabled_in_the_database_is_rejected_with_an_unchanged_generation() {
     let test = remembering();
     let id = test.add_user("ok", "python");
     assert_eq!(log_in_now(&test, "python"), (Ok(id), 1));
@@ -100,7 +100,7 @@ fn a_user_kept_out_by_a_foreign_hand_is_out_though_the_generation_stays() {
 }
 
 #[test]
-fn a_new_user_of_an_old_name_is_another_one() {
+fn a_new_user_with_a_deleted_users_name_does_not_inherit_the_password_cache() {
     let test = remembering();
     let first = test.add_user("ok", "python");
     assert_eq!(log_in_now(&test, "python"), (Ok(first), 1));
@@ -110,7 +110,7 @@ fn a_new_user_of_an_old_name_is_another_one() {
 }
 
 #[test]
-fn a_changed_password_is_proved_once_and_the_old_one_is_gone() {
+fn a_changed_password_is_verified_once_and_the_old_one_is_rejected() {
     let test = remembering();
     let id = test.add_user("ok", "python");
     assert!(test.log_in("ok", "python").is_ok());
@@ -122,7 +122,7 @@ fn a_changed_password_is_proved_once_and_the_old_one_is_gone() {
 }
 
 #[test]
-fn an_outdated_hash_is_made_anew_and_then_proved_once() {
+fn an_outdated_hash_is_replaced_and_then_verified_once() {
     let old = TestRealm::new();
     let id = old.add_user("ok", "python");
     let mut new = old.with_new_cost();
@@ -134,7 +134,7 @@ fn an_outdated_hash_is_made_anew_and_then_proved_once() {
 }
 
 #[test]
-fn the_same_at_the_same_time_costs_one_hash_whoever_is_named() {
+fn identical_concurrent_checks_share_one_hash_for_every_user() {
     const CROWD: usize = 32;
     for mut test in [remembering(), TestRealm::new()] {
         let (id, disabled) = (test.add_user("ok", "python"), test.add_user("disabled", "python"));

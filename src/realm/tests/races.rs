@@ -72,7 +72,7 @@ fn no_token_for_the_old_password_outlives_the_change() {
 }
 
 #[test]
-fn of_many_changes_with_one_old_password_one_succeeds() {
+fn one_of_many_concurrent_password_changes_succeeds() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "first");
     let mut old = "first".to_owned();
@@ -98,7 +98,7 @@ fn of_many_changes_with_one_old_password_one_succeeds() {
 }
 
 #[test]
-fn a_change_and_a_deletion_at_once_are_one_or_the_other() {
+fn a_concurrent_password_change_and_deletion_exclude_each_other() {
     let test = TestRealm::new();
     for round in 0..ROUNDS {
         let id = test.add_user("ok", "python");
@@ -121,7 +121,7 @@ fn a_change_and_a_deletion_at_once_are_one_or_the_other() {
 }
 
 #[test]
-fn of_many_who_register_one_name_one_gets_it() {
+fn one_of_many_concurrent_registrations_of_a_name_succeeds() {
     let test = TestRealm::new();
     for round in 0..ROUNDS {
         let name = |number| if number % 2 == 0 { format!("user{round}") } else { format!("USER{round}") };

@@ -21,7 +21,7 @@ fn password_error(test: &TestRealm, username: &str, password: &str) -> Option<Pa
 }
 
 #[test]
-fn who_registers_is_a_user_of_the_first_generation() {
+fn a_registered_user_has_generation_1() {
     let test = TestRealm::new();
     let registered = test.realm.register("José", &secret("python"), Client::Local, test.now).unwrap();
     assert_eq!(registered.username.as_str(), "José");
@@ -33,7 +33,7 @@ fn who_registers_is_a_user_of_the_first_generation() {
 }
 
 #[test]
-fn a_registration_while_the_clock_is_behind_has_the_realms_time() {
+fn a_registration_while_the_clock_is_behind_has_realm_time() {
     let test = TestRealm::new();
     let set_back = Now { unix: UnixTime::EPOCH, ..test.now };
     let registered = test.realm.register("ok", &secret("python"), Client::Local, set_back).unwrap();
@@ -41,7 +41,7 @@ fn a_registration_while_the_clock_is_behind_has_the_realms_time() {
 }
 
 #[test]
-fn nobody_registers_when_registration_is_closed_but_an_operator_adds_users() {
+fn closed_registration_rejects_users_but_not_administrators() {
     let test = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
     // Whatever name and password are: it is closed before they are looked at.
     for (username, password) in [("ok", "python"), ("", "python"), ("ok", ""), ("a:b", "a:b")] {
@@ -70,7 +70,7 @@ fn a_taken_name_costs_no_hash() {
 }
 
 #[test]
-fn a_bad_name_is_named_and_costs_no_hash() {
+fn an_invalid_username_is_rejected_without_a_hash() {
     let test = TestRealm::new();
     for (username, expected) in [("", UsernameError::Empty), ("a:b", UsernameError::Colon)] {
         let (registered, hashes) =
@@ -102,7 +102,7 @@ fn every_byte_of_the_longest_password_counts() {
 }
 
 #[test]
-fn the_least_length_counts_characters_and_not_bytes() {
+fn the_minimum_length_counts_characters_and_not_bytes() {
     let test = min_chars(8);
     let too_short = Some(PasswordError::TooShort { min_chars: 8 });
     for (password, error) in [
@@ -119,7 +119,7 @@ fn the_least_length_counts_characters_and_not_bytes() {
 }
 
 #[test]
-fn an_empty_password_is_too_short_even_where_nothing_is_asked_for() {
+fn an_empty_password_is_too_short_with_any_policy() {
     let too_short = Some(PasswordError::TooShort { min_chars: 1 });
     for min in [0, 1] {
         let test = min_chars(min);
@@ -129,7 +129,7 @@ fn an_empty_password_is_too_short_even_where_nothing_is_asked_for() {
 }
 
 #[test]
-fn a_password_is_not_the_name() {
+fn a_password_equal_to_the_username_is_rejected() {
     let test = TestRealm::new();
     assert_eq!(password_error(&test, "python", "python"), Some(PasswordError::IsTheName));
     assert_eq!(password_error(&test, "python", "Python"), None); // compared exactly
@@ -143,7 +143,7 @@ fn a_password_is_not_the_name() {
 }
 
 #[test]
-fn a_new_password_that_is_the_shown_name_is_refused_before_the_old_one_is_looked_at() {
+fn a_new_password_equal_to_the_username_is_rejected_before_the_old_one_is_verified() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     // Both were sent by whoever asks, so the answer tells nothing of the users; and it costs no hash.
@@ -157,7 +157,7 @@ fn a_new_password_that_is_the_shown_name_is_refused_before_the_old_one_is_looked
 }
 
 #[test]
-fn a_change_follows_the_same_rules() {
+fn a_password_change_validates_like_a_registration() {
     let test = min_chars(8);
     let id = test.add_user("ok", "python is it");
     for (password, expected) in
@@ -179,7 +179,7 @@ fn a_change_follows_the_same_rules() {
 }
 
 #[test]
-fn another_users_id_is_forbidden_whether_anybody_has_it_or_not() {
+fn another_users_id_is_forbidden_existing_or_not() {
     let test = TestRealm::new();
     let (id, other) = (test.add_user("ok", "python"), test.add_user("other", "python"));
     for stranger in [other, UserId::new(i64::MAX).unwrap()] {

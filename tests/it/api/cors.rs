@@ -19,7 +19,7 @@ fn allowed(response: &Response) -> (Option<&str>, Option<&str>) {
 }
 
 #[test]
-fn nobodys_page_may_read_unless_told_so() {
+fn cors_is_off_by_default() {
     let realm = TestRealm::new();
     for (path, _) in PATHS {
         let preflight = Request::new("OPTIONS", path)
@@ -36,7 +36,7 @@ fn nobodys_page_may_read_unless_told_so() {
 }
 
 #[test]
-fn a_named_origins_page_may_read_errors_too() {
+fn cors_headers_of_an_allowed_origin_are_in_errors_too() {
     let realm = realm();
     realm.register("ok", "python");
     let get = |path: &str| Request::new("GET", path).with_header("Origin", APP);
@@ -51,7 +51,7 @@ fn a_named_origins_page_may_read_errors_too() {
 }
 
 #[test]
-fn another_origins_page_may_not_however_near_its_name() {
+fn cors_rejects_origins_similar_to_an_allowed_one() {
     let realm = realm();
     for origin in [
         "https://app.example.evil",
@@ -69,7 +69,7 @@ fn another_origins_page_may_not_however_near_its_name() {
 }
 
 #[test]
-fn a_preflight_says_what_may_be_sent() {
+fn a_cors_preflight_lists_methods_and_headers() {
     let realm = realm();
     for (path, methods) in PATHS {
         let preflight = Request::new("OPTIONS", path)
@@ -84,7 +84,7 @@ fn a_preflight_says_what_may_be_sent() {
 }
 
 #[test]
-fn a_named_origins_page_may_change_something_and_no_other() {
+fn csrf_protection_accepts_allowed_cors_origins_only() {
     let realm = realm();
     let registration = |origin: &str, name: &str| {
         let body = format!(r#"{{"username":"{name}","password":"python"}}"#);
@@ -96,7 +96,7 @@ fn a_named_origins_page_may_change_something_and_no_other() {
 }
 
 #[test]
-fn a_guarded_apps_pages_are_the_apps_to_judge() {
+fn forward_auth_responses_have_no_cors_headers() {
     let response = realm().send(&Request::new("OPTIONS", "/api/verify").with_header("Origin", APP));
     assert_eq!((response.status, allowed(&response)), (401, (None, None)));
 }

@@ -84,7 +84,7 @@ fn every_state_changing_method_is_rejected_after_dns_rebinding() {
 }
 
 #[test]
-fn the_rejection_of_an_unknown_host_says_what_to_set() {
+fn the_rejection_of_an_unknown_host_names_the_option() {
     let realm = TestRealm::new();
     let headers = [("Host", "auth.example"), ("Origin", "https://auth.example")];
     let response = realm.send(&registration(&headers));
@@ -94,7 +94,7 @@ fn the_rejection_of_an_unknown_host_says_what_to_set() {
 }
 
 #[test]
-fn a_named_cors_origin_is_accepted_under_any_host() {
+fn csrf_protection_accepts_an_allowed_cors_origin_under_any_host() {
     let cors_origins = vec![Origin::parse("https://app.example").unwrap()];
     let config = Config { cors_origins, ..Config::default() };
     let headers = [("Host", "auth.lan:5000"), ("Origin", "https://app.example")];
@@ -102,7 +102,7 @@ fn a_named_cors_origin_is_accepted_under_any_host() {
 }
 
 #[test]
-fn an_origin_is_ours_if_it_is_the_hosts() {
+fn an_origin_equal_to_the_host_is_same_origin() {
     for (host, origin, expected) in [
         ("127.0.0.1", "https://127.0.0.1", true),
         ("127.0.0.1", "http://127.0.0.1", true), // a proxy may terminate TLS
@@ -140,7 +140,7 @@ fn an_origin_is_ours_if_it_is_the_hosts() {
 }
 
 #[test]
-fn an_origin_is_ours_if_it_is_the_public_urls() {
+fn an_origin_equal_to_the_public_url_is_same_origin() {
     for (url, origin, expected) in [
         ("https://a.example", "https://a.example", true),
         ("https://a.example/auth/", "https://a.example", true),
@@ -161,14 +161,14 @@ fn an_origin_is_ours_if_it_is_the_public_urls() {
 }
 
 #[test]
-fn every_origin_must_be_ours() {
+fn every_origin_header_must_be_same_origin() {
     let headers =
         [("Host", "localhost"), ("Origin", "https://localhost"), ("Origin", "https://evil.example")];
     assert!(!is_accepted(Config::default(), &headers));
 }
 
 #[test]
-fn every_change_is_guarded_and_nothing_is_changed() {
+fn csrf_protection_covers_every_state_changing_route() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -190,7 +190,7 @@ fn every_change_is_guarded_and_nothing_is_changed() {
 }
 
 #[test]
-fn reading_is_not_guarded() {
+fn csrf_protection_does_not_cover_safe_methods() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     for (method, path, status) in [

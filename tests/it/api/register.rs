@@ -39,7 +39,7 @@ fn members_beyond_the_two_are_ignored() {
 }
 
 #[test]
-fn location_is_under_the_public_url_else_under_a_valid_host_else_a_path() {
+fn location_uses_the_public_url_or_a_valid_host_or_a_relative_path() {
     let public = || Some(PublicUrl::parse("https://auth.example.org/login/").unwrap());
     for (public_url, hosts, location) in [
         (None, vec![], "/api/users/1"),
@@ -70,7 +70,7 @@ fn location_is_under_the_public_url_else_under_a_valid_host_else_a_path() {
 }
 
 #[test]
-fn a_field_that_is_missing_or_null_is_missing() {
+fn a_member_that_is_missing_or_null_is_missing() {
     let realm = TestRealm::new();
     for (body, missing) in [
         ("{}", "username"),
@@ -87,7 +87,7 @@ fn a_field_that_is_missing_or_null_is_missing() {
 }
 
 #[test]
-fn a_field_that_is_no_string_is_invalid() {
+fn a_member_that_is_no_string_is_invalid() {
     let realm = TestRealm::new();
     for value in ["5", "1.5", "true", "false", "[]", r#"["ok"]"#, "{}", r#"{"a":"ok"}"#] {
         let body = format!(r#"{{"username":{value},"password":"python"}}"#);
@@ -99,7 +99,7 @@ fn a_field_that_is_no_string_is_invalid() {
 }
 
 #[test]
-fn a_name_is_1_to_64_characters_that_can_be_seen_and_no_colon() {
+fn a_username_has_1_to_64_visible_characters_without_colons() {
     let realm = TestRealm::new();
     let too_long = "ü".repeat(65);
     for name in [
@@ -174,7 +174,7 @@ fn a_password_is_compared_exactly_but_for_its_normalization_form() {
 }
 
 #[test]
-fn a_password_is_not_the_name() {
+fn a_password_equal_to_the_username_is_rejected() {
     let realm = TestRealm::new();
     let response = realm.register("python", "python");
     let body = r#"{"error":"invalid_password","message":"The password is the user name; send another one."}"#;
@@ -183,7 +183,7 @@ fn a_password_is_not_the_name() {
 }
 
 #[test]
-fn the_least_length_of_a_password_counts_characters() {
+fn the_minimum_password_length_counts_characters() {
     let realm = TestRealm::with_policy(Policy { min_password_chars: 8, ..Policy::default() });
     let response = realm.register("ok", "7éééééé");
     let body =
@@ -195,7 +195,7 @@ fn the_least_length_of_a_password_counts_characters() {
 }
 
 #[test]
-fn a_name_is_taken_by_one_that_looks_the_same() {
+fn a_username_is_taken_by_a_confusable_one() {
     let realm = TestRealm::new();
     realm.add_user("Admin", "python");
     realm.add_user("Straße", "python");
@@ -210,7 +210,7 @@ fn a_name_is_taken_by_one_that_looks_the_same() {
 }
 
 #[test]
-fn registrations_at_once_of_one_name_make_one_user() {
+fn concurrent_registrations_of_one_name_create_one_user() {
     let test = TestRealm::new();
     let (realm, now) = (&test.realm, test.now());
     let statuses: Vec<u16> = std::thread::scope(|scope| {
@@ -229,7 +229,7 @@ fn registrations_at_once_of_one_name_make_one_user() {
 }
 
 #[test]
-fn what_is_not_one_json_object_with_each_member_once_is_malformed() {
+fn a_body_other_than_one_json_object_without_duplicates_is_malformed() {
     let realm = TestRealm::new();
     let nested = |depth: usize| {
         format!(r#"{{"username":"ok","password":"python","x":{}{}}}"#, "[".repeat(depth), "]".repeat(depth))
@@ -269,7 +269,7 @@ fn what_is_not_one_json_object_with_each_member_once_is_malformed() {
 }
 
 #[test]
-fn a_body_over_the_limit_is_413_whatever_it_is() {
+fn a_body_over_the_limit_is_413_on_every_route() {
     let realm = TestRealm::new();
     let large = |method, path| Request::new(method, path).with_body(Body::TooLarge { max_bytes: 5_000 });
     let response = realm.send(&large("POST", "/api/users"));
@@ -284,7 +284,7 @@ fn a_body_over_the_limit_is_413_whatever_it_is() {
 }
 
 #[test]
-fn a_body_that_is_not_said_to_be_json_is_415() {
+fn a_body_not_declared_as_json_is_415() {
     let realm = TestRealm::new();
     let body = br#"{"username":"ok","password":"python"}"#;
     let send = |media_types: &[&str]| {
@@ -313,7 +313,7 @@ fn a_body_that_is_not_said_to_be_json_is_415() {
 }
 
 #[test]
-fn closed_registration_is_403_before_anything_of_the_body_is_looked_at() {
+fn closed_registration_is_403_before_the_body_is_checked() {
     let realm = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
     realm.realm.add_user("ok", &Secret::new("python".into()), realm.unix()).unwrap();
     let hashes = realm.realm.hashes();

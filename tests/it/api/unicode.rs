@@ -50,7 +50,7 @@ fn a_registration_answers_with_the_name_in_nfc() {
 }
 
 #[test]
-fn verify_admits_a_user_named_in_any_normalization_form() {
+fn verify_accepts_a_user_condition_in_any_normalization_form() {
     let realm = TestRealm::new();
     realm.register(NFC, "python");
     for query in ["?user=jos%C3%A9", "?user=jose%CC%81"] {
@@ -72,7 +72,7 @@ fn the_rate_limit_of_a_name_holds_in_every_normalization_form() {
 }
 
 #[test]
-fn names_that_other_software_folds_together_are_taken() {
+fn usernames_that_other_software_folds_together_are_taken() {
     let realm = TestRealm::new();
     realm.add_user("admin", "python");
     realm.add_user("straße", "python");
@@ -160,7 +160,7 @@ fn the_work_of_a_wrong_password_depends_on_the_input_and_not_on_the_user() {
 
 /// The only user's hash is the decoy of every unknown name, and that user's password is known to the client.
 #[test]
-fn a_decoy_hash_of_a_known_password_does_not_tell_that_a_name_is_unknown() {
+fn a_decoy_hash_of_the_sent_password_does_not_reveal_an_unknown_user() {
     let realm = TestRealm::new();
     realm.add_user("mallory", PASSWORD_NFC);
     for name in ["unknown", "nobody"] {

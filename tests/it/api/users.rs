@@ -19,7 +19,7 @@ fn assert_no_content(response: &Response) {
 }
 
 #[test]
-fn anybody_may_look_a_name_up_while_that_is_public() {
+fn public_user_lookup_needs_no_credentials() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let lookups = [
@@ -37,7 +37,7 @@ fn anybody_may_look_a_name_up_while_that_is_public() {
 }
 
 #[test]
-fn only_ones_own_name_may_be_looked_up_where_that_is_the_policy() {
+fn private_user_lookup_returns_only_the_own_name() {
     let realm = realm_that_guards_names();
     let user = realm.add_user("ok", "python");
     let other = realm.add_user("other", "python");
@@ -61,7 +61,7 @@ fn only_ones_own_name_may_be_looked_up_where_that_is_the_policy() {
 }
 
 #[test]
-fn names_are_ones_own_where_registration_is_closed() {
+fn user_lookup_is_private_if_registration_is_closed() {
     let realm = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
     realm.realm.add_user("ok", &Secret::new("python".into()), realm.unix()).unwrap();
     assert_eq!(realm.send(&Request::new("GET", "/api/users/1")).status, 401);
@@ -69,7 +69,7 @@ fn names_are_ones_own_where_registration_is_closed() {
 }
 
 #[test]
-fn changing_the_password_is_204_and_ends_the_old_one_and_every_token() {
+fn changing_the_password_is_204_and_revokes_every_token() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     realm.add_user("other", "python");
@@ -87,7 +87,7 @@ fn changing_the_password_is_204_and_ends_the_old_one_and_every_token() {
 }
 
 #[test]
-fn a_password_may_be_changed_to_itself_to_end_every_token() {
+fn a_password_can_be_changed_to_itself_to_revoke_every_token() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -96,7 +96,7 @@ fn a_password_may_be_changed_to_itself_to_end_every_token() {
 }
 
 #[test]
-fn a_stolen_token_changes_and_deletes_nobody() {
+fn a_token_can_not_change_the_password_or_delete_the_user() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -129,7 +129,7 @@ fn another_id_is_403_with_the_same_bytes_whether_it_exists_or_not() {
 }
 
 #[test]
-fn what_is_wrong_with_the_new_password_is_said_before_the_credentials_are_judged() {
+fn an_invalid_new_password_is_400_before_the_credentials_are_verified() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let hashes = realm.realm.hashes();
@@ -155,7 +155,7 @@ fn what_is_wrong_with_the_new_password_is_said_before_the_credentials_are_judged
 }
 
 #[test]
-fn a_new_password_that_is_the_shown_name_is_400_before_the_old_one_is_looked_at() {
+fn a_new_password_equal_to_the_username_is_400_before_the_old_one_is_verified() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let hashes = realm.realm.hashes();
@@ -168,7 +168,7 @@ fn a_new_password_that_is_the_shown_name_is_400_before_the_old_one_is_looked_at(
 }
 
 #[test]
-fn a_new_password_may_be_as_long_as_a_first_one() {
+fn a_new_password_has_the_length_limits_of_a_first_one() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let longest = "p".repeat(1024);
@@ -177,7 +177,7 @@ fn a_new_password_may_be_as_long_as_a_first_one() {
 }
 
 #[test]
-fn a_deleted_user_is_gone_with_every_token() {
+fn deleting_a_user_revokes_every_token() {
     let realm = TestRealm::new();
     let user = realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -189,7 +189,7 @@ fn a_deleted_user_is_gone_with_every_token() {
 }
 
 #[test]
-fn an_id_is_never_given_twice() {
+fn a_user_id_is_never_reused() {
     let realm = TestRealm::new();
     let first = realm.add_user("ok", "python");
     let token = realm.token("ok", "python");
@@ -201,7 +201,7 @@ fn an_id_is_never_given_twice() {
 }
 
 #[test]
-fn signing_out_by_password_or_by_token_ends_every_token() {
+fn signing_out_by_password_or_token_revokes_every_token() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     realm.add_user("other", "python");

@@ -14,7 +14,7 @@ fn told(response: &Response) -> (u16, Option<&str>, Option<&str>) {
 }
 
 #[test]
-fn whoever_is_authenticated_is_named_by_every_method() {
+fn forward_auth_names_the_user_for_every_method() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let password = basic("ok", "python");
@@ -35,7 +35,7 @@ fn whoever_is_authenticated_is_named_by_every_method() {
 }
 
 #[test]
-fn a_name_goes_out_percent_encoded() {
+fn remote_user_is_percent_encoded() {
     let realm = TestRealm::new();
     realm.register("josé, 100%", "python");
     let response = realm.send(&verify("GET", "").with_header("Authorization", basic("josé, 100%", "python")));
@@ -43,7 +43,7 @@ fn a_name_goes_out_percent_encoded() {
 }
 
 #[test]
-fn only_users_that_the_query_names_come_in() {
+fn forward_auth_accepts_only_users_in_the_query() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |query: &str, password: &str| {
@@ -79,7 +79,7 @@ fn a_plus_in_the_conditions_is_rejected_with_a_hint() {
 }
 
 #[test]
-fn below_verify_conditions_are_in_the_path_and_the_query_is_the_apps() {
+fn below_verify_conditions_are_in_the_path_and_the_query_is_ignored() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |method: &str, path: &str| {
@@ -100,7 +100,7 @@ fn below_verify_conditions_are_in_the_path_and_the_query_is_the_apps() {
 }
 
 #[test]
-fn identity_headers_that_no_proxy_replaces_are_rejected() {
+fn spoofed_identity_headers_that_no_proxy_replaces_are_rejected() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let ask = |name: &str| {
@@ -116,7 +116,7 @@ fn identity_headers_that_no_proxy_replaces_are_rejected() {
 }
 
 #[test]
-fn the_held_requests_own_fields_and_body_do_not_matter() {
+fn forward_auth_ignores_body_and_other_headers_of_the_request() {
     let realm = TestRealm::new();
     realm.register("ok", "python");
     let held = verify("POST", "")

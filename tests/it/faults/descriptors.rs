@@ -37,7 +37,7 @@ fn with_a_user() -> tempfile::TempDir {
 }
 
 #[test]
-fn where_no_descriptor_is_left_the_database_is_a_503_and_a_newcomer_waits_h4() {
+fn without_free_descriptors_the_database_is_503_and_new_connections_wait_h4() {
     let directory = with_a_user();
     let server = Server::start_in(directory.path().join("data"), &["--scrypt", CHEAP]);
     let mut connection = accepted(&server);

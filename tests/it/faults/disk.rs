@@ -126,8 +126,8 @@ fn a_file_that_may_not_grow_is_a_503_and_ends_no_server() {
 }
 
 #[test]
-fn a_directory_that_is_closed_to_the_server_is_a_503_until_it_is_open() {
-    let test = "a_directory_that_is_closed_to_the_server_is_a_503_until_it_is_open";
+fn an_inaccessible_data_directory_is_503_until_it_is_accessible() {
+    let test = "an_inaccessible_data_directory_is_503_until_it_is_accessible";
     let Some(command) = without_privileges() else {
         return skip::skip(test, "root may look at everything; install setpriv (util-linux)");
     };

@@ -80,8 +80,8 @@ fn two_first_starts_at_once_agree_on_one_key_without_hard_links() {
 }
 
 #[test]
-fn where_file_locks_do_not_work_the_error_says_so() {
-    let test = "where_file_locks_do_not_work_the_error_says_so";
+fn missing_file_locks_are_named_in_the_error() {
+    let test = "missing_file_locks_are_named_in_the_error";
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     drop(Server::start_in(data.clone(), &["--scrypt", CHEAP]));

@@ -53,7 +53,7 @@ fn a_data_directory_moved_away_is_a_503_until_it_is_back() {
 }
 
 #[test]
-fn where_requests_are_not_logged_a_database_that_is_away_is_told_all_the_same_and_once() {
+fn an_unavailable_database_is_logged_once_without_an_access_log() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let server = Server::start_in(data.clone(), &["--log", "off"]);
@@ -85,7 +85,7 @@ fn a_removed_database_takes_no_more_users_with_it() {
 }
 
 #[test]
-fn another_database_in_its_place_is_used_from_the_next_start() {
+fn a_replaced_database_is_used_from_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let [data, other, old] = ["data", "other", "old"].map(|name| directory.path().join(name));
     let restored = start(&other);

@@ -57,7 +57,7 @@ fn harm(server: &Server, harm: impl FnOnce(&Path), expected: &str) {
 }
 
 #[test]
-fn a_removed_key_file_is_said_and_tokens_go_on() {
+fn a_removed_key_file_is_logged_and_tokens_stay_valid() {
     harm(
         &Server::start(&[]),
         |keys| fs::remove_file(keys).unwrap(),
@@ -66,14 +66,14 @@ fn a_removed_key_file_is_said_and_tokens_go_on() {
 }
 
 #[test]
-fn an_emptied_key_file_is_said_and_tokens_go_on() {
+fn an_emptied_key_file_is_logged_and_tokens_stay_valid() {
     let empty = |keys: &Path| fs::write(keys, "").unwrap();
     harm(&Server::start(&[]), empty, "it holds no key, expected one secret a line");
 }
 
 #[test]
-fn a_key_file_that_can_not_be_read_any_more_is_said_and_tokens_go_on() {
-    let test = "a_key_file_that_can_not_be_read_any_more_is_said_and_tokens_go_on";
+fn an_unreadable_key_file_is_logged_and_tokens_stay_valid() {
+    let test = "an_unreadable_key_file_is_logged_and_tokens_stay_valid";
     let Some(command) = without_privileges() else {
         return skip::skip(test, "root may read everything; install setpriv (util-linux)");
     };

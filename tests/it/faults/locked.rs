@@ -5,7 +5,7 @@ use crate::process::{Server, status};
 use std::thread;
 
 #[test]
-fn a_locked_database_is_a_503_for_who_writes_and_nothing_for_who_reads_h24() {
+fn a_locked_database_is_503_for_writes_and_has_no_effect_on_reads_h24() {
     /// Were each waited for in turn, five seconds long, the last would be told after a minute, and these clients wait
     /// for half of that.
     const WRITERS: usize = 12;

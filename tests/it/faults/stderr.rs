@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read as _, Write as _};
 
 #[test]
-fn a_standard_error_that_takes_nothing_ends_nothing_h24() {
+fn a_closed_standard_error_stops_nothing_h24() {
     let closed = "exec 2>&-";
     let full = "exec 2>/dev/full";
     // A pipe whose reader has gone: whoever opens it for both is the reader for as long as it takes to open it.
@@ -31,7 +31,7 @@ fn a_standard_error_that_takes_nothing_ends_nothing_h24() {
 
 /// The reader of the log has stalled, as a full log collector does: the pipe is open and takes no more.
 #[test]
-fn a_log_that_nobody_reads_stops_nothing_and_is_told_how_much_it_missed_h27() {
+fn a_stalled_log_reader_stops_nothing_and_dropped_lines_are_counted_h27() {
     const REQUESTS: usize = 6_000;
     for name in ["strict", "tiny-http"] {
         let directory = tempfile::tempdir().unwrap();

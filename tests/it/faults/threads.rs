@@ -25,7 +25,7 @@ fn limit_processes(server: &Server, to: u32) {
 }
 
 #[test]
-fn where_no_thread_can_be_made_slow_clients_keep_nobody_out() {
+fn without_new_threads_slow_clients_block_no_others() {
     let directory = tempfile::tempdir().unwrap();
     // Where whoever it is run as may find it.
     let binary = directory.path().join("gatekey");
@@ -35,7 +35,7 @@ fn where_no_thread_can_be_made_slow_clients_keep_nobody_out() {
         // Root may always make threads.
         if chown(directory.path(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
             return skip::skip(
-                "where_no_thread_can_be_made_slow_clients_keep_nobody_out",
+                "without_new_threads_slow_clients_block_no_others",
                 "nobody else can be run as here; run the tests as a user with few processes",
             );
         }

@@ -38,8 +38,8 @@ fn behind_each_proxy_no_request_reaches_the_app_unauthenticated() {
 }
 
 #[test]
-fn behind_each_proxy_the_guards_refusal_is_gatekeys_json() {
-    behind_each("behind_each_proxy_the_guards_refusal_is_gatekeys_json", &[], |site| {
+fn behind_each_proxy_a_rejection_is_gatekeys_json() {
+    behind_each("behind_each_proxy_a_rejection_is_gatekeys_json", &[], |site| {
         for credentials in [&[][..], &["-u", "ok:wrong"], &["-H", "Authorization: Bearer x"]] {
             let expected = site.ask(AUTH, "/api/token", credentials);
             let refused = site.ask(APP, "/", credentials);

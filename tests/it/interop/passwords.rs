@@ -31,13 +31,13 @@ fn cases() -> impl Iterator<Item = (String, Cost)> {
 }
 
 #[test]
-fn hashes_of_ours_verify_with_passlib() {
+fn our_hashes_verify_with_passlib() {
     let job = |(password, cost): (String, Cost)| {
         let stored = password::hash(&Secret::new(password.clone()), cost).unwrap();
         json!({"password": password, "hash": stored.to_string()})
     };
     let jobs: Vec<Value> = cases().map(job).collect();
-    let test = "hashes_of_ours_verify_with_passlib";
+    let test = "our_hashes_verify_with_passlib";
     let Some(answers) = ask(Venv::Current, test, SCRIPT, &jobs) else { return };
     for (answer, job) in answers.iter().zip(&jobs) {
         // "written": passlib reads our string and writes the same one.
@@ -47,13 +47,13 @@ fn hashes_of_ours_verify_with_passlib() {
 }
 
 #[test]
-fn hashes_of_passlibs_verify_here() {
+fn passlibs_hashes_verify_here() {
     let job = |(password, cost): (String, Cost)| {
         let (ln, r, p) = (cost.log_n(), cost.r(), cost.p());
         json!({"password": password, "ln": ln, "r": r, "p": p})
     };
     let jobs: Vec<Value> = cases().map(job).collect();
-    let Some(answers) = ask(Venv::Current, "hashes_of_passlibs_verify_here", SCRIPT, &jobs) else { return };
+    let Some(answers) = ask(Venv::Current, "passlibs_hashes_verify_here", SCRIPT, &jobs) else { return };
     for (answer, (password, cost)) in answers.iter().zip(cases()) {
         let stored: StoredHash = answer["hash"].as_str().unwrap().parse().unwrap();
         assert_eq!(stored.cost(), cost);

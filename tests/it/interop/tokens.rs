@@ -135,13 +135,15 @@ fn several_claims(now: UnixTime) -> Vec<Claims> {
 }
 
 #[test]
-fn tokens_of_ours_verify_with_theirs() {
+fn our_tokens_verify_with_itsdangerous_and_pyjwt() {
     let secrets = Secret::several();
     let claims = several_claims(clock::now().unix);
     let pairs = || secrets.iter().flat_map(|secret| claims.iter().map(move |claims| (secret, claims)));
     let jobs: Vec<_> = pairs().map(|(secret, claims)| (secret, token::issue(claims, &secret.ring))).collect();
     for library in &LIBRARIES {
-        let Some(answers) = library.verify("tokens_of_ours_verify_with_theirs", &jobs) else { continue };
+        let Some(answers) = library.verify("our_tokens_verify_with_itsdangerous_and_pyjwt", &jobs) else {
+            continue;
+        };
         for (answer, (secret, claims)) in answers.iter().zip(pairs()) {
             let (iat, exp) = (claims.issued_at.seconds(), claims.expires_at.seconds());
             let (id, generation) = (claims.id.number(), claims.generation.number());
@@ -156,7 +158,7 @@ fn tokens_of_ours_verify_with_theirs() {
 }
 
 #[test]
-fn tokens_of_theirs_verify_here_until_their_last_second() {
+fn tokens_of_itsdangerous_and_pyjwt_verify_here_until_their_last_second() {
     const SECOND: Duration = Duration::from_secs(1);
     let secrets = Secret::several();
     let jobs: Vec<_> = secrets
@@ -168,7 +170,7 @@ fn tokens_of_theirs_verify_here_until_their_last_second() {
         .collect();
     for library in &LIBRARIES {
         let before = clock::now().unix;
-        let test = "tokens_of_theirs_verify_here_until_their_last_second";
+        let test = "tokens_of_itsdangerous_and_pyjwt_verify_here_until_their_last_second";
         let Some(tokens) = library.issue(test, &jobs) else { continue };
         let after = clock::now().unix;
         for (token, (secret, payload, expires_in)) in tokens.iter().zip(&jobs) {
@@ -193,8 +195,8 @@ fn tokens_of_theirs_verify_here_until_their_last_second() {
 }
 
 #[test]
-fn an_expired_token_is_refused_on_both_sides() {
-    let test = "an_expired_token_is_refused_on_both_sides";
+fn an_expired_token_is_rejected_by_all_implementations() {
+    let test = "an_expired_token_is_rejected_by_all_implementations";
     let secret = &Secret::bytes(&random::bytes::<32>().unwrap());
     for library in &LIBRARIES {
         let now = clock::now().unix;
@@ -237,8 +239,8 @@ fn changed(token: &str, other: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_changed_token_or_another_secret_is_refused_on_both_sides() {
-    let test = "a_changed_token_or_another_secret_is_refused_on_both_sides";
+fn a_changed_token_or_another_secret_is_rejected_by_all_implementations() {
+    let test = "a_changed_token_or_another_secret_is_rejected_by_all_implementations";
     let secret = &Secret::bytes(&random::bytes::<32>().unwrap());
     let stranger = &Secret::bytes(&random::bytes::<32>().unwrap());
     let claims = several_claims(clock::now().unix);

@@ -39,7 +39,7 @@ fn unauthorized() -> (u16, String) {
 }
 
 #[test]
-fn a_request_without_credentials_is_nobody_even_after_somebody_asked_for_the_empty_name() {
+fn a_request_without_credentials_is_unauthenticated_after_a_registration_of_the_empty_name() {
     let realm = TestRealm::new();
     assert_eq!(register(&realm, r#"{"username":"","password":""}"#), (400, "invalid_username".into()));
     for authorization in EMPTY_TO_THE_ORIGINAL {
@@ -48,7 +48,7 @@ fn a_request_without_credentials_is_nobody_even_after_somebody_asked_for_the_emp
 }
 
 #[test]
-fn a_request_without_credentials_is_nobody_even_if_the_empty_name_stands_in_the_table() {
+fn a_request_without_credentials_is_unauthenticated_with_the_empty_name_in_the_table() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     let database = rusqlite::Connection::open(realm.directory.path().join(DATABASE)).unwrap();
@@ -59,7 +59,7 @@ fn a_request_without_credentials_is_nobody_even_if_the_empty_name_stands_in_the_
 }
 
 #[test]
-fn a_bearer_token_is_read_and_not_taken_for_an_empty_name() {
+fn a_bearer_token_is_not_an_empty_username() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let token = realm.token("miguel", "python");
@@ -68,7 +68,7 @@ fn a_bearer_token_is_read_and_not_taken_for_an_empty_name() {
 }
 
 #[test]
-fn two_names_that_differ_by_case_are_not_two_users() {
+fn usernames_that_differ_by_case_are_taken() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let taken = register(&realm, r#"{"username":"Miguel","password":"ruby"}"#);
@@ -76,7 +76,7 @@ fn two_names_that_differ_by_case_are_not_two_users() {
 }
 
 #[test]
-fn a_number_or_true_does_not_become_a_name() {
+fn numbers_and_booleans_are_not_converted_to_usernames() {
     let realm = TestRealm::new();
     for name in ["5", "true", "1.5"] {
         let body = format!(r#"{{"username":{name},"password":"python"}}"#);
@@ -88,14 +88,14 @@ fn a_number_or_true_does_not_become_a_name() {
 }
 
 #[test]
-fn a_name_that_could_never_log_in_is_not_registered() {
+fn a_username_that_can_not_log_in_is_rejected() {
     let realm = TestRealm::new();
     let refused = register(&realm, r#"{"username":"a:b","password":"python"}"#);
     assert_eq!(refused, (400, "invalid_username".into()));
 }
 
 #[test]
-fn a_body_that_is_no_json_object_with_strings_is_not_the_servers_failure() {
+fn a_malformed_body_is_no_server_error() {
     let realm = TestRealm::new();
     for body in [r#"["username"]"#, r#""username""#, "null", "5", "true"] {
         assert_eq!(register(&realm, body), (400, "malformed_json".into()), "{body}");
@@ -111,7 +111,7 @@ fn a_body_that_is_no_json_object_with_strings_is_not_the_servers_failure() {
 }
 
 #[test]
-fn a_name_that_is_given_twice_is_neither_of_the_two() {
+fn a_duplicate_member_is_malformed() {
     let realm = TestRealm::new();
     let twice = register(&realm, r#"{"username":"k1","username":"k2","password":"python"}"#);
     assert_eq!(twice, (400, "malformed_json".into()));
@@ -119,7 +119,7 @@ fn a_name_that_is_given_twice_is_neither_of_the_two() {
 }
 
 #[test]
-fn credentials_that_can_not_be_read_are_not_the_servers_failure() {
+fn malformed_credentials_are_no_server_error() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     for authorization in [
@@ -133,7 +133,7 @@ fn credentials_that_can_not_be_read_are_not_the_servers_failure() {
 }
 
 #[test]
-fn an_id_that_nobody_has_or_can_have_is_not_found() {
+fn an_unknown_or_impossible_id_is_not_found() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     for id in ["999", "0", "9223372036854775807", "9223372036854775808", "99999999999999999999"] {
@@ -155,7 +155,7 @@ fn a_user_has_one_url() {
 
 /// Without this one, the next two would say nothing.
 #[test]
-fn a_token_in_the_originals_form_is_good_where_nothing_is_wrong_with_it() {
+fn a_valid_token_in_the_originals_form_is_accepted() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let token = good_but_for_payload(&realm, r#"{"id":1,"gen":1}"#);
@@ -164,7 +164,7 @@ fn a_token_in_the_originals_form_is_good_where_nothing_is_wrong_with_it() {
 }
 
 #[test]
-fn a_signed_token_of_another_form_is_not_the_servers_failure() {
+fn a_signed_token_with_another_payload_is_no_server_error() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     for payload in
@@ -177,7 +177,7 @@ fn a_signed_token_of_another_form_is_not_the_servers_failure() {
 }
 
 #[test]
-fn an_id_in_a_token_is_a_number_and_nothing_is_turned_into_one() {
+fn an_id_in_a_token_is_not_converted_to_a_number() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     for id in [r#""1""#, "1.0", "true", "[1]", "null", "-1", "0", "1e0", "18446744073709551617"] {
@@ -187,7 +187,7 @@ fn an_id_in_a_token_is_a_number_and_nothing_is_turned_into_one() {
 }
 
 #[test]
-fn a_stolen_token_is_not_renewed_for_ever() {
+fn a_stolen_token_can_not_be_renewed_forever() {
     let policy = Policy { max_session: Duration::from_secs(3600), ..Policy::default() };
     let realm = TestRealm::with_policy(policy);
     realm.add_user("miguel", "python");
@@ -216,7 +216,7 @@ fn the_secret_that_the_article_prints_signs_nothing_here() {
 }
 
 #[test]
-fn a_token_by_another_algorithm_is_refused() {
+fn a_token_with_another_algorithm_is_rejected() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let secret = std::fs::read(realm.directory.path().join(SIGNING_KEYS)).unwrap();
@@ -238,7 +238,7 @@ fn a_token_by_another_algorithm_is_refused() {
 }
 
 #[test]
-fn a_name_that_nobody_has_costs_as_much_as_a_wrong_password() {
+fn an_unknown_user_costs_as_much_as_a_wrong_password() {
     let realm = TestRealm::new();
     realm.add_user("miguel", "python");
     let cost = |name: &str| {

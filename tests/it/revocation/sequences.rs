@@ -248,7 +248,7 @@ impl World {
 }
 
 #[test]
-fn known_ways_to_revive_a_token_are_closed() {
+fn known_sequences_revive_no_revoked_token() {
     const WAYS: [&str; 6] = [
         "register, back up, log in, revoke, restore, reset clock",
         "register, back up, revoke, log in, revoke, restore, reset clock, log in",
@@ -264,7 +264,7 @@ fn known_ways_to_revive_a_token_are_closed() {
 }
 
 #[test]
-fn no_sequence_of_operations_revives_a_token_or_makes_it_another_users() {
+fn no_sequence_of_operations_revives_a_token_or_changes_its_user() {
     const OFTEN: [&str; 6] = ["register", "log in", "log in", "renew", "back up", "export"];
     const SELDOM: [&str; 14] = [
         "revoke",

@@ -93,8 +93,8 @@ fn has_fail2ban(test: &str) -> bool {
 }
 
 #[test]
-fn fail2ban_finds_who_failed_to_log_in_and_nobody_whom_a_client_named() {
-    if !has_fail2ban("fail2ban_finds_who_failed_to_log_in_and_nobody_whom_a_client_named") {
+fn fail2ban_bans_failed_logins_and_no_address_that_a_client_injects() {
+    if !has_fail2ban("fail2ban_bans_failed_logins_and_no_address_that_a_client_injects") {
         return;
     }
     // tiny_http lets more through than the strict server.
@@ -113,8 +113,8 @@ fn fail2ban_finds_who_failed_to_log_in_and_nobody_whom_a_client_named() {
 }
 
 #[test]
-fn fail2ban_finds_the_throttled_only_where_it_is_told_to() {
-    if !has_fail2ban("fail2ban_finds_the_throttled_only_where_it_is_told_to") {
+fn fail2ban_bans_rate_limited_clients_only_if_enabled() {
+    if !has_fail2ban("fail2ban_bans_rate_limited_clients_only_if_enabled") {
         return;
     }
     for form in ["text", "json"] {

@@ -61,7 +61,7 @@ fn use_everything(server: &Server) {
 const THROTTLED: [&str; 4] = ["--throttle", "on", "--guesses-per-user-and-address", "1/1h"];
 
 #[test]
-fn the_metrics_are_what_was_done() {
+fn the_metrics_count_requests_logins_and_hashes() {
     let server = start(&THROTTLED);
     use_everything(&server);
     assert!(await_that(|| samples(&server)["gatekey_connections"] == "0"), "everybody has left");
@@ -98,7 +98,7 @@ fn the_metrics_are_what_was_done() {
 }
 
 #[test]
-fn a_connection_that_made_room_is_counted() {
+fn an_evicted_connection_is_counted() {
     let server = start(&["--max-connections", "1"]);
     let first = server.connect();
     assert!(await_that(|| samples(&server)["gatekey_connections"] == "1"));
@@ -108,8 +108,8 @@ fn a_connection_that_made_room_is_counted() {
 }
 
 #[test]
-fn prometheus_own_parser_has_nothing_to_say_against_the_metrics() {
-    let test = "prometheus_own_parser_has_nothing_to_say_against_the_metrics";
+fn prometheus_own_parser_accepts_the_metrics() {
+    let test = "prometheus_own_parser_accepts_the_metrics";
     if Command::new("promtool").arg("--version").output().is_err() {
         return skip::skip(test, "there is no promtool; install it: apt-get install prometheus");
     }
@@ -152,7 +152,7 @@ fn the_metrics_listener_serves_metrics_and_nothing_else() {
 }
 
 #[test]
-fn metrics_are_for_this_machine_unless_the_operator_insists() {
+fn a_metrics_listener_beyond_loopback_needs_an_option() {
     let directory = tempfile::tempdir().unwrap();
     let mut command = gatekey();
     command.args(["serve", "--listen", "127.0.0.1:0", "--metrics", "192.0.2.1:9469", "--data"]);
