@@ -92,10 +92,10 @@ impl EventLoop {
     }
 
     fn iterate(&mut self) -> bool {
-        let has_messages = self.wait();
+        let is_inbox_ready = self.wait();
         let now = clock::monotonic();
         self.heartbeat.beat(now);
-        if has_messages {
+        if is_inbox_ready {
             let Some(connections) = self.inbox.take() else { return false };
             for connection in connections {
                 self.insert(connection);
@@ -121,9 +121,9 @@ impl EventLoop {
             Duration::ZERO
         };
         let Self { poller, connections, queue, .. } = self;
-        let mut has_messages = false;
+        let mut is_inbox_ready = false;
         let waited = poller.wait(Some(at_most), |Readiness { key, is_readable, is_hung_up, .. }| {
-            has_messages |= key == INBOX;
+            is_inbox_ready |= key == INBOX;
             if let Some(connection) = connections.get_mut(key) {
                 connection.ready(is_readable, is_hung_up);
                 enqueue(queue, key, connection);
@@ -132,7 +132,7 @@ impl EventLoop {
         if waited.is_err() {
             thread::sleep(PAUSE);
         }
-        has_messages
+        is_inbox_ready
     }
 
     /// Takes ownership of a connection.
@@ -167,8 +167,7 @@ impl EventLoop {
     /// Answers the requests that don't block, with one read session per listener.
     fn dispatch(&mut self, batch: &mut [Dispatched]) {
         for (endpoint, reader) in self.readers.iter_mut().enumerate() {
-            // If the session itself panics, the requests that are left stay `Step::Dispatch` and are answered
-            // 500.
+            // If the session itself panics, the remaining requests stay `Step::Dispatch`: a 500.
             let _ = catch_panic(|| {
                 let session = reader.as_mut().map_or_else(ReadSession::none, Reader::session);
                 for one in batch.iter_mut().filter(|one| one.connection.endpoint() == endpoint) {
