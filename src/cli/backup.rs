@@ -1,6 +1,6 @@
 //! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::files::Owner;
@@ -44,10 +44,9 @@ fn back_up(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         data_dir.back_up(&to, &|step| show(progress, step))
     });
     if is_roots && made.is_ok() {
-        let copied = fill(config, file, &to);
-        copied.map_err(|error| CliError::failed(format!("can't write {file}"), &error))?;
+        fill(config, file, &to).or_fail(format!("can't write {file}"))?;
     }
-    let BackedUp { users, bytes } = made.map_err(|error| CliError::failed("can't back up", &error))?;
+    let BackedUp { users, bytes } = made.or_fail("can't back up")?;
     let keys = data_dir.key_file().display();
     write!(
         io::stdout().lock(),
@@ -115,7 +114,7 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
     let restored =
         progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));
-    let (restored, made_key) = restored.map_err(|error| CliError::failed("can't restore", &error))?;
+    let (restored, made_key) = restored.or_fail("can't restore")?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // What a server that starts now issues shall live, and its clock not be found a second behind.
     let ahead = tokens_not_before.duration_since(clock::unix());

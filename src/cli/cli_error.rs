@@ -2,6 +2,7 @@
 
 use crate::chain;
 use core::error::Error;
+use core::fmt::Display;
 use std::io;
 
 /// What a command ends with.
@@ -19,7 +20,7 @@ pub(super) enum CliError {
 
 impl CliError {
     /// What was attempted, and the error with all its causes.
-    pub(super) fn failed(attempted: impl core::fmt::Display, error: &(dyn Error + 'static)) -> Self {
+    pub(super) fn failed(attempted: impl Display, error: &(dyn Error + 'static)) -> Self {
         Self::Failed(format!("{attempted}: {}", chain::describe(error)))
     }
 
@@ -36,5 +37,16 @@ impl From<io::Error> for CliError {
             io::ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::failed("can't write to standard output", &error),
         }
+    }
+}
+
+/// Shorthand for [`CliError::failed`].
+pub(super) trait OrFail<T> {
+    fn or_fail(self, attempted: impl Display) -> Result<T, CliError>;
+}
+
+impl<T, E: Error + 'static> OrFail<T> for Result<T, E> {
+    fn or_fail(self, attempted: impl Display) -> Result<T, CliError> {
+        self.map_err(|error| CliError::failed(attempted, &error))
     }
 }

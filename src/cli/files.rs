@@ -1,7 +1,7 @@
 //! The operator's files: input that the person at the command line names. Opened by path, unless root opened
 //! them for a child process that runs as the data directory's owner (`owner.rs`).
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use crate::json::{self, Value};
 use crate::os::{self, PathOwners};
 use std::env;
@@ -42,7 +42,7 @@ impl Files {
         if env::var_os(FOR_ROOT).is_none() || os::effective_ids().0 != 0 {
             return Ok(Self(Vec::new()));
         }
-        Self::receive().map_err(|error| CliError::failed("can't become the data directory's owner", &error))
+        Self::receive().or_fail("can't become the data directory's owner")
     }
 
     fn receive() -> io::Result<Self> {

@@ -3,7 +3,7 @@
 //! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
 //! known of their use, and nothing is noted.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::options::{self, Options};
@@ -121,7 +121,7 @@ fn add(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     file.check_new(&key).map_err(|error| not_added(&error))?;
     let (fingerprint, secret) = (key.fingerprint(), &secret);
     let ring = if signs { file.add_newest(secret) } else { file.add_oldest(secret) };
-    note(config, &ring.map_err(|error| CliError::failed("can't add the secret as a key", &error))?, false);
+    note(config, &ring.or_fail("can't add the secret as a key")?, false);
     let role = if signs { "signs from now on" } else { "verifies from now on, and never signs" };
     output::say(&format!("added the key {fingerprint}: it {role}"))
 }
@@ -165,8 +165,7 @@ fn prune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
              known: gatekey key rotate --compromised"
         )));
     }
-    let pruned = file.retain(|key| !going.contains(&key.fingerprint()));
-    pruned.map_err(|error| CliError::failed("can't remove old keys", &error))?;
+    file.retain(|key| !going.contains(&key.fingerprint())).or_fail("can't remove old keys")?;
     let waited_for = await_dropped(config)?;
     let mut removed: Vec<_> =
         going.iter().map(|fingerprint| format!("removed the key {fingerprint}")).collect();

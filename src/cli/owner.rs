@@ -24,7 +24,7 @@
 //! A key file that root alone controls can be changed by root alone: `key rotate` and `key add` then stay
 //! root, and leave the data directory alone.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::Command;
 use super::config::CommandConfig;
 use super::files::{self, Files, Owner};
@@ -71,8 +71,7 @@ pub(super) fn find(config: &CommandConfig<'_>, command: &Command) -> Result<Opti
 }
 
 fn walk(path: &Path) -> Result<PathOwners, CliError> {
-    PathOwners::of(path)
-        .map_err(|error| CliError::failed(format!("can't look at {}", path.display()), &error))
+    PathOwners::of(path).or_fail(format!("can't look at {}", path.display()))
 }
 
 /// The one user besides root who controls this path; `None` where only root does.
@@ -140,8 +139,8 @@ fn program(
     arguments: &[OsString],
     is_child: bool,
 ) -> Result<process::Command, CliError> {
-    let packed = Files::hand_over(files, input.stdin.as_fd(), owner, is_child);
-    let packed = packed.map_err(|error| CliError::failed("can't hand over what root opened", &error))?;
+    let packed = Files::hand_over(files, input.stdin.as_fd(), owner, is_child)
+        .or_fail("can't hand over what root opened")?;
     close_fds::set_fds_cloexec(3, &[]); // also what this process inherited
     let mut program = process::Command::new(THIS_PROGRAM);
     let is_passed = |name: &OsStr| {

@@ -1,6 +1,6 @@
 //! Secrets from a person or a pipe, never from arguments: those stand in every process list.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::config::CommandConfig;
 use crate::secret::{Secret, SecretBytes};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
@@ -31,8 +31,11 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> 
     }
     let mut bytes = SecretBytes::default();
     let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(2);
-    let read = io::stdin().lock().take(limit).read_to_end(&mut bytes);
-    read.map_err(|error| CliError::failed("can't read the secret from standard input", &error))?;
+    io::stdin()
+        .lock()
+        .take(limit)
+        .read_to_end(&mut bytes)
+        .or_fail("can't read the secret from standard input")?;
     if bytes.ends_with(b"\n") {
         bytes.pop();
     }
@@ -67,9 +70,7 @@ pub(super) fn confirm(config: &CommandConfig<'_>, question: &str) -> Result<(), 
 
 fn ask(question: &str) -> Result<Secret, CliError> {
     let answer = rpassword::prompt_password(question);
-    answer
-        .map(Secret::new)
-        .map_err(|error| CliError::failed("can't ask for a password on the terminal", &error))
+    answer.map(Secret::new).or_fail("can't ask for a password on the terminal")
 }
 
 /// The first line of standard input, without its line ending.
@@ -77,7 +78,7 @@ fn first_line(what: &str) -> Result<Secret, CliError> {
     let mut line = String::new();
     let read = io::stdin().lock().take(MAX_LINE_BYTES).read_line(&mut line);
     let line = Secret::new(line);
-    read.map_err(|error| CliError::failed(format!("can't read {what} from standard input"), &error))?;
+    read.or_fail(format!("can't read {what} from standard input"))?;
     let text = line.expose();
     let text = text.strip_suffix('\n').unwrap_or(text);
     Ok(Secret::new(text.strip_suffix('\r').unwrap_or(text).into()))

@@ -1,6 +1,6 @@
 //! `gatekey serve`: everything put together.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::{CommandConfig, ServeConfig};
 use super::data;
@@ -82,22 +82,23 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     data_dir.check_permissions().map_err(|error| CliError::Failed(error.to_string()))?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory(), policy.max_session);
-    let realm = Realm::open(store, keys, hasher, policy, clock::now());
-    let realm = realm.map_err(|error| CliError::failed("can't read the database", &error))?;
+    let realm = Realm::open(store, keys, hasher, policy, clock::now()).or_fail("can't read the database")?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
     warn_about_weak_settings(&realm);
     realm.record_key_use(clock::now());
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
-    let signals = SignalThread::spawn(&realm, &shutdown, manager.clone());
-    let signals = signals.map_err(|error| CliError::failed("can't listen for signals", &error))?;
+    let signals =
+        SignalThread::spawn(&realm, &shutdown, manager.clone()).or_fail("can't listen for signals")?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
-    let app = Arc::new(app.map_err(|error| CliError::failed("can't name requests", &error))?);
+    let app = Arc::new(app.or_fail("can't name requests")?);
     let saver = spawn_saver(&realm, &app, &shutdown).map_err(|error| CliError::no_thread(&error))?;
-    let metrics = metrics.map(|listener| app::metrics_endpoint(listener, &app)).transpose();
-    let metrics = metrics.map_err(|error| CliError::failed("can't serve metrics", &error))?;
+    let metrics = metrics
+        .map(|listener| app::metrics_endpoint(listener, &app))
+        .transpose()
+        .or_fail("can't serve metrics")?;
     announce(&name);
     manager.ready();
     manager
@@ -112,8 +113,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
             let limits = limits.within_descriptors(event_loops);
             let service = Box::new(AppService(app.clone()));
             let endpoints = [Endpoint { listener, limits, proxies, service }].into_iter().chain(metrics);
-            let served = engine::run(endpoints.collect(), event_loops, &heartbeats, &shutdown);
-            served.map_err(|error| CliError::failed("can't serve", &error))?;
+            engine::run(endpoints.collect(), event_loops, &heartbeats, &shutdown).or_fail("can't serve")?;
         }
     }
     drop(file);

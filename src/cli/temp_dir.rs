@@ -1,6 +1,6 @@
 //! Temporary directory: private, and removed in the end.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use crate::encoding;
 use crate::random;
 use std::env;
@@ -20,8 +20,7 @@ impl TempDir {
     /// [`CliError`] with what to do.
     pub(super) fn new(purpose: &str) -> Result<Self, CliError> {
         // A name that another user can't take first; mkdir(2) fails where anything has it.
-        let name =
-            random::bytes::<9>().map_err(|error| CliError::failed("can't name a directory", &error))?;
+        let name = random::bytes::<9>().or_fail("can't name a directory")?;
         let name = format!("gatekey-{purpose}-{}", encoding::encode_base64url(name));
         let path = env::temp_dir().join(name);
         let made = DirBuilder::new().mode(0o700).create(&path);

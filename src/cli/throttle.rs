@@ -1,6 +1,6 @@
 //! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::options;
@@ -44,7 +44,7 @@ fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let mut after = None;
     loop {
         let page = realm.failed_attempts(after, PAGE, now);
-        let (failed, last_id) = page.map_err(|error| CliError::failed("can't read the counters", &error))?;
+        let (failed, last_id) = page.or_fail("can't read the counters")?;
         for failed in &failed {
             list.push(|| cells(failed, now.unix), || object(failed, now.unix))?;
         }
@@ -88,8 +88,7 @@ pub(super) const CLEAR: Command = Command {
 };
 
 fn clear(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
-    let cleared = open(config)?.clear_failed_attempts(clock::now());
-    cleared.map_err(|error| CliError::failed("can't clear the counters", &error))?;
+    open(config)?.clear_failed_attempts(clock::now()).or_fail("can't clear the counters")?;
     writeln!(io::stdout().lock(), "forgot every wrong password, registration and look-up that was counted")?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,6 @@
 //! `gatekey token …`: issue one by an operator's word; say what one is worth.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::options;
@@ -46,8 +46,8 @@ fn issue(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let now = clock::now();
     refuse_rejected(config, &realm)?;
     realm.record_key_use(now); // with this lifetime, so that the key is kept as long as the token lives
-    let issued = realm.issue_token(&realm.principal_for_operator(&user, now), now);
-    let issued = issued.map_err(|error| CliError::failed("can't issue a token", &error))?;
+    let issued =
+        realm.issue_token(&realm.principal_for_operator(&user, now), now).or_fail("can't issue a token")?;
     writeln!(io::stdout().lock(), "{}", issued.token)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -56,7 +56,7 @@ fn issue(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
 fn refuse_rejected(config: &CommandConfig<'_>, realm: &Realm) -> Result<(), CliError> {
     let (lifetime, signing) = (realm.policy().token_lifetime, realm.ring().newest().fingerprint());
     let servers = keys::await_loaded(config.data_dir.directory(), &signing, LOADED_WITHIN);
-    for server in servers.map_err(|error| CliError::failed("can't issue a token", &error))? {
+    for server in servers.or_fail("can't issue a token")? {
         let (pid, max_session) = (server.pid, server.max_session);
         if lifetime > max_session {
             return Err(CliError::Failed(format!(
@@ -91,8 +91,7 @@ pub(super) const INSPECT: Command = Command {
 
 fn inspect(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (data_dir, options) = (&config.data_dir, &config.options);
-    let ring = keys::load(data_dir.key_file());
-    let ring = ring.map_err(|error| CliError::failed("can't verify without the keys", &error))?;
+    let ring = keys::load(data_dir.key_file()).or_fail("can't verify without the keys")?;
     let token = prompt::token()?;
     let opened = token::verify_signature(token.expose().trim(), &ring);
     let now = options.at.unwrap_or_else(clock::unix);

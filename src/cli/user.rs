@@ -1,6 +1,6 @@
 //! `gatekey user …`: what an operator does to users.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::output;
@@ -36,8 +36,8 @@ fn add(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let password = prompt::new_password(config)?;
     let (store, keys) = data::open_or_create(data_dir)?;
     let realm = open_realm(store, keys, hasher, policy)?;
-    let added = realm.add_user(username, &password, clock::unix());
-    let added = added.map_err(|error| CliError::failed(format!("can't add {username:?}"), &error))?;
+    let added =
+        realm.add_user(username, &password, clock::unix()).or_fail(format!("can't add {username:?}"))?;
     output::say(&format!("added {username:?} with id {}", added.id))
 }
 
@@ -59,8 +59,7 @@ fn passwd(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (realm, user) = open_for(config, username)?;
     let password = prompt::new_password(config)?;
-    let changed = realm.set_password(&user, &password);
-    changed.map_err(|error| CliError::failed(format!("can't set the password of {username:?}"), &error))?;
+    realm.set_password(&user, &password).or_fail(format!("can't set the password of {username:?}"))?;
     output::say(&format!("changed the password of {username:?}; every token of the user is dead"))
 }
 
@@ -120,7 +119,7 @@ fn revoke_all(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let realm = open(config)?;
     prompt::confirm(config, prompt::REVOKE_ALL)?;
     let revoked = realm.revoke_all_tokens(clock::now());
-    let wait = revoked.map_err(|error| CliError::failed("can't sign everybody out", &error))?;
+    let wait = revoked.or_fail("can't sign everybody out")?;
     progress::watched(|progress| {
         progress.begin("waiting until new tokens live");
         thread::sleep(wait);
@@ -167,8 +166,7 @@ fn apply(
     done: &str,
     change: impl FnOnce(&Realm, UserId) -> Result<(), StoreError>,
 ) -> Result<ExitCode, CliError> {
-    let changed = change(realm, user.id);
-    changed.map_err(|error| CliError::failed(format!("can't change {username:?}"), &error))?;
+    change(realm, user.id).or_fail(format!("can't change {username:?}"))?;
     output::say(&done.replace("{}", &format!("{username:?}")))
 }
 
@@ -185,15 +183,13 @@ pub(super) fn open_with(config: &CommandConfig<'_>, policy: Policy) -> Result<Re
 }
 
 fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Result<Realm, CliError> {
-    Realm::open(store, keys, hasher, policy, clock::now())
-        .map_err(|error| CliError::failed("can't read the database", &error))
+    Realm::open(store, keys, hasher, policy, clock::now()).or_fail("can't read the database")
 }
 
 /// The realm, and the user of this name in it, who must be there.
 pub(super) fn open_for(config: &CommandConfig<'_>, username: &str) -> Result<(Realm, User), CliError> {
     let realm = open(config)?;
-    let user = realm.find_user_by_name(username);
-    let user = user.map_err(|error| CliError::failed(format!("can't look {username:?} up"), &error))?;
+    let user = realm.find_user_by_name(username).or_fail(format!("can't look {username:?} up"))?;
     match user {
         Some(user) => Ok((realm, user)),
         None => Err(CliError::Failed(format!("there is no user {username:?}; see: gatekey user list"))),

@@ -1,6 +1,6 @@
 //! The database and the clock: is everything sound, is anything of the future, and the way back.
 
-use super::super::cli_error::CliError;
+use super::super::cli_error::{CliError, OrFail as _};
 use super::super::output::print;
 use super::finding::Finding;
 use super::installation::{Installation, MAX_CLOCK_SKEW};
@@ -103,7 +103,7 @@ pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
             "can't reset the clock: it is {now}, which can't be; set it first"
         )));
     }
-    data_dir.reset_clock(now).map_err(|error| CliError::failed("can't reset the clock", &error))?;
+    data_dir.reset_clock(now).or_fail("can't reset the clock")?;
     print(&format!(
         "whatever was later than {now} is of {now} now\n\
          Every token is dead, and everybody must log in again: some had expired and would live again, and some were \
