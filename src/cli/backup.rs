@@ -1,4 +1,5 @@
-//! `gatekey backup` and `gatekey restore`: what is in the copy, and what is not as it was.
+//! `gatekey backup` and `gatekey restore`: copy the database, also while a server runs, and put a copy
+//! back.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -58,14 +59,14 @@ fn back_up(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fills the file that root made.
+/// Copies the backup into the file that root created.
 fn fill(config: &CommandConfig<'_>, file: &str, from: &Path) -> io::Result<()> {
     let mut to = config.files.open(Path::new(file))?;
     io::copy(&mut File::open(from)?, &mut to)?;
     to.sync_all()
 }
 
-/// Backs up as the owner of the data directory, into a file that root makes where the owner may not write.
+/// Runs the backup as the owner of the data directory. Root creates the file if the owner may not.
 pub(super) fn back_up_as(
     owner: Owner,
     config: &CommandConfig<'_>,
@@ -116,7 +117,7 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));
     let (restored, made_key) = restored.or_fail("can't restore")?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
-    // What a server that starts now issues shall live, and its clock not be found a second behind.
+    // A token issued before this time would be revoked, and the clock would seem to go back.
     let ahead = tokens_not_before.duration_since(clock::unix());
     if ahead <= Duration::from_secs(1) {
         thread::sleep(ahead);

@@ -5,21 +5,21 @@ use core::error::Error;
 use core::fmt::Display;
 use std::io;
 
-/// What a command ends with.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum CliError {
-    /// The command line can't be understood: exit status 2.
+    /// The command line, or a value in it or in a variable, is invalid: exit status 2.
     Usage(String),
-    /// It was understood, and could not be done: exit status 1.
+    /// The command failed: exit status 1.
     Failed(String),
     /// A signal ended the child process that ran the command, and ends this one.
     Signaled(i32),
-    /// Nobody reads what we write any more: no message would arrive either.
+    /// The reader of standard output is gone: exit status 0, without a message.
     OutputClosed,
 }
 
 impl CliError {
-    /// What was attempted, and the error with all its causes.
+    /// The operation that failed, and the error with all its causes.
     pub(super) fn failed(attempted: impl Display, error: &(dyn Error + 'static)) -> Self {
         Self::Failed(format!("{attempted}: {}", chain::describe(error)))
     }
@@ -30,7 +30,7 @@ impl CliError {
     }
 }
 
-/// Errors of standard output; whatever else is read or written is reported where it happens.
+/// An error of standard output. Other errors of input and output are converted where they occur.
 impl From<io::Error> for CliError {
     fn from(error: io::Error) -> Self {
         match error.kind() {

@@ -1,11 +1,11 @@
-//! The list of all commands. Each is declared beside its function.
+//! The list of all commands.
 
 use super::command::Commands;
 use super::{
     backup, completions, doctor, export, import, key, man, serve, throttle, token, tune, user, user_list,
 };
 
-/// Every command, in the order in which help shows them.
+/// All commands, in the order of the help.
 pub(super) const COMMANDS: Commands = &[
     &serve::SERVE,
     &user::ADD,

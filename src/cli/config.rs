@@ -1,4 +1,4 @@
-//! Configuration of a command: its options, operands and files, parsed once; and of it the configuration of the server,
+//! Configuration of a command: its options, operands and files, parsed once. `ServeConfig` is the server's,
 //! which `serve` runs and `doctor` checks.
 
 use super::cli_error::CliError;
@@ -67,7 +67,7 @@ impl<'a> CommandConfig<'a> {
         Ok(Self { options, operands, data_dir, names_data_dir, files })
     }
 
-    /// The same, with the database replaced by a copy, if there is one.
+    /// Replaces the data directory by a copy of the database, if there is one.
     pub(super) fn with_copy(mut self, copy: Option<&PrivateCopy>) -> Self {
         if let Some(copy) = copy {
             self.data_dir = DataDir::new(copy.directory()).with_key_file(self.data_dir.key_file());

@@ -1,4 +1,4 @@
-//! The data directory, opened for a command.
+//! The data directory of a command.
 
 use super::cli_error::CliError;
 use super::command::Command;
@@ -13,7 +13,7 @@ use crate::shell;
 use crate::store::{Store, StoreError};
 use std::path::Path;
 
-/// Refuses a data directory with symbolic links in the place of its files, for any command that uses it; but doctor reports them.
+/// Rejects symbolic links in place of the files of the data directory. `doctor` reports them instead.
 pub(super) fn refuse_links(config: &CommandConfig<'_>, command: &Command) -> Result<(), CliError> {
     if command.takes(&options::DATA) && command.words != ["doctor"] {
         config.data_dir.refuse_links().map_err(|error| failed(&error))
@@ -22,7 +22,7 @@ pub(super) fn refuse_links(config: &CommandConfig<'_>, command: &Command) -> Res
     }
 }
 
-/// The commands that read the database and need not write to it.
+/// The commands that only read the database.
 const READING: [&[&str]; 7] = [
     &["user", "list"],
     &["user", "show"],
@@ -33,8 +33,8 @@ const READING: [&[&str]; 7] = [
     &["backup"],
 ];
 
-/// A copy of the database for a command that only reads, where SQLite can't write beside the database: on a file system that is
-/// mounted read-only, or in another user's directory.
+/// Copies the database for a command that only reads, if SQLite can't write beside the original: on a
+/// read-only file system, or in another user's directory.
 pub(super) fn copy_to_read(
     config: &CommandConfig<'_>,
     command: &Command,
@@ -45,18 +45,17 @@ pub(super) fn copy_to_read(
     copy_if_needed(&config.data_dir)
 }
 
-/// A copy of the database, where SQLite can't write beside it.
 pub(super) fn copy_if_needed(data_dir: &DataDir) -> Result<Option<PrivateCopy>, CliError> {
     let database = data_dir.database();
     let is_needed = database.is_file() && private_copy::is_needed(&database);
     is_needed.then(|| PrivateCopy::of(&database, &files::NONE)).transpose()
 }
 
-/// What the packages use.
+/// The data directory of the packages.
 const PACKAGED: &str = "/var/lib/gatekey";
 
-/// The data directory for a command that adds users: named by the operator, or the default one if it exists. Users in a directory
-/// that was made by mistake would be missed where the server runs.
+/// The data directory of a command that adds users: the named one, or the default one if it exists. The
+/// server would not find users in a directory created by mistake.
 pub(super) fn named<'a>(config: &'a CommandConfig<'_>) -> Result<&'a DataDir, CliError> {
     let data_dir = &config.data_dir;
     let directory = data_dir.directory();
@@ -71,14 +70,14 @@ pub(super) fn named<'a>(config: &'a CommandConfig<'_>) -> Result<&'a DataDir, Cl
     )))
 }
 
-/// Database and keys, which must be there.
+/// Opens database and keys, which must exist.
 pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), CliError> {
     data_dir.open().map_err(|error| failed(&error))
 }
 
-/// The same, with what a first start makes; which is said, so that a mistyped directory is not taken for an empty one.
+/// Opens or creates database and keys. Logs the creation, so that a mistyped path is noticed.
 pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), CliError> {
-    let is_new = !data_dir.has_database().unwrap_or(true); // or it will be said in a moment why that can't be told
+    let is_new = !data_dir.has_database().unwrap_or(true); // opening it reports the error
     let opened = data_dir.open_or_create().map_err(|error| failed(&error))?;
     if is_new {
         log::notice(format!("made a new database, {}", data_dir.database().display()));
@@ -86,7 +85,7 @@ pub(super) fn open_or_create(data_dir: &DataDir) -> Result<(Store, Keys), CliErr
     Ok(opened)
 }
 
-/// Doctor knows more wherever the error itself doesn't say what to do.
+/// Refers to doctor unless the error itself says what to do.
 pub(super) fn failed(error: &DataDirError) -> CliError {
     let hint = match error {
         DataDirError::Store(_, StoreError::Missing | StoreError::Newer { .. } | StoreError::Older { .. })

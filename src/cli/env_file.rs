@@ -1,10 +1,11 @@
-//! A file of variables, read as systemd reads one (systemd.exec(5), `EnvironmentFile=`): a line each, `NAME=VALUE`, and
-//! **no comment behind a value**, which would be part of it.
+//! Environment file, parsed as systemd does (systemd.exec(5), `EnvironmentFile=`): one `NAME=VALUE` per
+//! line. A comment behind a value is part of the value.
 //!
-//! Blanks around name and value are dropped, and a line may end with CR LF. What systemd ignores with no more than a line
-//! in its journal is refused here, because the service would run without it: `export NAME=VALUE`, a name with other than
-//! letters, digits and underscores, a byte order mark. Of quotes and backslashes only a pair of quotes around the whole
-//! value is accepted, since a shell and systemd read others in different ways.
+//! Blanks around name and value are dropped, and a line may end with CR LF. systemd ignores some lines with
+//! only a line in its journal; here they are errors, because the service would run without them: `export
+//! NAME=VALUE`, a name with other characters than letters, digits and underscores, a byte order mark. The
+//! only quotes accepted are one pair around the whole value, and no backslashes, since a shell and systemd
+//! interpret others differently.
 
 use super::cli_error::CliError;
 use super::files::Files;
@@ -14,12 +15,11 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-/// The variables, by their names.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct EnvFile(BTreeMap<String, String>);
 
 impl EnvFile {
-    /// `None` where there is no such file: then a service goes by its defaults.
+    /// `None` if there is no such file; a service then runs with its defaults.
     pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, CliError> {
         let failed = |why: &str| CliError::Failed(format!("can't read {}: {why}", path.display()));
         match files.open_safely(path).and_then(io::read_to_string) {

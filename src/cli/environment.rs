@@ -1,4 +1,4 @@
-//! Variables of the environment that look like ours and are nobody's: a misspelt one would be ignored in silence.
+//! Environment variables: misspelt ones, and their names in error messages.
 
 use super::cli_error::CliError;
 use super::options::{self, Opt, OptionLists};
@@ -6,15 +6,14 @@ use super::suggest;
 use crate::server::log::visible;
 use std::ffi::OsString;
 
-/// What the names of all our variables begin with.
 const PREFIX: &str = "GATEKEY_";
 
-/// What to say of these variables' names: a line for each that begins like an option's and is none.
+/// A message for each variable with our prefix that belongs to no option.
 pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
     let known: Vec<_> = options::all().map(Opt::variable).collect();
     let unknown = names.filter(|name| name.starts_with(PREFIX) && !known.contains(name));
     let complaint = |name: String| {
-        // Compared without what all have in common, which would count as so many letters right.
+        // Compared without the prefix, which would count as letters in common.
         let ends = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
         let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or_default(), ends);
         let hint = near.map_or(String::new(), |near| format!("; did you mean {PREFIX}{near}?"));
@@ -23,8 +22,8 @@ pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
     unknown.map(complaint).collect()
 }
 
-/// The error, with the variables of the options that its message names, where options are set by variables: in a container
-/// or a service, that is where they are corrected.
+/// Adds the variables of the options that an error names, if options are set by variables: in a container
+/// or a service, the operator corrects them there.
 pub(super) fn name_variables(
     error: CliError,
     takes: OptionLists,
@@ -53,7 +52,7 @@ pub(super) fn name_variables(
     }
 }
 
-/// Whether a message has this option's name in it, and not only the beginning of a longer one.
+/// Whether a message names this option, and not a longer one that begins with it.
 fn names_option(message: &str, name: &str) -> bool {
     message.split("--").skip(1).any(|rest| {
         rest.strip_prefix(name)

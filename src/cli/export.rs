@@ -1,5 +1,5 @@
-//! `gatekey user export`: every user, with the password's hash, as `gatekey user import` reads them; and for which ids and
-//! generations tokens may have been issued.
+//! `gatekey user export`: all users with their password hashes, in the format of `gatekey user import`,
+//! after a line with the highest id and generation.
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};

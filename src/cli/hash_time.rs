@@ -1,4 +1,4 @@
-//! How long a password hash takes on this machine, at normal priority, while as many are computed as will be.
+//! Benchmark of a password hash at normal priority, with several concurrent ones.
 
 use crate::clock;
 use crate::password::{self, Cost};
@@ -6,10 +6,10 @@ use crate::secret::Secret;
 use core::time::Duration;
 use std::thread;
 
-/// So often it is done; the median counts.
+/// Number of measurements; the median counts.
 const ROUNDS: usize = 3;
 
-/// The median time of a hash at this cost while so many are computed at once; `None` where none can be.
+/// The median time of a hash with this number of concurrent hashes; `None` without random bytes.
 pub(super) fn measure(cost: Cost, at_once: usize) -> Option<Duration> {
     let mut times: Vec<_> = (0..ROUNDS).flat_map(|_| round(cost, at_once)).collect::<Option<_>>()?;
     times.sort();

@@ -1,4 +1,4 @@
-//! The tables of commands and options as text.
+//! Help texts, made from the tables of commands and options.
 
 use super::cli_error::CliError;
 use super::command::Command;
@@ -7,10 +7,10 @@ use super::options::Opt;
 use super::parse::{find_command, unknown_command};
 use core::fmt::Write as _;
 
-/// Columns of a terminal that help is written for.
+/// Line width of the help.
 const WIDTH: usize = 100;
 
-/// Help on the command that these words name, or on those that begin with them, or on all.
+/// Help about the command with this name, about the commands that begin with these words, or about all.
 pub(super) fn help(words: &[String]) -> Result<String, CliError> {
     if let Some(command) = find_command(words) {
         return Ok(on_command(command));
@@ -58,7 +58,7 @@ fn on_option(option: &Opt) -> String {
     format!("  --{}{value}\n{}", option.name, wrapped(&help, 8))
 }
 
-/// Breaks a text into lines, each indented.
+/// Wraps a text, with an indent.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;

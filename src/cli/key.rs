@@ -1,7 +1,7 @@
-//! `gatekey key …`: which keys sign and verify tokens; new ones come, old ones go.
+//! `gatekey key …`: list, rotate, add and prune signing keys.
 //!
-//! The key file says which keys there are, the database how they were used. Where there is no database, nothing is
-//! known of their use, and nothing is noted.
+//! The key file has the keys, the database their use. Without a database their use is unknown and not
+//! recorded.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -20,7 +20,7 @@ use core::time::Duration;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// How long a command waits until running servers have dropped a removed key.
+/// The time limit for running servers to drop a removed key.
 const CONFIRMED_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) const LIST: Command = Command {
@@ -150,7 +150,7 @@ fn prune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         return Err(CliError::failed("can't say which keys may go", &StoreError::Missing));
     };
     let now = time(&store)?;
-    // The time of a key without a record begins now.
+    // A key without a record counts from now.
     keys::record_use(&store, file.ring(), Duration::ZERO, now).map_err(|error| cant_use(&error))?;
     let uses = uses(&store, now)?;
     let keys = keys::statuses(file.ring(), &uses, max_session);
@@ -173,7 +173,7 @@ fn prune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     output::say([removed.join("\n"), staying].join("\n").trim_end())
 }
 
-/// Waits until no running server uses a key that is not in the file; says what was waited for.
+/// Waits until no running server uses a removed key; returns a message that names the servers.
 fn await_dropped(config: &CommandConfig<'_>) -> Result<String, CliError> {
     let data_dir = &config.data_dir;
     let waited = progress::watched(|progress| {
@@ -265,7 +265,7 @@ fn verifies_until(key: &KeyStatus<'_>) -> String {
     format!("the key {} may go from {from} on{sessions}", key.fingerprint)
 }
 
-/// The key file, locked for a change.
+/// Opens the key file and locks it for a change.
 fn open(config: &CommandConfig<'_>) -> Result<KeyFile, CliError> {
     KeyFile::open(config.data_dir.key_file()).map_err(|error| cant("change", &error))
 }
@@ -275,7 +275,7 @@ fn cant(attempted: &str, error: &KeyFileError) -> CliError {
     CliError::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
 }
 
-/// A rejected secret, with what to do.
+/// The error for a rejected secret, with advice.
 fn not_added(error: &NewKeyError) -> CliError {
     let risk = ". If tokens signed with it must be accepted for a while all the same: --";
     CliError::Failed(match error {
@@ -287,7 +287,7 @@ fn not_added(error: &NewKeyError) -> CliError {
     })
 }
 
-/// The database, if there is one.
+/// Opens the database; `None` if there is none.
 fn open_store(config: &CommandConfig<'_>) -> Result<Option<Store>, CliError> {
     match config.data_dir.open_store() {
         Ok(store) => Ok(Some(store)),
@@ -304,14 +304,15 @@ fn uses(store: &Store, now: UnixTime) -> Result<KeyUses, CliError> {
     store.signing_keys(now).map_err(|error| cant_use(&error))
 }
 
-/// The time by which tokens expire: it never goes back, even if the clock does.
+/// The time for token expiry: never before the newest time in the database, even after a clock rollback.
 fn time(store: &Store) -> Result<UnixTime, CliError> {
     let newest = store.newest_time().map_err(|error| cant_use(&error))?;
     Ok(newest.max(clock::unix()))
 }
 
-/// Notes which keys are in use from now on, and deletes every session where the keys that signed for them are gone. The
-/// file is changed by then, so it is done, whatever comes of this: a running server, or the next start, notes the keys too.
+/// Records the use of the keys, and deletes all sessions if the keys that signed for them are gone. A
+/// failure is only logged, since the key file is already changed, and the next start or a running server
+/// records the keys too.
 fn note(config: &CommandConfig<'_>, ring: &KeyRing, deletes_sessions: bool) {
     let noted = match config.data_dir.open_store() {
         Ok(store) => store

@@ -18,7 +18,7 @@ pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
         ListenAddress::Stdin => listener::on_stdin(),
     };
     let bound = bound.map_err(|error| CliError::Failed(error.to_string()))?;
-    // A socket on standard input is known only now.
+    // The address of a socket on standard input is known only now.
     check(&match &bound.probe_target {
         ProbeTarget::Tcp(address) => ListenAddress::Tcp(*address),
         ProbeTarget::Unix(_) => ListenAddress::Unix(PathBuf::new()),

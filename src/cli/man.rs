@@ -1,8 +1,8 @@
 //! `gatekey man`: the manual page, gatekey(1), made from the tables of commands and options.
 //!
-//! It is written in troff with the macros of man(7). There a dot or an apostrophe at the beginning of a line begins
-//! a request, a backslash an escape, and a bare hyphen may come out as another character, which copied into a shell
-//! is no option; so all text goes through [`escaped`].
+//! The page is troff with the macros of man(7). A dot or an apostrophe at the beginning of a line begins a
+//! request, a backslash begins an escape, and a bare hyphen may become another character, which a shell
+//! doesn't accept. So all text goes through [`escaped`].
 
 use super::cli_error::CliError;
 use super::command::{Command, Commands, Run};
@@ -86,7 +86,7 @@ const EXIT_STATUS: &[(&str, &str)] = &[
     ("2", "The command line is invalid, or a value in it or in a variable."),
 ];
 
-/// A section of paragraphs, each with its tag if it has one.
+/// A section of paragraphs, with or without tags.
 fn section(page: &mut String, title: &str, paragraphs: &[(&str, &str)]) {
     let _ = writeln!(page, ".SH {title}");
     for (tag, text) in paragraphs {
@@ -112,7 +112,7 @@ fn on_command(command: &Command) -> String {
     text
 }
 
-/// Every option once, by name.
+/// All options, by name.
 fn once_each() -> Vec<&'static Opt> {
     let mut options: Vec<_> = options::all().collect();
     options.sort_by_key(|option| option.name);
@@ -133,7 +133,7 @@ fn on_option(option: &Opt) -> String {
     text
 }
 
-/// A text as troff shows it to the letter.
+/// Escapes a text for troff.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {

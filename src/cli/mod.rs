@@ -1,32 +1,32 @@
-//! The command line: arguments as typed, then as meant, then done.
+//! Command line: parses the arguments, builds the configuration, runs the command.
 //!
 //! | file | what |
 //! |---|---|
 //! | `command.rs` | the type of a command |
 //! | `commands.rs` | the list of all commands; each is declared beside its function |
-//! | `cli_error.rs` | how a command fails, and its exit status |
+//! | `cli_error.rs` | the error type, with exit statuses |
 //! | `options.rs`, `values.rs` | the table of options: name, type, default, help; parsers of their values |
-//! | `parse.rs` | arguments as typed: which command, which options, which operands |
-//! | `help.rs`, `man.rs`, `completions/` | the tables as text, as a manual page, as scripts for shells |
-//! | `reference_tests.rs` | the tables as `docs/options.md`, which a test compares |
-//! | `suggest.rs` | which known word somebody meant who typed an unknown one |
-//! | `environment.rs`, `env_file.rs` | variables that look like ours and are nobody's; variables in a file, as systemd reads it |
-//! | `listen.rs` | where the server listens: an address, a path, or standard input |
-//! | `data.rs` | the data directory, opened for a command |
+//! | `parse.rs` | parser of the command line |
+//! | `help.rs`, `man.rs`, `completions/` | help, manual page and shell completions |
+//! | `reference_tests.rs` | `docs/options.md`, which a test compares |
+//! | `suggest.rs` | spelling suggestions |
+//! | `environment.rs`, `env_file.rs` | misspelt variables; environment files |
+//! | `listen.rs` | listeners of the server |
+//! | `data.rs` | the data directory of a command |
 //! | `owner.rs`, `files.rs` | privilege drop: in another user's data directory, root runs the command as that user |
 //! | `relay.rs` | root's side of that: input, output, questions and signals of the child process |
 //! | `temp_dir.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
-//! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | what the commands do |
+//! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | the commands |
 //! | `serve_tiny.rs` | `serve` with the tiny_http server |
-//! | `doctor/` | what is wrong with an installation, and what to do |
-//! | `tune.rs` | which cost of hashes suits this machine |
-//! | `hash_time.rs` | how long a hash takes here |
-//! | `import/`, `export.rs` | users come from elsewhere, and go there |
-//! | `prompt.rs` | passwords and tokens from a terminal or standard input, never from arguments |
-//! | `output.rs` | what commands print: columns for people, JSON for programs |
-//! | `progress.rs` | how far a long piece of work is, on a terminal |
+//! | `doctor/` | `doctor`: checks of an installation |
+//! | `tune.rs` | `tune`: the cost of hashes |
+//! | `hash_time.rs` | benchmark of a hash |
+//! | `import/`, `export.rs` | import and export of users |
+//! | `prompt.rs` | prompts for secrets and confirmation |
+//! | `output.rs` | tables and JSON |
+//! | `progress.rs` | progress line |
 //!
-//! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 the command line can't be understood.
+//! Exit status: 0 done, 1 failed (or, for `token inspect`, not valid), 2 invalid command line.
 
 mod backup;
 mod command;
@@ -81,9 +81,8 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-/// Runs the program: `main` without the process around it.
+/// Runs the program, with the arguments behind its name and a lookup of environment variables.
 ///
-/// `arguments` are those behind the program's name; `environment` looks a variable up.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &dyn Fn(&str) -> Option<OsString>,
@@ -138,7 +137,7 @@ fn run_as_owner(
     }
 }
 
-/// Where even standard error is closed, the exit status has to do.
+/// If standard error is closed, only the exit status is left.
 fn print_error(message: &str, status: u8) -> ExitCode {
     let (uid, _) = os::effective_ids();
     let who = if files::is_for_root() {

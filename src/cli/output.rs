@@ -1,4 +1,4 @@
-//! What commands print: aligned columns for people, JSON for programs.
+//! Output of commands: aligned columns, or JSON.
 
 use super::cli_error::CliError;
 use crate::json::Value;
@@ -6,13 +6,13 @@ use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// A line for whoever gave the command.
+/// Prints a line.
 pub(super) fn say(text: &str) -> Result<ExitCode, CliError> {
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A table with aligned columns, two spaces between them.
+/// Formats a table: aligned columns, two spaces between them.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width =
@@ -21,7 +21,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
     rows.iter().map(|row| line(row, &widths)).collect()
 }
 
-/// A line whose columns are as wide as these, at least; the last needs none.
+/// A row with columns of at least these widths; the last one is not padded.
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(widths) {
@@ -37,7 +37,7 @@ struct Columns {
     widths: Vec<usize>,
 }
 
-/// A list that is printed as it is read, however long it is: a line each under a header, or one JSON array.
+/// Prints a list row by row, however long it is: as a table with a header, or as a JSON array.
 pub(super) struct List<W> {
     out: W,
     /// `None` for JSON.
@@ -46,7 +46,7 @@ pub(super) struct List<W> {
 }
 
 impl<W: Write> List<W> {
-    /// With a header of these columns, each with how wide its cells get; none where nothing follows it.
+    /// A table with these columns and their widths. An empty list prints no header.
     pub(super) fn of_lines(out: W, columns: &[(&str, usize)]) -> Self {
         let widths: Vec<_> = columns.iter().map(|(name, width)| name.len().max(*width)).collect();
         let header: Vec<_> = columns.iter().map(|(name, _)| (*name).to_string()).collect();
@@ -59,7 +59,7 @@ impl<W: Write> List<W> {
         Ok(Self { out, columns: None, is_empty: true })
     }
 
-    /// One more of them, as cells or as a value.
+    /// Prints a row, as cells or as a value.
     pub(super) fn push(
         &mut self,
         cells: impl FnOnce() -> Vec<String>,
@@ -75,7 +75,7 @@ impl<W: Write> List<W> {
         }
     }
 
-    /// Ends the list; whether it is empty.
+    /// Ends the list; returns whether it is empty.
     pub(super) fn end(mut self) -> io::Result<bool> {
         if self.columns.is_none() {
             self.out.write_all(b"]\n")?;
@@ -85,7 +85,7 @@ impl<W: Write> List<W> {
     }
 }
 
-/// Prints a text on standard output.
+/// Prints a text.
 pub(super) fn print(text: &str) -> Result<ExitCode, CliError> {
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! Arguments as typed: which command, which options with which texts, which operands.
+//! Parser of the command line: command, options and operands as typed.
 
 use super::cli_error::CliError;
 use super::command::{self, Command};
@@ -8,23 +8,23 @@ use super::suggest;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 
-/// What the arguments ask for.
+/// The parsed command line.
 pub(super) enum Invocation {
     /// `--version`.
     Version,
-    /// `help`, or `--help` anywhere; on the command that these words name, or on all.
+    /// `help` or `--help`, with the words of a command or none.
     Help(Vec<String>),
     /// A command.
     Run {
         command: &'static Command,
-        /// The options that were given, with their texts; a flag's is empty.
+        /// The options with their texts; a flag has an empty one.
         given: Vec<(&'static Opt, String)>,
-        /// What else was given: as many words as the command has operands, less those that may be left out.
+        /// The operands, as many as the command needs.
         operands: Vec<String>,
     },
 }
 
-/// Reads the arguments behind the program's name.
+/// Parses the arguments behind the program's name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, CliError> {
     let mut parser = Parser::from_args(arguments);
     let (mut words, mut given, mut wants_help) = (Vec::new(), Vec::new(), false);
@@ -58,7 +58,7 @@ fn find_option(name: &str, words: &[String]) -> Result<&'static Opt, CliError> {
     found.ok_or_else(|| unknown_option(name, words))
 }
 
-/// The option that was meant is rather one of the command that was named before it.
+/// The error for an unknown option. It suggests the options of the command first.
 fn unknown_option(name: &str, words: &[String]) -> CliError {
     let general = ["help", "version"].into_iter();
     let command = find_command(words);
@@ -76,7 +76,6 @@ fn unknown_option(name: &str, words: &[String]) -> CliError {
     CliError::Usage(format!("unknown option --{name}; {hint}"))
 }
 
-/// What lexopt doesn't understand.
 impl From<lexopt::Error> for CliError {
     fn from(error: lexopt::Error) -> Self {
         Self::Usage(match error {
@@ -88,7 +87,7 @@ impl From<lexopt::Error> for CliError {
     }
 }
 
-/// The command whose words these begin with.
+/// The command whose name these words begin with.
 pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
     COMMANDS.iter().copied().find(|command| {
         command.words.len() <= words.len() && command.words.iter().zip(words).all(|(own, word)| own == word)
@@ -98,7 +97,7 @@ pub(super) fn find_command(words: &[String]) -> Option<&'static Command> {
 /// A longer word is not printed: it may be a token.
 const MAX_SHOWN_BYTES: usize = 32;
 
-/// What to say of words that name no command: what was meant, or what may stand there.
+/// The error for words that name no command, with a suggestion or the possible words.
 pub(super) fn unknown_command(words: &[String]) -> CliError {
     let mut group: Vec<&str> = Vec::new();
     for word in words {

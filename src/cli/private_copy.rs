@@ -1,7 +1,9 @@
-//! Private copy of an SQLite database that can't be opened where it is: root handed it over as an open file, or its directory
-//! can't be written to, and SQLite needs to write beside a database in WAL mode even to read it.
+//! Private copy of an SQLite database that can't be opened in place. SQLite writes beside a database in WAL
+//! mode even to read it, but the directory may not be writable, or root may have passed the database as an
+//! open file.
 //!
-//! The copy includes what is in the `-wal` file, or a rollback journal. It is made again while the original changes meanwhile.
+//! The copy includes the `-wal` file or the rollback journal. It is repeated if the original changes
+//! meanwhile.
 
 use super::cli_error::CliError;
 use super::files::Files;
@@ -14,13 +16,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-/// A database, and what can be beside it that belongs to its content.
+/// The suffixes of the files that are the content of a database.
 const ENDS: [&str; 3] = ["", "-wal", "-journal"];
-/// How often a database that changes is copied, and how long to wait in between.
+/// Attempts to copy a database that changes, and the pause between them.
 const TRIES: usize = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A copy in a directory of its own, which is removed with this.
+/// A copy in a directory of its own. Both are removed on drop.
 #[derive(Debug)]
 pub(super) struct PrivateCopy {
     directory: TempDir,
@@ -31,7 +33,7 @@ impl PrivateCopy {
     /// Copies the database at this path, with its `-wal` file.
     ///
     /// # Errors
-    /// [`CliError`] with the path that can't be read or written, or where the database changes all the time.
+    /// [`CliError`] for a path that can't be read or written, or if the database changes all the time.
     pub(super) fn of(database: &Path, files: &Files) -> Result<Self, CliError> {
         let name = PathBuf::from(database.file_name().unwrap_or_default());
         let directory = TempDir::new("copy")?;
@@ -54,16 +56,16 @@ impl PrivateCopy {
         self.directory.path().join(&self.name)
     }
 
-    /// The directory that it is in, alone.
+    /// The directory of the copy.
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Copies everything; false where the original changed meanwhile.
+    /// Copies all files; false if the original changed meanwhile.
     fn fill(&self, database: &Path, files: &Files) -> Result<bool, CliError> {
         let parts: Vec<_> =
             ENDS.iter().map(|end| (beside(database, end), beside(&self.database(), end))).collect();
-        // What root did not hand over with the database was not there.
+        // A file that root didn't pass with the database didn't exist.
         let is_absent = |part: &Path| files.has(database) && !files.has(part);
         let stamp = |part: &Path| if is_absent(part) { Ok(None) } else { stamp(part, files) };
         let stamps = || parts.iter().map(|(from, _)| stamp(from)).collect::<Result<Vec<_>, _>>();
@@ -98,7 +100,7 @@ fn copy_file(mut from: File, to: &Path) -> Result<(), CliError> {
     copy().map_err(|error| cant_write(to, &error))
 }
 
-/// What changes when a file does; `None` where there is none.
+/// Metadata that changes with the file; `None` if there is no file.
 fn stamp(path: &Path, files: &Files) -> Result<Option<[i64; 5]>, CliError> {
     let of = |metadata: Metadata| {
         let (size, inode) = (metadata.size().cast_signed(), metadata.ino().cast_signed());

@@ -1,14 +1,15 @@
-//! Secrets from a person or a pipe, never from arguments: those stand in every process list.
+//! Prompts: secrets and answers from the terminal or standard input, never from arguments, which other
+//! users can see.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::config::CommandConfig;
 use crate::secret::{Secret, SecretBytes};
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
-/// A longer line on standard input is not read to its end: it is neither a password nor a token.
+/// Longer input is neither a password nor a token.
 const MAX_LINE_BYTES: u64 = 64 * 1024;
 
-/// A new password: asked for twice on the terminal, or the first line of standard input.
+/// Reads a new password: from the terminal, twice, or the first line of standard input.
 pub(super) fn new_password(config: &CommandConfig<'_>) -> Result<Secret, CliError> {
     if config.options.password_stdin || !io::stdin().is_terminal() {
         return first_line("the password");
@@ -22,8 +23,8 @@ pub(super) fn new_password(config: &CommandConfig<'_>) -> Result<Secret, CliErro
     }
 }
 
-/// A signing key's secret: asked for on the terminal, or all of standard input less one line feed at its end; of a
-/// longer one than `max_bytes`, no more than shows that.
+/// Reads a signing key's secret: from the terminal, or all of standard input without one line feed at its
+/// end. Stops shortly after `max_bytes`.
 pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> {
     if io::stdin().is_terminal() {
         let secret = ask("Secret: ")?;
@@ -53,13 +54,13 @@ pub(super) fn token() -> Result<Secret, CliError> {
 /// The question before all tokens are revoked.
 pub(super) const REVOKE_ALL: &str = "Revoke the tokens of all users? All of them must log in again.";
 
-/// Asks on a terminal whether to go on, unless --yes answers that. Programs, which have no terminal, are not asked.
+/// Asks for confirmation on a terminal, unless --yes is set. Without a terminal it is not needed.
 pub(super) fn confirm(config: &CommandConfig<'_>, question: &str) -> Result<(), CliError> {
     if config.options.yes || !io::stdin().is_terminal() {
         return Ok(());
     }
     let mut terminal = io::stderr();
-    let _ = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush()); // or else the answer is no
+    let _ = write!(terminal, "{question} [y/N] ").and_then(|()| terminal.flush()); // without a question the answer is no
     let answer = first_line("the answer")?;
     if ["y", "yes"].contains(&answer.expose().trim().to_ascii_lowercase().as_str()) {
         Ok(())

@@ -1,4 +1,4 @@
-//! `gatekey serve`: everything put together.
+//! `gatekey serve`: opens the listeners and the realm, and runs the server.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -31,28 +31,29 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
-/// NIST SP 800-63B section 5.1.1.1: a password that a person chooses has 8 characters at least.
+/// Minimum length of a password chosen by its user (NIST SP 800-63B section 5.1.1.1).
 pub(super) const ADVISED_PASSWORD_CHARS: usize = 8;
 
-/// glibc's threshold in bytes: a larger block is memory of its own, given back when it is freed.
+/// glibc's threshold in bytes: a larger block is mapped on its own, and unmapped when it is freed.
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
-/// Says that it was tried. Not by the variable above: glibc takes that away from a program with capabilities of its own.
+/// Marks the second start. The variable above can't, because glibc removes it if the program has
+/// capabilities.
 const RESTARTED: &str = "GATEKEY_RESTARTED";
 
-/// Starts this program once more, with an allocator that gives memory back.
+/// Re-executes this program with an allocator that returns memory to the system.
 ///
-/// glibc takes the first freed block as a sign that more of its size will come, and keeps those from then on: twice
-/// the memory of all hash slots, for ever. The variable ends that, and is read only when a process begins. Process
-/// id and descriptors stay. Where it can't be done, or another C library is in use, serving goes on without.
+/// After the first freed block glibc raises its threshold, and then keeps blocks of that size: twice the
+/// memory of all hash slots. The variable prevents that, and is read only at the start of a process.
+/// Process id and descriptors stay. If it fails, or with another C library, the server runs without.
 fn reexec_with_mmap_threshold() {
     let (variable, bytes) = MMAP_THRESHOLD;
     let mut arguments = env::args_os();
     let (Ok(program), Some(name)) = (env::current_exe(), arguments.next()) else { return };
-    // A program that was started by way of another one, a loader say, is not started again by its own name.
+    // A program that a loader started can't be executed by its own name.
     let is_named_so = program.file_name() == Path::new(&name).file_name();
     if is_named_so && env::var_os(variable).is_none() && env::var_os(RESTARTED).is_none() {
         let mut again = process::Command::new(program);
-        // Returns only where it failed.
+        // Returns only if it failed.
         let _ = again.arg0(name).args(arguments).env(variable, bytes).env(RESTARTED, "1").exec();
     }
 }
@@ -75,7 +76,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let config = ServeConfig::new(config)?;
     let log = config.log;
     let _flush_at_end = log.begin().map_err(|error| CliError::no_thread(&error))?;
-    // The address comes before the data: where it is taken, nothing is made.
+    // Before the data: if the address is in use, nothing is created.
     let BoundListener { listener, name, probe_target, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
     let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
@@ -117,15 +118,15 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         }
     }
     drop(file);
-    // Whoever holds the realm lets go of it, so that SQLite closes its file and puts the WAL away.
+    // All references to the realm end, so that SQLite closes its file and removes the WAL.
     signals.close();
-    let _ = saver.join(); // it can't panic; if it did, what it does is done here
+    let _ = saver.join(); // it doesn't panic, and the next line saves anyway
     app.save(clock::now());
     drop((app, realm));
     Ok(ExitCode::SUCCESS)
 }
 
-/// So that a mistyped variable is not ignored in silence.
+/// Logs variables that are probably misspelt.
 fn warn_about_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for complaint in
@@ -160,11 +161,10 @@ fn warn_about_weak_settings(realm: &Realm) {
     }
 }
 
-/// The one line on standard output: whoever started us may go on. If nobody reads it, nobody waits for it.
+/// Prints the ready line. Errors are ignored: standard output may be closed.
 fn announce(name: &str) {
     let line = format!("gatekey: listening on {name}\n");
-    // Where standard output is a socket, it may be the very one that is listened on: systemd, unless told otherwise,
-    // gives a service one descriptor for all three.
+    // systemd may pass the listening socket as standard output too.
     let _ = if os::is_socket(&io::stdout()) {
         io::stderr().lock().write_all(line.as_bytes())
     } else {

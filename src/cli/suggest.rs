@@ -1,14 +1,13 @@
-//! Which known word somebody meant who typed an unknown one.
+//! Spelling suggestion: the known word nearest to an unknown one.
 
-/// The candidate that is nearest to the word, of equals the first; none where a third of the word would be wrong.
+/// The nearest candidate, the first of equals; `None` if more than a third of the word differs.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let most = (word.chars().count() / 3).max(1);
     let near = candidates.into_iter().map(|candidate| (distance(word, candidate), candidate));
     near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance).map(|(_, near)| near)
 }
 
-/// How many slips lie between two words: a character too many, too few, another one, or two neighbours swapped.
-/// (The optimal string alignment distance, by rows of its table.)
+/// The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
 fn distance(typed: &str, meant: &str) -> usize {
     let meant: Vec<char> = meant.chars().collect();
     let mut before_last = Vec::new();

@@ -1,4 +1,4 @@
-//! Temporary directory: private, and removed in the end.
+//! Temporary directory: private, and removed on drop.
 
 use super::cli_error::{CliError, OrFail as _};
 use crate::encoding;
@@ -9,17 +9,16 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// A directory that is removed with this.
 #[derive(Debug)]
 pub(super) struct TempDir(PathBuf);
 
 impl TempDir {
-    /// Makes one below the directory for temporary files (`TMPDIR`).
+    /// Creates one below the directory for temporary files (`TMPDIR`).
     ///
     /// # Errors
     /// [`CliError`] with what to do.
     pub(super) fn new(purpose: &str) -> Result<Self, CliError> {
-        // A name that another user can't take first; mkdir(2) fails where anything has it.
+        // Another user can't predict the name, and mkdir(2) fails if it exists.
         let name = random::bytes::<9>().or_fail("can't name a directory")?;
         let name = format!("gatekey-{purpose}-{}", encoding::encode_base64url(name));
         let path = env::temp_dir().join(name);
@@ -35,11 +34,11 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // what is left is private
+        let _ = fs::remove_dir_all(&self.0); // the rest is private
     }
 }
 
-/// A failure to write a temporary file.
+/// The error for a temporary file that can't be written.
 pub(super) fn cant_write(path: &Path, error: &io::Error) -> CliError {
     CliError::Failed(format!(
         "can't write {}: {error}; another directory for temporary files: TMPDIR=DIRECTORY",

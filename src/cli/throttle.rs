@@ -1,4 +1,4 @@
-//! `gatekey throttle …`: whose names are being guessed at; and letting everybody try again.
+//! `gatekey throttle …`: list and clear the counters of the rate limiter.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -14,7 +14,7 @@ use crate::server::log;
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
-/// Nobody allows a name more guesses than have so many digits.
+/// Digits of a limit in practice.
 const COUNT_WIDTH: usize = 5;
 
 pub(super) const LIST: Command = Command {
@@ -93,7 +93,7 @@ fn clear(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The realm with its counters.
+/// Opens the realm with its rate limiter.
 fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {
     user::open_with(config, Policy { rate_limits: Some(config.rate_limits()), ..config.policy()? })
 }

@@ -1,4 +1,4 @@
-//! `gatekey token …`: issue one by an operator's word; say what one is worth.
+//! `gatekey token …`: issue a token as an administrator; inspect a token.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -45,7 +45,7 @@ fn issue(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     }
     let now = clock::now();
     refuse_rejected(config, &realm)?;
-    realm.record_key_use(now); // with this lifetime, so that the key is kept as long as the token lives
+    realm.record_key_use(now); // with this lifetime, so that the key is kept until the token expires
     let issued =
         realm.issue_token(&realm.principal_for_operator(&user, now), now).or_fail("can't issue a token")?;
     writeln!(io::stdout().lock(), "{}", issued.token)?;
@@ -118,7 +118,7 @@ fn report(error: Option<TokenError>, header: Value, payload: Value, user: Value)
     ]))
 }
 
-/// What form, signature and time say.
+/// The verdict on form, signature and time.
 fn verdict(error: Option<TokenError>) -> &'static str {
     match error {
         None => "ok",
@@ -130,7 +130,7 @@ fn verdict(error: Option<TokenError>) -> &'static str {
     }
 }
 
-/// What the database says of the token's user; `null` where there is no database, or no user in the token.
+/// The token's user in the database; `null` without a database, or without a user in the token.
 fn user_of(data_dir: &DataDir, opened: &SignedToken) -> Value {
     let (Ok(id), Ok(generation), Ok(auth_time)) = (opened.user_id(), opened.generation(), opened.auth_time())
     else {

@@ -1,14 +1,14 @@
-//! `gatekey tune`: which cost of password hashes suits this machine.
+//! `gatekey tune`: measures password hashes, and recommends their cost for this machine.
 //!
-//! OWASP's password storage cheat sheet names five settings of scrypt of equal strength against whoever has stolen the
-//! database: what takes less memory does its work more often. So all are safe, and the choice is the machine's:
+//! OWASP's password storage cheat sheet has five settings of scrypt that are equally strong against offline
+//! guessing: with less memory there is more work. So the machine decides:
 //!
-//! 1. The settings whose hashes fit into the memory at least once, each with as many slots as fit, and as there are
-//!    cores at most. They are timed with all of these slots at work, as in a storm of logins.
-//! 2. Of those within the target, the one with the most slots, so that no core is idle; of these, the one with the most
-//!    memory, of which graphics cards have least for each of their cores.
-//! 3. Where none is within the target, the one that takes the least time, and a warning: a cheaper one would be a weaker
-//!    one, and that is the operator's to say.
+//! 1. A candidate is a setting of which at least one hash fits into the memory. It has as many slots as
+//!    fit, at most the number of cores. It is measured with all slots busy.
+//! 2. Of the candidates within the target, the one with the most slots wins, then the one with the most
+//!    memory, since graphics cards have little memory per core.
+//! 3. If none is within the target, the fastest wins, with a warning: a cheaper setting would be weaker,
+//!    which is the operator's decision.
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
@@ -38,18 +38,18 @@ pub(super) const TUNE: Command = Command {
     run: Run::Plain(tune),
 };
 
-/// ln and p of OWASP's settings, those with the most memory first; r is 8.
+/// OWASP's settings: ln and p, from most to least memory; r is 8.
 const SETTINGS: [(u8, u32); 5] = [(17, 1), (16, 2), (15, 3), (14, 5), (13, 10)];
 const MIB: u64 = 1 << 20;
-/// As `--hash-slots` takes.
+/// The maximum of `--hash-slots`.
 const MOST_SLOTS: u64 = 64;
 
-/// A setting on this machine.
+/// A setting and its measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Measured {
     cost: Cost,
     slots: usize,
-    /// How long a hash takes while all slots are at work.
+    /// The time of a hash with all slots busy.
     time: Duration,
 }
 
@@ -67,7 +67,7 @@ fn tune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         let time = time.ok_or_else(|| CliError::Failed("can't hash a password: no random bytes".into()))?;
         let measured = Measured { cost, slots, time };
         if !is_json {
-            // Row by row: each takes a while.
+            // Flushed for each row, since each takes seconds.
             out.write_all(measured.row().as_bytes())?;
             out.flush()?;
         }
@@ -86,7 +86,7 @@ fn tune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The settings that fit into this memory, each with as many slots as do.
+/// The candidates, each with its number of slots.
 fn candidates(memory: u64, cores: usize) -> Vec<(Cost, usize)> {
     let costs = SETTINGS.iter().filter_map(|(log_n, p)| Cost::new(*log_n, 8, *p).ok());
     let with_slots = costs.map(|cost| {
@@ -96,7 +96,7 @@ fn candidates(memory: u64, cores: usize) -> Vec<(Cost, usize)> {
     with_slots.filter(|(_, slots)| *slots > 0).collect()
 }
 
-/// Where nothing fits into the memory, or the memory isn't there.
+/// Rejects a memory size that no setting fits into, or that the machine doesn't have.
 fn refuse_memory(memory: u64, nothing_fits: bool, available: Option<u64>) -> Result<(), CliError> {
     if nothing_fits {
         return Err(CliError::Usage(
@@ -115,7 +115,7 @@ fn refuse_memory(memory: u64, nothing_fits: bool, available: Option<u64>) -> Res
     }
 }
 
-/// The one to use, and whether it is within the target.
+/// The recommended setting, and whether it is within the target.
 fn choose(measured: &[Measured], target: Duration) -> Option<(Measured, bool)> {
     let within = measured.iter().filter(|measured| measured.time <= target);
     let best = within.max_by_key(|measured| (measured.slots, measured.cost.memory_bytes()));
@@ -151,13 +151,12 @@ fn advice(chosen: Measured, is_within: bool, target: Duration) -> String {
 }
 
 impl Measured {
-    /// Each slot does one after the other.
     fn logins_per_second(self) -> f64 {
         let slots = u32::try_from(self.slots).unwrap_or(u32::MAX);
         (f64::from(slots) / self.time.as_secs_f64().max(f64::MIN_POSITIVE) * 10.0).round() / 10.0
     }
 
-    /// What `--max-hash-memory` has to be for it, where the default is too little.
+    /// The necessary `--max-hash-memory`, if the default is too low.
     fn max_hash_memory(self) -> Option<String> {
         let bytes = self.cost.memory_bytes();
         (bytes > Hasher::DEFAULT_MAX_MEMORY_BYTES).then(|| format!("{}M", bytes / MIB))

@@ -1,4 +1,4 @@
-//! `gatekey user …`: what an operator does to users.
+//! `gatekey user …`: add and change users.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
@@ -148,7 +148,7 @@ fn delete(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     apply(&realm, &user, username, "deleted {}", Realm::delete_user)
 }
 
-/// Changes one user, and says so.
+/// Changes a user, and prints a message.
 fn change(
     config: &CommandConfig<'_>,
     username: &str,
@@ -170,12 +170,12 @@ fn apply(
     output::say(&done.replace("{}", &format!("{username:?}")))
 }
 
-/// The realm in the data directory, which must be there.
+/// Opens the realm.
 pub(super) fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {
     open_with(config, config.policy()?)
 }
 
-/// The same, by this policy.
+/// Opens the realm with another policy.
 pub(super) fn open_with(config: &CommandConfig<'_>, policy: Policy) -> Result<Realm, CliError> {
     let hasher = config.hasher()?;
     let (store, keys) = data::open(&config.data_dir)?;
@@ -186,7 +186,7 @@ fn open_realm(store: Store, keys: Keys, hasher: Hasher, policy: Policy) -> Resul
     Realm::open(store, keys, hasher, policy, clock::now()).or_fail("can't read the database")
 }
 
-/// The realm, and the user of this name in it, who must be there.
+/// Opens the realm, and finds the user, who must exist.
 pub(super) fn open_for(config: &CommandConfig<'_>, username: &str) -> Result<(Realm, User), CliError> {
     let realm = open(config)?;
     let user = realm.find_user_by_name(username).or_fail(format!("can't look {username:?} up"))?;

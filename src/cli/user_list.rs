@@ -1,4 +1,4 @@
-//! `gatekey user list` and `gatekey user show`: what the database knows of users, except what would help to guess.
+//! `gatekey user list` and `gatekey user show`: users in the database, without their hashes.
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
@@ -13,9 +13,9 @@ use crate::store::{LoginHistory, User};
 use std::io::{self, BufWriter, Write as _};
 use std::process::ExitCode;
 
-/// Users that are read at a time: a million users must not stand in memory at once.
+/// Page size: not all users are in memory at once.
 pub(super) const PAGE: u32 = 1_000;
-/// As wide as a moment is printed.
+/// The width of a time.
 pub(super) const MOMENT_WIDTH: usize = "2026-11-23T18:56:46Z".len();
 
 pub(super) const LIST: Command = Command {
@@ -58,7 +58,7 @@ fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Names hold nothing that would break the line: that is what a user name is.
+/// A user name has no control characters or line breaks.
 fn cells(user: &User) -> Vec<String> {
     vec![user.id.to_string(), state(user).into(), user.created_at.to_string(), user.username.clone()]
 }
@@ -103,7 +103,7 @@ fn show(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A user, and what stands elsewhere about the user.
+/// A user, with logins and token revocation.
 struct Shown {
     user: User,
     notes: LoginHistory,
@@ -141,7 +141,7 @@ impl Shown {
         Value::Object(object)
     }
 
-    /// How the password is hashed, without salt and hash; or why nobody can tell.
+    /// The scheme and parameters of the password hash, without salt and hash; or why it can't be verified.
     fn hash(&self) -> Result<String, String> {
         let text = &self.user.password_hash;
         match (text.parse::<StoredHash>(), text.parse::<AnyHash>()) {

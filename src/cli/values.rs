@@ -140,7 +140,7 @@ fn number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
         .ok_or_else(|| format!("expected a number from {} to {}", range.start(), range.end()))
 }
 
-/// Each costs a descriptor, and up to 128 KiB of the kernel's memory.
+/// A connection takes a descriptor, and up to 128 KiB of kernel memory.
 const MOST_CONNECTIONS: usize = 16_384;
 
 pub(super) fn connections(text: &str) -> Result<usize, String> {
@@ -157,7 +157,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
         .ok_or("expected a duration such as 90 (seconds), 10m, 24h, 30d, up to 10 years")
 }
 
-/// `100/5m`: a hundred at once, then one every five minutes.
+/// `100/5m`: 100 at once, then one every five minutes.
 pub(super) fn rate_limit(text: &str) -> Result<RateLimit, &'static str> {
     let parse = || {
         let (burst, every) = text.split_once('/')?;
@@ -169,7 +169,7 @@ pub(super) fn rate_limit(text: &str) -> Result<RateLimit, &'static str> {
     )
 }
 
-/// As [`duration`] reads it, or `0`.
+/// A [`duration`] or `0`.
 pub(super) fn duration_or_zero(text: &str) -> Result<Duration, &'static str> {
     let is_zero = ["0", "0s"].contains(&text);
     if is_zero { Ok(Duration::ZERO) } else { duration(text) }
@@ -181,7 +181,7 @@ pub(super) fn size(text: &str) -> Result<u64, &'static str> {
     parse_with_unit(text, &units).ok_or("expected a number of bytes, or one with K, M or G")
 }
 
-/// The length of a head or a body: none is so short that no request fits, nor so long that a few fill the memory.
+/// A length that a request fits into, and that a few don't fill the memory with.
 pub(super) fn length(text: &str) -> Result<usize, &'static str> {
     let length = size(text).ok().filter(|bytes| (1 << 10..=1 << 20).contains(bytes));
     length
@@ -201,7 +201,7 @@ fn parse_with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     digits(number)?.checked_mul(*factor)
 }
 
-/// `250ms`, or as every other duration.
+/// A [`duration`] or milliseconds: `250ms`.
 pub(super) fn target(text: &str) -> Result<Duration, &'static str> {
     let target = match text.strip_suffix("ms") {
         Some(millis) => digits(millis).map(Duration::from_millis).filter(|target| !target.is_zero()),

@@ -1,14 +1,13 @@
-//! The script for bash: one function, which fills COMPREPLY.
+//! Completion script for bash: one function that sets COMPREPLY.
 //!
-//! bash takes `--data=/x` for three words, since `=` stands in COMP_WORDBREAKS; so a `=` behind an option is passed
-//! over. It shows no descriptions.
+//! bash splits `--data=/x` into three words, since `=` is in COMP_WORDBREAKS; so the script skips a `=`
+//! after an option. bash shows no descriptions.
 
 use super::super::command::Commands;
 use super::positions::{
     Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values,
 };
 
-/// The script.
 pub(super) fn script(commands: Commands) -> String {
     let (with_value, steps) = (dashed_with_values().join("|"), steps(commands).join("|"));
     let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();

@@ -1,10 +1,9 @@
-//! The script for fish: a function that knows the position, and a line for each thing that may stand there.
+//! Completion script for fish: a function that tests the position, and a line for each completion.
 
 use super::super::command::Commands;
 use super::positions::{Position, Values, dashed_with_values, options_at, positions, steps, with_values};
 use core::fmt::Write as _;
 
-/// The script.
 pub(super) fn script(commands: Commands) -> String {
     let (with_value, steps) = (dashed_with_values().join(" "), steps(commands).join(" "));
     let mut script = format!(
@@ -61,7 +60,6 @@ fn at_position(position: &Position) -> String {
     lines
 }
 
-/// What lists them.
 const DIRECTORIES: &str = "(__fish_complete_directories)";
 
 fn value(values: &Values) -> String {
@@ -73,7 +71,7 @@ fn value(values: &Values) -> String {
     }
 }
 
-/// A text in single quotes as fish reads them: a backslash escapes the quote and itself.
+/// Quotes a text for fish: a backslash escapes the quote and itself.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"))
 }

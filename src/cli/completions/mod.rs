@@ -1,12 +1,14 @@
-//! `gatekey completions`: what a shell needs to finish our commands and options, made from their table.
+//! `gatekey completions`: completion scripts for bash, zsh and fish, made from the tables of commands and
+//! options.
 //!
 //! | file | what |
 //! |---|---|
 //! | `positions.rs` | the positions in a command line, and what completes each |
 //! | `bash.rs`, `zsh.rs`, `fish.rs` | the script for each |
 //!
-//! All three work alike. A function walks along the words before the cursor, leaves out options and their values,
-//! and so knows the position: the command words typed so far. What may follow there stands in the script.
+//! All scripts work alike. A function walks over the words before the cursor, skips options and their
+//! values, and so finds the position: the command words typed so far. The script has a list of completions
+//! for each position.
 
 mod bash;
 mod fish;
@@ -32,10 +34,8 @@ pub(super) const COMPLETIONS: Command = Command {
     run: Run::WithCommands(completions),
 };
 
-/// Makes a script.
 type Script = fn(Commands) -> String;
 
-/// Each shell's.
 const SHELLS: [(&str, Script); 3] = [("bash", bash::script), ("zsh", zsh::script), ("fish", fish::script)];
 
 fn completions(commands: Commands, config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {

@@ -3,26 +3,26 @@
 use super::super::command::{self, Commands};
 use super::super::options::{self, Opt};
 
-/// A position in the command line: the command words up to it, and what may come next.
+/// A position in the command line, and what can follow.
 pub(super) struct Position {
     pub(super) words: Vec<&'static str>,
-    /// Words that may follow, and what to say of each.
+    /// The next command words, each with a description.
     pub(super) next: Vec<(&'static str, String)>,
     pub(super) operand: Values,
     pub(super) options: Vec<&'static Opt>,
 }
 
-/// What may stand for a value or an operand.
+/// Completions of a value or an operand.
 pub(super) enum Values {
     Words(Vec<&'static str>),
     Files,
     Directories,
-    /// Only whoever types knows.
+    /// No completion.
     Anything,
 }
 
 impl Values {
-    /// By what help calls them: `on|off`, `FILE`, `DIR`.
+    /// Parses the name of a value in help: `on|off`, `FILE`, `DIR`.
     fn named(name: &'static str) -> Self {
         let is_word = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
         match (name, name.split('|').filter(is_word).collect::<Vec<_>>()) {
@@ -34,7 +34,7 @@ impl Values {
     }
 }
 
-/// Every position where a command word has just been typed, or none yet; those behind `help` too.
+/// The positions after each command word, and the same after `help`.
 pub(super) fn positions(commands: Commands) -> Vec<Position> {
     let mut positions = Vec::from([position(commands, Vec::new())]);
     for command in commands {
@@ -75,7 +75,7 @@ fn position(commands: Commands, words: Vec<&'static str>) -> Position {
     }
 }
 
-/// What is said of a word: what its command does, or which commands begin with it.
+/// The description of a word: the summary of its command, or the commands of its group.
 fn about(commands: Commands, before: &[&'static str], word: &'static str) -> String {
     let words = [before, &[word]].concat();
     match commands.iter().find(|command| command.words == words) {
@@ -84,7 +84,7 @@ fn about(commands: Commands, before: &[&'static str], word: &'static str) -> Str
     }
 }
 
-/// Every option that has a value, once, and what may stand there.
+/// The options with a value, and the completions of it.
 pub(super) fn with_values() -> Vec<(&'static str, Values)> {
     let mut found: Vec<(&str, Values)> = Vec::new();
     for option in options::all() {
@@ -97,25 +97,26 @@ pub(super) fn with_values() -> Vec<(&'static str, Values)> {
     found
 }
 
-/// The options at a position, with what is said of each: a command's own, and those that need none.
+/// The options at a position, with their descriptions.
 pub(super) fn options_at(position: &Position) -> Vec<(&'static str, &'static str)> {
     let own = position.options.iter().map(|option| (option.name, first_clause(option.help)));
     let version = position.words.is_empty().then_some(("version", "Print the version."));
     own.chain([("help", "Say more about this.")]).chain(version).collect()
 }
 
-/// The beginning of a help text, which must do where there is one line for it.
+/// The first clause of a help text.
 fn first_clause(text: &str) -> &str {
     let end = [": ", "; ", ". "].iter().filter_map(|stop| text.find(stop)).min();
     end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches('.')
 }
 
-/// A text in single quotes as bash and zsh read them: nothing in them means anything but the quote.
+/// Quotes a text for bash and zsh: within single quotes only the quote is special.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The steps from position to position: `'user add'` is the word `add` behind `user`, `' user'` the word at the beginning.
+/// The transitions between positions: `'user add'` is the word `add` after `user`, `' user'` the first
+/// word.
 pub(super) fn steps(commands: Commands) -> Vec<String> {
     let step = |position: Position| {
         let (last, before) = position.words.split_last()?;
@@ -124,7 +125,6 @@ pub(super) fn steps(commands: Commands) -> Vec<String> {
     positions(commands).into_iter().filter_map(step).collect()
 }
 
-/// The options with a value as typed.
 pub(super) fn dashed_with_values() -> Vec<String> {
     with_values().iter().map(|(name, _)| format!("--{name}")).collect()
 }

@@ -1,11 +1,10 @@
-//! The script for zsh: a function `_gatekey`, by compinit or by sourcing.
+//! Completion script for zsh: a function `_gatekey`, for compinit or to be sourced.
 
 use super::super::command::Commands;
 use super::positions::{
     Position, Values, dashed_with_values, options_at, positions, quoted, steps, with_values,
 };
 
-/// The script.
 pub(super) fn script(commands: Commands) -> String {
     let (with_value, steps) = (dashed_with_values().join("|"), steps(commands).join("|"));
     let values: String = with_values().iter().map(|(name, values)| at_value(name, values)).collect();
@@ -62,7 +61,6 @@ fn at_value(name: &str, values: &Values) -> String {
     format!("        --{name}) {} ;;\n", offered(values))
 }
 
-/// What completes a value.
 fn offered(values: &Values) -> String {
     match values {
         Values::Words(words) => format!("compadd -- {}", words.join(" ")),
@@ -87,8 +85,7 @@ fn at_position(position: &Position) -> String {
     format!("        {position})\n            next=({next})\n            flags=({}) ;;\n", flags.join(" "))
 }
 
-/// One item as `_describe` reads it: what stands behind the first colon is the description, in which a backslash
-/// would still be taken for an escape.
+/// An item for `_describe`: the description follows the first colon, and a backslash in it is an escape.
 fn item(word: &str, about: &str) -> String {
     quoted(&format!("{word}:{}", about.replace('\\', r"\\")))
 }

@@ -1,4 +1,4 @@
-//! The database and the clock: is everything sound, is anything of the future, and the way back.
+//! Checks of the database and the clock; the reset of future times.
 
 use super::super::cli_error::{CliError, OrFail as _};
 use super::super::output::print;
@@ -10,10 +10,10 @@ use crate::data_dir::DataDir;
 use crate::store::{FutureTimestamps, StoreError};
 use std::process::ExitCode;
 
-/// 2026-11-01: no clock that is right reads less, since this program was written then.
+/// 2026-11-01, when this program was written: an earlier time is wrong.
 const WRITTEN_AT: u64 = 1_793_491_200;
 
-/// Is it ours, whole, and of this version.
+/// Checks integrity and schema version.
 pub(super) fn database(installation: &Installation) -> Vec<Finding> {
     let name = installation.data_dir.database();
     let name = name.display();
@@ -52,7 +52,7 @@ fn advice(error: &StoreError) -> &'static str {
     }
 }
 
-/// Does the clock read what it can, and did it ever run ahead.
+/// Checks that the clock is set, and that the database has no future times.
 pub(super) fn clock(installation: &Installation) -> Vec<Finding> {
     let now = installation.now;
     if is_unset(now) {
@@ -73,7 +73,7 @@ fn unset(now: UnixTime) -> Finding {
     )
 }
 
-/// What is wrong with these, if anything is.
+/// The finding about future times; `None` if there are none to report.
 fn judge(
     FutureTimestamps { newest_time, tokens_not_before, others }: FutureTimestamps,
     now: UnixTime,
@@ -95,7 +95,7 @@ fn judge(
     })
 }
 
-/// Takes the database's times back to now.
+/// Sets all future times in the database to now.
 pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
     let now = clock::unix();
     if is_unset(now) {

@@ -1,4 +1,4 @@
-//! The data directory, its files and the signing keys: are they there, and whose are they.
+//! Checks of the data directory, its files and the signing keys: existence, owner and mode.
 
 use super::finding::Finding;
 use super::installation::Installation;
@@ -13,7 +13,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Is the directory its owner's alone, and can nobody put another in its place.
+/// Checks that only the owner can use the directory or replace it.
 pub(super) fn directory(installation: &Installation) -> Vec<Finding> {
     let path = installation.data_dir.directory();
     let name = path.display();
@@ -47,7 +47,7 @@ fn permissions(metadata: &Metadata) -> u32 {
 
 fn owner(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let (uid, _) = os::effective_ids();
-    // Root looks after whoever serves.
+    // Root checks the installation of any user.
     (uid != 0 && metadata.uid() != uid).then(|| {
         Finding::failure(
             format!("{} belongs to user {}, this is user {uid}", path.display(), metadata.uid()),
@@ -71,9 +71,9 @@ fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
     (mode & 0o077 != 0).then(|| Finding::warning(says(), advice))
 }
 
-/// The directories above: whoever may write to one can put something else in the place of what is in it.
+/// Checks the directories above: a user who can write to one can replace what is in it.
 fn above(path: &Path, what: &str, owners: &[u32]) -> Vec<Finding> {
-    // Where it can't be followed, its own look has failed already.
+    // A path that can't be resolved is reported by its own check.
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     real.ancestors().skip(1).filter_map(|parent| ancestor(parent, what, owners)).collect()
 }
@@ -100,7 +100,7 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
     })
 }
 
-/// Are the database and what SQLite keeps beside it their owner's alone, and can the owner write to them.
+/// Checks that only the owner can use the files of the database.
 pub(super) fn files(installation: &Installation) -> Vec<Finding> {
     let directory_owner = fs::metadata(installation.data_dir.directory()).ok().map(|metadata| metadata.uid());
     if let Err(error) = installation.data_dir.refuse_links() {
@@ -150,7 +150,7 @@ fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<F
     found
 }
 
-/// Can the keys be read, and can nobody else sign with them.
+/// Checks the key file, and each key for strength.
 pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
     let path = installation.data_dir.key_file();
     let ring = match keys::load(path) {
@@ -191,7 +191,7 @@ pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
     found
 }
 
-/// Of a key file elsewhere; the data directory itself has a check of its own.
+/// Checks above a key file outside the data directory, which has a check of its own.
 fn above_keys(installation: &Installation, path: &Path) -> Vec<Finding> {
     let directory = installation.data_dir.directory();
     if path.parent() == Some(directory) {
@@ -217,7 +217,7 @@ fn missing_keys(installation: &Installation, path: &Path) -> Finding {
     )
 }
 
-/// Did somebody who wrote new keys stop halfway.
+/// Finds temporary files of an interrupted key command.
 pub(super) fn leftovers(installation: &Installation) -> Vec<Finding> {
     let left = match keys::leftovers(installation.data_dir.key_file()) {
         Ok(left) => left,

@@ -1,14 +1,13 @@
-//! What a check found, as a line for people and as an object for programs.
+//! Finding of a check: its severity, a text and advice.
 
 use crate::json::{Value, json};
 
-/// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
     Ok,
-    /// It works, and something should be done.
+    /// The server works, and the operator should change something.
     Warning,
-    /// It doesn't work, or lets strangers in.
+    /// The server doesn't work, or is insecure.
     Failure,
 }
 
@@ -22,13 +21,12 @@ impl Severity {
     }
 }
 
-/// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
-    /// What is the case.
+    /// The state that was found.
     pub(super) says: String,
-    /// What to do; nothing where all is well.
+    /// What to do; `None` if the severity is ok.
     pub(super) advice: Option<String>,
 }
 
@@ -45,7 +43,7 @@ impl Finding {
         Self { severity: Severity::Failure, says: says.into(), advice: Some(advice.into()) }
     }
 
-    /// For people: a line, and one below it that says what to do.
+    /// One line, and a second one with the advice.
     pub(super) fn text(&self, check: &str) -> String {
         let Self { severity, says, advice } = self;
         let line = format!("{:8} {check:10} {says}\n", severity.name());

@@ -1,4 +1,4 @@
-//! The machine: is there room on the disk, are there descriptors enough, does a hash cost what it should.
+//! Checks of the machine: disk space, descriptors, the time and memory of a hash.
 
 use super::super::values::Engine;
 use super::finding::Finding;
@@ -10,17 +10,17 @@ use core::time::Duration;
 use std::fs;
 
 const MIB: u64 = 1 << 20;
-/// With less, the next few writes fail.
+/// With less, writes fail soon.
 const LEAST_FREE: u64 = 16 * MIB;
-/// With less, somebody should look soon; and a backup takes as much as the database.
+/// With less, the operator should make room. A backup takes as much as the database.
 const ENOUGH_FREE: u64 = 128 * MIB;
 
-/// A hash that takes longer keeps people waiting, and a few logins at once the machine busy.
+/// A slower hash delays logins, and a few concurrent ones use all cores.
 const SLOWEST: Duration = Duration::from_secs(1);
-/// One that takes less makes guessing cheap for whoever has stolen the database.
+/// A faster hash makes offline guessing cheap.
 const FASTEST: Duration = Duration::from_millis(20);
 
-/// Is there room for what will be written, and is the disk one that a database can use.
+/// Checks free space, and whether SQLite's locks work on the file system.
 pub(super) fn space(installation: &Installation) -> Vec<Finding> {
     let directory = installation.data_dir.directory();
     if !directory.exists() {
@@ -66,7 +66,7 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
     [finding].into_iter().chain(network).collect()
 }
 
-/// Are there descriptors for as many connections as are asked for.
+/// Checks the descriptor limit against `--max-connections`.
 pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
     let (asked, limit) = (installation.config.limits.max_connections, os::max_descriptors());
     vec![match limit {
@@ -98,12 +98,12 @@ fn judge_limits(limit: u64, asked: u64, reserved: u64) -> Finding {
     )
 }
 
-/// Does a hash take time enough to keep guessers off and little enough to let people in; does its memory fit.
+/// Checks the time of a hash, and the memory of all concurrent ones.
 pub(super) fn hashing(installation: &Installation) -> Vec<Finding> {
     let (cost, slots) = (installation.config.cost, installation.slots as u64);
     let available = os::available_memory();
     if let Some(finding) = available.and_then(|available| judge_memory(cost, slots, available)) {
-        return vec![finding]; // and none is tried
+        return vec![finding]; // a hash would need that memory
     }
     vec![match installation.time_hash() {
         Some(time) => judge_time(cost, time),

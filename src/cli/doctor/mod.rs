@@ -1,16 +1,16 @@
-//! `gatekey doctor`: what is wrong with an installation, and what to do about it.
+//! `gatekey doctor`: finds problems of an installation, with advice.
 //!
-//! It takes the server's options and variables, so that it judges the server that runs with them. It makes nothing and
-//! changes nothing, and works beside a running server; only `--reset-clock`, which is another errand, writes.
+//! It takes the options and variables of the server, to check that server. It changes nothing and can run
+//! beside a server, except with `--reset-clock`.
 //!
 //! | file | what |
 //! |---|---|
-//! | `finding.rs` | what a check found |
+//! | `finding.rs` | the result of a check |
 //! | `installation.rs` | the installation as the server would see it |
 //! | `files.rs` | the data directory, its files, the signing keys |
-//! | `database.rs` | the database, the clock, and the way back from a clock that ran ahead |
-//! | `machine.rs` | room on the disk, descriptors, the cost of a hash |
-//! | `network.rs` | who can listen in, who may speak for others, who may register |
+//! | `database.rs` | the database and the clock; `--reset-clock` |
+//! | `machine.rs` | disk space, descriptors, the cost of a hash |
+//! | `network.rs` | cleartext, reverse proxies, rate limits and registration |
 
 mod database;
 mod files;
@@ -43,7 +43,7 @@ pub(super) const DOCTOR: Command = Command {
     run: Run::Plain(doctor),
 };
 
-/// One check: its name, and what it finds, which is something in any case.
+/// A check: its name and function. It has at least one finding.
 type Check = (&'static str, fn(&Installation) -> Vec<Finding>);
 
 const CHECKS: [Check; 12] = [
@@ -78,7 +78,7 @@ fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
             if is_json {
                 objects.push(finding.json(name));
             } else {
-                // Line by line: some checks take a while.
+                // Flushed for each, since some checks take seconds.
                 out.write_all(finding.text(name).as_bytes())?;
                 out.flush()?;
             }

@@ -1,4 +1,4 @@
-//! The network: who can listen in, who may speak for others, and who may guess and register.
+//! Checks of the network: cleartext passwords, reverse proxies, rate limits and registration.
 
 use super::super::config::{ListenRefusal, ServeConfig, cleartext_advice, is_loopback};
 use super::super::serve::ADVISED_PASSWORD_CHARS;
@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::realm::Registration;
 use crate::routes::PublicUrl;
 
-/// Do passwords cross a network that somebody else can read.
+/// Checks that passwords don't cross the network in cleartext.
 pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
     let mut found = vec![listener(&installation.config)];
     if installation.config.routes.public_url.as_ref().is_some_and(|url| !is_https(url)) {
@@ -31,7 +31,7 @@ fn is_https(url: &PublicUrl) -> bool {
     url.as_str().starts_with("https://")
 }
 
-/// Is the listener reachable from elsewhere.
+/// Checks the address of the listener.
 fn listener(config: &ServeConfig) -> Finding {
     if let Err(refusal) = config.check_listener(&config.listen) {
         return refused(&refusal, &config.listen);
@@ -68,7 +68,7 @@ fn refused(refusal: &ListenRefusal, address: &ListenAddress) -> Finding {
     }
 }
 
-/// Does whoever stands in front have a say, and nobody else.
+/// Checks the declaration of reverse proxies.
 pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
     let (proxies, url) =
         (&installation.config.routes.trusted_proxies, installation.config.routes.public_url.as_ref());
@@ -102,7 +102,7 @@ pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
     }]
 }
 
-/// Who spoke for others, and isn't trusted to even now.
+/// A peer that sent `X-Forwarded` headers and is no trusted proxy.
 fn undeclared(installation: &Installation) -> Option<Finding> {
     let (peer, at) = installation.report().as_ref().ok()?.undeclared_proxy.as_ref()?;
     let client = if peer == "unix" { Client::Local } else { Client::at(peer.parse().ok()?) };
@@ -117,7 +117,7 @@ fn undeclared(installation: &Installation) -> Option<Finding> {
     })
 }
 
-/// Can passwords be guessed without end, or be too short to withstand a few guesses.
+/// Checks rate limits, registration and password length.
 pub(super) fn guessing(installation: &Installation) -> Vec<Finding> {
     let (policy, mut found) = (&installation.config.policy, Vec::new());
     let chars = policy.min_password_chars;

@@ -1,9 +1,9 @@
-//! What is wrong with a row's password hash, with its scheme named, and without any of its salt or hash.
+//! Error messages for password hashes: they name the scheme, but no part of salt or hash.
 
 use crate::hashing::HashError;
 use crate::password::StoredHashError;
 
-/// A longer name is no scheme's.
+/// The longest name of a scheme.
 const MAX_NAME_CHARS: usize = 32;
 const MIB: u64 = 1 << 20;
 
@@ -26,7 +26,7 @@ pub(super) fn of_hash(error: &HashError, hash: &str) -> String {
     }
 }
 
-/// The name at the beginning of a hash: `$y$`, `{SHA}`, `md5`, `pbkdf2:sha3_256`.
+/// The scheme of a hash: `$y$`, `{SHA}`, `md5`, `pbkdf2:sha3_256`.
 fn scheme(hash: &str) -> Option<&str> {
     let end = if hash.starts_with('{') {
         hash.find('}')?.checked_add(1)?

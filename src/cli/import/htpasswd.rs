@@ -1,10 +1,10 @@
-//! A line of an htpasswd file as a row: `name:hash`. Lines that begin with `#` are comments.
+//! Parser for lines of an htpasswd file: `name:hash`. Lines that begin with `#` are comments.
 
 use super::record::{Record, Row};
 use crate::user_id::Generation;
 use core::str;
 
-/// `None` for a line that holds no user.
+/// `None` for a line without a user.
 pub(super) fn parse(line: &[u8]) -> Option<Result<Record, String>> {
     if line.is_empty() || line.starts_with(b"#") {
         return None;

@@ -1,11 +1,11 @@
-//! A JSON array of users, read object by object: what Django's `manage.py dumpdata auth.user` writes.
+//! Parser for a JSON array of users, object by object: what Django's `manage.py dumpdata auth.user` writes.
 //!
 //! ```text
 //! [{"model": "auth.user", "pk": 1, "fields": {"username": "ok", "password": "pbkdf2_sha256$…", "is_active": true, …}}]
 //! ```
 //!
-//! Objects of other models are skipped: a row is what has `password` among its fields. An object without `fields` is read
-//! like a line of JSON lines.
+//! Objects of other models, without `password` in `fields`, are skipped. An object without `fields` is
+//! parsed like a line of JSON lines.
 
 use super::json_lines;
 use super::record::{
@@ -15,7 +15,7 @@ use crate::json::{self, Object, Value};
 use crate::user_id::{Generation, UserId};
 use std::io::{self, BufRead, ErrorKind};
 
-/// Gives every user of the array to `take`.
+/// Passes each user of the array to `take`.
 pub(super) fn read(file: &mut impl BufRead, take: &mut Take<'_>) -> Result<(), Stopped> {
     let mut bytes = Bytes { file };
     for mark in BYTE_ORDER_MARK {
@@ -47,7 +47,7 @@ fn malformed(message: &'static str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, message)
 }
 
-/// `None` for an object that is no user.
+/// `None` for an object of another model.
 fn parse(text: &[u8]) -> Option<Result<Record, String>> {
     let mut object = match json::parse_object(text) {
         Ok(object) => object,
@@ -77,7 +77,6 @@ fn row(object: &Object, fields: &Object) -> Result<Row, String> {
     })
 }
 
-/// The file, byte by byte.
 struct Bytes<'a, R> {
     file: &'a mut R,
 }
@@ -105,7 +104,7 @@ impl<R: BufRead> Bytes<'_, R> {
         }
     }
 
-    /// The rest of an object whose first brace is read; false where it is too long and was skipped.
+    /// Reads the rest of an object after its first brace; false if it was too long and is skipped.
     fn read_object(&mut self, object: &mut Vec<u8>) -> io::Result<bool> {
         object.clear();
         object.push(b'{');

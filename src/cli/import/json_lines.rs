@@ -1,13 +1,13 @@
-//! A line of JSON as a row: `{"username":"ok","password_hash":"$scrypt$…"}`, and optionally `id`, `generation` and
-//! `disabled`, as `gatekey user export` writes them; and its first line,
-//! `{"realm":{"last_generation":1,"last_id":7}}`.
+//! Parser for JSON lines as `gatekey user export` writes them:
+//! `{"username":"ok","password_hash":"$scrypt$…"}`, optionally with `id`, `generation` and `disabled`. The
+//! first line is `{"realm":{"last_generation":1,"last_id":7}}`.
 
 use super::record::{Record, Row};
 use crate::json::{self, Object, Value};
 use crate::store::Issued;
 use crate::user_id::{Generation, UserId};
 
-/// `None` for a line without anything.
+/// `None` for an empty line.
 pub(super) fn parse(line: &[u8]) -> Option<Result<Record, String>> {
     if line.is_empty() {
         return None;
@@ -45,7 +45,8 @@ fn row(mut object: Object) -> Result<Row, String> {
             "there is a member {name:?}, expected username and password_hash, and at most id, generation and disabled"
         ));
     }
-    // Tokens of the original's have no generation, only an id: a user with a new id would be served by another's.
+    // The original's tokens have an id and no generation: with a new id, they would authenticate as another
+    // user.
     if id.is_none() && generation == Some(Generation::IMPORTED) {
         return Err("generation is 0 and there is no id: expected an id, or a generation from 1".into());
     }
@@ -58,13 +59,13 @@ fn row(mut object: Object) -> Result<Row, String> {
     })
 }
 
-/// What is wrong with an id.
+/// The error for an id.
 pub(super) fn bad_id(name: &str, id: &Value) -> String {
     let hint = if id.is_string() { ", it is a text; without an id the user gets a new one" } else { "" };
     format!("{name} is not a whole number above 0{hint}")
 }
 
-/// Takes a member out, of this kind; one that is null is as good as none.
+/// Removes and converts a member; null counts as absent.
 fn take<T>(
     object: &mut Object,
     name: &str,

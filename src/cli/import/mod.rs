@@ -1,16 +1,16 @@
-//! `gatekey user import`: users from the Flask original, from other programs, from another gatekey.
+//! `gatekey user import`: users from the article's Flask app, from other programs, or from another gatekey.
 //!
 //! | file | what |
 //! |---|---|
-//! | `rows.rs` | a file as rows, of whatever format it is |
-//! | `json_lines.rs`, `htpasswd.rs` | a line as a row |
-//! | `json_array.rs` | an object of an array as a row: Django's dumpdata |
-//! | `complaint.rs` | what is wrong with a password hash |
-//! | `rename.rs` | names that are to be others here |
+//! | `rows.rs` | reads a file of any format |
+//! | `json_lines.rs`, `htpasswd.rs` | parse a line |
+//! | `json_array.rs` | parses an array, as Django's dumpdata writes it |
+//! | `complaint.rs` | error messages for password hashes |
+//! | `rename.rs` | new names for users |
 //! | `temp_dir.rs` | where a dry run finds no database: one that goes away again |
 //!
-//! Rows are read one by one and go into one transaction, so that neither their number nor a bad one at the end
-//! matters. A row that can't be taken is named on standard error with its line.
+//! Rows are read one by one and inserted in one transaction, so neither their number nor an invalid one at
+//! the end matters. A rejected row is reported on standard error with its position.
 
 mod complaint;
 mod htpasswd;
@@ -64,7 +64,7 @@ pub(super) const IMPORT: Command = Command {
 };
 
 fn import(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
-    let source = Source::open(Path::new(config.operand()), config.files)?; // before anything is made
+    let source = Source::open(Path::new(config.operand()), config.files)?; // before anything is created
     let (is_dry, skips_bad) = (config.options.dry_run, config.options.skip_bad);
     let hasher = config.hasher()?;
     let renames = match &config.options.rename {
@@ -79,18 +79,19 @@ fn import(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         }
         None => data::open_or_create(data_dir)?,
     };
-    // From now on hashes may differ, and it must not tell who is here that a restart changes whose stands in for nobody's.
+    // Imported hashes may change the decoy hash of an unknown name, which would reveal users. With a new
+    // key all decoys change.
     if !is_dry {
         let new_key = random::bytes().map_err(|error| cant_import(&error))?;
         store.limiter_key(&new_key).map_err(|error| cant_import(&error))?;
     }
     let import = |into: &Import<'_>| {
-        // Not locked: the line that says how far it is goes there too.
+        // Not locked, since the progress line is written there too.
         let (at, complaints) = (clock::unix(), BufWriter::new(io::stderr()));
         let mut taker =
             Taker { into, hasher: &hasher, renames: &renames, at, counts: Counts::default(), complaints };
         rows::read(source, config.options.format, &mut |position, record| taker.take(&position, record))?;
-        let _ = taker.complaints.flush(); // where nobody reads it, the exit status has to do
+        let _ = taker.complaints.flush(); // the exit status reports it too
         let counts = taker.counts;
         Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))
     };
@@ -116,7 +117,7 @@ fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Cl
             "gatekey: warning: {weak} {users} of MD5 ($apr1$, $1$): with the database at hand, millions of passwords a second \
              can be tried. A user's next login replaces it; gatekey user passwd does so at once"
         );
-        let _ = writeln!(io::stderr(), "{message}"); // the users are imported, whoever reads it
+        let _ = writeln!(io::stderr(), "{message}");
     }
     let done = if is_dry { "would import" } else { "imported" };
     let left_out = if *bad > 0 { format!(", left out {bad}") } else { String::new() };
@@ -127,11 +128,11 @@ fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, Cl
 struct Counts {
     good: u64,
     bad: u64,
-    /// How many of the good have a hash that is fast to guess.
+    /// The number of good rows with a fast hash.
     weak: u64,
 }
 
-/// Takes one row after the other.
+/// Inserts rows.
 struct Taker<'a, W: io::Write> {
     into: &'a Import<'a>,
     hasher: &'a Hasher,
@@ -142,7 +143,7 @@ struct Taker<'a, W: io::Write> {
 }
 
 impl<W: io::Write> Taker<'_, W> {
-    /// Fails only where no further row can be taken either.
+    /// Fails only if no further row can be inserted either.
     fn take(&mut self, position: &RecordPosition, record: Result<Record, String>) -> Result<(), CliError> {
         let (name, complaint) = match record {
             Err(complaint) => (None, complaint),
@@ -193,16 +194,16 @@ impl<W: io::Write> Taker<'_, W> {
     }
 }
 
-/// Why a row was not taken.
+/// Why a row was not inserted.
 enum Refused {
-    /// It can't be.
+    /// The row is invalid.
     Row(String),
-    /// No row can.
+    /// The database fails.
     Store(StoreError),
 }
 
-/// What ends an import early: any failure, the store's too. (Not simply [`CliError`]: then every command's `?` on an error of the
-/// store would say that it can't import.)
+/// Why an import ended early. A type of its own, so that `?` on a [`StoreError`] works here and nowhere
+/// else.
 struct Ended(CliError);
 
 impl From<StoreError> for Ended {

@@ -1,4 +1,4 @@
-//! A record of an imported file, and why reading the file stopped.
+//! Records of an imported file, their positions, and errors.
 
 use crate::cli::cli_error::CliError;
 use crate::store::{Issued, ReadError};
@@ -7,21 +7,20 @@ use core::fmt;
 use std::io;
 use std::path::Path;
 
-/// A longer line or object is no user's.
+/// The longest line or object of a user.
 pub(super) const MAX_LINE_BYTES: u64 = 16 * 1024;
-/// No longer line or object is skipped: it may never end.
+/// The longest line or object that is skipped; one may never end.
 pub(super) const MAX_SKIPPED_BYTES: usize = 1 << 20;
-/// What some editors put before UTF-8.
 pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Where a row stands.
+/// The position of a record in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordPosition {
     /// From 1.
     Line(u64),
-    /// Of an array, from 1.
+    /// In an array, from 1.
     Object(u64),
-    /// Of a table's row.
+    /// The id of a database row.
     Id(i64),
 }
 
@@ -35,7 +34,7 @@ impl fmt::Display for RecordPosition {
     }
 }
 
-/// A user, as the file has it.
+/// A user as in the file; name and hash are not validated.
 #[derive(Debug)]
 pub(super) struct Row {
     /// Not checked yet.
@@ -47,25 +46,25 @@ pub(super) struct Row {
     pub(super) disabled: bool,
 }
 
-/// What a line or a table's row holds.
+/// A record of the file.
 #[derive(Debug)]
 pub(super) enum Record {
     User(Row),
-    /// For which ids and generations tokens may have been issued where the users come from.
+    /// The highest id and generation for which tokens may exist.
     Issued(Issued),
 }
 
-/// Takes a record, or what is wrong with it.
+/// Receives each record, or its error.
 pub(super) type Take<'a> = dyn FnMut(RecordPosition, Result<Record, String>) -> Result<(), CliError> + 'a;
 
-/// Why the reading of a file stopped.
+/// Why reading stopped.
 #[derive(Debug)]
 pub(super) enum Stopped {
-    /// It can't be read on.
+    /// The file can't be read.
     Reading(io::Error),
-    /// It is not the original's database.
+    /// The file is no database of the original.
     Original(ReadError),
-    /// Whoever took the rows takes no more.
+    /// The receiver failed.
     Taking(CliError),
 }
 

@@ -1,4 +1,4 @@
-//! Names that are to be others here: JSON lines, each with the name or the id of a row, and the name it gets.
+//! New names for users: JSON lines with the name or id of a row, and its new name.
 //!
 //! ```text
 //! {"username":"a:b","to":"a-b"}
@@ -16,7 +16,6 @@ use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::Path;
 
-/// Which rows get which names.
 #[derive(Debug, Default)]
 pub(super) struct Renames {
     by_id: BTreeMap<UserId, String>,
@@ -29,7 +28,7 @@ enum Rename {
 }
 
 impl Renames {
-    /// Reads a file of them, whole: it is written by hand.
+    /// Reads the whole file.
     pub(super) fn read(path: &Path, files: &Files) -> Result<Self, CliError> {
         let mut renames = Self::default();
         let failed = |error| CliError::failed(format!("can't read {}", path.display()), &error);
@@ -46,7 +45,7 @@ impl Renames {
         Ok(renames)
     }
 
-    /// The name that a row gets, if it has or gets one; what is said of its id comes first.
+    /// The name of a row after renaming. An entry for its id wins.
     pub(super) fn apply<'a>(&'a self, id: Option<UserId>, username: Option<&'a str>) -> Option<&'a str> {
         let of_id = id.and_then(|id| self.by_id.get(&id));
         let of_name = || username.and_then(|name| self.by_name.get(name));

@@ -1,4 +1,4 @@
-//! A file of users as rows, one by one: however long the file, one row is in memory.
+//! Reader of a file of users: one record at a time is in memory.
 
 use super::record::{
     BYTE_ORDER_MARK, MAX_LINE_BYTES, MAX_SKIPPED_BYTES, Record, RecordPosition, Row, Stopped, Take,
@@ -17,9 +17,9 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-/// More does not come from a pipe or a device: it would fill the disk, and perhaps never end.
+/// The limit for a pipe or a device, which may never end.
 const MAX_STREAM_BYTES: u64 = 1 << 30;
-/// What every SQLite database begins with.
+/// The first bytes of an SQLite database.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 /// The format of a file that begins with these bytes.
 fn detect_format(start: &[u8]) -> Format {
@@ -34,8 +34,8 @@ fn detect_format(start: &[u8]) -> Format {
     }
 }
 
-/// A file of users, open. Opened once, so that it can be standard input, which goes by the name `-`: by a path of its own
-/// that may be closed to whoever reads it, under sudo say.
+/// An open file of users; `-` is standard input. It is opened once, since its path may be closed to this
+/// user, under sudo for example.
 pub(super) struct Source<'a> {
     path: &'a Path,
     input: BufReader<File>,
@@ -56,14 +56,14 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A pipe or a device, as a temporary file with its whole content: it may pause, or never end, and an import keeps the
-/// database locked.
+/// Copies a pipe or a device to a temporary file. An import keeps the database locked, and a pipe may
+/// pause.
 fn whole(path: &Path, stream: File) -> Result<File, CliError> {
     let directory = TempDir::new("input")?;
     let copy = directory.path().join("users");
     let mut file = os::create_private_file(&copy).map_err(|error| cant_write(&copy, &error))?;
     let copied = io::copy(&mut stream.take(MAX_STREAM_BYTES + 1), &mut file);
-    // The one error or the other, as far as that can be told.
+    // Of reading or of writing: copy doesn't tell.
     if copied.map_err(|error| cant_read(path, &error))? > MAX_STREAM_BYTES {
         return Err(CliError::Failed(format!(
             "can't read {}: it is no regular file, and over {MAX_STREAM_BYTES} bytes came from it; write the users to a \
@@ -78,7 +78,7 @@ fn cant_read(path: &Path, error: &io::Error) -> CliError {
     CliError::failed(format!("can't read {}", path.display()), error)
 }
 
-/// Gives every row of a file to `take`.
+/// Passes each record of a file to `take`.
 pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'_>) -> Result<(), CliError> {
     let Source { path, input: mut file, files } = source;
     let format = match format {
@@ -93,7 +93,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
             drop(file);
             let copied = files.has(path) || private_copy::is_needed(path);
             let copy = copied.then(|| PrivateCopy::of(path, files)).transpose()?;
-            // The store follows no link; the operator may have named one.
+            // The store rejects links; the operator may name one.
             let database = match &copy {
                 Some(copy) => copy.database(),
                 None => fs::canonicalize(path).map_err(|error| cant_read(path, &error))?,
@@ -106,7 +106,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
     }
 }
 
-/// `path` is what the operator named, for messages.
+/// `path` is the named one, for messages.
 fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<(), CliError> {
     let read = store::read_original(database, |OriginalUser { id, username, password_hash }| {
         let row = match (UserId::new(id), password_hash) {
@@ -122,7 +122,7 @@ fn read_original(path: &Path, database: &Path, take: &mut Take<'_>) -> Result<()
     read.map_err(|error| error.on(path))
 }
 
-/// Reads line by line; `parse` gives `None` for a line that holds no row.
+/// Reads line by line; `parse` returns `None` for a line without a record.
 pub(super) fn read_lines<T>(
     file: &mut impl BufRead,
     parse: impl Fn(&[u8]) -> Option<Result<T, String>>,
@@ -142,7 +142,7 @@ pub(super) fn read_lines<T>(
     Ok(())
 }
 
-/// Reads the next line; `None` at the end, and false where it is too long and was skipped.
+/// Reads the next line; `None` at the end, and false if it was too long and is skipped.
 fn read_line(file: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();
     let mut read = file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', line)?;
