@@ -1,11 +1,11 @@
-//! An error with all its causes, in one line: what a log or a terminal gets. A client never does.
+//! Error chains: an error with all its sources in one line, for logs and terminals, never for clients.
 
 use alloc::string::{String, ToString as _};
 use core::error::Error;
 
-/// `can't listen on 127.0.0.1:80: permission denied`, and so on to the last cause.
+/// Formats an error and its sources: `can't listen on 127.0.0.1:80: permission denied`.
 ///
-/// A cause that only says again what stands before it is left out; some libraries' do.
+/// Omits a source whose text the error already ends with, as some libraries have it.
 pub fn describe(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();

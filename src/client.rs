@@ -1,26 +1,32 @@
-//! Clients: who is at the other end, as far as an address tells.
+//! Client addresses, and the prefixes that rate limits count.
 //!
-//! Whoever counts clients counts [`Prefix`]es, since one client may have many addresses: of IPv6, a household or a
-//! host has a /64, and a customer of a provider often a /48 (RFC 6177).
+//! One client may have many IPv6 addresses: a host has a /64, and a provider's customer often a /48 (RFC 6177).
 
 use core::fmt;
 use core::net::IpAddr;
 
-/// Who sent a request.
+/// The client of a request.
+///
+/// ```
+/// use gatekey::client::Client;
+/// let client = |text: &str| Client::at(text.parse().unwrap());
+/// assert_eq!(client("2001:db8::1").prefix(), client("2001:db8::2").prefix());
+/// assert_ne!(client("192.0.2.1").prefix(), client("192.0.2.2").prefix());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// Somebody at this address.
+    /// A client with this address.
     Ip(IpAddr),
-    /// A process on this machine, or a test.
+    /// A process on this machine, by a Unix socket for instance.
     Local,
 }
 
-/// What one client has: an IPv4 address, a prefix of IPv6, or this machine.
+/// Address prefix of a client: an IPv4 address, an IPv6 prefix, or this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
-    /// 4 for IPv4; 64 or 48 for a prefix of IPv6; 0 for this machine.
+    /// 4 for IPv4; 64 or 48 for IPv6; 0 for this machine.
     kind: u8,
-    /// The address as a number, with nothing behind the prefix.
+    /// The address with zeros after the prefix.
     bits: u128,
 }
 
@@ -28,12 +34,12 @@ pub struct Prefix {
 pub type AddressMark = [u8; 8];
 
 impl Client {
-    /// The client at the other end of a connection.
+    /// The client with this address.
     pub fn at(address: IpAddr) -> Self {
         Self::Ip(address.to_canonical())
     }
 
-    /// An IPv4 address, or of IPv6 the /64.
+    /// The IPv4 address, or the IPv6 /64.
     pub fn prefix(self) -> Prefix {
         match self.canonical() {
             Self::Local => Prefix { kind: 0, bits: 0 },
@@ -42,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Of an IPv6 address the /48: one customer's network, where /64s cost nothing.
+    /// The IPv6 /48: the network of one customer, in which /64s cost nothing.
     pub fn network(self) -> Option<Prefix> {
         match self.canonical() {
             Self::Ip(IpAddr::V6(address)) => Some(Prefix { kind: 48, bits: address.to_bits() >> 80 << 80 }),
@@ -50,7 +56,7 @@ impl Client {
         }
     }
 
-    /// Whether it is on this machine: a proxy through which everybody else comes, perhaps.
+    /// Whether it is on this machine, as an undeclared proxy is.
     pub fn is_local(self) -> bool {
         match self.canonical() {
             Self::Ip(address) => address.is_loopback(),
@@ -68,9 +74,9 @@ impl Client {
 }
 
 impl Prefix {
-    /// The same bytes for the same prefix, other bytes for any other.
+    /// Injective encoding.
     pub fn to_bytes(self) -> [u8; 17] {
-        let mut bytes = [self.kind; 17]; // the last one stays
+        let mut bytes = [self.kind; 17];
         if let Some(rest) = bytes.first_chunk_mut() {
             *rest = self.bits.to_be_bytes();
         }

@@ -1,25 +1,30 @@
-//! The clock: Unix time for what is written down, monotonic time for what is waited for.
+//! Clocks: Unix time for timestamps, monotonic time for deadlines and rate limits.
 //!
-//! Whoever takes a request in reads the clocks; whatever stands below takes the time as an argument, so that a test can be at any
-//! second it likes. [`now`], [`unix`] and [`monotonic`] alone ask the system. Tokens speak in whole seconds since 1970, leap seconds
-//! not counted (RFC 7519 section 2, "NumericDate").
+//! Only [`now`], [`unix`] and [`monotonic`] read the system's clocks. Everything below the server takes the time as an
+//! argument, so that tests choose it. Unix time is in whole seconds without leap seconds (RFC 7519 section 2, NumericDate).
 
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-/// A moment: seconds since 1970-01-01T00:00:00Z, from 0 to 2^53 - 1, the integers that every JSON reader
-/// keeps exact (RFC 8259 section 6).
+/// Unix time: seconds since 1970-01-01T00:00:00Z, from 0 to 2^53 - 1, the integers that are exact in JSON (RFC 8259
+/// section 6).
+///
+/// ```
+/// let at = gatekey::clock::UnixTime::new(1_795_460_206).unwrap();
+/// assert_eq!(at.to_string(), "2026-11-23T18:56:46Z");
+/// assert_eq!(at.http_date(), "Mon, 23 Nov 2026 18:56:46 GMT");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(u64);
 
 impl UnixTime {
     /// 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
-    /// The last moment that can be written: 2^53 - 1 seconds.
+    /// The last time: 2^53 - 1 seconds.
     pub const MAX: Self = Self((1 << 53) - 1);
 
-    /// The moment that many seconds after 1970, or `None` beyond [`UnixTime::MAX`].
+    /// From seconds since 1970; `None` beyond [`UnixTime::MAX`].
     pub const fn new(seconds: u64) -> Option<Self> {
         if seconds <= Self::MAX.0 { Some(Self(seconds)) } else { None }
     }
@@ -29,20 +34,20 @@ impl UnixTime {
         self.0
     }
 
-    /// The moment `after` later, in whole seconds, or [`UnixTime::MAX`] if that is sooner.
+    /// Adds whole seconds, up to [`UnixTime::MAX`].
     #[must_use]
     pub const fn saturating_add(self, after: Duration) -> Self {
         let seconds = self.0.saturating_add(after.as_secs());
         if seconds <= Self::MAX.0 { Self(seconds) } else { Self::MAX }
     }
 
-    /// How long after `earlier` this is; zero if it isn't.
+    /// The time since `earlier`, or zero.
     pub const fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
-    /// As HTTP writes it in `Date` (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`. Later than the year 9999, that year's
-    /// last second: there is no way to write more.
+    /// Formats an HTTP date (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`. After the year 9999 it is that year's
+    /// last second.
     pub fn http_date(self) -> String {
         const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
         const MONTHS: [&str; 12] =
@@ -54,7 +59,7 @@ impl UnixTime {
         let name = |names: &[&'static str], n| {
             names.iter().zip(0..).find(|(_, i)| *i == n).map_or("", |(name, _)| *name)
         };
-        // Every answer has one, and `format!` would take longer than everything else in it.
+        // Hot: in every response. `format!` is several times slower.
         let mut text = String::with_capacity("Mon, 23 Nov 2026 18:56:46 GMT".len());
         text.push_str(name(&WEEKDAYS, at.0 / 86_400 % 7));
         text.push_str(", ");
@@ -72,10 +77,10 @@ impl UnixTime {
         text
     }
 
-    /// Year, month (1 to 12), day (1 to 31), and the seconds passed of that day, in UTC.
+    /// Year, month (1 to 12), day (1 to 31), and second of the day, in UTC.
     ///
-    /// The calendar repeats every 400 years of 146,097 days, and is simplest when a year begins in March,
-    /// so that the leap day is its last.
+    /// The Gregorian calendar repeats every 400 years of 146,097 days. Years begin in March here, so that the leap day is
+    /// the last.
     fn civil(self) -> (u64, u64, u64, u64) {
         const DAYS_FROM_MARCH_0000_TO_1970: u64 = 719_468;
         let day = self.0 / 86_400 + DAYS_FROM_MARCH_0000_TO_1970;
@@ -91,7 +96,6 @@ impl UnixTime {
     }
 }
 
-/// Hour, minute and second.
 fn time_of_day(second_of_day: u64) -> (u64, u64, u64) {
     (second_of_day / 3_600, second_of_day / 60 % 60, second_of_day % 60)
 }
@@ -103,7 +107,7 @@ fn push_two_digits(text: &mut String, number: u64) {
     }
 }
 
-/// As RFC 3339 writes it: `2026-11-23T18:56:46Z`.
+/// RFC 3339: `2026-11-23T18:56:46Z`.
 impl fmt::Display for UnixTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (year, month, day, second_of_day) = self.civil();
@@ -124,30 +128,30 @@ impl fmt::Display for UnixTime {
     }
 }
 
-/// One reading of both clocks, passed down from whoever took the request in.
+/// One reading of both clocks.
 #[cfg(feature = "std")]
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
-    /// What people and tokens call the time. It can be set, forwards and backwards.
+    /// For timestamps. It can be set, forwards and backwards.
     pub unix: UnixTime,
-    /// What never goes back: for deadlines, and for how often something may be done.
+    /// For deadlines and rate limits. It never goes back.
     pub monotonic: std::time::Instant,
 }
 
-/// Reads the clocks. A system clock before 1970 reads as 1970.
+/// Reads both clocks. A system clock before 1970 reads as 1970.
 #[cfg(feature = "std")]
 pub fn now() -> Now {
     Now { unix: unix(), monotonic: monotonic() }
 }
 
-/// Reads one of the clocks, where the other is of no use.
+/// Reads the Unix time.
 #[cfg(feature = "std")]
 pub fn unix() -> UnixTime {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     UnixTime::EPOCH.saturating_add(since_1970)
 }
 
-/// Reads the other.
+/// Reads the monotonic clock.
 #[cfg(feature = "std")]
 pub fn monotonic() -> std::time::Instant {
     std::time::Instant::now()

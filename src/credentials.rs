@@ -1,4 +1,4 @@
-//! Credentials: what an `Authorization` field holds, and the challenge that asks for them.
+//! Credentials: parses the `Authorization` header (HTTP Basic and Bearer), and names the challenge of a 401.
 //!
 //! ```text
 //! Authorization: Basic bWlndWVsOnB5dGhvbg==       base64 of  miguel:python   (RFC 7617)
@@ -6,17 +6,14 @@
 //! Authorization: Bearer eyJhbGciOi…               TOKEN                      (RFC 6750)
 //! ```
 //!
-//! Scheme names are case-insensitive, one or more spaces follow (RFC 9110 section 11.4). A user name ends at
-//! the first colon, so it has none, and a password may. Bytes that are not UTF-8 are read as ISO-8859-1,
-//! which is what Python's requests and older browsers send.
+//! Scheme names are case-insensitive and followed by spaces (RFC 9110 section 11.4). The user name ends at the first colon.
+//! Bytes that are not UTF-8 are ISO-8859-1, which Python's requests and older browsers send.
 //!
-//! A token stands where a user name would, so one must be told from the other: **a token is longer than 64
-//! characters, all ASCII; a user name is not**. What is a token is never looked up as a name, and the other way round.
-//! (A name of 64 characters may be longer as it is sent: with its accents decomposed, in Unicode's NFD.)
+//! Basic may carry a token as user name: **a token is ASCII and longer than 64 characters, a user name is not**. So a token
+//! is never looked up as a name, nor a name verified as a token. A name of 64 characters may be longer in bytes, and in NFD.
 //!
-//! Deviation: in the original, a field that was missing, of another scheme or empty came out as an empty name
-//! and an empty password, and once anybody had registered those, every request without credentials was let
-//! in. Here it comes out as an error, which authenticates nobody.
+//! Deviation: the Flask original parsed a missing or foreign header as an empty name and password. After a registration of
+//! these, every request without credentials was authenticated. Here they are an error.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -24,24 +21,23 @@ use crate::encoding;
 use crate::secret::Secret;
 use core::fmt;
 
-/// A user name has at most this many characters; longer ASCII text in its place is a token.
+/// Maximum length of a user name in characters; longer ASCII text in its place is a token.
 pub const MAX_USERNAME_CHARS: usize = 64;
 
-/// A longer field is refused unread. The longest one that could be right is Basic's: a token of 2 KiB or a
-/// name of 64 characters, and a password of 1 KiB, in base64.
-const MAX_FIELD_BYTES: usize = 8 * 1024;
+/// Maximum length of a header. The longest valid one is Basic with a token of 2 KiB and a password of 1 KiB, in base64.
+const MAX_HEADER_BYTES: usize = 8 * 1024;
 
-/// How credentials were sent.
+/// Authentication scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// RFC 7617; also stands for no scheme, and for one that we don't know.
+    /// RFC 7617; also for a missing or unknown scheme.
     Basic,
     /// RFC 6750.
     Bearer,
 }
 
 impl Scheme {
-    /// The `WWW-Authenticate` field that goes with a 401.
+    /// The `WWW-Authenticate` header of a 401.
     pub fn challenge(self) -> &'static str {
         match self {
             Self::Basic => r#"Basic realm="Authentication Required""#,
@@ -50,21 +46,21 @@ impl Scheme {
     }
 }
 
-/// The evidence that somebody shows.
+/// The evidence of a request.
 #[derive(Clone, Debug)]
 pub enum Credentials {
-    /// A name and what is claimed to be its password.
+    /// User name and password.
     Password {
-        /// As sent; no user need have it, and it may be no user name at all.
+        /// As sent: it may be unknown, and no valid user name.
         username: String,
         /// As sent.
         password: Secret,
     },
-    /// What is claimed to be a token.
+    /// A token, not yet verified.
     Token(Secret),
 }
 
-/// The field holds no credentials that we read.
+/// The header has no credentials of a known scheme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CredentialsError;
 
@@ -76,7 +72,7 @@ impl fmt::Display for CredentialsError {
 
 impl core::error::Error for CredentialsError {}
 
-/// Reads the value of an `Authorization` field, and says which scheme's challenge answers it.
+/// Parses an `Authorization` header. Also returns the scheme, whose challenge answers a 401.
 ///
 /// ```
 /// use gatekey::credentials::{self, Credentials, Scheme};
@@ -85,8 +81,8 @@ impl core::error::Error for CredentialsError {}
 /// let Ok(Credentials::Password { username, password }) = credentials else { panic!() };
 /// assert_eq!((username.as_str(), password.expose()), ("miguel", "python"));
 /// ```
-pub fn parse(field: &[u8]) -> (Scheme, Result<Credentials, CredentialsError>) {
-    let (name, rest) = split_scheme(field);
+pub fn parse(header: &[u8]) -> (Scheme, Result<Credentials, CredentialsError>) {
+    let (name, rest) = split_scheme(header);
     if name.eq_ignore_ascii_case(b"Bearer") {
         (Scheme::Bearer, parse_bearer(rest))
     } else if name.eq_ignore_ascii_case(b"Basic") {
@@ -96,14 +92,14 @@ pub fn parse(field: &[u8]) -> (Scheme, Result<Credentials, CredentialsError>) {
     }
 }
 
-/// The scheme's name, and what follows the spaces after it. What is too long becomes empty, which no scheme takes: the
-/// name is needed all the same, for the challenge.
-fn split_scheme(field: &[u8]) -> (&[u8], &[u8]) {
-    let end = field.iter().position(|byte| *byte == b' ').unwrap_or(field.len());
-    let (name, rest) = field.split_at(end);
+/// The scheme's name, and the rest after the spaces. A rest that is too long becomes empty, which every scheme rejects: the
+/// name still decides the challenge.
+fn split_scheme(header: &[u8]) -> (&[u8], &[u8]) {
+    let end = header.iter().position(|byte| *byte == b' ').unwrap_or(header.len());
+    let (name, rest) = header.split_at(end);
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     let rest = rest.split_at(spaces).1;
-    (name, if rest.len() > MAX_FIELD_BYTES { b"" } else { rest })
+    (name, if rest.len() > MAX_HEADER_BYTES { b"" } else { rest })
 }
 
 fn parse_bearer(token: &[u8]) -> Result<Credentials, CredentialsError> {
@@ -128,7 +124,6 @@ fn parse_basic(base64: &[u8]) -> Result<Credentials, CredentialsError> {
     }
 }
 
-/// Every byte is the character of that number.
 fn iso_8859_1(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -214,14 +209,13 @@ mod tests {
             assert!(credentials.is_err(), "{field:?}");
             assert_eq!(answered_by, scheme, "{field:?}");
         }
-        let long = [b"Bearer ".as_slice(), &[b'a'; MAX_FIELD_BYTES + 1]].concat();
+        let long = [b"Bearer ".as_slice(), &[b'a'; MAX_HEADER_BYTES + 1]].concat();
         let (scheme, credentials) = parse(&long);
         assert!(credentials.is_err());
         assert_eq!(scheme, Scheme::Bearer, "a long token is answered by its own scheme");
     }
 
-    /// Every short sequence of a nasty vocabulary: whatever is sent, nothing panics, and no name is empty, too
-    /// long or has a colon.
+    /// Every short sequence of a hostile vocabulary: no panic, and no name that is empty or has a colon.
     #[test]
     fn every_short_header_is_parsed_without_a_panic() {
         let words: [&[u8]; 9] = [b"Basic", b"basic", b"Bearer", b" ", b"YTpi", b"Og==", b"=", b"\xff", b"\0"];

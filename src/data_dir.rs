@@ -1,4 +1,4 @@
-//! The data directory: one database, one key file, for their owner alone.
+//! Data directory: one database and one key file, private to their owner.
 //!
 //! ```text
 //! gatekey-data/                 0700
@@ -6,20 +6,27 @@
 //!     signing-keys              0600   the secrets that sign tokens
 //! ```
 //!
-//! Both are made at the first start, the keys last and at once: a database without keys in which no user ever was is a
-//! first start that was cut short, and the next one goes on from there. After that, each needs the other. A database
-//! without its keys would sign everybody out by a new key that nobody asked for. And keys without their database (it is
-//! missing, or its file is empty: a volume that was not mounted, a file that was truncated) would get a new one, whose
-//! users would be given ids anew, and old tokens would fit those. So either is an error instead.
+//! The first start creates both, the keys last: a database without keys and without a user ever is an interrupted first
+//! start. After that, one without the other is an error:
 //!
-//! A symbolic link in the place of one of these files is refused: it would have another file read or written. A key file
-//! elsewhere (`--key-file`) may be one, as a mounted secret is. Root refuses a directory of another user; the command line
-//! becomes that user first.
+//! - A database without its keys would get a new key, which signs all users out.
+//! - Keys without their database (missing or empty: an unmounted volume, a truncated file) would get a new database, whose
+//!   users have the same ids, so that old tokens fit them.
 //!
-//! While a server runs, SQLite keeps `gatekey.sqlite3-wal` and `-shm` here, and each server a file `loaded-keys-…`
-//! (`keys/loaded.rs`).
+//! A symbolic link in place of one of these files is rejected. A key file elsewhere (`--key-file`) may be one, as a mounted
+//! secret is. Root rejects a directory of another user; the command line acts as that user first.
 //!
-//! A restore keeps the database that stood here, as `gatekey.sqlite3.before-restore-` and the second of it.
+//! A running server adds `gatekey.sqlite3-wal` and `-shm`, and `loaded-keys-…` (`keys/loaded.rs`). A restore keeps the old
+//! database as `gatekey.sqlite3.before-restore-` and the Unix time.
+//!
+//! ```
+//! use gatekey::data_dir::DataDir;
+//! # let directory = tempfile::tempdir()?;
+//! let data = DataDir::new(directory.path().join("gatekey-data"));
+//! let (store, keys) = data.open_or_create()?;
+//! assert_eq!((store.last_user_id()?, keys.ring().keys().count()), (None, 1));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod permissions;
 
@@ -39,12 +46,12 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// The database's name in the data directory.
+/// File name of the database.
 pub const DATABASE: &str = "gatekey.sqlite3";
-/// The key file's name in the data directory.
+/// File name of the key file.
 pub const SIGNING_KEYS: &str = "signing-keys";
 
-/// Where the data lies.
+/// Paths of a data directory.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     directory: PathBuf,
@@ -53,19 +60,19 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// This directory, with the key file in it.
+    /// A directory with the key file in it.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         let directory = directory.into();
         Self { key_file: directory.join(SIGNING_KEYS), directory, is_new: false }
     }
 
-    /// The same directory, with the key file elsewhere: a mounted secret, say.
+    /// Sets the path of the key file, for instance of a mounted secret.
     #[must_use]
     pub fn with_key_file(self, key_file: impl Into<PathBuf>) -> Self {
         Self { key_file: key_file.into(), ..self }
     }
 
-    /// The same directory, of which somebody said that it is new: the keys that are there belong to no other database.
+    /// Allows a new database beside existing keys: they belong to no other database.
     #[must_use]
     pub fn with_new_database(self) -> Self {
         Self { is_new: true, ..self }
@@ -81,7 +88,7 @@ impl DataDir {
         &self.directory
     }
 
-    /// The database, and the two files that SQLite puts beside it while it is open.
+    /// The database file, and SQLite's `-wal` and `-shm` beside it.
     pub fn database_files(&self) -> [PathBuf; 3] {
         ["", "-wal", "-shm"].map(|end| self.directory.join(format!("{DATABASE}{end}")))
     }
@@ -91,7 +98,7 @@ impl DataDir {
         &self.key_file
     }
 
-    /// Refuses symbolic links in the place of the database's files, and of a key file in the data directory.
+    /// Rejects symbolic links in place of the database's files and of a key file in the directory.
     ///
     /// # Errors
     /// [`DataDirError::Directory`].
@@ -111,11 +118,10 @@ impl DataDir {
         inside.is_some() && inside == real(parent.unwrap_or(Path::new(".")))
     }
 
-    /// Opens database and keys, and makes what a first start needs.
+    /// Opens database and keys; a first start creates them.
     ///
     /// # Errors
-    /// [`DataDirError`]; [`DataDirError::DatabaseMissing`] where there are keys, but no database or an empty one, unless it
-    /// was said to be new.
+    /// [`DataDirError`]; `DatabaseMissing` if there are keys, but no database or an empty one, unless it is new.
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
         self.refuse_links()?;
         let has_keys = self.has_key_file()?;
@@ -123,13 +129,13 @@ impl DataDir {
             return self.open();
         }
         self.create_directory()?;
-        // The keys may have signed tokens for users of a database that is gone.
+        // The keys may have signed tokens for users of a lost database.
         let first = if has_keys { FirstGeneration::Unused } else { FirstGeneration::One };
         let store = Store::open_or_create(&self.database(), first);
         let store = store.map_err(|error| DataDirError::Store(self.database(), error))?;
         if !has_keys {
             let is_unused = store.is_unused().map_err(|error| DataDirError::Store(self.database(), error))?;
-            // Unless another first start has just made them.
+            // Unless a concurrent first start has created them.
             if !is_unused && !self.has_key_file()? {
                 return Err(self.keys_missing());
             }
@@ -138,10 +144,10 @@ impl DataDir {
         self.with_keys(Ok(store))
     }
 
-    /// Whether a new database may be made here.
+    /// Checks that the database exists or may be created.
     ///
     /// # Errors
-    /// [`DataDirError::DatabaseMissing`] where there are keys, but no database or an empty one, unless it was said to be new.
+    /// [`DataDirError::DatabaseMissing`] if there are keys, but no database or an empty one, unless it is new.
     pub fn check_may_create(&self) -> Result<(), DataDirError> {
         if self.has_key_file()? && !self.is_new && !self.has_database()? {
             Err(self.database_missing())
@@ -150,7 +156,6 @@ impl DataDir {
         }
     }
 
-    /// Where there is none yet.
     fn create_keys(&self) -> Result<(), DataDirError> {
         if !self.has_key_file()? {
             keys::create_if_missing(&self.key_file)?;
@@ -160,13 +165,13 @@ impl DataDir {
 
     fn create_directory(&self) -> Result<(), DataDirError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.directory);
-        // Whatever was found there instead of being made: root leaves other users' directories alone.
+        // The directory may have existed: root rejects another user's.
         let checked = made.and_then(|()| os::refuse_other_owners_as_root(&self.directory));
         let synced = checked.and_then(|()| os::sync_directory_of(&self.directory));
         synced.map_err(|error| DataDirError::Directory(self.directory.clone(), error))
     }
 
-    /// Opens database and keys, which must be there.
+    /// Opens an existing database and its keys.
     ///
     /// # Errors
     /// [`DataDirError`].
@@ -174,7 +179,7 @@ impl DataDir {
         self.with_keys(self.open_store())
     }
 
-    /// Opens the database alone, which must be there, for what needs no keys.
+    /// Opens the existing database alone.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Missing`] if there is no database.
@@ -204,14 +209,12 @@ impl DataDir {
         DataDirError::DatabaseMissing { database: self.database(), key_file: self.key_file.clone() }
     }
 
-    /// Puts a backup's users in the database's place, which it has to itself meanwhile; and, where there is neither
-    /// database nor key file, makes a new key as a first start does. Says whether it did. `on_step` is called as each step
-    /// begins.
+    /// Restores a backup; creates a key if there is neither database nor key file, and returns whether it did. Calls `on_step`
+    /// at the start of each step.
     ///
     /// # Errors
-    /// [`DataDirError`]. Of a file that is no sound backup, and of a directory that is in use, all stays as it was. Where it
-    /// fails later, on a full disk say, a key that was made for it stays; the next restore uses it, and doesn't say that
-    /// it is new.
+    /// [`DataDirError`]. An invalid backup, or a directory in use, changes nothing. After a later failure, a full disk for
+    /// instance, a created key stays.
     pub fn restore(
         &self,
         file: &Path,
@@ -219,7 +222,7 @@ impl DataDir {
         on_step: &dyn Fn(CopyStep<'_>),
     ) -> Result<(Restored, bool), DataDirError> {
         let backup = Backup::open(file, on_step)?;
-        // A key file that is there and unusable is for the next start to complain of.
+        // The next start reports an unusable key file.
         let has_keys = self.has_key_file()?;
         self.refuse_links()?;
         if !self.has_database()? {
@@ -229,11 +232,11 @@ impl DataDir {
             return Err(self.keys_missing());
         }
         let restored = backup.restore_to(&self.database(), now, on_step)?;
-        let _ = keys::remove_abandoned(&self.directory); // left by servers that were killed; they harm nobody
+        let _ = keys::remove_abandoned(&self.directory); // left by killed servers, and harmless
         Ok((restored, !has_keys))
     }
 
-    /// Copies the database into a new file, also while a server writes to it. `on_step` is called as each step begins.
+    /// Backs the database up to a new file, also while a server writes. Calls `on_step` at the start of each step.
     ///
     /// # Errors
     /// [`DataDirError`].
@@ -275,10 +278,10 @@ impl DataDir {
         permissions::check(&self.directory, self.database_files())
     }
 
-    /// Whether there is a database; an empty file is none.
+    /// Whether the database file exists and is not empty.
     ///
     /// # Errors
-    /// [`DataDirError::Directory`] where that can't be told.
+    /// [`DataDirError::Directory`] if it can't be inspected.
     pub fn has_database(&self) -> Result<bool, DataDirError> {
         match self.database().symlink_metadata() {
             Ok(metadata) => Ok(metadata.len() > 0),
@@ -287,7 +290,7 @@ impl DataDir {
         }
     }
 
-    /// Whether anything stands at the key file's path, usable or not.
+    /// Whether the path of the key file exists.
     fn has_key_file(&self) -> Result<bool, DataDirError> {
         match self.key_file.symlink_metadata() {
             Ok(_) => Ok(true),
@@ -297,29 +300,29 @@ impl DataDir {
     }
 }
 
-/// Why the data can't be used.
+/// Error of the data directory.
 #[derive(Debug)]
 pub enum DataDirError {
-    /// The directory can't be made or looked into.
+    /// The directory can't be created or read.
     Directory(PathBuf, io::Error),
     /// The database can't be used.
     Store(PathBuf, StoreError),
     /// The key file can't be used.
     Keys(KeyFileError),
-    /// No backup can be made, or none restored.
+    /// A backup or restore failed.
     Copy(CopyError),
-    /// There is a database, but no key file.
+    /// The database exists, but not the key file.
     KeysMissing {
-        /// What is there.
+        /// The existing database.
         database: PathBuf,
-        /// What isn't.
+        /// The missing key file.
         key_file: PathBuf,
     },
-    /// There is a key file, but no database or an empty one, and nobody said that it is a new one.
+    /// The key file exists, but the database is missing or empty, and not declared new.
     DatabaseMissing {
-        /// What isn't there.
+        /// The missing database.
         database: PathBuf,
-        /// What is.
+        /// The existing key file.
         key_file: PathBuf,
     },
 }
@@ -362,7 +365,7 @@ impl fmt::Display for DataDirError {
     }
 }
 
-/// What makes a key file by hand.
+/// Shell command that creates a key file.
 pub fn new_key_command(key_file: &Path) -> String {
     alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > {})", shell::quote_path(key_file))
 }
@@ -374,7 +377,7 @@ impl Error for DataDirError {
             Self::Store(_, error) => error.source(),
             Self::Keys(error) => error.source(),
             Self::Copy(error) => error.source(),
-            Self::KeysMissing { .. } | Self::DatabaseMissing { .. } => None,
+            _ => None,
         }
     }
 }

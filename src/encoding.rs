@@ -1,4 +1,4 @@
-//! Bytes as text: base64 in the three spellings that the formats around us use (RFC 4648).
+//! Base64 (RFC 4648), in three variants.
 //!
 //! | where | alphabet | padding | source |
 //! |---|---|---|---|
@@ -6,8 +6,8 @@
 //! | the `Basic` scheme, `base64:` lines of the key file | standard | required | RFC 7617 section 2 |
 //! | salt and hash of a stored password | standard | none | PHC string format |
 //!
-//! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last
-//! character are errors. What is signed must have one spelling, or a token could be changed and still verify.
+//! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last character are
+//! errors. Otherwise a token could be changed and still verify.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))] // the tests make up texts by counting
 
@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use core::fmt;
 
-/// The text is not the one spelling of any bytes.
+/// The text is not strict base64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecodeError;
 
@@ -29,41 +29,47 @@ impl fmt::Display for DecodeError {
 
 impl core::error::Error for DecodeError {}
 
-/// Bytes as base64url without padding.
+/// Encodes base64url without padding.
+///
+/// ```
+/// use gatekey::encoding::{decode_base64url, encode_base64url};
+/// assert_eq!(encode_base64url(b"A"), "QQ");
+/// assert!(decode_base64url("QR").is_err()); // stray bits
+/// ```
 pub fn encode_base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Bytes of base64url without padding.
+/// Decodes base64url without padding.
 ///
 /// # Errors
-/// [`DecodeError`] for anything that [`encode_base64url`] would not have written.
+/// [`DecodeError`] for any text that [`encode_base64url`] doesn't return.
 pub fn decode_base64url(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| DecodeError)
 }
 
-/// Bytes as base64 with padding.
+/// Encodes base64 with padding.
 pub fn encode_base64(bytes: impl AsRef<[u8]>) -> String {
     STANDARD.encode(bytes)
 }
 
-/// Bytes of base64 with padding.
+/// Decodes base64 with padding.
 ///
 /// # Errors
-/// [`DecodeError`] for anything that [`encode_base64`] would not have written.
+/// [`DecodeError`] for any text that [`encode_base64`] doesn't return.
 pub fn decode_base64(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
     STANDARD.decode(text).map_err(|_| DecodeError)
 }
 
-/// Bytes as base64 without padding, as PHC strings have it.
+/// Encodes base64 without padding, for PHC strings.
 pub fn encode_base64_unpadded(bytes: impl AsRef<[u8]>) -> String {
     STANDARD_NO_PAD.encode(bytes)
 }
 
-/// Bytes of base64 without padding.
+/// Decodes base64 without padding.
 ///
 /// # Errors
-/// [`DecodeError`] for anything that [`encode_base64_unpadded`] would not have written.
+/// [`DecodeError`] for any text that [`encode_base64_unpadded`] doesn't return.
 pub fn decode_base64_unpadded(text: impl AsRef<[u8]>) -> Result<Vec<u8>, DecodeError> {
     STANDARD_NO_PAD.decode(text).map_err(|_| DecodeError)
 }

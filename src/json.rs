@@ -1,13 +1,11 @@
-//! JSON (RFC 8259): objects from strangers, and objects for them.
+//! JSON (RFC 8259): strict parsing of untrusted objects.
 //!
-//! Two things that a JSON reader usually lets pass are errors here. **A member that stands twice** means one
-//! thing to a reader that takes the first and another to one that takes the last (RFC 8259 section 4), so
-//! nobody can say what was signed or sent. **Deep nesting** overflows the stack of a reader that recurses,
-//! and serde_json's own limit of 128 is too deep for the small stacks of a server's threads.
+//! Two inputs that most parsers accept are errors here. **Duplicate members** mean different things to parsers that take
+//! the first and the last (RFC 8259 section 4). **Deep nesting** overflows the stack of a recursive parser, and
+//! serde_json's limit of 128 is too deep for the small stacks of server threads.
 //!
-//! Both are found by one scan over the bytes, which keeps no state but a depth and a count: every member
-//! has exactly one `:` outside strings, so an object with a member twice has more of them than the parsed
-//! value has members.
+//! One scan over the bytes finds both. Every member has exactly one `:` outside strings, so an object with duplicates has
+//! more colons than the parsed value has members.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -23,7 +21,7 @@ pub use serde_json::json;
 /// A JSON object: its members by name.
 pub type Object = serde_json::Map<String, Value>;
 
-/// An object of these members. Each is inserted: `collect` would sort them first, with 5 KB of code for each type of list.
+/// An object of these members. `extend`, since `collect` sorts first, with 5 KB of code for each array type.
 pub fn object<const N: usize>(members: [(&str, Value); N]) -> Object {
     let mut object = Object::new();
     object.extend(members.map(|(name, value)| (String::from(name), value)));
@@ -36,19 +34,19 @@ pub fn to_bytes(value: &Value) -> Vec<u8> {
     serde_json::to_vec(value).expect("the keys of a Value are strings")
 }
 
-/// How deep objects and arrays may stand in each other. What we read needs one level.
+/// Maximum nesting depth. The API needs one level.
 pub const MAX_DEPTH: usize = 16;
 
-/// Why a text is not a JSON object that we take.
+/// Error of [`parse_object`].
 #[derive(Debug)]
 pub enum JsonError {
-    /// Objects or arrays more than [`MAX_DEPTH`] deep in each other.
+    /// Nested more than [`MAX_DEPTH`] levels deep.
     TooDeep,
-    /// Not JSON; the source says what was expected and where.
+    /// Not JSON; the source has the position.
     Syntax(serde_json::Error),
     /// JSON, but not an object.
     NotAnObject,
-    /// An object, here or further in, in which one name stands twice.
+    /// An object at any level has a member twice.
     DuplicateMember,
 }
 
@@ -67,12 +65,12 @@ impl core::error::Error for JsonError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Syntax(error) => Some(error),
-            Self::TooDeep | Self::NotAnObject | Self::DuplicateMember => None,
+            _ => None,
         }
     }
 }
 
-/// Parses a text that must be one JSON object with no member twice.
+/// Parses one JSON object without duplicate members.
 ///
 /// ```
 /// let object = gatekey::json::parse_object(br#"{"username":"ok","password":"python"}"#)?;
@@ -81,7 +79,7 @@ impl core::error::Error for JsonError {
 /// ```
 ///
 /// # Errors
-/// Each variant of [`JsonError`], for what its name says.
+/// [`JsonError`].
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     let written_members = scan(text)?;
     match serde_json::from_slice(text).map_err(JsonError::Syntax)? {
@@ -91,9 +89,7 @@ pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     }
 }
 
-/// Counts the colons outside strings, and refuses nesting over [`MAX_DEPTH`].
-///
-/// On text that is not JSON the count means nothing; the parser refuses that text next.
+/// Counts the colons outside strings; rejects nesting over [`MAX_DEPTH`]. The parser rejects text that is not JSON later.
 fn scan(text: &[u8]) -> Result<usize, JsonError> {
     let (mut depth, mut colons) = (0_usize, 0_usize);
     let mut bytes = text.iter();
@@ -110,7 +106,7 @@ fn scan(text: &[u8]) -> Result<usize, JsonError> {
     Ok(colons)
 }
 
-/// Moves past the end of the string whose opening quote was just read.
+/// Advances past the end of a string, after its opening quote.
 fn skip_string(bytes: &mut core::slice::Iter<'_, u8>) {
     while let Some(byte) = bytes.next() {
         match byte {
@@ -121,12 +117,12 @@ fn skip_string(bytes: &mut core::slice::Iter<'_, u8>) {
     }
 }
 
-/// How many members an object has, with those further in.
+/// Number of members of an object, at all levels.
 fn members_of(object: &Object) -> usize {
     object.len().saturating_add(object.values().map(members).sum())
 }
 
-/// How many members stand in a value, at every level.
+/// Number of members in a value, at all levels.
 fn members(value: &Value) -> usize {
     match value {
         Value::Object(object) => members_of(object),

@@ -1,25 +1,29 @@
-//! The file `signing-keys`: made once, read safely, looked at again while the server runs.
+//! Key file: creates, reads, reloads and edits `signing-keys`, whose format is [`KeyRing::parse`].
 //!
-//! What stands in it is [`KeyRing::parse`]'s matter; here is how it gets onto the disk and back.
+//! - It is created under a temporary name and renamed without replacing a file: concurrent first starts agree on one key.
+//! - It must be a private regular file: mode 0600 or 0400; 0640 or 0440 only with another owner or group, as for a service
+//!   that reads root's file; 0444 or 0644 only for root's file in a read-only mount, as container secrets are.
+//! - A running server reloads it, at most once a second, when it issues or verifies a token. So a removed key verifies
+//!   nothing a second later. An invalid file leaves the old ring in use.
 //!
-//! - It is written under another name and then renamed to its own, which fails if there is one: two first starts at once agree
-//!   on one key, and no key is ever overwritten.
-//! - It must be a regular file that nobody else can read (mode 0600 or 0400; 0640 or 0440 only where owner or
-//!   group are not simply ours, which is how a service reads a file that root owns). A container's secret is a file of
-//!   root's with mode 0444 or 0644 in a read-only mount: whoever else is in the container is the container's matter.
-//! - While the server runs, the file is looked at again, once a second at most, when a token is issued or verified:
-//!   so a key that was taken out verifies nothing a second later. A file that can't be used leaves the old ring
-//!   in place.
+//! ```
+//! use gatekey::keys;
+//! # let directory = tempfile::tempdir()?;
+//! let path = directory.path().join("signing-keys");
+//! keys::create_if_missing(&path)?;
+//! assert_eq!(keys::load(&path)?.keys().count(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
-//! | file | what |
+//! | file | content |
 //! |---|---|
-//! | `loaded.rs` | which keys each running server has loaded, and how long its tokens may live |
-//! | `edit.rs` | changing it: one at a time, by a new file in its place |
+//! | `loaded.rs` | the keys that each running server has loaded, and its longest session |
+//! | `edit.rs` | edits the file: locked, atomic |
 //! | `new_key.rs` | rules for a secret that is added |
-//! | `permissions.rs` | which modes keep the file secret |
-//! | `published.rs` | secrets that the world knows |
-//! | `rotation.rs` | how each key is used, and when it may be pruned |
-//! | `leftovers.rs` | new files that never took their place |
+//! | `permissions.rs` | accepted owners and modes |
+//! | `published.rs` | secrets from published documents |
+//! | `rotation.rs` | key rotation: use of each key, and pruning |
+//! | `leftovers.rs` | temporary files of interrupted edits |
 
 mod edit;
 mod leftovers;
@@ -55,12 +59,12 @@ use std::sync::Arc;
 use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use std::time::Instant;
 
-/// More than a ring at its largest takes: 16 keys of 1 KiB, in base64.
+/// Maximum size of the file: more than 16 keys of 1 KiB in base64.
 const MAX_FILE_BYTES: u64 = 32 * 1024;
-/// How often the file is looked at, at most.
+/// Interval at which a server checks the file.
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Why the file can't be used. Its path comes first in every message.
+/// Error of the key file. Messages begin with its path.
 #[derive(Debug)]
 pub struct KeyFileError {
     path: PathBuf,
@@ -82,7 +86,7 @@ impl KeyFileError {
         Self { path: path.into(), problem: Problem::Io(attempt, error) }
     }
 
-    /// Whether the file is not there at all.
+    /// Whether the file doesn't exist.
     pub fn is_missing(&self) -> bool {
         matches!(&self.problem, Problem::Io(_, error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -117,12 +121,12 @@ impl Error for KeyFileError {
             Problem::Io(_, error) => error.source(),
             Problem::Ring(error) => error.source(),
             Problem::Random(error) => error.source(),
-            Problem::NotAFile | Problem::Mode { .. } | Problem::TooLarge => None,
+            _ => None,
         }
     }
 }
 
-/// Makes the file with one new key of 32 random bytes, unless there is one.
+/// Creates the file with one new key, unless it exists.
 ///
 /// # Errors
 /// [`KeyFileError`].
@@ -137,14 +141,14 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     let temporary = temporary_beside(path).map_err(random_failed)?;
     let made = write_and_sync(&temporary, &secret).and_then(|()| os::rename_to_free_name(&temporary, path));
     let made = made.or_else(|error| {
-        let _ = fs::remove_file(&temporary); // what went wrong is reported
-        // Another first start made one just now.
+        let _ = fs::remove_file(&temporary);
+        // A concurrent first start created it.
         if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
     });
     made.and_then(|()| os::sync_directory_of(path)).map_err(|error| failed(Problem::Io("make it", error)))
 }
 
-/// A new secret, as one line without its line feed: 32 random bytes as a text.
+/// A new secret: 32 random bytes in base64url, a line of the file without its line feed.
 ///
 /// # Errors
 /// [`RandomError`].
@@ -153,7 +157,7 @@ pub fn new_secret() -> Result<SecretBytes, RandomError> {
     Ok(SecretBytes::new(encoding::encode_base64url(secret).into_bytes()))
 }
 
-/// A name in the same directory that nobody else takes.
+/// A random name in the same directory.
 fn temporary_beside(path: &Path) -> Result<PathBuf, RandomError> {
     let name = encoding::encode_base64url(random::bytes::<6>()?);
     Ok(path.with_extension(format!("new-{name}")))
@@ -182,7 +186,7 @@ fn load_with_stamp(path: &Path) -> Result<(KeyRing, Stamp), KeyFileError> {
 fn open(path: &Path) -> Result<File, KeyFileError> {
     let failed = |problem| KeyFileError { path: path.into(), problem };
     let read_failed = |error| failed(Problem::Io("read it", error));
-    // Before it is opened, which would wait for ever on a pipe; and what was opened is looked at again.
+    // Before opening, which blocks on a pipe. The open file is checked again.
     if !fs::metadata(path).map_err(read_failed)?.is_file() {
         return Err(failed(Problem::NotAFile));
     }
@@ -210,7 +214,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<KeyRing, KeyFileError> {
     ring.map_err(|error| KeyFileError { path: path.into(), problem: Problem::Ring(error) })
 }
 
-/// What tells a file from the one that stood there before.
+/// Identifies a version of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     id: FileId,
@@ -230,7 +234,7 @@ impl Stamp {
     }
 }
 
-/// The ring in use, and the file it came from, if it came from one.
+/// The key ring in use, and the file from which it is reloaded.
 #[derive(Debug)]
 pub struct Keys {
     ring: RwLock<Arc<KeyRing>>,
@@ -241,7 +245,7 @@ pub struct Keys {
 struct Watched {
     path: PathBuf,
     last: Mutex<LastCheck>,
-    /// Where it is announced which keys are in use.
+    /// Directory in which the loaded keys are announced.
     announced_in: Option<PathBuf>,
 }
 
@@ -249,7 +253,7 @@ struct Watched {
 struct LastCheck {
     stamp: Stamp,
     at: Option<Instant>,
-    /// What was wrong then, so that it is reported once and not every second.
+    /// The last error, which is reported once.
     last_error: Option<String>,
     announcement: Announcement,
 }
@@ -260,26 +264,26 @@ impl LastCheck {
     }
 }
 
-/// What a look at the file found.
+/// Result of a refresh.
 #[derive(Debug)]
 pub enum Refresh {
-    /// Nothing new, or nothing that wasn't reported before.
+    /// The file is unchanged, or its error was reported before.
     Unchanged,
-    /// Another file, and its keys are in use now.
+    /// The keys of a new file are in use.
     Changed,
-    /// The file can't be used; the old keys stay.
+    /// The file can't be used; the old keys stay in use.
     Failed(KeyFileError),
-    /// Other processes can't be told which keys are in use; that is tried again at the next look.
+    /// The loaded keys can't be announced; the next refresh retries.
     NotAnnounced(KeyFileError),
 }
 
 impl Keys {
-    /// Keys that stay as they are.
+    /// Keys without a file.
     pub fn fixed(ring: KeyRing) -> Self {
         Self { ring: RwLock::new(Arc::new(ring)), file: None }
     }
 
-    /// The keys in this file, and in its successors.
+    /// Loads the keys of a file, to be refreshed.
     ///
     /// # Errors
     /// [`KeyFileError`].
@@ -291,8 +295,8 @@ impl Keys {
         Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
     }
 
-    /// The same keys, read again, for a server on this data directory: until this is dropped, a file there has the keys in use
-    /// and its limit for tokens, for [`await_dropped`] and [`await_loaded`]. If that can't be written, the next look reports it.
+    /// Announces the loaded keys and the limit for tokens in a data directory until the drop, for [`await_dropped`] and
+    /// [`await_loaded`]. Reloads the file. On a failure the next refresh retries and reports it.
     #[must_use]
     pub fn announced_in(mut self, directory: &Path, max_session: Duration) -> Self {
         if let Some(Watched { announced_in, .. }) = &mut self.file {
@@ -313,22 +317,22 @@ impl Keys {
         self.ring.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether [`Keys::refresh`] would look at the file, which may block.
+    /// Whether [`Keys::refresh`] would check the file, which may block.
     pub fn is_refresh_due(&self, now: Instant) -> bool {
         let Some(Watched { last, .. }) = &self.file else { return false };
         match last.try_lock() {
             Ok(last) => last.is_due(now),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner().is_due(now),
-            Err(TryLockError::WouldBlock) => false, // another thread is looking
+            Err(TryLockError::WouldBlock) => false,
         }
     }
 
-    /// Looks at the file if the last look is a second ago, and nobody else is looking.
+    /// Reloads the file if it has changed; checks it once per [`CHECK_INTERVAL`], in one thread.
     pub fn refresh(&self, now: Instant) -> Refresh {
         let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Unchanged };
         let mut last = match last.try_lock() {
             Ok(last) => last,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(), // nobody is looking any more
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Refresh::Unchanged,
         };
         if !last.is_due(now) {
@@ -342,7 +346,7 @@ impl Keys {
         self.read_again(path, &mut last, announced_in.as_deref())
     }
 
-    /// Reads the file now, whatever its stamp says.
+    /// Reloads the file now.
     pub fn refresh_now(&self, now: Instant) -> Refresh {
         let Some(Watched { path, last, announced_in }) = &self.file else { return Refresh::Unchanged };
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -351,7 +355,7 @@ impl Keys {
     }
 
     fn read_again(&self, path: &Path, last: &mut LastCheck, announced_in: Option<&Path>) -> Refresh {
-        // First, so that a command that doesn't see it has changed the key file before it is read here.
+        // Before the read: a command that doesn't see the announcement has changed the key file before it.
         let created = announced_in.map_or(Ok(()), |directory| last.announcement.create_in(directory));
         let read = load_with_stamp(path).map(|(ring, stamp)| {
             *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);

@@ -28,11 +28,11 @@
 //!                                          |
 //!             "miguel", "python"           +----> credentials   parses the Authorization header, or 401
 //!                                          v
-//!                                       realm     the rules, without HTTP, at a time that never goes back
+//!                                       realm     the rules, without HTTP, at monotonic Unix time
 //!                                          |
 //!                                          +----> store         is the address remembered: one SELECT
 //!                                          +----> hashing       password cache; single-flight
-//!                                          |         +---> limiter     rate limiter: charges a guess, or 429
+//!                                          |         +---> limiter     rate limiter: charges an attempt, or 429
 //!                                          |         +---> pool        acquires a hash slot, or 503
 //!        id 1, generation 1, hash          |         +---> store       the user's row, and a decoy hash
 //!              correct, or wrong           |         +---> pool        one scrypt
@@ -67,11 +67,11 @@
 //! | feature | modules | what an embedder gets |
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`session_id`], [`signer`], [`token`], [`signed_value`] | tokens; `no_std` with `alloc`, four crates |
-//! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | and passwords, and what an `Authorization` field holds |
-//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | and users: the whole realm, without HTTP |
-//! | `routes` | [`http`], [`routes`] | and the routes, as functions on plain values |
-//! | `strict` | [`server`] | and a server |
-//! | `cli` (default) | [`cli`] | and the command line |
+//! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | password hashes, and parsing of `Authorization` |
+//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | the whole realm with its users, without HTTP |
+//! | `routes` | [`http`], [`routes`] | the routes, as functions on plain values |
+//! | `strict` | [`server`] | a server |
+//! | `cli` (default) | [`cli`] | the command line |
 //!
 //! `std` is between the first two and adds the reading of clocks. `legacy-hashes` (default) adds the hashes of other
 //! programs to `password`; `tiny-http` (default) adds the other server loop to `routes`. `docs/small-places.md` has the

@@ -1,4 +1,4 @@
-//! What the operating system has and the standard library doesn't offer.
+//! Operating system interfaces that the standard library lacks, by rustix.
 
 mod connect;
 mod fd_passing;
@@ -32,12 +32,12 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-/// From here on, files and directories that this process makes are for its user alone.
+/// Sets the umask to 077: new files are private.
 pub fn make_new_files_private() {
     process::umask(Mode::RWXG | Mode::RWXO);
 }
 
-/// Does something that makes files, none of which gets more than this mode. For a process that has one thread so far.
+/// Runs an operation under the umask for this mode. Only for a process with one thread.
 pub fn with_mode_of_new_files<T>(mode: u32, create: impl FnOnce() -> T) -> T {
     let before = process::umask(Mode::from_raw_mode(0o777 & !mode));
     let created = create();
@@ -45,15 +45,15 @@ pub fn with_mode_of_new_files<T>(mode: u32, create: impl FnOnce() -> T) -> T {
     created
 }
 
-/// Makes a new file, its owner's alone from its first moment.
+/// Creates a file with mode 0600.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where anything has that name, or what else the system says.
+/// [`io::ErrorKind::AlreadyExists`] if the name is taken; others of open(2).
 pub fn create_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// That a symbolic link is in the place of a file of ours.
+/// The error for a symbolic link in place of a data file.
 pub fn unexpected_link(path: &Path) -> io::Error {
     let path = path.display();
     io::Error::other(format!(
@@ -61,8 +61,7 @@ pub fn unexpected_link(path: &Path) -> io::Error {
     ))
 }
 
-/// Which file it is, by whatever name and through whatever link it is reached. Two files that are there at the same time never
-/// have the same; that of a file that is gone, another may get.
+/// Device and inode: identifies an existing file by any of its names. Reused after the file is deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     device: u64,
@@ -70,29 +69,29 @@ pub struct FileId {
 }
 
 impl FileId {
-    /// That of the file that this was read of.
+    /// The id of a file, from its metadata.
     pub fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
-/// The user and group that this process acts as: (uid, gid).
+/// Effective user and group: (uid, gid).
 pub fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
 }
 
-/// Whether this program runs with another user's rights than those of the user who started it: set-user-ID.
+/// Whether this program runs set-user-ID.
 pub fn is_set_user_id() -> bool {
     process::getuid() != process::geteuid()
 }
 
-/// Whether this process may make files in a directory; not on a file system that is mounted read-only, for instance.
+/// Whether this process may create files in a directory.
 pub fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Opens an existing file to read, if it is a regular one and no symbolic link. Nothing else is opened: to open some devices
-/// has an effect, and the other end of a pipe may never come.
+/// Opens a regular file for reading; follows no symbolic link. Opens nothing else: opening a device may have an effect, and
+/// opening a pipe blocks.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
@@ -105,10 +104,10 @@ pub fn open_regular_file(path: &Path) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
 }
 
-/// Opens the directory in which this file stands, or would.
+/// Opens the directory of a path.
 ///
 /// # Errors
-/// What the system says.
+/// Those of open(2).
 pub fn open_directory_of(path: &Path) -> io::Result<File> {
     match path.parent() {
         Some(directory) if directory != Path::new("") => File::open(directory),
@@ -116,18 +115,18 @@ pub fn open_directory_of(path: &Path) -> io::Result<File> {
     }
 }
 
-/// A new name in a directory is on the disk when the directory is.
+/// Syncs the directory of a path, which makes a new name in it durable.
 ///
 /// # Errors
-/// What the system says.
+/// Those of open(2) and fsync(2).
 pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     open_directory_of(path)?.sync_all()
 }
 
-/// Tries a lock by fcntl(2), which SQLite uses, on an unnamed file beside this one.
+/// Tries an fcntl(2) lock, as SQLite uses, on an unnamed file in the same directory.
 ///
 /// # Errors
-/// What the system reports of the lock; or that there can be no such file.
+/// Those of open(2) and fcntl(2).
 pub fn try_file_lock_beside(path: &Path) -> io::Result<()> {
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
@@ -135,40 +134,39 @@ pub fn try_file_lock_beside(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive)?)
 }
 
-/// Whether a lock failed because the file system has none, and not because another process has it.
+/// Whether a lock failed because the file system has no locks.
 pub fn is_missing_locks(error: &io::Error) -> bool {
     let missing = [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP];
     error.raw_os_error().is_some_and(|code| missing.iter().any(|errno| errno.raw_os_error() == code))
 }
 
-/// Lets this thread, and no other of the process, step back behind others: from nice 0 to 19. Needs no privilege.
+/// Sets the nice value of this thread, 0 to 19.
 ///
 /// # Errors
-/// What setpriority(2) says.
+/// Those of setpriority(2).
 pub fn lower_priority_of_this_thread(niceness: i32) -> io::Result<()> {
-    // On Linux priorities are the threads', and a thread's id does for a process's.
+    // On Linux the nice value is per thread.
     Ok(process::setpriority_process(Some(rustix::thread::gettid()), niceness)?)
 }
 
-/// How many descriptors this process may have open at once; `None` for no limit.
+/// Limit of open descriptors; `None` for no limit.
 pub fn max_descriptors() -> Option<u64> {
     process::getrlimit(Resource::Nofile).current
 }
 
-/// A socket that somebody listens on, and of which kind it is.
+/// A listening socket.
 #[derive(Debug)]
 pub enum ListeningSocket {
-    /// At an address and a port.
+    /// TCP.
     Tcp(OwnedFd),
-    /// At a path.
+    /// Unix.
     Unix(OwnedFd),
 }
 
-/// Takes the listening socket that standard input is; `None` if it is none. Standard input is empty after that, so
-/// that the socket is closed when its new owner drops it.
+/// Takes the listening socket from standard input; `None` if it is not one. Standard input is then /dev/null.
 ///
 /// # Errors
-/// What the system says.
+/// Those of the system calls.
 pub fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
     let stdin = io::stdin();
     if !is_socket(&stdin) || !sockopt::socket_acceptconn(&stdin)? {
@@ -185,7 +183,7 @@ pub fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
     Ok(Some(kind(socket)))
 }
 
-/// Whether this descriptor is a socket.
+/// Whether a descriptor is a socket.
 pub fn is_socket(descriptor: &impl AsFd) -> bool {
     sockopt::socket_type(descriptor).is_ok()
 }

@@ -1,13 +1,10 @@
-//! Random bytes from the operating system's generator: the getrandom(2) system call, and nothing else.
-//!
-//! The call is made directly and not through the C library. It needs no file, so a process in a chroot without `/dev` has
-//! random bytes too, however the program is linked.
+//! Random bytes by the system call getrandom(2), which needs no file: it works in a chroot without `/dev`.
 
 use core::fmt;
 use rustix::io;
 use rustix::rand::{self, GetRandomFlags};
 
-/// The operating system returned no random bytes: no salt and no key can be made.
+/// getrandom(2) failed.
 #[derive(Debug)]
 pub struct RandomError(io::Errno);
 
@@ -24,7 +21,12 @@ impl fmt::Display for RandomError {
 
 impl core::error::Error for RandomError {}
 
-/// An array of unpredictable bytes. Blocks while the kernel's generator has no seed yet, early after boot.
+/// Cryptographically secure random bytes. Blocks until the kernel's generator is seeded, early after boot.
+///
+/// ```
+/// assert_ne!(gatekey::random::bytes::<16>()?, gatekey::random::bytes::<16>()?);
+/// # Ok::<(), gatekey::random::RandomError>(())
+/// ```
 ///
 /// # Errors
 /// [`RandomError`] if the system call fails.

@@ -1,23 +1,28 @@
-//! Secrets in memory: never shown, wiped when dropped, compared in constant time.
+//! Secrets in memory: redacted, wiped on drop, compared in constant time (timing side channel).
 
 use core::fmt;
 use ctutils::CtEq as _;
 use zeroize::Zeroizing;
 
-/// A text that is nobody's business: a password, or a token as it was sent.
+/// A secret text: a password, or a token as sent. No `Display`, redacted `Debug`, wiped on drop.
 ///
-/// It has no `Display`, its `Debug` is redacted, and its memory is wiped when it is dropped. Copies that
-/// others made before it came here (the bytes of a request, say) are not.
+/// Earlier copies, in the bytes of a request for instance, are not wiped.
+///
+/// ```
+/// use gatekey::secret::Secret;
+/// let secret = Secret::new("python".into());
+/// assert_eq!((secret.expose(), format!("{secret:?}").as_str()), ("python", "Secret(redacted)"));
+/// ```
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes the text in, without copying it.
+    /// Takes ownership, without a copy.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text, for the one place that needs it.
+    /// The text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -29,10 +34,10 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Bytes that are wiped when they are dropped.
+/// Bytes that are wiped on drop.
 pub type SecretBytes = Zeroizing<Vec<u8>>;
 
-/// Whether two byte strings are equal, in a time that depends on their lengths alone.
+/// Constant-time equality: the time depends on the lengths alone.
 pub fn ct_eq(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).to_bool()
 }

@@ -1,9 +1,15 @@
-//! The signer: HMAC-SHA-256 over bytes (RFC 2104, RFC 7518 section 3.2), and the ring of keys.
+//! Signer: HMAC-SHA-256 over bytes (RFC 2104, RFC 7518 section 3.2), key ring and key rotation.
 //!
-//! It knows nothing of what the bytes mean. A [`SigningKey`] is one secret's bytes, used as they are; a
-//! [`KeyRing`] is all of them, **oldest first, newest last: the newest signs, every one verifies**. That is
-//! how a key is replaced without signing anybody out: a new one goes to the end, and the old ones leave when
-//! the last token they signed has expired.
+//! A [`SigningKey`] is the exact bytes of one secret. A [`KeyRing`] is all keys, oldest first: **the newest signs, every
+//! key verifies**. Key rotation appends a new key; an old one is removed when its last token has expired.
+//!
+//! ```
+//! use gatekey::signer::KeyRing;
+//! let ring = KeyRing::parse(b"the oldest of the secrets\nthe newest of the secrets\n")?;
+//! let signature = ring.sign(b"input");
+//! assert!(ring.verify(b"input", &signature) && !ring.verify(b"other", &signature));
+//! # Ok::<(), gatekey::signer::KeyRingError>(())
+//! ```
 
 use crate::encoding;
 use alloc::string::String;
@@ -15,13 +21,12 @@ use sha2::{Digest as _, Sha256};
 /// A MAC: 32 bytes.
 pub type Signature = [u8; 32];
 
-/// The SHA-256 of some bytes (FIPS 180-4): a name that no other bytes can be given. It needs no key, so it signs nothing.
+/// SHA-256 (FIPS 180-4): a checksum. It has no key, so it authenticates nothing.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-/// One secret, ready to sign. Its bytes are not kept, only the hash states made from them; these are wiped
-/// when it is dropped.
+/// Signing key. Keeps the HMAC states, not the secret; they are wiped on drop.
 #[derive(Clone)]
 pub struct SigningKey {
     mac: Hmac<Sha256>,
@@ -31,11 +36,11 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    /// A shorter secret is refused: it can be guessed from one token, offline.
+    /// Minimum length of a secret: a shorter one can be brute-forced offline with one token.
     pub const MIN_BYTES: usize = 16;
-    /// A shorter secret than this is weak: RFC 7518 section 3.2 asks for as many bytes as the hash has.
+    /// Length of the hash, which RFC 7518 section 3.2 requires; a shorter secret is weak.
     pub const STRONG_BYTES: usize = 32;
-    /// A longer secret is refused: it is not a key but a file that came here by mistake.
+    /// Maximum length of a secret; a longer one is some other file.
     pub const MAX_BYTES: usize = 1024;
 
     /// A key of these bytes.
@@ -49,10 +54,10 @@ impl SigningKey {
         Self::new_weak(secret)
     }
 
-    /// A key of these bytes, were it one: for an operator who knows that it can be guessed, and insists.
+    /// A key of at least one byte, for an administrator who accepts that it can be brute-forced.
     ///
     /// # Errors
-    /// [`KeyLengthError`] for no byte at all, or above [`SigningKey::MAX_BYTES`].
+    /// [`KeyLengthError`] if it is empty, or above [`SigningKey::MAX_BYTES`].
     pub fn new_weak(secret: &[u8]) -> Result<Self, KeyLengthError> {
         let error = KeyLengthError { bytes: secret.len(), least: 1 };
         if !(1..=Self::MAX_BYTES).contains(&secret.len()) {
@@ -69,19 +74,19 @@ impl SigningKey {
         self.secret_length < Self::STRONG_BYTES
     }
 
-    /// Whether gatekey made it for itself. A key that others know signs and verifies access tokens alone
+    /// Whether gatekey created it. An added key, which others know, signs and verifies access tokens only
     /// ([`KeyRing::derive`]).
     pub fn is_own(&self) -> bool {
         self.is_own
     }
 
-    /// The same key, as one that gatekey made for itself if it is strong.
+    /// Marks the key as created by gatekey, if it is strong.
     #[must_use]
     pub fn made_here(self) -> Self {
         Self { is_own: !self.is_weak(), ..self }
     }
 
-    /// The key for one purpose: the MAC of the purpose's name, which no token has for a signature, since there is a space in it.
+    /// Derives the key for one purpose: the MAC of its name, which has a space and so is no token's signature.
     fn derive(&self, purpose: &str) -> Self {
         let secret = self.mac.clone().chain_update(b"gatekey key for ").chain_update(purpose).finalize();
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default(); // HMAC pads its key with zeros
@@ -95,24 +100,23 @@ impl SigningKey {
         self.mac.clone().chain_update(input).finalize().into_bytes().into()
     }
 
-    /// The MAC of several fields, each with its length before it: no two lists of fields have the same, and nothing is
-    /// copied together beforehand. Not for tokens, whose MAC is that of their bytes alone.
+    /// The MAC of a list of fields, each after its length: injective, and without a copy. Not for tokens.
     pub fn sign_fields(&self, fields: &[&[u8]]) -> Signature {
         let with_length = |mac: Hmac<Sha256>, field: &&[u8]| {
-            let length = (field.len() as u64).to_be_bytes(); // no field has more bytes than that
+            let length = (field.len() as u64).to_be_bytes();
             mac.chain_update(length).chain_update(field)
         };
         fields.iter().fold(self.mac.clone(), with_length).finalize().into_bytes().into()
     }
 
-    /// Whether this is the MAC of these bytes, compared in constant time.
+    /// Verifies the MAC of these bytes, in constant time.
     pub fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
         self.mac.clone().chain_update(input).verify_slice(signature).is_ok()
     }
 
-    /// A name for the key that gives nothing away: 16 characters of base64url, from a MAC that no token has.
+    /// Fingerprint: 16 characters of base64url that identify the key and reveal nothing of it.
     pub fn fingerprint(&self) -> String {
-        // No signing input has a space in it, so this is nobody's signature.
+        // A token's signing input has no space, so this is no token's signature.
         let signature = self.sign(b"gatekey key fingerprint");
         encoding::encode_base64url(signature.split_at(12).0)
     }
@@ -124,12 +128,12 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The secret is too short to be safe or too long to be a secret.
+/// The secret is too short or too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLengthError {
-    /// How long it is, in bytes.
+    /// Its length.
     pub bytes: usize,
-    /// How long it had to be.
+    /// The minimum length.
     pub least: usize,
 }
 
@@ -142,12 +146,12 @@ impl fmt::Display for KeyLengthError {
 
 impl core::error::Error for KeyLengthError {}
 
-/// What a line begins with that isn't the secret itself: it was added, and others know it.
+/// Prefix of an added secret, which others know, in base64.
 const BASE64: &[u8] = b"base64:";
-/// The same, where the secret may be too short.
+/// Prefix of a secret in base64 that may be weak.
 const WEAK_BASE64: &[u8] = b"weak-base64:";
 
-/// All keys, oldest first; never empty.
+/// Key ring: oldest key first, never empty.
 #[derive(Clone, Debug)]
 pub struct KeyRing {
     older: Vec<SigningKey>,
@@ -155,7 +159,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// A forged signature is compared under every key, so there are at most this many.
+    /// Maximum number of keys: a forged signature is verified under each.
     pub const MAX_KEYS: usize = 16;
 
     /// A ring of one key.
@@ -165,11 +169,9 @@ impl KeyRing {
 
     /// Parses the file `signing-keys`: one secret a line, oldest first.
     ///
-    /// A line's exact bytes, less its line feed, are the secret (a carriage return would be one of them), which gatekey made;
-    /// a line that begins with `base64:` holds, in standard base64 with padding, one that was added;
-    /// one that begins with `weak-base64:` the same, and may be shorter than [`SigningKey::MIN_BYTES`]: somebody
-    /// said so, knowing what that means.
-    /// There are no comments and no empty lines, so that nothing can be mistaken for a key or a key for it.
+    /// A line is the exact bytes of a secret that gatekey created. A line `base64:…` is a secret that was added, in standard
+    /// base64 with padding; `weak-base64:…` is the same, and may be shorter than [`SigningKey::MIN_BYTES`]. Comments and empty
+    /// lines are errors, so that none is mistaken for a key.
     ///
     /// # Errors
     /// [`KeyRingError`], with the number of the line. Never the line itself.
@@ -189,7 +191,7 @@ impl KeyRing {
         Ok(Self { older: keys, newest })
     }
 
-    /// Every key, oldest first.
+    /// All keys, oldest first.
     pub fn keys(&self) -> impl DoubleEndedIterator<Item = &SigningKey> {
         self.older.iter().chain([&self.newest])
     }
@@ -204,8 +206,8 @@ impl KeyRing {
         self.keys().rev().find(|key| key.is_own)
     }
 
-    /// Keys for one purpose, one for each that gatekey made for itself: whoever knows another key of the ring, or what is
-    /// signed for another purpose, can sign nothing for this one. `None` without such a key.
+    /// Derives the keys for one purpose from the keys that gatekey created. Another key, or a signature for another purpose,
+    /// is of no use for it. `None` without such a key.
     pub fn derive(&self, purpose: &str) -> Option<Self> {
         let mut keys: Vec<_> = self.keys().filter(|key| key.is_own).map(|key| key.derive(purpose)).collect();
         let newest = keys.pop()?;
@@ -226,7 +228,7 @@ impl KeyRing {
         self.newest.sign(input)
     }
 
-    /// Whether this is the MAC of these bytes under any key of the ring; the newest is tried first.
+    /// Verifies the MAC under any key; tries the newest first.
     pub fn verify(&self, input: &[u8], signature: &[u8]) -> bool {
         self.keys().rev().any(|key| key.verify(input, signature))
     }
@@ -249,23 +251,23 @@ pub fn encode_line(secret: &[u8]) -> Vec<u8> {
     [prefix, encoding::encode_base64(secret).as_bytes()].concat()
 }
 
-/// Why a file of signing keys can't be used.
+/// Error of [`KeyRing::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRingError {
-    /// There is no key in it.
+    /// The file has no key.
     Empty,
     /// More than [`KeyRing::MAX_KEYS`].
     TooMany,
-    /// What follows `base64:` or `weak-base64:` on this line isn't that.
+    /// The text after `base64:` or `weak-base64:` is not standard base64.
     NotBase64 {
         /// Counted from 1.
         line: usize,
     },
-    /// The secret on this line is too short or too long.
+    /// The secret is too short or too long.
     Length {
         /// Counted from 1.
         line: usize,
-        /// How long it is, and how long it may be.
+        /// Its length and the minimum.
         error: KeyLengthError,
     },
 }

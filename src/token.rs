@@ -1,4 +1,4 @@
-//! The token: three parts, each base64url, joined by dots.
+//! Access token: a compact JWS (RFC 7515) with HMAC-SHA-256, three base64url parts joined by dots.
 //!
 //! ```text
 //! eyJhbGciOiJIUzI1NiIsImlhdCI6MTc5...  .  eyJpZCI6MSwiZ2VuIjoxLCJpYXQiOjE3OTU0...  .  0mWv3GyyJCJGX...
@@ -7,29 +7,27 @@
 //!    "iat":1795413227,"exp":1795413827}      "iat":1795413227,"exp":1795413827}           header "." payload)
 //! ```
 //!
-//! This is the compact JWS of RFC 7515, as itsdangerous 0.24's `TimedJSONWebSignatureSerializer` made it for
-//! the article, with the times in the header; the same times stand in the payload too, where every JWT library
-//! looks for them (RFC 7519 section 4.1). So the article's tokens verify here, and ours verify there.
+//! Compatible with itsdangerous 0.24's `TimedJSONWebSignatureSerializer`, which the article uses and which has the times in
+//! the header. The payload has them too, for JWT libraries (RFC 7519 section 4.1).
 //!
 //! | claim | meaning |
 //! |---|---|
 //! | `id` | the user's id, a positive integer |
 //! | `gen` | the user's token generation; absent (in old Flask tokens) it is 0 |
 //! | `iat` | issued at; absent it is 0 |
-//! | `exp` | expires at; must be there |
+//! | `exp` | expires at; required |
 //! | `auth_time` | when the password was last shown; absent it is `iat` |
 //! | `sid` | the session that it belongs to; absent in tokens without one |
 //!
 //! A token with `sid` is valid only while its session is in gatekey's database, so [`verify`] rejects it, and [`verify_any`]
 //! is for the realm, which reads the row. A payload with `use` is no token but a value that was signed for one purpose.
 //!
-//! **Verify, then decode.** [`verify_signature`] looks at form and signature, and nothing in a token is read before the
-//! signature holds. The sender's `alg` chooses nothing: it must be the one word we write, or the token is
-//! refused. [`SignedToken::verify`] then reads the claims and the time. What a token can't know (whether the user
-//! still exists, is enabled, has this generation) is for the realm to ask.
+//! **Verify, then decode.** [`verify_signature`] checks form and signature; nothing in a token is parsed before. `alg` must
+//! be `HS256` and selects nothing (algorithm confusion, RFC 8725 section 3.1). [`SignedToken::verify`] then checks the
+//! claims and the time. The realm checks that the user exists, is enabled and has this generation.
 //!
-//! Left out on purpose: encryption, other algorithms, key ids (the ring is short, so each key is tried),
-//! audiences and issuers (one realm, one key file).
+//! Left out: encryption, other algorithms, key ids (each key of the short ring is tried), audiences and issuers (one realm,
+//! one key file).
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -48,28 +46,27 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-/// A longer text is no token of ours: refused before anything is computed.
+/// Maximum length of a token, checked before any computation.
 pub const MAX_BYTES: usize = 2048;
-/// Clock skew that is tolerated. A token from further in the future would outlive a revocation of all tokens.
+/// Tolerated clock skew. A token from further in the future would survive a revocation of all tokens.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
 
-/// What a token says.
+/// Claims of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Whose token it is.
+    /// The user.
     pub id: UserId,
     /// The user's generation when it was issued.
     pub generation: Generation,
-    /// When it was issued.
+    /// Time of issue.
     pub issued_at: UnixTime,
-    /// The first second at which it is not valid any more; of the article's tokens, which have `exp` in the header alone,
-    /// the last at which it is.
+    /// The first second at which it is expired. If only the header has `exp` (the article's tokens): the last valid second.
     pub expires_at: UnixTime,
-    /// When the user last showed the password: renewal carries it along, so that the chain ends.
+    /// The last password check. Renewal keeps it, which bounds a chain of renewals.
     pub auth_time: UnixTime,
 }
 
-/// Makes a token, signed by the newest key.
+/// Issues a token, signed by the newest key.
 ///
 /// ```
 /// use core::time::Duration;
@@ -92,7 +89,7 @@ pub fn issue(claims: &Claims, ring: &KeyRing) -> String {
     issue_any(claims, None, ring)
 }
 
-/// Makes a token, which belongs to a session if one is given: then [`verify`] rejects it.
+/// Issues a token, of a session if one is given; [`verify`] rejects that.
 pub fn issue_any(claims: &Claims, session: Option<SessionId>, ring: &KeyRing) -> String {
     let (header, payload) = canonical::encode(claims, session);
     let mut token = encoding::encode_base64url(header);
@@ -104,11 +101,11 @@ pub fn issue_any(claims: &Claims, session: Option<SessionId>, ring: &KeyRing) ->
     token
 }
 
-/// Verifies a token in full: form, signature, claims, time. `max_session` bounds how far off `exp` may be. A token that
-/// belongs to a session is rejected: only a realm can tell whether it is valid.
+/// Verifies a token: form, signature, claims, time. `max_session` bounds the time until `exp`. Rejects a token of a session,
+/// which only a realm can verify.
 ///
 /// # Errors
-/// [`TokenError`], each variant for what its name says. All of them must look the same to a stranger.
+/// [`TokenError`]. All variants must look the same to a client.
 pub fn verify(
     token: &str,
     ring: &KeyRing,
@@ -125,8 +122,8 @@ fn reject_session((claims, session): (Claims, Option<SessionId>)) -> Result<Clai
     }
 }
 
-/// The same for all tokens, with the session that it belongs to, if to one. The caller checks that the session exists;
-/// `max_session` doesn't apply to its token, whose lifetime is in the session's row.
+/// Verifies any token, and returns its session, if it has one. The caller checks that the session exists; its row has the
+/// lifetime, so `max_session` doesn't apply.
 ///
 /// # Errors
 /// [`TokenError`].
@@ -139,7 +136,7 @@ pub fn verify_any(
     let (header, payload) = verified_parts(token, ring)?;
     match canonical::parse(&header, &payload) {
         Some((claims, session)) => {
-            check_not_in_future(claims.issued_at, now)?; // auth_time is not later, or `canonical::parse` reads nothing
+            check_not_in_future(claims.issued_at, now)?; // canonical::parse rejects a later auth_time
             let expiry = Expiry { at: claims.expires_at, is_inclusive: false };
             expiry.check(now, limit(session, max_session)).map(|()| (claims, session))
         }
@@ -147,21 +144,21 @@ pub fn verify_any(
     }
 }
 
-/// How far off `exp` may be.
+/// Maximum time until `exp`.
 fn limit(session: Option<SessionId>, max_session: Duration) -> Duration {
     if session.is_some() { Duration::MAX } else { max_session }
 }
 
-/// A token whose signature holds: its two objects, not yet looked into.
+/// A token with a verified signature. The claims are not verified yet.
 #[derive(Clone, Debug)]
 pub struct SignedToken {
-    /// The first part.
+    /// First part.
     pub header: Object,
-    /// The second part.
+    /// Second part.
     pub payload: Object,
 }
 
-/// Looks at a token's form and signature; whoever made it had a key of the ring.
+/// Verifies a token's form and signature, under any key of the ring.
 ///
 /// # Errors
 /// [`TokenError::Malformed`] and [`TokenError::BadSignature`].
@@ -170,7 +167,7 @@ pub fn verify_signature(token: &str, ring: &KeyRing) -> Result<SignedToken, Toke
     SignedToken::parse(&header, &payload)
 }
 
-/// The bytes of header and payload, under a signature that holds.
+/// The bytes of header and payload, after the signature is verified.
 fn verified_parts(token: &str, ring: &KeyRing) -> Result<(Vec<u8>, Vec<u8>), TokenError> {
     const MALFORMED: fn(&'static str) -> TokenError = TokenError::Malformed;
     if token.len() > MAX_BYTES {
@@ -200,8 +197,7 @@ impl SignedToken {
         })
     }
 
-    /// The claims, if they hold at this time, and the session that the token belongs to, as [`verify_any`] does. (That a
-    /// chain of renewed tokens ends is seen to where they are issued, by `auth_time`.)
+    /// Verifies the claims at this time, as [`verify_any`].
     ///
     /// # Errors
     /// [`TokenError`], but never [`TokenError::BadSignature`].
@@ -234,9 +230,8 @@ impl SignedToken {
         Ok((claims, session))
     }
 
-    /// `alg` and `typ` are ours or nothing is (RFC 8725 section 3.1); a `crit` that we don't know must be refused
-    /// (RFC 7515 section 4.1.11), `b64` changes what was signed (RFC 7797), `enc` is another format (RFC 7516),
-    /// and a token with an audience is for that audience (RFC 7519 section 4.1.3), which we can't be.
+    /// Fixed `alg` and `typ` (RFC 8725 section 3.1); no unknown `crit` (RFC 7515 section 4.1.11), no `b64`, which changes what
+    /// is signed (RFC 7797), no `enc` (RFC 7516), and no audience, which must be the recipient (RFC 7519 section 4.1.3).
     fn reject_unsupported(&self) -> Result<(), TokenError> {
         if self.header.get("alg").and_then(Value::as_str) != Some("HS256") {
             return Err(TokenError::Unsupported("alg is not HS256"));
@@ -256,7 +251,7 @@ impl SignedToken {
         Ok(())
     }
 
-    /// `sid` of the payload, if it is there.
+    /// `sid` of the payload.
     ///
     /// # Errors
     /// [`TokenError::Malformed`].
@@ -266,39 +261,40 @@ impl SignedToken {
         session.map(Some).ok_or(TokenError::Malformed("sid is not a session's id"))
     }
 
-    /// `exp` of header or payload; equal where it stands in both (RFC 7519 section 5.3).
+    /// `exp` of payload or header.
     fn expiry(&self) -> Result<Expiry, TokenError> {
         const WHY: &str = "exp is not a whole number of seconds since 1970";
-        let in_header = timestamp(&self.header, "exp", WHY)?;
-        let in_payload = self.numeric_date("exp", in_header, WHY)?;
-        match (in_header, in_payload) {
-            (Some(header), Some(payload)) if header != payload => {
-                Err(TokenError::Malformed("header and payload differ in exp"))
-            }
+        match self.in_both("exp", WHY, "header and payload differ in exp")? {
             (_, Some(at)) => Ok(Expiry { at, is_inclusive: false }),
             (Some(at), None) => Ok(Expiry { at, is_inclusive: true }),
             (None, None) => Err(TokenError::Malformed("exp is missing")),
         }
     }
 
-    /// `iat` of header or payload; equal where it stands in both; 0 where it is missing.
+    /// `iat` of header or payload, or 0.
     ///
     /// # Errors
     /// [`TokenError::Malformed`].
     pub fn issued_at(&self) -> Result<UnixTime, TokenError> {
         const WHY: &str = "iat is not a whole number of seconds since 1970";
-        let in_header = timestamp(&self.header, "iat", WHY)?;
-        let in_payload = self.numeric_date("iat", in_header, WHY)?;
-        match (in_header, in_payload) {
-            (Some(header), Some(payload)) if header != payload => {
-                Err(TokenError::Malformed("header and payload differ in iat"))
-            }
-            (header, payload) => Ok(header.or(payload).unwrap_or(UnixTime::EPOCH)),
-        }
+        let (header, payload) = self.in_both("iat", WHY, "header and payload differ in iat")?;
+        Ok(header.or(payload).unwrap_or(UnixTime::EPOCH))
     }
 
-    /// `auth_time` of the payload, or `iat` where it is missing; never later than `iat`, since no password was shown
-    /// after the token was made.
+    /// A time of header and payload, equal if both have it (RFC 7519 section 5.3).
+    fn in_both(
+        &self,
+        name: &str,
+        why: &'static str,
+        differs: &'static str,
+    ) -> Result<(Option<UnixTime>, Option<UnixTime>), TokenError> {
+        let header = timestamp(&self.header, name, why)?;
+        let payload = self.numeric_date(name, header, why)?;
+        let is_equal = header.is_none() || payload.is_none() || header == payload;
+        if is_equal { Ok((header, payload)) } else { Err(TokenError::Malformed(differs)) }
+    }
+
+    /// `auth_time` of the payload, or `iat`; never later than `iat`.
     ///
     /// # Errors
     /// [`TokenError::Malformed`].
@@ -308,8 +304,8 @@ impl SignedToken {
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
     }
 
-    /// A time of the payload, which may have a fraction (RFC 7519 section 2, NumericDate): its whole second. Where the header
-    /// has the time too, the two are compared, so there it has none.
+    /// A time of the payload in whole seconds. It may have a fraction (RFC 7519 section 2, NumericDate), unless the header has
+    /// the time too, to which it is compared.
     fn numeric_date(
         &self,
         name: &str,
@@ -328,7 +324,7 @@ impl SignedToken {
         timestamp(&self.payload, "auth_time", "auth_time is not a whole number of seconds since 1970")
     }
 
-    /// `id` of the payload. A string, a float or `true` is none, whatever the original took.
+    /// `id` of the payload: an integer. The original also accepted a string, a float and `true`.
     ///
     /// # Errors
     /// [`TokenError::Malformed`].
@@ -340,7 +336,7 @@ impl SignedToken {
             .ok_or(TokenError::Malformed("id is not a positive integer"))
     }
 
-    /// `gen` of the payload; a token without it is of generation 0.
+    /// `gen` of the payload, or 0.
     ///
     /// # Errors
     /// [`TokenError::Malformed`].
@@ -351,17 +347,17 @@ impl SignedToken {
     }
 }
 
-/// When a token ends, by the rule of whoever wrote it.
+/// Expiry, by the rule of the issuer.
 #[derive(Clone, Copy)]
 struct Expiry {
     at: UnixTime,
-    /// itsdangerous, which reads the header, takes the token during the second `exp`; a JWT, which has `exp`
-    /// in the payload, is refused "on or after" it (RFC 7519 section 4.1.4).
+    /// Whether the token is valid during the second `exp`: for itsdangerous, which reads the header. A JWT is rejected "on or
+    /// after" it (RFC 7519 section 4.1.4).
     is_inclusive: bool,
 }
 
 impl Expiry {
-    /// It has not come, and is not further off than a session may last.
+    /// Checks that it is in the future, and no further than `max_session`.
     fn check(self, now: UnixTime, max_session: Duration) -> Result<(), TokenError> {
         let has_passed = if self.is_inclusive { now > self.at } else { now >= self.at };
         if has_passed {
@@ -378,14 +374,14 @@ fn check_not_in_future(at: UnixTime, now: UnixTime) -> Result<(), TokenError> {
     if at.duration_since(now) > MAX_CLOCK_SKEW { Err(TokenError::IssuedInFuture(at)) } else { Ok(()) }
 }
 
-/// An integer member from 0 to 2^53 - 1, if it is there; an error with the text `why` if it is anything else.
+/// An integer member from 0 to 2^53 - 1, if present.
 fn timestamp(part: &Object, name: &str, why: &'static str) -> Result<Option<UnixTime>, TokenError> {
     let Some(value) = part.get(name) else { return Ok(None) };
     let moment = value.as_u64().and_then(UnixTime::new);
     moment.map(Some).ok_or(TokenError::Malformed(why))
 }
 
-/// The whole second of a moment with a fraction; the range is checked first.
+/// Whole seconds of a time with a fraction.
 fn floor(moment: Option<f64>) -> Option<UnixTime> {
     #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
     let range = 0.0..=UnixTime::MAX.seconds() as f64;

@@ -20,13 +20,13 @@ const MAX_NFC_GROWTH: usize = 3;
 /// [`fold`] changes nothing after two rounds. The limit only bounds the loop.
 const MAX_FOLD_ROUNDS: usize = 8;
 
-/// Normalization Form C: the same text, however an input method composes its accents.
+/// Normalization Form C: independent of how an input method composes accents.
 pub fn nfc(text: &str) -> String {
     if is_nfc(text) { text.into() } else { text.nfc().collect() }
 }
 
-/// The form in which two names are equal if other software may take them for the same: by ignoring case, in either
-/// direction, compatibility variants or characters without a glyph.
+/// Folds a name: names that other software may treat as equal have the same folded form. Ignores case, in both directions,
+/// compatibility variants and characters without a glyph.
 ///
 /// ```
 /// use gatekey::unicode::fold;
@@ -45,9 +45,9 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Case is mapped character by character: `str::to_lowercase` looks at a sigma's neighbours, and then `ΣΑΣ` and `σασ`
-/// would be two names. Full case folding is lower case of upper case, and `ẞ` is upper case only of its lower case.
-/// Decomposed, because U+0345 is a mark whose upper case is a letter (Unicode Standard, definition 145).
+/// Maps case character by character, since `str::to_lowercase` treats a final sigma differently, so that `ΣΑΣ` and `σασ`
+/// would differ. Full case folding is lower case of upper case, after a lower case for `ẞ`. Decomposed, since U+0345 is a
+/// mark whose upper case is a letter (Unicode Standard, definition 145).
 fn fold_once(text: &str) -> String {
     visible(text)
         .nfkd()
@@ -63,17 +63,16 @@ pub fn visible(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|character| !is_default_ignorable(*character))
 }
 
-/// The form in which a password is hashed, where it isn't the password as sent: OpaqueString (RFC 8265 section 4.2).
-/// Spaces of all kinds become ASCII spaces, then Normalization Form C.
+/// OpaqueString (RFC 8265 section 4.2) of a password, if it differs: non-ASCII spaces become ASCII spaces, then NFC.
 ///
-/// Of OpaqueString only the mapping is applied. A password may contain characters that the profile forbids.
+/// Only the mapping of the profile is applied; a password may contain characters that it forbids.
 pub fn opaque_string(password: &Secret) -> Option<Secret> {
     let sent = password.expose();
     let is_mapped = sent.is_ascii() || (is_nfc(sent) && !sent.chars().any(is_non_ascii_space));
     if is_mapped {
         return None;
     }
-    // Enough from the start: a string that grows leaves a copy behind that is not wiped.
+    // Sized in advance: a string that grows leaves a copy that is not wiped.
     let mut mapped = String::with_capacity(sent.len().saturating_mul(MAX_NFC_GROWTH));
     mapped.extend(sent.chars().map(|c| if is_non_ascii_space(c) { ' ' } else { c }).nfc());
     let mapped = Secret::new(mapped);

@@ -1,18 +1,18 @@
-//! Whom a token speaks of: a user's id, and the generation of that user's tokens.
+//! User ids, and token generations for revocation.
 
 use core::fmt;
 
-/// A user's id: 1 to 2^63 - 1. The store gives each once, and never again.
+/// A user's id: 1 to 2^63 - 1, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(i64);
 
 impl UserId {
-    /// The id of that number, unless it is zero or negative.
+    /// From a positive number.
     pub const fn new(number: i64) -> Option<Self> {
         if number > 0 { Some(Self(number)) } else { None }
     }
 
-    /// Parses decimal digits, without sign or leading zero, so that each user has one URL.
+    /// Parses decimal digits without sign or leading zero, so that each user has one URL.
     ///
     /// ```
     /// use gatekey::user_id::UserId;
@@ -36,20 +36,19 @@ impl fmt::Display for UserId {
     }
 }
 
-/// Which of a user's tokens are alive: those of the generation that stands in the user's row.
+/// Token generation, 0 to 2^53 - 1: a user's token is valid only with the generation in the user's row.
 ///
-/// Changing the password, disabling the user and signing out everywhere add one, and with that every token
-/// issued before is dead, without a list of tokens anywhere.
+/// A password change, disabling and signing out everywhere increment it. That revokes all earlier tokens without a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
 
 impl Generation {
-    /// Users taken over from the original, whose tokens had no generation, and those tokens.
+    /// Users imported from the Flask original, whose tokens have no generation.
     pub const IMPORTED: Self = Self(0);
-    /// Users registered here.
+    /// Registered users.
     pub const FIRST: Self = Self(1);
 
-    /// The generation of that number, 0 to 2^53 - 1.
+    /// From a number below 2^53.
     pub const fn new(number: u64) -> Option<Self> {
         if number < 1 << 53 { Some(Self(number)) } else { None }
     }

@@ -1,22 +1,21 @@
-//! User names: which are allowed, in which form they are stored, and which count as the same.
+//! User names: validation, normalization and uniqueness.
 //!
-//! A name is 1 to 64 characters (Unicode scalar values) in Normalization Form C, whatever form it was typed in. It has no
-//! colon (Basic ends it there), no control, format or line-separator character (zero-width, bidirectional, U+2028), and no
-//! white space at either end: nothing that hides between letters, turns a line round, or that a log or terminal would act on.
+//! A name has 1 to 64 characters (Unicode scalar values) in NFC. It has no colon (it ends the name in HTTP Basic), no
+//! control, format or line-separator character (zero-width, bidirectional, U+2028), and no white space at either end.
 //!
-//! A login compares names in that form, exactly. Registration also *folds* the name ([`unicode::fold`]), and no two
-//! users' names may fold to the same: `Admin`, `ａｄｍｉｎ` and `admın` must not stand beside `admin`, since the apps behind
-//! us may fold names themselves. An app should still key its data by the user's id, which no folding changes.
+//! A login compares the NFC exactly. For registration the name is also *folded* ([`unicode::fold`]), and folded names are
+//! unique: `Admin`, `ａｄｍｉｎ` and `admın` can't be registered beside `admin`, since apps may fold names themselves. An
+//! app should still use the user's id as key.
 //!
-//! Left out on purpose: characters without a glyph that are letters or marks by category (variation selectors, which
-//! emoji need, and Hangul fillers) are allowed, but don't make another name; and confusables of different scripts (Unicode
-//! Technical Standard 39) are other names: `аdmin` with a Cyrillic `а`.
+//! Left out: characters without a glyph that are letters or marks by category (variation selectors, Hangul fillers) are
+//! allowed, and ignored for uniqueness. Confusables of different scripts (Unicode Technical Standard 39) are other names:
+//! `аdmin` with a Cyrillic `а`.
 
 use crate::credentials::MAX_USERNAME_CHARS;
 use crate::unicode;
 use core::fmt;
 
-/// A name that a user may have.
+/// A valid user name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Username {
     name: String,
@@ -24,7 +23,7 @@ pub struct Username {
 }
 
 impl Username {
-    /// Normalizes and checks a name.
+    /// Normalizes and validates a name.
     ///
     /// ```
     /// use gatekey::username::Username;
@@ -34,7 +33,7 @@ impl Username {
     /// ```
     ///
     /// # Errors
-    /// Each variant of [`UsernameError`], for what its name says.
+    /// [`UsernameError`].
     pub fn parse(name: &str) -> Result<Self, UsernameError> {
         let name = unicode::nfc(name);
         let visible: String = unicode::visible(&name).collect();
@@ -57,12 +56,12 @@ impl Username {
         Ok(Self { name, folded })
     }
 
-    /// The name in Normalization Form C.
+    /// The name in NFC.
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// The form in which no two users may be equal.
+    /// The folded form, unique among users.
     pub fn folded(&self) -> &str {
         &self.folded
     }
@@ -104,16 +103,16 @@ const FORMAT_AND_SEPARATORS: [(char, char); 20] = [
     ('\u{e0001}', '\u{e007f}'), // tags
 ];
 
-/// Why a text is no user name.
+/// Error of [`Username::parse`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsernameError {
     /// It has no character.
     Empty,
     /// It has more than [`MAX_USERNAME_CHARS`] characters.
     TooLong,
-    /// There is a colon in it.
+    /// It has a colon.
     Colon,
-    /// There is a control, format or line-separator character in it, or no character with a glyph.
+    /// It has a control, format or line-separator character, or no character with a glyph.
     Invisible,
     /// It begins or ends with white space.
     WhiteSpaceAround,

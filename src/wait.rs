@@ -1,14 +1,14 @@
-//! Blocking: whether the calling thread may, and mutexes.
+//! Blocking: which threads may block, and mutexes.
 //!
-//! An event loop serves many clients with one thread, so nothing that it calls may block: not on a hash, a write, a lock
-//! held across I/O, or a client. What would block there returns [`WouldBlock`] **before any side effect**, and the loop
-//! has a worker thread do all of it again, from the beginning. [`crate::store::Reads`] says which kind of thread calls.
+//! An event loop serves many clients with one thread, so no call on it may block: not on a hash, a write, a lock held
+//! across I/O, or a client. An operation that would block returns [`WouldBlock`] **before any side effect**, and a worker
+//! thread repeats the request from the beginning. [`crate::store::Reads`] says which kind of thread calls.
 
 use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
-/// The operation would block, and the calling thread may not. Nothing has changed.
+/// The operation would block an event loop. It had no side effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WouldBlock;
 
@@ -20,23 +20,23 @@ impl fmt::Display for WouldBlock {
 
 impl core::error::Error for WouldBlock {}
 
-/// The name of the threads that may not block.
+/// Name of the threads that must not block.
 pub const EVENT_LOOP: &str = "event-loop";
 
-/// In builds with debug assertions: panics on an event loop's thread. Called by everything that hashes or writes.
+/// Panics on an event loop's thread, in builds with debug assertions. Every operation that hashes or writes calls it.
 pub fn assert_may_block() {
     debug_assert_ne!(thread::current().name(), Some(EVENT_LOOP), "an event loop must not block");
 }
 
-/// Locks a mutex that is only ever held for a few steps. What a thread that panicked was changing is taken as it is.
+/// Locks a mutex that is held briefly. Ignores poisoning.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Locks a mutex that may be held for longer, if it isn't held now.
+/// Locks a mutex that may be held for longer.
 ///
 /// # Errors
-/// [`WouldBlock`].
+/// [`WouldBlock`] while another thread holds it.
 pub fn try_lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, WouldBlock> {
     match mutex.try_lock() {
         Ok(guard) => Ok(guard),

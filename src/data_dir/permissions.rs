@@ -1,4 +1,4 @@
-//! Permission check: nobody but their owner, root or this process's user may write to the directory and the database.
+//! Permission check: only their owner, root or this process's user may write to the directory and the database.
 
 use crate::os;
 use crate::shell;

@@ -1,12 +1,12 @@
-//! Changing the file of signing keys: one process at a time, by a new file in its place.
+//! Edits the key file: one process at a time, atomically.
 //!
-//! - **One at a time**: whoever changes it holds a lock (flock(2)) on the file that stands there. As each change puts
-//!   another file in its place, whoever got the lock looks whether it is still the file at that path.
-//! - **Whole or not at all**: the new file is written beside the old one, gets its owner, group and mode (under sudo
-//!   too), goes to the disk, and takes the old one's name by rename(2); then the directory goes to the disk.
-//! - A symbolic link stays one: what it points to is replaced.
+//! - **Locked**: an edit holds a flock(2) on the file. Each edit replaces the file, so after the lock it checks that the file
+//!   is still the one at the path.
+//! - **Atomic**: a temporary file with the old owner, group and mode is written, synced and renamed; then the directory is
+//!   synced.
+//! - A symbolic link stays: its target is replaced.
 //!
-//! Access lists and extended attributes are not carried over.
+//! Left out: access lists and extended attributes are lost.
 
 use super::{KeyFileError, Problem};
 use crate::os::{self, FileId};
@@ -17,20 +17,20 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-/// The file, locked, while somebody changes it.
+/// The locked key file, during an edit.
 #[derive(Debug)]
 pub struct KeyFile {
     path: PathBuf,
     metadata: Metadata,
     ring: KeyRing,
-    /// The ring's keys, one for one, as they stand in the file, without line feeds.
+    /// The lines of the file, one for each key, without line feeds.
     lines: Vec<SecretBytes>,
     /// Held until this is dropped.
     _lock: File,
 }
 
 impl KeyFile {
-    /// Reads the file for a change; waits while another process changes it.
+    /// Locks and reads the file. Waits for an edit of another process.
     ///
     /// # Errors
     /// [`KeyFileError`].
@@ -87,7 +87,7 @@ impl KeyFile {
         self.save()
     }
 
-    /// Keeps the keys that `keep` says of.
+    /// Removes the keys for which `keep` is false.
     ///
     /// # Errors
     /// As [`KeyFile::rotate`]; also if none is left.
@@ -98,7 +98,7 @@ impl KeyFile {
         self.save()
     }
 
-    /// Puts the lines in the old file's place, and says what a server will read there.
+    /// Replaces the file by the lines, and returns their ring.
     fn save(self) -> Result<KeyRing, KeyFileError> {
         let failed = |problem| KeyFileError { path: self.path.clone(), problem };
         let mut bytes = SecretBytes::default();
@@ -118,7 +118,7 @@ impl KeyFile {
     }
 }
 
-/// The file at this path, locked, once it is the one that stands there.
+/// Locks the file at this path; retries if it was replaced meanwhile.
 fn lock(path: &Path) -> Result<File, KeyFileError> {
     loop {
         let file = super::open(path)?;
@@ -131,7 +131,7 @@ fn lock(path: &Path) -> Result<File, KeyFileError> {
     }
 }
 
-/// Writes a file with the owner, group and mode of the old one. It has them before a secret stands in it.
+/// Writes a file with the owner, group and mode of the old one, which are set before it contains a secret.
 fn write_like(old: &Metadata, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = os::create_private_file(path)?;
     let made = file.metadata()?;
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn the_new_file_has_the_mode_and_the_owner_of_the_old_one() {
         let (_directory, path) = file(0o400);
-        // Only root may give files away; whoever else runs this sees that the mode stays.
+        // Only root may give files away; other users see that the mode stays.
         let was_given_away = chown(&path, Some(65_534), Some(65_533)).is_ok();
         let before = fs::metadata(&path).unwrap();
         assert_eq!((before.uid() == 65_534, before.gid() == 65_533), (was_given_away, was_given_away));

@@ -1,15 +1,15 @@
-//! New files of keys that never took their place, because whoever wrote them was cut short: secrets that nobody uses.
+//! Temporary key files of interrupted edits, which contain unused secrets.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The files beside this key file that were to become it. While somebody changes the keys, there is one.
+/// The temporary files of this key file. An edit in progress has one.
 ///
 /// # Errors
-/// Where the directory can't be read.
+/// If the directory can't be read.
 pub fn leftovers(path: &Path) -> io::Result<Vec<PathBuf>> {
-    // Who changes the file follows a link to it first.
+    // An edit follows a link to the file.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     // As `temporary_beside` names them.

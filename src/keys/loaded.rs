@@ -1,17 +1,17 @@
-//! Which keys each running server has loaded, for a command that removes a key and must know when no server uses it,
-//! and for one that issues a token and must know that every server accepts it.
+//! Loaded keys: each running server announces them. A command that removes a key waits until no server uses it, and one
+//! that issues a token checks that every server accepts it.
 //!
-//! A server keeps a file in the data directory, `loaded-keys-` and a random name:
+//! A server has a file in the data directory, `loaded-keys-` and a random name:
 //!
 //! ```text
 //! 1234 2592000           the server's process id, and its --max-session in seconds
 //! Kp3v0m8dX1bQz9aL       the fingerprint of each key in use
-//! 3q2-7w…                the SHA-256 of what precedes, so that half a file is never taken for a whole one
+//! 3q2-7w…                SHA-256 of the lines before, which detects a partial file
 //! ```
 //!
-//! The file is locked (flock(2)) for as long as the server runs, by kill -9 too: an unlocked one belongs to no server. It
-//! is there before the keys are read, and written again after others are in use. So of a server that is not seen by
-//! [`await_dropped`], it is certain that it reads the key file later.
+//! The server holds a flock(2) on the file, which the kernel releases by kill -9 too: an unlocked file is abandoned. The file
+//! is created before the keys are read, and rewritten after a reload. So a server that [`await_dropped`] doesn't see reads
+//! the key file later.
 
 use super::{KeyFileError, load};
 use crate::clock;
@@ -29,9 +29,9 @@ use std::process;
 use std::thread;
 
 const NAME: &str = "loaded-keys-";
-/// Longer than a file with all keys that a ring may have.
+/// Maximum size of the file: more than that of a full ring.
 const MAX_BYTES: u64 = 1024;
-/// Between two looks at the servers' files.
+/// Polling interval of the servers' files.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// What other processes can read about the keys in use.
@@ -58,21 +58,21 @@ impl Announcement {
     }
 }
 
-/// A server's file. It is removed with this.
+/// A server's file, removed on drop.
 #[derive(Debug)]
 struct LoadedKeys {
     path: PathBuf,
-    /// Locked until this is dropped.
+    /// Holds the lock.
     file: File,
 }
 
 impl LoadedKeys {
-    /// Makes the file. Until [`LoadedKeys::publish`], the server counts as one that uses any key.
+    /// Creates the file. Until [`LoadedKeys::publish`], the server counts as using any key.
     fn create_in(directory: &Path) -> io::Result<Self> {
         remove_abandoned(directory)?;
         let name = random::bytes::<9>().map_err(io::Error::other)?;
         let path = directory.join(format!("{NAME}{}", encoding::encode_base64url(name)));
-        // Under another name until it is locked, or it would look abandoned.
+        // Renamed after it is locked: an unlocked file looks abandoned.
         let unlocked = directory.join(format!(".{NAME}{}", encoding::encode_base64url(name)));
         let file = os::create_private_file(&unlocked)?;
         let locked = file.lock().and_then(|()| os::rename_to_free_name(&unlocked, &path));
@@ -80,7 +80,7 @@ impl LoadedKeys {
         Ok(Self { path, file })
     }
 
-    /// Says that the server uses these keys from now on, and no others.
+    /// Announces that the server uses these keys only.
     fn publish(&self, ring: &KeyRing, max_session: Duration) -> io::Result<()> {
         let mut text = format!("{} {}\n", process::id(), max_session.as_secs());
         for key in ring.keys() {
@@ -96,7 +96,7 @@ impl LoadedKeys {
 
 impl Drop for LoadedKeys {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // one that stays looks abandoned, and is removed later
+        let _ = fs::remove_file(&self.path); // else removed later, as abandoned
     }
 }
 
@@ -104,7 +104,7 @@ fn checksum(text: &str) -> String {
     encoding::encode_base64url(signer::sha256(text.as_bytes()))
 }
 
-/// A running server, as its file describes it.
+/// A running server.
 #[derive(Clone, Debug)]
 pub struct RunningServer {
     /// Its process id.
@@ -121,17 +121,17 @@ impl RunningServer {
     }
 }
 
-/// Removes the files of servers that run no more.
+/// Removes the files of killed servers.
 ///
 /// # Errors
-/// The directory can't be read, or a file not removed.
+/// If the directory can't be read, or a file not removed.
 pub fn remove_abandoned(directory: &Path) -> io::Result<()> {
     running_servers(directory).map(drop)
 }
 
 /// A file that a running server has locked.
 struct Locked {
-    /// `None` while nothing whole is written yet.
+    /// `None` while the file is partial.
     server: Option<RunningServer>,
 }
 
@@ -151,7 +151,7 @@ fn running_servers(directory: &Path) -> io::Result<Vec<Locked>> {
     Ok(servers)
 }
 
-/// `None` where no server has it locked: it is removed.
+/// `None`, and removed, if no server has it locked.
 fn running_server(path: &Path) -> io::Result<Option<Locked>> {
     let missing = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => Ok(None), // the server has just ended
@@ -182,25 +182,24 @@ fn parse(text: &str) -> Option<RunningServer> {
     (checksum(&content) == sum).then_some(RunningServer { pid, max_session, keys })
 }
 
-/// What became of the servers that ran when a key was removed.
+/// Result of [`await_dropped`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Process ids of the running servers that use none but the keys in the file.
+    /// Process ids of the servers that use only keys in the file.
     pub confirmed: Vec<String>,
-    /// Those of the servers that had not confirmed that in time.
+    /// Process ids of the servers that did not confirm it in time.
     pub unconfirmed: Vec<String>,
 }
 
-/// Waits until each running server in this data directory uses none but the keys that are in the key file, for no
-/// longer than `limit`. Returns at once where no server runs.
+/// Waits, at most `limit`, until each running server in this data directory uses only the keys in the key file.
 ///
 /// # Errors
-/// [`KeyFileError`] where the files can't be read.
+/// [`KeyFileError`] if the files can't be read.
 pub fn await_dropped(directory: &Path, key_file: &Path, limit: Duration) -> Result<Dropped, KeyFileError> {
     let failed = |error| KeyFileError::io(directory, "find out which servers run", error);
     let start = clock::monotonic();
     loop {
-        // Again each time: another command may have changed it.
+        // Each time: another command may change it.
         let current: BTreeSet<_> = load(key_file)?.keys().map(SigningKey::fingerprint).collect();
         let mut dropped = Dropped::default();
         for Locked { server } in running_servers(directory).map_err(failed)? {

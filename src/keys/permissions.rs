@@ -1,10 +1,9 @@
-//! Which owners and modes of the key file keep it secret.
+//! Owners and modes of a private key file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
 
-/// A file of ours whose group is simply our own was made readable for the group by accident; where root owns it,
-/// or the group is another one, somebody chose so.
+/// Group-readable is accepted only with another owner or group: otherwise it is an accident.
 pub(super) fn is_private(metadata: &Metadata, (uid, gid): (u32, u32)) -> bool {
     match metadata.mode() & 0o7777 {
         0o600 | 0o400 => true,
@@ -13,7 +12,7 @@ pub(super) fn is_private(metadata: &Metadata, (uid, gid): (u32, u32)) -> bool {
     }
 }
 
-/// Docker and Kubernetes mount secrets so, and their modes can't be changed from inside.
+/// Docker and Kubernetes mount secrets with these modes, which can't be changed in the container.
 pub(super) fn is_mounted_secret(metadata: &Metadata, is_read_only: bool) -> bool {
     is_read_only && metadata.uid() == 0 && matches!(metadata.mode() & 0o7777, 0o444 | 0o644)
 }

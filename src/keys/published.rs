@@ -1,8 +1,8 @@
-//! Secrets that the world knows: whoever has read the article can sign with its secret.
+//! Published secrets: any reader of the article can sign with its secret.
 
 use crate::signer::SigningKey;
 
-/// Secrets of tutorials and documents that Flask apps with such tokens were copied from.
+/// Secrets in tutorials and documentation of Flask apps with such tokens.
 const PUBLISHED: [&[u8]; 9] = [
     b"the quick brown fox jumps over the lazy dog", // the article's own app
     b"hard to guess string",                        // Grinberg's book
@@ -11,11 +11,11 @@ const PUBLISHED: [&[u8]; 9] = [
     b"_5#y2L\"F4Q8z\n\xec]/",                       // Flask's quick start
     b"192b9bdd22ab9ed4d12e236c78afcb9a393ec15f71bbf5dc987d54727823bcbf", // Flask's quick start, later
     b"A0Zr98j/3yX R~XHH!jmN]LWX/,?RT",              // Flask's quick start, earlier
-    b"your-256-bit-secret",                         // the token debugger that everybody uses
+    b"your-256-bit-secret",                         // a popular token debugger
     b"dev",                                         // Flask's tutorial
 ];
 
-/// Whether this key's secret stands in print. Not every one that does is known here.
+/// Whether a key's secret is in this list of published ones.
 pub fn is_published(key: &SigningKey) -> bool {
     let fingerprint = key.fingerprint();
     PUBLISHED

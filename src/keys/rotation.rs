@@ -1,4 +1,4 @@
-//! Key rotation: how each key of a ring is used, and when a retired key may be pruned.
+//! Key rotation: the use of each key, and when a retired key may be pruned.
 //!
 //! A key signs while it is the newest of the ring. After that it is retired, and only verifies. It may be pruned when the
 //! last token that it signed has expired.

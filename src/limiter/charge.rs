@@ -236,7 +236,7 @@ impl Limiter {
         Ok(Charged { limiter: self, keys, at, saves })
     }
 
-    /// The keyed hash that stands for a user at an address in the store.
+    /// The keyed hash of a user name and an address, for the store.
     pub fn mark(&self, client: Client, username: &str) -> AddressMark {
         const MARK: u8 = u8::MAX; // no kind's number
         let hash = self.keyed_hash(MARK, &[&client.prefix().to_bytes(), username.as_bytes()]);

@@ -1,7 +1,7 @@
-//! Open files handed over to a program that this process becomes (SCM_RIGHTS, unix(7)).
+//! Descriptor passing across execve(2), by SCM_RIGHTS (unix(7)).
 //!
-//! An inherited descriptor is only a number, and taking one as one's own is `unsafe`. So the files travel in one message on a
-//! socket that is the new program's standard input; the first of them is the real standard input, which takes its place again.
+//! Adopting an inherited descriptor number is `unsafe`. So the files are sent in one message on a socket that becomes the
+//! new program's standard input. The first of them is the real standard input.
 
 use core::mem::MaybeUninit;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
@@ -9,12 +9,12 @@ use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, SendAncillaryBuffer
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{BorrowedFd, OwnedFd};
 
-/// With standard input.
+/// Including standard input.
 const MAX_FILES: usize = 8;
-/// What is said of them: their paths.
+/// Size of the note, which has the paths.
 const MAX_NOTE_BYTES: usize = 64 * 1024;
 
-/// Packs a standard input, these files and a note on them into a socket, which is to be the new program's standard input.
+/// Sends a standard input, these files and a note to a new socket, the standard input of the new program.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for too many files or too long a note.
@@ -32,10 +32,10 @@ pub fn send_files(stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>], note: &[u8]) 
     Ok(receiver)
 }
 
-/// Receives what [`send_files`] packed: the note and the files. Standard input is the real one again.
+/// Receives the note and the files of [`send_files`], and restores standard input.
 ///
 /// # Errors
-/// What the system reports; [`io::ErrorKind::InvalidData`] where standard input is no such socket.
+/// Those of the system calls; [`io::ErrorKind::InvalidData`] if standard input is not such a socket.
 pub fn receive_files() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut note = vec![0; MAX_NOTE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];

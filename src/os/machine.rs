@@ -1,4 +1,4 @@
-//! What this machine has left: room on a file system, and memory.
+//! File systems and available memory.
 
 use rustix::fs::StatVfsMountFlags;
 use std::env;
@@ -7,28 +7,28 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Where a file lies.
+/// Properties of a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSystem {
-    /// Its type as the kernel names it, such as `ext4` or `fuse.sshfs`; `None` where /proc doesn't say.
+    /// Type, such as `ext4` or `fuse.sshfs`; `None` without /proc.
     pub name: Option<String>,
-    /// Whether its mount options say that locks hold on this machine alone, or not at all: NFS with `nolock`.
+    /// Whether file locks are local to this machine, or missing: NFS with `nolock`.
     pub has_only_local_locks: bool,
-    /// Bytes that are left for who is not root.
+    /// Free bytes for unprivileged users.
     pub free_bytes: u64,
-    /// Whether nothing can be written there.
+    /// Whether it is mounted read-only.
     pub is_read_only: bool,
-    /// What it is, where it is another machine's: locks and shared memory don't do there what a database needs.
+    /// Kind of a network file system, whose locks and shared memory are not sufficient for a database.
     pub network: Option<&'static str>,
 }
 
-/// The file system on which this stands.
+/// The file system of a path.
 ///
 /// # Errors
-/// What the system says.
+/// Those of statvfs(3) and statfs(2).
 pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
     let (room, kind) = (rustix::fs::statvfs(path)?, rustix::fs::statfs(path)?.f_type);
-    // As digits: the number's type is another one on each processor. They stand in statfs(2).
+    // Magic numbers of statfs(2), as digits: the type of the number depends on the processor.
     let network = match format!("{kind:x}").as_str() {
         "6969" => Some("NFS"),
         "517b" | "fe534d42" | "ff534d42" => Some("SMB"),
@@ -46,17 +46,17 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
     })
 }
 
-/// Whether this file was opened in a mount in which nobody can write.
+/// Whether this file is in a read-only mount.
 pub fn is_in_read_only_mount(file: &File) -> bool {
     rustix::fs::fstatvfs(file).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// The type of the file system on which this stands, as the kernel names it.
+/// The file system type of a path.
 pub fn name_of_file_system(path: &Path) -> Option<String> {
     mount_of(path).map(|(name, _)| name)
 }
 
-/// Type and options of the mount on which this stands.
+/// Type and options of the mount of a path.
 fn mount_of(path: &Path) -> Option<(String, String)> {
     let device = fs::metadata(path).ok()?.dev();
     let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
@@ -81,8 +81,7 @@ fn has_only_local_locks(options: &str) -> bool {
     })
 }
 
-/// Bytes of memory that can be had: what the kernel estimates, or the limit of this process's control group (version
-/// 2), or of one above it, where that is less. `None` where neither is told.
+/// Available memory in bytes: the kernel's estimate, or the lowest limit of this process's control groups (version 2).
 pub fn available_memory() -> Option<u64> {
     let system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of(&text));
     let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| limit_of_group(&text));
@@ -95,7 +94,7 @@ fn available_of(meminfo: &str) -> Option<u64> {
     value.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// `0::/system.slice/gatekey.service`: the least limit from there upwards.
+/// `0::/system.slice/gatekey.service`: the lowest limit of the group and its ancestors.
 fn limit_of_group(cgroup: &str) -> Option<u64> {
     let group = cgroup.lines().find_map(|line| line.strip_prefix("0::/"))?;
     let groups = Path::new("/sys/fs/cgroup").join(group);

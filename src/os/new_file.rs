@@ -1,4 +1,4 @@
-//! New files: made whole under another name, and given a name that is free. A name never replaces a file.
+//! Atomic creation of files: written under a temporary name, and renamed without replacing a file.
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// A file that gets its name only when it is whole. Everything happens in a directory that was opened once, so that nobody can
-/// put another in its place. Dropped, the file is removed again.
+/// A new file with a temporary name; a drop removes it. All operations use one open directory, so that replacing the
+/// directory has no effect.
 #[derive(Debug)]
 pub struct NewFile {
     directory: File,
@@ -20,10 +20,10 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Makes an empty file for this process's user alone, whose name so far ends with `end`.
+    /// Creates an empty file with mode 0600; `end` is the suffix of its temporary name.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] where either name is taken, or what else the system reports.
+    /// [`io::ErrorKind::AlreadyExists`] if either name is taken; others of the system calls.
     pub fn make(path: &Path, end: &str) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         let mut partial = name.clone();
@@ -38,18 +38,18 @@ impl NewFile {
         Ok(Self { directory, name, partial, file: file.into(), is_kept: false })
     }
 
-    /// The file, open to read and to write.
+    /// The file, open for reading and writing.
     ///
     /// # Errors
-    /// What the system reports.
+    /// Those of fcntl(2).
     pub fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
-    /// Gives the file its name, and gets both onto the disk.
+    /// Syncs the file, renames it and syncs the directory.
     ///
     /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] where the name was taken meanwhile, or what else the system reports.
+    /// [`io::ErrorKind::AlreadyExists`] if the name was taken meanwhile; others of the system calls.
     pub fn keep(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         rename_at(self.directory.as_fd(), &self.partial, &self.name)?;
@@ -66,23 +66,22 @@ impl Drop for NewFile {
     }
 }
 
-/// Gives a file another name, which must be free: [`std::fs::rename`] would replace what has it.
+/// Renames a file without replacing another, which [`std::fs::rename`] would.
 ///
-/// By renameat2(2) with `RENAME_NOREPLACE`; where the file system can't do that (NFS), by a second name, link(2); where it has no
-/// hard links either (exFAT, some of FUSE), by an empty file that takes the name exclusively and is then replaced. Only that last
-/// way leaves something behind, the empty file, if the process is killed in between.
+/// By renameat2(2) with `RENAME_NOREPLACE`; else (NFS) by link(2); without hard links (exFAT, some FUSE) by an exclusively
+/// created empty file, which is then replaced. Only the last way leaves the empty file behind if the process is killed.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`], or what else the system reports, with the name of the file system.
+/// [`io::ErrorKind::AlreadyExists`]; others of the system calls, with the name of the file system.
 pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     let renamed = rename_at(CWD, from.as_os_str(), to.as_os_str());
     renamed.map_err(|error| name_file_system(error, to))
 }
 
-/// Gives a file a second name, which must be free; false where the file system has no hard links.
+/// Links a file to another name without replacing a file; false without hard links.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`], or what else the system reports.
+/// [`io::ErrorKind::AlreadyExists`]; others of link(2).
 pub fn link_to_free_name(from: &Path, to: &Path) -> io::Result<bool> {
     match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
         Err(error) if is_unsupported(error) => Ok(false),
@@ -111,13 +110,13 @@ fn rename_at(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> io::Result<
     Ok(renamed?)
 }
 
-/// What file systems say that can't do it. EPERM is link(2)'s word for that; where it means a missing permission instead, the
-/// next way fails too.
+/// Errors of file systems without the operation. EPERM is that of link(2); if it means a missing permission, the next way
+/// fails too.
 fn is_unsupported(error: Errno) -> bool {
     matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
 }
 
-/// An error with the name of the file system that it came from.
+/// Adds the file system's name to an error.
 fn name_file_system(error: io::Error, path: &Path) -> io::Error {
     let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     match super::name_of_file_system(directory) {

@@ -1,10 +1,10 @@
-//! Path owners: which users besides root can change what a path leads to.
+//! Path owners: the users besides root who can change what a path leads to.
 //!
-//! Whoever owns a directory can replace anything in it, by a symbolic link for instance. A process of root's that follows such a
-//! path reads and writes whatever file that user chose. So root first asks who owns the directories and links on the way
-//! (the idea of sshd's `StrictModes`), and then acts as that user, or refuses.
+//! The owner of a directory can replace its entries, by a symbolic link for instance. A root process that follows such a
+//! path reads and writes a file of that user's choice. So root first finds the owners of the directories and links on the
+//! path (as sshd's `StrictModes`), and then acts as that user or rejects the path.
 //!
-//! Left out: directories that are writable for a group or for everybody without the sticky bit; `gatekey doctor` reports those.
+//! Left out: group- or world-writable directories without the sticky bit; `gatekey doctor` reports them.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -13,18 +13,17 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-/// As many symbolic links as the kernel follows in one path.
+/// The kernel's limit of symbolic links in a path.
 const MAX_LINKS: usize = 40;
 
-/// What a walk along a path found.
+/// Result of a walk along a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathOwners {
-    /// Every user but root who owns a directory or a symbolic link on the way, in the order of the walk; not the owner of a
-    /// file at its end.
+    /// The users but root who own a directory or a symbolic link on the path, in order. Not the owner of a file at its end.
     pub users: Vec<u32>,
     /// The path without symbolic links, as far as it exists.
     pub real: PathBuf,
-    /// What is at `real`.
+    /// The entry at `real`.
     pub last: LastEntry,
 }
 
@@ -35,15 +34,15 @@ pub struct LastEntry {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
-    /// Whether it is the whole path's; else a directory in which the next component is missing.
+    /// Whether the whole path exists; else the next component is missing.
     pub is_whole_path: bool,
 }
 
 impl PathOwners {
-    /// Walks along a path, from the root directory, through every symbolic link.
+    /// Walks along a path from the root directory, through every symbolic link.
     ///
     /// # Errors
-    /// What lstat(2) and readlink(2) report, but not that the path doesn't exist.
+    /// Those of lstat(2) and readlink(2), but not that the path doesn't exist.
     pub fn of(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let mut walk =
@@ -65,7 +64,7 @@ impl PathOwners {
     }
 }
 
-/// Names only: `/` is where every walk begins, and `.` leads nowhere.
+/// Without `/` and `.`.
 fn components(path: &Path) -> VecDeque<OsString> {
     let names = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     names.map(|part| part.as_os_str().to_owned()).collect()
@@ -79,7 +78,7 @@ struct Walk {
 }
 
 impl Walk {
-    /// One component further; `None` for a symbolic link, whose components then come first in `rest`.
+    /// Follows one component; `None` for a symbolic link, whose components are then first in `rest`.
     fn step(&mut self, name: &OsString, rest: &mut VecDeque<OsString>) -> io::Result<Option<LastEntry>> {
         if name == ".." {
             self.real.pop();
@@ -115,8 +114,7 @@ impl Walk {
     }
 }
 
-/// The id that a user namespace shows for every owner outside of it, of whom no process in here can act; `None` outside of
-/// such a namespace (user_namespaces(7)).
+/// The id that a user namespace shows for owners outside of it (user_namespaces(7)), as whom no process inside can act.
 fn unmapped_user() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     let maps_all = map.split_whitespace().eq(["0", "0", "4294967295"]);
@@ -128,10 +126,10 @@ fn entry(metadata: &Metadata) -> LastEntry {
     LastEntry { uid: metadata.uid(), gid: metadata.gid(), is_whole_path: true }
 }
 
-/// Refuses where this process is root's and another user owns the directory, or one above it.
+/// Rejects a path that another user controls, if this process is root.
 ///
 /// # Errors
-/// [`ErrorKind::PermissionDenied`] with what to do, or what [`PathOwners::of`] reports.
+/// [`ErrorKind::PermissionDenied`] with advice; those of [`PathOwners::of`].
 pub fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
     if super::effective_ids().0 != 0 {
         return Ok(());
@@ -142,10 +140,10 @@ pub fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Refuses where this process is root's and this directory, which is open, is another user's.
+/// Rejects an open directory of another user, if this process is root.
 ///
 /// # Errors
-/// [`ErrorKind::PermissionDenied`] with what to do, or what fstat(2) reports.
+/// [`ErrorKind::PermissionDenied`] with advice; those of fstat(2).
 pub fn refuse_directory_of_others_as_root(directory: &fs::File, path: &Path) -> io::Result<()> {
     let uid = directory.metadata()?.uid();
     if super::effective_ids().0 == 0 && uid != 0 { Err(other_owner(path, uid)) } else { Ok(()) }

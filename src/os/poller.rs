@@ -1,4 +1,4 @@
-//! Readiness of descriptors: a few of them by poll(2), many by edge-triggered epoll(7); and an eventfd(2) to wake a poller.
+//! Poller: readiness of descriptors by edge-triggered epoll(7) or poll(2), and an eventfd(2) to wake it.
 
 use core::mem::MaybeUninit;
 use core::time::Duration;
@@ -8,14 +8,13 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Waits until at least one descriptor is readable, or the time is over; the positions of those that are. A signal may
-/// end the wait early.
+/// Waits until a descriptor is readable, a signal arrives, or the timeout. Returns the positions of the readable ones.
 ///
 /// # Errors
-/// What poll(2) reports.
+/// Those of poll(2).
 pub fn wait_to_read(descriptors: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::Result<Vec<usize>> {
     let mut polled: Vec<_> = descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
-    // A duration that the system's own type can't hold is no limit.
+    // A duration out of range is no limit.
     let at_most = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
     match poll(&mut polled, at_most.as_ref()) {
         Ok(_) => {}
@@ -28,72 +27,70 @@ pub fn wait_to_read(descriptors: &[BorrowedFd<'_>], at_most: Option<Duration>) -
 
 /// An edge-triggered epoll instance, waited on by one thread.
 ///
-/// Edge-triggered: a descriptor is reported when it becomes ready, and not again until it was read or written until that
-/// would block and became ready once more.
+/// A descriptor is reported when it becomes ready, and again only after a read or write would have blocked.
 #[derive(Debug)]
 pub struct Poller(OwnedFd);
 
-/// What is reported of one descriptor.
+/// Readiness of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Readiness {
     /// As given to [`Poller::add`].
     pub key: u64,
-    /// There is something to read.
+    /// A read doesn't block.
     pub is_readable: bool,
-    /// There is room to write.
+    /// A write doesn't block.
     pub is_writable: bool,
-    /// The peer has closed its side, or the connection is gone: the end of the input follows what is still to be read.
+    /// The peer has closed its side, or the connection is gone. Unread bytes may remain.
     pub is_hung_up: bool,
 }
 
 impl Poller {
-    /// The most descriptors that one [`Poller::wait`] reports.
+    /// Maximum number of descriptors that one [`Poller::wait`] reports.
     pub const MAX_EVENTS: usize = 64;
 
-    /// An empty one.
+    /// An empty poller.
     ///
     /// # Errors
-    /// The system has no descriptors or no memory left.
+    /// Those of epoll_create1(2): no descriptors or no memory.
     pub fn new() -> io::Result<Self> {
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
-    /// Adds a descriptor that is to be read. If it is readable already, the next wait reports it.
+    /// Registers a descriptor for reading. The next wait reports it if it is readable already.
     ///
     /// # Errors
-    /// What epoll_ctl(2) reports.
+    /// Those of epoll_ctl(2).
     pub fn add(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
         Ok(epoll::add(&self.0, descriptor, EventData::new_u64(key), Self::reads())?)
     }
 
-    /// Reports a descriptor from now on when it becomes writable, too; at once if it is.
+    /// Registers a descriptor for writing, too.
     ///
     /// # Errors
-    /// What epoll_ctl(2) reports.
+    /// Those of epoll_ctl(2).
     pub fn watch_writes(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
         let interest = Self::reads() | EventFlags::OUT;
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(key), interest)?)
     }
 
-    /// Removes a descriptor. (Closing it does so, too.)
+    /// Deregisters a descriptor, as closing it does.
     ///
     /// # Errors
-    /// What epoll_ctl(2) reports.
+    /// Those of epoll_ctl(2).
     pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.0, descriptor)?)
     }
 
-    /// Waits until descriptors are ready, or the time is over, and reports up to [`Poller::MAX_EVENTS`] of them. A signal
-    /// may end the wait early.
+    /// Waits until descriptors are ready, a signal arrives, or the timeout. Reports up to [`Poller::MAX_EVENTS`].
     ///
     /// # Errors
-    /// What epoll_wait(2) reports.
+    /// Those of epoll_wait(2).
     pub fn wait(&self, at_most: Option<Duration>, mut report: impl FnMut(Readiness)) -> io::Result<()> {
         let mut events = [MaybeUninit::uninit(); Self::MAX_EVENTS];
         let at_most = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
         match epoll::wait(&self.0, &mut events, at_most.as_ref()) {
             Ok((events, _)) => events.iter().for_each(|event| {
-                // Copied, since the struct is packed.
+                // Copied: the struct is packed.
                 let (flags, data) = (event.flags, event.data);
                 let gone = EventFlags::HUP | EventFlags::ERR;
                 report(Readiness {
@@ -114,22 +111,22 @@ impl Poller {
     }
 }
 
-/// An eventfd(2): any thread can wake the one that polls it.
+/// An eventfd(2), by which any thread wakes the poller's thread.
 #[derive(Debug)]
 pub struct Waker(OwnedFd);
 
 impl Waker {
-    /// One that has not been woken.
+    /// A new waker.
     ///
     /// # Errors
-    /// The system has no descriptors or no memory left.
+    /// Those of eventfd(2): no descriptors or no memory.
     pub fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
-    /// Makes it readable.
+    /// Wakes the poller.
     pub fn wake(&self) {
-        // The only failure is a counter that is full, and then it is readable.
+        // It fails only if the counter is full, and then it is readable.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }
 }

@@ -44,7 +44,7 @@ pub fn send_signal(process: u32, signal: i32) {
     }
 }
 
-/// A user's own group: as /etc/passwd has it, else this one, else nobody's; never root's.
+/// A user's primary group: from /etc/passwd, else `otherwise`, else nogroup; never root's.
 pub fn group_of_user(uid: u32, otherwise: u32) -> u32 {
     const NOGROUP: u32 = 65_534;
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Any hash that is verified: one of ours, or one that another program made.
+//! A stored hash of any scheme: scrypt, or that of another program.
 
 #[cfg(feature = "legacy-hashes")]
 use super::legacy::LegacyHash;
@@ -6,7 +6,7 @@ use super::{Cost, StoredHash, StoredHashError, verify};
 use crate::secret::Secret;
 use core::str::FromStr;
 
-/// A stored hash of ours, or (feature `legacy-hashes`) of another program's.
+/// A stored scrypt hash, or (feature `legacy-hashes`) a hash of another program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnyHash(Kind);
 
@@ -18,7 +18,7 @@ enum Kind {
 }
 
 impl AnyHash {
-    /// Bytes that one verification takes; 0 for a scheme whose memory is not worth counting.
+    /// Memory of one verification in bytes; 0 for schemes that need little.
     pub fn memory_bytes(&self) -> u64 {
         match &self.0 {
             Kind::Ours(hash) => hash.cost().memory_bytes(),
@@ -27,8 +27,7 @@ impl AnyHash {
         }
     }
 
-    /// Scheme and parameters without salt and hash, for a scheme that takes memory: `ln=14,r=8,p=5`,
-    /// `argon2id m=65536,t=3,p=4`.
+    /// Parameters of a scheme that needs memory: `ln=14,r=8,p=5`, `argon2id m=65536,t=3,p=4`.
     pub fn parameters(&self) -> String {
         match &self.0 {
             Kind::Ours(hash) => hash.cost().to_string(),
@@ -37,7 +36,7 @@ impl AnyHash {
         }
     }
 
-    /// Whether the scheme is so fast that whoever has the hash can try millions of passwords in a second.
+    /// Whether the scheme is fast: millions of brute-force attempts a second.
     pub fn is_weak(&self) -> bool {
         match &self.0 {
             Kind::Ours(_) => false,
@@ -46,7 +45,7 @@ impl AnyHash {
         }
     }
 
-    /// Whether it is of the scheme and cost that a new hash of this cost has; if not, it is to be replaced.
+    /// Whether it has the scheme and cost of new hashes; if not, it should be replaced.
     pub fn is_current(&self, cost: Cost) -> bool {
         match &self.0 {
             Kind::Ours(hash) => hash.cost() == cost,
@@ -55,7 +54,7 @@ impl AnyHash {
         }
     }
 
-    /// Whether this is the password whose hash is stored.
+    /// Verifies a password.
     pub fn verify(&self, password: &Secret) -> bool {
         match &self.0 {
             Kind::Ours(hash) => verify(password, hash),

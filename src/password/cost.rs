@@ -1,4 +1,4 @@
-//! How much work one password is: scrypt's three parameters (RFC 7914 section 2).
+//! Cost of a hash: scrypt's three parameters (RFC 7914 section 2).
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -8,7 +8,13 @@ use core::str::FromStr;
 
 /// scrypt's parameters, each within its range, written `ln=14,r=8,p=5`.
 ///
-/// One hash takes 128 × r × 2^ln bytes, and time in proportion to that and to p.
+/// A hash takes 128 × r × 2^ln bytes of memory, and time proportional to that and to p.
+///
+/// ```
+/// use gatekey::password::Cost;
+/// assert_eq!("ln=14,r=8,p=5".parse::<Cost>()?.memory_bytes(), 16 << 20);
+/// # Ok::<(), gatekey::password::CostError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
     log_n: u8,
@@ -17,14 +23,13 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// 16 MiB: one of the five equivalent settings of OWASP's password storage cheat sheet, and the one
-    /// with the least memory but one.
+    /// 16 MiB: one of five equivalent settings in OWASP's password storage cheat sheet.
     pub const DEFAULT: Self = Self { log_n: 14, r: 8, p: 5 };
-    /// The logarithm of the number of blocks.
+    /// Base-2 logarithm of N, the number of blocks.
     pub const LOG_N: RangeInclusive<u8> = 1..=20;
-    /// The size of a block, in units of 128 bytes.
+    /// r: block size, in units of 128 bytes.
     pub const R: RangeInclusive<u32> = 1..=32;
-    /// How often it is all done again.
+    /// p: number of passes.
     pub const P: RangeInclusive<u32> = 1..=16;
 
     /// A cost of these parameters.
@@ -33,12 +38,12 @@ impl Cost {
     /// [`CostError`] if one is out of its range.
     pub fn new(log_n: u8, r: u32, p: u32) -> Result<Self, CostError> {
         let in_range = Self::LOG_N.contains(&log_n) && Self::R.contains(&r) && Self::P.contains(&p);
-        // RFC 7914 section 2: N < 2^(128 * r / 8). Other implementations refuse what breaks this.
+        // RFC 7914 section 2: N < 2^(128 * r / 8).
         let within_rfc = in_range && u32::from(log_n) < r.saturating_mul(16);
         if within_rfc { Ok(Self { log_n, r, p }) } else { Err(CostError) }
     }
 
-    /// The logarithm of N.
+    /// Base-2 logarithm of N.
     pub const fn log_n(self) -> u8 {
         self.log_n
     }
@@ -53,7 +58,7 @@ impl Cost {
         self.p
     }
 
-    /// Bytes that one hash takes while it is computed: 128 × r × 2^ln, at most 4 GiB.
+    /// Memory of one hash: 128 × r × 2^ln bytes, at most 4 GiB.
     pub const fn memory_bytes(self) -> u64 {
         128_u64.saturating_mul(self.r as u64) << self.log_n
     }

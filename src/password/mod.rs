@@ -1,20 +1,15 @@
-//! The password: scrypt (RFC 7914), stored as a PHC string.
+//! Password hashing: scrypt (RFC 7914), stored as a PHC string.
 //!
 //! ```text
 //! $scrypt$ln=14,r=8,p=5$eI+RkhICAOB8T8k5pzTGWA$Th/LJgDrVZZRIUmqCDXLtG/lhvzA2VZTQuFZdlXv4MI
 //!         └ cost        └ salt, 16 bytes       └ hash, 32 bytes
 //! ```
 //!
-//! passlib and RustCrypto write and read exactly this form, so hashes can move in both directions.
+//! passlib and RustCrypto use the same form. [`Cost`] is the work of a brute-force attempt. [`StoredHash`] is the parsed
+//! string; its numbers are checked before the scrypt crate, which allocates as requested and panics on invalid ones.
+//! [`AnyHash`] is that or a hash of another program (`legacy/`). Memory limits and threads are in [`crate::hashing`].
 //!
-//! [`Cost`] says how much work a guess is; [`StoredHash`] is the string, parsed and checked before the
-//! scrypt crate sees any number of it: that crate allocates what it is asked for and panics on what can't
-//! be. Nothing here knows of users, threads or limits on memory; [`crate::hashing`] does.
-//!
-//! Hashes that other programs made are verified too (`legacy/`), behind one type with ours, [`AnyHash`].
-//!
-//! Left out on purpose: a pepper (a second secret to lose), and truncating a password. Nor is a password normalized here:
-//! to this module it is its bytes, and [`crate::hashing`] decides which form of it is hashed.
+//! Left out: a pepper (a second secret to lose), truncation, and normalization ([`crate::hashing`]): a password is its bytes.
 
 mod any;
 mod cost;
@@ -30,13 +25,12 @@ use crate::random::{self, RandomError};
 use crate::secret::{self, Secret};
 use core::hint::black_box;
 
-/// A password's length in bytes of UTF-8. The upper end keeps a request's work bounded: scrypt's first step
-/// reads every byte.
+/// Length of a password in bytes of UTF-8. The maximum bounds the work of a request: scrypt reads every byte.
 pub const LENGTH: core::ops::RangeInclusive<usize> = 1..=1024;
 
-/// Bytes of a new salt. NIST SP 800-132 section 5.1 asks for 16.
+/// Length of a new salt (NIST SP 800-132 section 5.1).
 const SALT_BYTES: usize = 16;
-/// Bytes of a new hash: as many as SHA-256 has.
+/// Length of a new hash, that of SHA-256.
 const HASH_BYTES: usize = 32;
 
 /// Hashes a password with a new random salt.
@@ -53,7 +47,7 @@ const HASH_BYTES: usize = 32;
 /// ```
 ///
 /// # Errors
-/// [`RandomError`] if there is no salt to be had.
+/// [`RandomError`] without a salt.
 pub fn hash(password: &Secret, cost: Cost) -> Result<StoredHash, RandomError> {
     let salt = random::bytes::<SALT_BYTES>()?;
     let mut hash = vec![0; HASH_BYTES];
@@ -61,21 +55,20 @@ pub fn hash(password: &Secret, cost: Cost) -> Result<StoredHash, RandomError> {
     Ok(StoredHash::new(cost, salt.to_vec(), hash))
 }
 
-/// Whether this is the password whose hash is stored.
+/// Verifies a password, with the same work for a wrong one.
 ///
-/// One that ends in a NUL never is: scrypt hands it to HMAC as a key, which pads short keys with NULs (RFC 2104
-/// section 2), so `python` and `python\0` have one hash. It costs the same work.
+/// Rejects a password that ends in a NUL: HMAC pads its key with NULs (RFC 2104 section 2), so `python` and `python\0` have
+/// the same hash.
 pub fn verify(password: &Secret, stored: &StoredHash) -> bool {
     let mut hash = vec![0; stored.hash().len()];
     derive(password.expose().as_bytes(), stored.salt(), stored.cost(), &mut hash);
     secret::ct_eq(&hash, stored.hash()) && !password.expose().ends_with('\0')
 }
 
-/// A stored hash that nobody has a password for: random bytes, so that nothing is hashed to make it. To
-/// verify against it costs what a real one of the same cost does.
+/// A dummy hash of random bytes that no password matches; verifying against it takes the work of this cost.
 ///
 /// # Errors
-/// [`RandomError`] if there are no bytes to be had.
+/// [`RandomError`].
 pub fn dummy(cost: Cost) -> Result<StoredHash, RandomError> {
     let (salt, hash) = (random::bytes::<SALT_BYTES>()?, random::bytes::<HASH_BYTES>()?);
     Ok(StoredHash::new(cost, salt.to_vec(), hash.to_vec()))
@@ -84,12 +77,11 @@ pub fn dummy(cost: Cost) -> Result<StoredHash, RandomError> {
 /// Password, salt, parameters, and the output to fill.
 type Scrypt = fn(&[u8], &[u8], &scrypt::Params, &mut [u8]) -> Result<(), scrypt::errors::InvalidOutputLen>;
 
-/// scrypt itself: fills `output` with bytes derived from password and salt.
+/// scrypt: derives `output` from password and salt.
 fn derive(password: &[u8], salt: &[u8], cost: Cost, output: &mut [u8]) {
     let params =
         scrypt::Params::new(cost.log_n(), cost.r(), cost.p()).expect("a Cost is within the crate's range");
-    // Through a pointer that the compiler can't see through. Inlined here, in a crate that is optimised for size, scrypt
-    // would be optimised for size too, and XOR its blocks byte by byte: a hash took 1.4 times as long.
+    // black_box prevents inlining into this crate, which is optimized for size: a hash then took 1.4 times as long.
     let scrypt: Scrypt = black_box(scrypt::scrypt);
     scrypt(password, salt, &params, output).expect("16 to 64 bytes are within the crate's range");
 }

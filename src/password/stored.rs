@@ -1,4 +1,4 @@
-//! The stored password: a PHC string, taken apart and put together.
+//! Stored scrypt hash: parser and formatter of the PHC string.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -8,16 +8,14 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 
-/// Bytes of a salt that we take.
+/// Accepted length of a salt.
 const SALT_BYTES: RangeInclusive<usize> = 8..=64;
-/// Bytes of a hash that we take.
+/// Accepted length of a hash.
 const HASH_BYTES: RangeInclusive<usize> = 16..=64;
-/// Longer than any string of ours can be; a longer one is refused before it is decoded.
+/// Maximum length of the string, checked before decoding.
 const MAX_TEXT_BYTES: usize = 256;
 
-/// A password's hash with all that is needed to verify it: `$scrypt$ln=14,r=8,p=5$salt$hash`.
-///
-/// It has no `Debug` of its bytes: a hash is half a secret.
+/// A stored hash, `$scrypt$ln=14,r=8,p=5$salt$hash`, with redacted `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredHash {
     cost: Cost,
@@ -26,12 +24,11 @@ pub struct StoredHash {
 }
 
 impl StoredHash {
-    /// Only [`super`] makes one from parts, with lengths of its own.
     pub(super) fn new(cost: Cost, salt: Vec<u8>, hash: Vec<u8>) -> Self {
         Self { cost, salt, hash }
     }
 
-    /// The work it takes.
+    /// The cost.
     pub fn cost(&self) -> Cost {
         self.cost
     }
@@ -84,22 +81,22 @@ impl FromStr for StoredHash {
     }
 }
 
-/// Why a stored string is not a hash that we verify.
+/// Error of parsing a stored hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoredHashError {
-    /// It is of no scheme that we verify.
+    /// Unknown scheme.
     UnknownScheme,
-    /// Its parameters are out of range.
+    /// Parameters out of range.
     Cost,
-    /// Its salt has not 8 to 64 bytes, or its hash not 16 to 64.
+    /// A salt not of 8 to 64 bytes, or a hash not of 16 to 64.
     Length,
-    /// The whole has more than 256 bytes.
+    /// More than 256 bytes.
     TooLong,
-    /// It has not three parts behind the scheme, or they are not base64.
+    /// Not three parts after the scheme, or not base64.
     Malformed,
-    /// It is of another program's scheme, but has not that scheme's form, which is this.
+    /// Malformed hash of another program; contains the expected form.
     Form(&'static str),
-    /// It is of another program's scheme, but asks for more work than this.
+    /// Hash of another program with more work than this limit.
     Work(&'static str),
 }
 

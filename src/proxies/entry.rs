@@ -1,12 +1,12 @@
-//! Entries of `X-Forwarded-For`: an address, as proxies write it.
+//! Parser of `X-Forwarded-For` entries.
 //!
 //! ```text
 //! 192.0.2.1    192.0.2.1:5678    2001:db8::1    [2001:db8::1]    [2001:db8::1]:443
 //! fe80::1%eth0    [fe80::1%25eth0]:443
 //! ```
 //!
-//! A zone id (RFC 4007 section 11.2; after `%25` in URLs, RFC 6874) names an interface of the proxy's machine, so it is
-//! dropped. Left out: what is no address (`unknown`, `_hidden`, host names).
+//! A zone id (RFC 4007 section 11.2; after `%25` in URLs, RFC 6874) names an interface of the proxy, so it is dropped. Left
+//! out: entries that are no address (`unknown`, `_hidden`, host names).
 
 use crate::client::Client;
 use core::net::{IpAddr, Ipv6Addr};
@@ -28,7 +28,7 @@ pub(super) fn parse(entry: &[u8]) -> Option<Client> {
     is_port_or_empty(port).then(|| Client::at(address))
 }
 
-/// An IPv6 address, perhaps with a zone id.
+/// An IPv6 address with or without a zone id.
 fn parse_ipv6(text: &str) -> Option<Ipv6Addr> {
     match text.split_once('%') {
         None => text.parse().ok(),
@@ -36,7 +36,7 @@ fn parse_ipv6(text: &str) -> Option<Ipv6Addr> {
     }
 }
 
-/// RFC 6874: unreserved characters. The `25` of an encoded percent sign is such characters too.
+/// RFC 6874: unreserved characters, which include the `25` of an encoded percent sign.
 fn is_zone(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }

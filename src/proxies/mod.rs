@@ -1,17 +1,17 @@
-//! Trusted proxies: whose word is taken on who the client is.
+//! Trusted proxies: the client address from `X-Forwarded-For`.
 //!
 //! ```text
 //! X-Forwarded-For: 203.0.113.7, 192.0.2.4, 10.0.0.2      sent by 10.0.0.3
-//!                  anybody could  <-----------------     read from the right, while who speaks is trusted
-//!                  have written this
+//!                  any client     <-----------------     parsed from the right, while the sender is trusted
+//!                  can forge this
 //! ```
 //!
-//! Each proxy adds, at the right, the address it was asked from. So the rightmost entry is as good as the proxy that
-//! sent it, and each one before is as good as the proxy that the entry after it names; the first that is no trusted
-//! proxy is the client. What stands to the left of it, the client may have made up.
+//! Each proxy appends the address of its client. So an entry is as trustworthy as the proxy that the entry after it names,
+//! and the rightmost as its sender. The first address from the right that is no trusted proxy is the client; it can forge
+//! the entries to its left.
 //!
-//! There is no specification of `X-Forwarded-For`. Left out: `Forwarded` (RFC 7239), which no proxy sends unless asked, and
-//! the PROXY protocol.
+//! `X-Forwarded-For` has no specification. Left out: `Forwarded` (RFC 7239), which proxies don't send by default, and the
+//! PROXY protocol.
 
 mod entry;
 
@@ -20,34 +20,34 @@ use core::fmt;
 use core::net::IpAddr;
 use core::str::FromStr;
 
-/// The peers that may say who their clients are; nobody by default.
+/// The peers whose forwarding headers are trusted; none by default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<TrustedProxy>);
 
-/// One of them: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix`.
+/// A trusted proxy: `192.0.2.1`, `10.0.0.0/8`, `2001:db8::/32`, or `unix`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedProxy {
-    /// Every address whose first bits are these.
+    /// All addresses of a network.
     Network {
-        /// The address, with nothing behind the prefix.
+        /// The address, with zeros after the prefix.
         address: IpAddr,
-        /// How many bits of it count.
+        /// Length of the prefix in bits.
         prefix: u32,
     },
-    /// Whoever may connect to a Unix socket.
+    /// All clients of a Unix socket.
     Unix,
 }
 
 impl TrustedProxies {
-    /// Whether this peer's word is taken.
+    /// Whether this peer is a trusted proxy.
     pub fn trusts(&self, peer: Client) -> bool {
         self.0.iter().any(|proxy| proxy.contains(peer))
     }
 
-    /// Who asked this peer, by the lines of `X-Forwarded-For` that it sent, in their order.
+    /// The client address, from a peer and the lines of `X-Forwarded-For` that it sent, in order.
     ///
-    /// An entry that can't be read (`unknown`, `_hidden`, nothing) ends the reading: the hop that wrote it is then the
-    /// last one known. Where every hop is trusted, the first of them is the client.
+    /// A malformed entry (`unknown`, `_hidden`, empty) makes the proxy that wrote it the client. If all hops are trusted, the
+    /// leftmost is the client.
     ///
     /// ```
     /// # use gatekey::{client::Client, proxies::TrustedProxies};
@@ -74,13 +74,12 @@ impl TrustedProxies {
         hop
     }
 
-    /// Whether nobody's word is taken.
+    /// Whether no peer is trusted.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those networks that are wider than any private one is (10.0.0.0/8, fc00::/7): strangers are in them, and each
-    /// may say that it is anybody.
+    /// The networks that are wider than any private one (10.0.0.0/8, fc00::/7): any client in them can forge its address.
     pub fn overly_broad(&self) -> impl Iterator<Item = &TrustedProxy> {
         self.0.iter().filter(|proxy| match proxy {
             TrustedProxy::Network { address, prefix } => *prefix < if address.is_ipv4() { 8 } else { 7 },
@@ -137,7 +136,7 @@ impl FromStr for TrustedProxy {
         if network != written {
             return Err(TrustedProxyError::HostBits { address: written, network, prefix });
         }
-        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: peers are compared in that form.
+        // `::ffff:10.0.0.0/104` is 10.0.0.0/8: addresses are compared in canonical form.
         let address = written.to_canonical();
         Ok(Self::Network { address, prefix: prefix.saturating_sub(width - self::width(address)) })
     }
@@ -147,7 +146,7 @@ fn width(address: IpAddr) -> u32 {
     if address.is_ipv4() { u32::BITS } else { u128::BITS }
 }
 
-/// The address with nothing behind its first bits.
+/// The address with zeros after the prefix.
 fn network(address: IpAddr, prefix: u32) -> IpAddr {
     match address {
         IpAddr::V4(address) => {
@@ -161,18 +160,18 @@ fn network(address: IpAddr, prefix: u32) -> IpAddr {
     }
 }
 
-/// Why a text names no trusted proxy.
+/// Error of parsing a [`TrustedProxy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrustedProxyError {
-    /// It is neither `unix` nor an address nor a network.
+    /// Not `unix`, an address or a network.
     Malformed,
-    /// It is both an address and a network; only one can be meant.
+    /// Bits after the prefix: an address or a network may be meant.
     HostBits {
         /// The address as written.
         address: IpAddr,
-        /// The network that it is in.
+        /// Its network.
         network: IpAddr,
-        /// That network's prefix.
+        /// The prefix.
         prefix: u32,
     },
 }
@@ -281,7 +280,7 @@ mod tests {
         );
     }
 
-    /// Who the client is when 10.0.0.1 sends these lines, and 10.0.0.0/8 and fd00::/8 are trusted.
+    /// The client if 10.0.0.1 sends these lines, and 10.0.0.0/8 and fd00::/8 are trusted.
     fn client_by(lines: &[&str]) -> Client {
         let lines = lines.iter().map(|line| line.as_bytes());
         proxies(&["10.0.0.0/8", "fd00::/8"]).client_of(client("10.0.0.1"), lines)
@@ -300,7 +299,7 @@ mod tests {
             (&["203.0.113.7", "192.0.2.1"], "192.0.2.1"),
             (&["192.0.2.1", "10.0.0.2", "10.0.0.3"], "192.0.2.1"),
             (&["203.0.113.7, 192.0.2.1", "10.0.0.2"], "192.0.2.1"),
-            // Nobody but proxies: the first of them asked.
+            // Only proxies: the leftmost is the client.
             (&["10.0.0.4, 10.0.0.3"], "10.0.0.4"),
         ] {
             assert_eq!(client_by(lines), client(expected), "{lines:?}");
@@ -329,9 +328,9 @@ mod tests {
     #[test]
     fn an_untrusted_peer_is_the_client() {
         let lines = [&b"10.0.0.9, 192.0.2.1"[..]];
-        let nobody = TrustedProxies::default();
+        let none = TrustedProxies::default();
         for peer in ["127.0.0.1", "::1", "198.51.100.1", "unix"] {
-            assert_eq!(nobody.client_of(client(peer), lines), client(peer));
+            assert_eq!(none.client_of(client(peer), lines), client(peer));
             assert_eq!(proxies(&["10.0.0.0/8"]).client_of(client(peer), lines), client(peer));
         }
     }

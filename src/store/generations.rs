@@ -54,7 +54,7 @@ pub(super) fn delete_sessions_of(connection: &Connection, user: UserId) -> rusql
     Ok(())
 }
 
-/// Deletes every session of every user, in the transaction that revokes everybody's tokens.
+/// Deletes every session of every user, in the transaction that revokes all tokens.
 pub(super) fn delete_all_sessions(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM sessions", [])?;
     Ok(())

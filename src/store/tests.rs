@@ -67,7 +67,7 @@ fn database_in(directory: &TempDir) -> PathBuf {
     directory.path().join("gatekey.sqlite3")
 }
 
-/// A connection that is not the store's: somebody else with the same file.
+/// A connection of another process to the same file.
 fn raw(path: &Path) -> Connection {
     Connection::open(path).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The canonical spelling of a token's header and payload: the one that gatekey writes.
+//! Canonical form of a token's header and payload: encoder, and a fast parser for it.
 
 use super::Claims;
 use crate::clock::UnixTime;
@@ -7,10 +7,10 @@ use crate::user_id::{Generation, UserId};
 use alloc::format;
 use alloc::string::String;
 
-/// The length of a session's id in a payload.
+/// Length of a session id in a payload.
 const ENCODED_SESSION: usize = 22;
 
-/// Header and payload of a token with these claims.
+/// Encodes header and payload.
 pub(super) fn encode(claims: &Claims, session: Option<SessionId>) -> (String, String) {
     let Claims { id, generation, issued_at, expires_at, auth_time } = claims;
     let (iat, exp) = (issued_at.seconds(), expires_at.seconds());
@@ -24,8 +24,8 @@ pub(super) fn encode(claims: &Claims, session: Option<SessionId>) -> (String, St
     (header, payload)
 }
 
-/// Parses what [`encode`] writes, to the byte; `None` for every other spelling, which is for a JSON reader to judge. Nearly every
-/// token is one of ours, and of those this takes a small part of that reader's time, and no memory.
+/// Parses the exact form of [`encode`]; `None` for every other, which the JSON parser handles. Fast and without allocation,
+/// since nearly every token has this form.
 pub(super) fn parse(header: &[u8], payload: &[u8]) -> Option<(Claims, Option<SessionId>)> {
     let times = header.strip_prefix(br#"{"alg":"HS256","#)?.strip_suffix(b"}")?;
     let (iat, rest) = number_after(br#""iat":"#, times)?;
@@ -54,7 +54,7 @@ pub(super) fn parse(header: &[u8], payload: &[u8]) -> Option<(Claims, Option<Ses
     Some((claims, session))
 }
 
-/// The number that follows this name, as Rust writes one, and what follows the number.
+/// The canonical number after this name, and the rest.
 fn number_after<'a>(name: &[u8], text: &'a [u8]) -> Option<(u64, &'a [u8])> {
     let text = text.strip_prefix(name)?;
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());

@@ -1,20 +1,20 @@
-//! Why a token is rejected.
+//! Errors of token verification.
 
 use crate::clock::UnixTime;
 use core::fmt;
 
-/// Why a token is refused.
+/// Reason for which a token is rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenError {
-    /// It has not the form of a token, or its claims have not the form of ours.
+    /// Malformed token or claims.
     Malformed(&'static str),
-    /// No key of the ring made its signature.
+    /// The signature matches no key of the ring.
     BadSignature,
-    /// Signed with our key, but it asks for something that we don't do.
+    /// Validly signed, with an unsupported header or claim.
     Unsupported(&'static str),
-    /// It was valid until then.
+    /// Expired at this time.
     Expired(UnixTime),
-    /// Its `iat` or `auth_time` is this moment, more than [`super::MAX_CLOCK_SKEW`] in the future.
+    /// `iat` or `auth_time` is this time, more than [`super::MAX_CLOCK_SKEW`] in the future.
     IssuedInFuture(UnixTime),
 }
 

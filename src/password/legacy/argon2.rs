@@ -5,10 +5,9 @@
 //! argon2$argon2id$v=19$m=102400,t=2,p=8$Tzg1REFZY2E2UWRmcWg3Tk9SNnhOVw$R6172QuidWdu7BqnSzNnJ1XV5BPczw2dEHkyJHrzXDg
 //! ```
 //!
-//! Without `v=` it is version 16. Left out: Argon2d, which is not for passwords, and the optional `keyid` and `data`.
+//! Without `v=` it is version 16. Left out: Argon2d (not for passwords), and the optional `keyid` and `data`.
 //!
-//! The work is memory times passes, and both are the string's to choose: the product has a limit here, and the memory one in
-//! [`crate::hashing`].
+//! The work is memory times passes: the product has a limit here, the memory one in [`crate::hashing`].
 
 use super::super::StoredHashError;
 use super::parse_rounds;
@@ -34,7 +33,7 @@ pub(super) struct Argon2Hash {
 }
 
 impl Argon2Hash {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         let text = text.strip_prefix("argon2").filter(|rest| rest.starts_with("$argon2")).unwrap_or(text);
         let (algorithm, rest) = match (text.strip_prefix("$argon2id$"), text.strip_prefix("$argon2i$")) {

@@ -6,11 +6,11 @@
 //! bcrypt_sha256$$2b$12$DM0MR4TtHmYUTOOoTaAAyOnlYrVb6FlOIGaVM6I8aYpMLUntnB7QS
 //! ```
 //!
-//! `$2a$`, `$2b$` and `$2y$` are one algorithm today; `$2x$`, which marks hashes of a mistaken one, is not taken.
+//! `$2a$`, `$2b$` and `$2y$` are one algorithm today; `$2x$` marks a faulty one and is rejected.
 //! `bcrypt_sha256$` hashes the password's SHA-256 in hexadecimal digits, so that all its bytes count.
 //!
-//! Deviation: of a password, only the first 72 bytes count in the other forms, as in every bcrypt. It is replaced by scrypt,
-//! which reads the whole password, at the next login.
+//! Deviation: in the other forms only the first 72 bytes of a password count, as in every bcrypt, until the next login
+//! replaces the hash by scrypt.
 
 use super::super::StoredHashError;
 use bcrypt::HashParts;
@@ -19,7 +19,7 @@ use pbkdf2::sha2::{Digest as _, Sha256};
 const FORM: &str = "$2b$ and two digits of cost, then $ and 53 characters of salt and hash";
 /// Each step doubles the work; 14 takes about a second.
 const MAX_COST: u32 = 14;
-/// The least that the algorithm has.
+/// Minimum of the algorithm.
 const MIN_COST: u32 = 4;
 
 /// A hash whose string [`Bcrypt::parse`] has checked.
@@ -31,7 +31,7 @@ pub(super) struct Bcrypt {
 }
 
 impl Bcrypt {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         let (text, hashes_sha256) = match (text.strip_prefix("bcrypt$"), text.strip_prefix("bcrypt_sha256$"))
         {

@@ -4,8 +4,7 @@
 //! $apr1$2kI8PhAQ$TNlb8DIvkJkq0oZTO4qnQ0
 //! ```
 //!
-//! Weak: whoever has the hash tries millions of passwords in a second. The import warns of it, and the user's next login
-//! replaces it.
+//! Weak: millions of brute-force attempts a second. The import warns of it, and the user's next login replaces it.
 
 use super::super::StoredHashError;
 use super::sha_crypt::{ALPHABET, encode};
@@ -21,12 +20,12 @@ const ROUNDS: u32 = 1000;
 pub(super) struct Md5Crypt {
     magic: &'static str,
     salt: String,
-    /// As it is written.
+    /// Encoded.
     hash: String,
 }
 
 impl Md5Crypt {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         let magic = ["$apr1$", "$1$"].into_iter().find(|magic| text.starts_with(magic))?;
         Some(Self::parse_rest(magic, text.strip_prefix(magic)?))
@@ -64,11 +63,11 @@ fn hash(password: &[u8], magic: &[u8], salt: &[u8]) -> [u8; 16] {
     for part in [password, magic, salt] {
         md5.update(part);
     }
-    // As many bytes of the inner digest as the password has.
+    // The inner digest, repeated to the password's length.
     for chunk in password.chunks(inner.len()) {
         md5.update(inner.get(..chunk.len()).unwrap_or_default());
     }
-    // For each bit of the length, from the lowest: a NUL, or the password's first byte.
+    // For each bit of the length, lowest first: a NUL, or the password's first byte.
     let mut length = password.len();
     while length > 0 {
         md5.update(if length & 1 == 1 { &[0] } else { password.get(..1).unwrap_or_default() });

@@ -1,6 +1,6 @@
-//! Hashes that other programs made: verified here, and replaced by scrypt at their users' next login.
+//! Hashes of other programs: verified, and replaced by scrypt at the user's next login.
 //!
-//! | file | scheme | who wrote it |
+//! | file | scheme | programs |
 //! |---|---|---|
 //! | `sha_crypt.rs` | `$6$…`, `$5$…` | passlib, as in the article; crypt(3) |
 //! | `pbkdf2.rs` | `pbkdf2:sha256:…`, `pbkdf2_sha256$…`, `$pbkdf2-sha256$…`, and of other digests | Werkzeug, Django, passlib |
@@ -9,12 +9,9 @@
 //! | `argon2.rs` | `$argon2id$…`, `$argon2i$…`, `argon2$…` | argon2, PHP, passlib, Django |
 //! | `md5_crypt.rs` | `$apr1$…`, `$1$…` | htpasswd, crypt(3) |
 //!
-//! None is ever made here. Whatever a string asks for meets a limit when it is parsed: the work of a guess is the
-//! string's to choose, and the string is a stranger's.
-//!
-//! No password over [`MAX_PASSWORD_BYTES`] is right, since the cost of crypt's schemes grows with the length; the work of
-//! saying so is that of the first so many bytes, as for any other wrong one. Nor is one with a NUL: crypt and bcrypt end
-//! there, and PBKDF2 takes one at the end for none.
+//! Parsing limits the work, since an untrusted string chooses it. A password over [`MAX_PASSWORD_BYTES`] is wrong, since
+//! the work of crypt schemes grows with the length; its check takes the work of the first bytes. A password with a NUL is
+//! wrong: crypt and bcrypt end there, and PBKDF2 ignores one at the end.
 
 mod argon2;
 mod bcrypt;
@@ -33,17 +30,17 @@ use super::StoredHashError;
 use crate::secret::Secret;
 use core::fmt;
 
-/// A longer password is none of these schemes'.
+/// Maximum length of a password for these schemes.
 pub const MAX_PASSWORD_BYTES: usize = 256;
-/// More rounds or iterations are refused. sha512_crypt takes seconds for so many.
+/// Maximum number of rounds or iterations, which take sha512_crypt seconds.
 pub const MAX_ROUNDS: u32 = 5_000_000;
 
-/// Longer than any string of these schemes is.
+/// Maximum length of a string of these schemes.
 const MAX_TEXT_BYTES: usize = 256;
-/// Bytes of a salt's text that we take: none is longer where these strings come from.
+/// Maximum length of a salt's text.
 const MAX_SALT_BYTES: usize = 64;
 
-/// A hash of another program's, checked and ready to verify.
+/// A parsed hash of another program.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LegacyHash(Scheme);
 
@@ -84,7 +81,6 @@ impl LegacyHash {
         Ok(Self(scheme))
     }
 
-    /// Bytes that one verification takes; 0 where they are too few to count.
     pub(super) fn memory_bytes(&self) -> u64 {
         match &self.0 {
             Scheme::Scrypt(hash) => hash.cost().memory_bytes(),
@@ -93,7 +89,6 @@ impl LegacyHash {
         }
     }
 
-    /// Scheme and parameters of a hash that takes memory worth counting.
     pub(super) fn parameters(&self) -> String {
         match &self.0 {
             Scheme::Scrypt(hash) => hash.cost().to_string(),
@@ -104,12 +99,10 @@ impl LegacyHash {
         }
     }
 
-    /// Whether whoever has the hash can try millions of passwords in a second.
     pub(super) fn is_weak(&self) -> bool {
         matches!(self.0, Scheme::Md5Crypt(_))
     }
 
-    /// Whether this is the password whose hash it is.
     pub(super) fn verify(&self, password: &Secret) -> bool {
         let password = password.expose().as_bytes();
         let (shown, rest) = password.split_at_checked(MAX_PASSWORD_BYTES).unwrap_or((password, &[]));
@@ -144,12 +137,11 @@ fn parse_rounds(text: &str, form: &'static str) -> Result<u32, StoredHashError> 
     }
 }
 
-/// Whether this can be a salt's text: what stands between two `$`.
 fn is_salt(text: &str) -> bool {
     (1..=MAX_SALT_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// Bytes of lower-case hexadecimal digits, so many.
+/// Decodes lower-case hexadecimal digits of `length` bytes.
 fn parse_hex(text: &str, length: usize) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte.wrapping_sub(b'0')),

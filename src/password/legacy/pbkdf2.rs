@@ -21,7 +21,7 @@ use pbkdf2::pbkdf2_hmac;
 use pbkdf2::sha2::{Sha256, Sha512};
 use sha1::Sha1;
 
-/// Bytes of passlib's salts.
+/// Length of passlib's salts.
 const SALT_BYTES: RangeInclusive<usize> = 1..=64;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ enum Digest {
 }
 
 impl Digest {
-    /// A longer hash would cost us another round for each so many bytes, and a guesser none.
+    /// Only this length is accepted: a longer hash costs the server more rounds, and an attacker none.
     const fn hash_bytes(self) -> usize {
         match self {
             Self::Sha1 => 20,
@@ -42,7 +42,7 @@ impl Digest {
     }
 }
 
-/// Who writes a string so.
+/// The program, which decides the form.
 #[derive(Clone, Copy)]
 enum Program {
     Werkzeug,
@@ -91,7 +91,7 @@ impl Program {
     }
 }
 
-/// Base64 without padding in which `.` stands for `+`.
+/// Base64 without padding, with `.` for `+`.
 fn decode_passlib(text: &str) -> Option<Vec<u8>> {
     if text.contains('+') { None } else { encoding::decode_base64_unpadded(text.replace('.', "+")).ok() }
 }
@@ -105,7 +105,7 @@ pub(super) struct Pbkdf2 {
 }
 
 impl Pbkdf2 {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         FORMS.iter().find_map(|(prefix, program, digest)| {
             text.strip_prefix(prefix).map(|rest| Self::parse_rest(rest, *program, *digest))

@@ -1,4 +1,4 @@
-//! scrypt (RFC 7914) as Werkzeug and Django write it: N and not its logarithm, the salt's text, a hash of 64 bytes.
+//! scrypt (RFC 7914) in the forms of Werkzeug and Django: N and not its logarithm, the salt's text, a hash of 64 bytes.
 //!
 //! ```text
 //! scrypt:32768:8:1$3MxcBc3UbBMnjXJO$51569526c2229892…
@@ -24,7 +24,7 @@ pub(super) struct ForeignScrypt {
 }
 
 impl ForeignScrypt {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         match (text.strip_prefix("scrypt:"), text.strip_prefix("scrypt$")) {
             (Some(rest), _) => Some(Self::parse_werkzeug(rest)),
@@ -84,7 +84,7 @@ impl ForeignScrypt {
     }
 }
 
-/// N, r and p; `None` where they are not numbers, or N is not a power of two.
+/// N, r and p; `None` if they are not numbers, or N is not a power of two.
 fn parse_cost(numbers: [&str; 3]) -> Option<Result<Cost, StoredHashError>> {
     let [n, r, p] = numbers.map(|number| number.parse::<u32>().ok());
     let n = n.filter(|n| n.is_power_of_two())?;

@@ -1,11 +1,11 @@
-//! sha512_crypt and sha256_crypt, as passlib and crypt(3) write them (Drepper, "Unix crypt using SHA-256 and SHA-512").
+//! sha512_crypt and sha256_crypt of passlib and crypt(3) (Drepper, "Unix crypt using SHA-256 and SHA-512").
 //!
 //! ```text
 //! $6$rounds=656000$aU9f/v.3DsxSwBIe$U3wyXRarB1Ri55u.ngjYLFCbtdfpZ017W6aGeU0cRAGhACmTOZRYNdZ1gal9lvAmOkuywnjfi2jKQ14l8Acqd1
 //! $5$0EDOTpAoyzVI9jp9$FUH6KiGJ/FPpG4HtiaZ7CcnNGKiR6nSVuGLj7.u6pAB
 //! ```
 //!
-//! Without `rounds=` they are 5000. The hash is written in an alphabet and an order of bytes of its own.
+//! The default is 5000 rounds. The hash has its own base64 alphabet and byte order.
 
 use super::parse_rounds;
 use crate::secret;
@@ -14,23 +14,22 @@ use sha_crypt::Params;
 use super::super::StoredHashError;
 
 const FORM: &str = "$6$rounds=…$salt$hash or $5$rounds=…$salt$hash";
-/// The characters that crypt(3) writes salts and hashes in.
+/// Base64 alphabet of crypt(3).
 pub(super) const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-/// crypt(3) takes no more of a salt.
+/// Maximum length of a salt in crypt(3).
 const MAX_SALT_CHARS: usize = 16;
 
-/// One of the two.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct ShaCrypt {
     is_512: bool,
     params: Params,
     salt: String,
-    /// As it is written.
+    /// Encoded.
     hash: String,
 }
 
 impl ShaCrypt {
-    /// `None` where it is another scheme.
+    /// `None` for another scheme.
     pub(super) fn parse(text: &str) -> Option<Result<Self, StoredHashError>> {
         let (is_512, rest) = match (text.strip_prefix("$6$"), text.strip_prefix("$5$")) {
             (Some(rest), _) => (true, rest),
@@ -98,7 +97,7 @@ fn byte(hash: &[u8], place: usize) -> u8 {
     hash.get(place).copied().unwrap_or_default()
 }
 
-/// Three bytes, the first the highest, as so many characters, the lowest six bits first.
+/// Encodes three bytes, big-endian, as this many characters, lowest six bits first.
 pub(super) fn encode([high, middle, low]: [u8; 3], chars: usize) -> impl Iterator<Item = u8> {
     let bits = u32::from(high) << 16 | u32::from(middle) << 8 | u32::from(low);
     (0..chars).map(move |n| byte(ALPHABET, (bits >> (6 * n)) as usize & 63))
