@@ -14,7 +14,7 @@ use super::Realm;
 use super::new_password::{PasswordError, check_differs};
 use super::refusal::AuthenticateError;
 use super::register::{RegisterError, Registered};
-use super::sessions::NewSession;
+use super::sessions::{Browser, NewSession};
 use super::time::RealmNow;
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
@@ -94,7 +94,7 @@ impl Realm {
         Ok(self.live_link(token, reads, now)?.username)
     }
 
-    /// Sets the password by a link, and signs the browser in. `name` is the browser's, for the list of sessions.
+    /// Sets the password by a link, and signs the browser in.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -103,7 +103,7 @@ impl Realm {
         token: &str,
         new: &Secret,
         client: Client,
-        name: &str,
+        browser: Browser<'_>,
         now: Now,
     ) -> Result<NewSession, LinkError> {
         self.check_new_password(new)?;
@@ -116,7 +116,7 @@ impl Realm {
         let user = self.store.find_user_by_id(row.id, Reads::PerCall)?;
         let user = user.filter(|user| user.password_hash == hash).ok_or(LinkError::Dead)?;
         let now = self.time.advance(now);
-        Ok(self.open_browser_session(self.principal(user, now), name, now)?)
+        Ok(self.open_browser_session(self.principal(user, now), browser, now)?)
     }
 
     fn live_link(&self, token: &str, reads: Reads<'_>, now: Now) -> Result<LinkRow, LinkError> {

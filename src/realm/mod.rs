@@ -62,7 +62,7 @@ pub use notice::Notice;
 pub use policy::{Policy, Registration, UserLookup};
 pub use refusal::{AuthenticateError, RefusalReason, Refused};
 pub use register::{RegisterError, Registered};
-pub use sessions::{MAX_SESSION_NAME_CHARS, NamedTokenError, NewSession};
+pub use sessions::{Browser, MAX_SESSION_NAME_CHARS, NamedTokenError, NewSession};
 pub use tokens::{IssuedToken, SessionExpired};
 pub use users::UserChangeError;
 

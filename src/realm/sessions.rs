@@ -25,6 +25,15 @@ use core::time::Duration;
 /// Characters that a session's name may have.
 pub const MAX_SESSION_NAME_CHARS: usize = 100;
 
+/// The browser that a session is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Browser<'a> {
+    /// What the list of sessions shows: its own name, which may be anything.
+    pub name: &'a str,
+    /// How long it stays signed in, at most as long as the policy allows.
+    pub lifetime: Duration,
+}
+
 /// A session just opened.
 #[derive(Clone, Debug)]
 pub struct NewSession {
@@ -40,7 +49,6 @@ pub struct NewSession {
 
 impl Realm {
     /// Signs a browser in by username and password, with the same limiter, hash pool and decoy hash as Basic.
-    /// `name` is what the list of sessions shows: a browser's own name, which may be anything.
     ///
     /// # Errors
     /// [`AuthenticateError`].
@@ -49,12 +57,12 @@ impl Realm {
         username: &str,
         password: &Secret,
         client: Client,
-        name: &str,
+        browser: Browser<'_>,
         now: Now,
     ) -> Result<NewSession, AuthenticateError> {
         let now = self.time.advance(now);
         let user = self.conclude_login(self.verify_password(username, password, client, now)?, password);
-        self.open_browser_session(self.principal(user, now), name, now)
+        self.open_browser_session(self.principal(user, now), browser, now)
     }
 
     /// Changes a password, which ends every session and token of the user, and signs the browser that did it
@@ -68,22 +76,22 @@ impl Realm {
         shown: &Credentials,
         new: &Secret,
         client: Client,
-        name: &str,
+        browser: Browser<'_>,
         now: Now,
     ) -> Result<NewSession, UserChangeError> {
         let changed = self.change_password_to(id, shown, new, client, now)?;
         let now = self.time.advance(now);
-        Ok(self.open_browser_session(self.principal(changed, now), name, now)?)
+        Ok(self.open_browser_session(self.principal(changed, now), browser, now)?)
     }
 
     pub(super) fn open_browser_session(
         &self,
         principal: Principal,
-        name: &str,
+        browser: Browser<'_>,
         now: RealmNow,
     ) -> Result<NewSession, AuthenticateError> {
-        let name: String = name.chars().take(MAX_SESSION_NAME_CHARS).collect();
-        let expires_at = now.unix.saturating_add(self.policy.browser_session);
+        let name: String = browser.name.chars().take(MAX_SESSION_NAME_CHARS).collect();
+        let expires_at = now.unix.saturating_add(browser.lifetime.min(self.policy.browser_session));
         self.open_session(principal, SessionKind::Browser, None, name, expires_at, now)?.map_err(conflict)
     }
 

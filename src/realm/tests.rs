@@ -28,6 +28,8 @@ use tempfile::TempDir;
 const OLD_COST: &str = "ln=1,r=1,p=1";
 const NEW_COST: &str = "ln=2,r=1,p=1";
 
+const FIREFOX: Browser<'_> = Browser { name: "Firefox", lifetime: Duration::MAX };
+
 /// A realm in a directory of its own, that remembers what the operator was told.
 struct TestRealm {
     realm: Realm,

@@ -13,7 +13,7 @@ impl TestRealm {
     }
 
     fn follow(&self, link: &str, new: &str) -> Result<NewSession, LinkError> {
-        self.realm.set_password_by_link(link, &secret(new), Client::Local, "Firefox", self.now)
+        self.realm.set_password_by_link(link, &secret(new), Client::Local, FIREFOX, self.now)
     }
 
     fn is_dead(&self, link: &str) -> bool {
@@ -89,7 +89,7 @@ fn asking_for_a_link_ends_no_other_and_using_one_ends_all() {
     let test = TestRealm::new();
     let id = test.add_user("ok", "python");
     let made = test.link(id);
-    let session = test.realm.sign_in("ok", &secret("python"), Client::Local, "Firefox", test.now).unwrap();
+    let session = test.realm.sign_in("ok", &secret("python"), Client::Local, FIREFOX, test.now).unwrap();
     let requested = test.realm.make_requested_link(id, test.now).unwrap();
     assert_eq!(requested.expires_at, test.now.unix.saturating_add(Realm::REQUESTED_LINK_LIFETIME));
     assert!(!test.is_dead(&made) && !test.is_dead(requested.token.expose()));

@@ -9,7 +9,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 impl TestRealm {
     fn sign_in(&self, username: &str, password: &str) -> NewSession {
-        self.realm.sign_in(username, &secret(password), Client::Local, "Firefox", self.now).unwrap()
+        self.realm.sign_in(username, &secret(password), Client::Local, FIREFOX, self.now).unwrap()
     }
 
     fn show_cookie(&self, token: &Secret, kind: SessionKind) -> Result<Principal, Refused> {
@@ -58,7 +58,7 @@ fn a_wrong_password_signs_nobody_in_at_the_cost_of_a_login() {
         ("nobody", Refused { user: None, reason: RefusalReason::UnknownUser }),
     ] {
         let (signed_in, hashes) = test.hashes_for(|| {
-            test.realm.sign_in(username, &secret("wrong"), Client::Local, "", test.now).map(drop)
+            test.realm.sign_in(username, &secret("wrong"), Client::Local, FIREFOX, test.now).map(drop)
         });
         let Err(AuthenticateError::Refused(refusal)) = signed_in else { panic!("{signed_in:?}") };
         assert_eq!((refusal, hashes), (why, 1));
@@ -192,7 +192,7 @@ fn a_browser_that_changes_the_password_stays_signed_in_and_no_other_does() {
     let (own, other) = (test.sign_in("ok", "python"), test.sign_in("ok", "python"));
     let (old, new) = (shown("ok", "python"), secret("anaconda"));
     let renewed =
-        test.realm.change_password_and_sign_in(id, &old, &new, Client::Local, "Firefox", test.now).unwrap();
+        test.realm.change_password_and_sign_in(id, &old, &new, Client::Local, FIREFOX, test.now).unwrap();
     for opened in [&own, &other] {
         assert!(test.show_cookie(&opened.token, SessionKind::Browser).is_err());
     }
@@ -283,7 +283,8 @@ fn a_key_is_held_back_by_the_sessions_that_it_signed_and_an_own_key_while_links_
     // A secret that others know signs tokens from now on, and ten days later gatekey's own next key.
     std::fs::write(&file, format!("{own}base64:YSBGbGFzayBhcHAncyBzZWNyZXQga2V5\n")).unwrap();
     test.realm.reload_keys(test.after(DAY));
-    let later = test.realm.sign_in("ok", &secret("python"), Client::Local, "", test.after(DAY * 2)).unwrap();
+    let later =
+        test.realm.sign_in("ok", &secret("python"), Client::Local, FIREFOX, test.after(DAY * 2)).unwrap();
     let held = |now: Now| {
         let uses = test.realm.store.signing_keys(now.unix).unwrap();
         let ring = test.realm.ring();
