@@ -7,7 +7,7 @@
 # make slowhttp   slowhttptest and nmap against it, seven minutes
 # make footprint  binary size, idle memory, start-up time
 # make small      what each set of features takes, and a server in a small place at each cost of passwords; some minutes
-# make screenshots  the page at /learn by day and by night, into docs/screenshots, to be looked at
+# make screenshots  the pages by day and by night, into docs/screenshots, to be looked at
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
 # make stage      the same for this machine, laid out in target/stage; then, as root: target/stage/install.sh
@@ -85,7 +85,7 @@ bench: build static
 
 screenshots: tools
 	mkdir -p docs/screenshots
-	$(CARGO) test --locked --test it learn::screenshots -- --ignored
+	$(CARGO) test --locked --test it screenshots -- --ignored
 	-command -v pngquant >/dev/null && pngquant --force --ext .png docs/screenshots/*.png
 
 # A test fails when the file differs from the table.

@@ -15,7 +15,7 @@ use crate::limiter::Rules;
 use crate::os;
 use crate::password::Cost;
 use crate::realm::Policy;
-use crate::routes;
+use crate::routes::{self, SignInPages, SignInPagesError};
 use crate::server::engine::Limits;
 use crate::server::log::{self, Log};
 #[cfg(feature = "tiny-http")]
@@ -196,6 +196,7 @@ impl ServeConfig {
                 trusted_proxies: options.trusted_proxies.iter().copied().collect(),
                 cors_origins: options.cors_origins.clone(),
                 learn_page: !options.no_page,
+                sign_in_pages: sign_in_pages(options)?,
             },
         })
     }
@@ -219,6 +220,23 @@ impl ServeConfig {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The sign-in pages; `None` where the public URL allows none.
+fn sign_in_pages(options: &Options) -> Result<Option<SignInPages>, CliError> {
+    let usage = |option, error| CliError::Usage(format!("--{option}: {error}"));
+    let domain = options.cookie_domain.as_deref();
+    let pages = options.public_url.as_ref().map(|url| SignInPages::new(url, &options.title));
+    match (pages, domain) {
+        (Some(Err(error @ SignInPagesError::Title)), _) => Err(usage("title", error)),
+        (Some(Ok(pages)), None) => Ok(Some(pages)),
+        (Some(Ok(pages)), Some(domain)) => {
+            pages.with_cookie_domain(domain).map(Some).map_err(|error| usage("cookie-domain", error))
+        }
+        (Some(Err(error)), Some(_)) => Err(usage("cookie-domain", error)),
+        (None, Some(_)) => Err(CliError::Usage("--cookie-domain needs --public-url".into())),
+        (Some(Err(_)) | None, None) => Ok(None),
     }
 }
 

@@ -228,6 +228,12 @@ options! {
         "An origin whose pages may send requests and read responses (CORS), such as \
          https://app.example.org; never with credentials stored by the browser. Repeatable; in the \
          variable, separated by commas. Default: none.";
+    TITLE "title" "NAME" ["gatekey"] => title: String = values::text,
+        "The name that the sign-in pages show, 1 to 64 characters.";
+    COOKIE_DOMAIN "cookie-domain" "DOMAIN" => cookie_domain: Option<String> = values::text,
+        "The domain whose hosts are guarded by the sign-in pages, such as example.org: browsers send a second \
+         cookie, good for /api/verify alone, to all hosts under it. The public URL's host must be one of \
+         them. Default: none; only the public URL's host can be guarded.";
     NO_PAGE "no-page" => no_page: bool = values::flag,
         "Don't serve the page at /learn, which demonstrates registration, passwords and tokens with real \
          requests.";

@@ -107,6 +107,12 @@ pub(super) fn flag(text: &str) -> Result<bool, &'static str> {
     }
 }
 
+/// Any text; what may be in it is checked by what it is for.
+#[allow(clippy::unnecessary_wraps, reason = "a parser of the table of options")]
+pub(super) fn text(text: &str) -> Result<String, &'static str> {
+    Ok(text.into())
+}
+
 pub(super) fn path(text: &str) -> Result<String, &'static str> {
     if text.is_empty() { Err("expected a path") } else { Ok(text.into()) }
 }

@@ -31,6 +31,13 @@ pub fn split_port(host: &str) -> (&str, &str) {
     host.split_at_checked(end_of_name).unwrap_or((host, ""))
 }
 
+/// `localhost` and the names below it, also as fully qualified names (RFC 6761 section 6.3).
+pub fn is_loopback_name(name: &str) -> bool {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let top = name.rsplit('.').next().unwrap_or_default();
+    top.eq_ignore_ascii_case("localhost")
+}
+
 /// `reg-name` of RFC 3986 section 3.2.2, but not empty.
 fn is_reg_name(name: &str) -> bool {
     let mut bytes = name.bytes();

@@ -12,7 +12,7 @@ mod response;
 
 pub use access_record::{AccessRecord, AuditEvent, AuthOutcome, AuthRecord, CredentialKind};
 pub use error::ErrorCode;
-pub use host::{is_valid_host, split_port};
+pub use host::{is_loopback_name, is_valid_host, split_port};
 pub use request::{Body, Request};
 pub use request_id::{REQUEST_ID, RequestIds};
 pub use response::{KeepAlive, Response};

@@ -1,6 +1,7 @@
 //! Configuration of the routes: what depends on HTTP. [`realm::Policy`](crate::realm::Policy) has the rules
 //! that don't.
 
+use super::SignInPages;
 use crate::http::split_port;
 use crate::proxies::TrustedProxies;
 use core::fmt;
@@ -18,6 +19,8 @@ pub struct Config {
     pub cors_origins: Vec<Origin>,
     /// Whether `GET /learn` serves the page that demonstrates the API. `gatekey serve` sets it.
     pub learn_page: bool,
+    /// The sign-in pages, if there are any. `gatekey serve` sets them wherever the public URL allows them.
+    pub sign_in_pages: Option<SignInPages>,
 }
 
 /// An `http` or `https` URL without query and trailing slash: `https://auth.example.org/login`.

@@ -65,33 +65,60 @@ impl<'a> RequestContext<'a> {
     pub(super) fn authenticate(&self) -> Result<Principal, ApiError> {
         let credentials = self.credentials()?;
         let result = self.realm.authenticate_from(credentials, self.client(), self.reads, self.now);
-        self.record_auth(result.as_ref().err());
+        self.record_auth(self.kind(), result.as_ref().err());
         result.map_err(|error| ApiError::authenticate(&error, self.scheme))
     }
 
     /// The result of a change for which the client showed a password.
     pub(super) fn user_change(&self, result: Result<(), UserChangeError>) -> Result<(), ApiError> {
+        self.record_user_change(self.kind(), result)
+    }
+
+    /// The result of a check of a password that was in a form.
+    pub(super) fn form_auth<T>(&self, result: Result<T, AuthenticateError>) -> Result<T, ApiError> {
+        self.record_auth(Some(CredentialKind::Password), result.as_ref().err());
+        result.map_err(|error| ApiError::authenticate(&error, self.scheme))
+    }
+
+    /// The result of a change for which a password was in a form.
+    pub(super) fn form_user_change<T>(&self, result: Result<T, UserChangeError>) -> Result<T, ApiError> {
+        self.record_user_change(Some(CredentialKind::Password), result)
+    }
+
+    /// Whether the client sends a password by HTTP Basic.
+    pub(super) fn has_basic_password(&self) -> bool {
+        self.kind() == Some(CredentialKind::Password)
+    }
+
+    fn kind(&self) -> Option<CredentialKind> {
+        match &self.credentials {
+            Ok(Credentials::Password { .. }) => Some(CredentialKind::Password),
+            Ok(Credentials::Token(_)) => Some(CredentialKind::Token),
+            Err(_) => None,
+        }
+    }
+
+    fn record_user_change<T>(
+        &self,
+        kind: Option<CredentialKind>,
+        result: Result<T, UserChangeError>,
+    ) -> Result<T, ApiError> {
         match &result {
-            Ok(()) | Err(UserChangeError::Forbidden(_)) => self.record_auth(None),
-            Err(UserChangeError::Authenticate(error)) => self.record_auth(Some(error)),
+            Ok(_) | Err(UserChangeError::Forbidden(_)) => self.record_auth(kind, None),
+            Err(UserChangeError::Authenticate(error)) => self.record_auth(kind, Some(error)),
             Err(UserChangeError::Password(_)) => {} // the new password is checked first
         }
         result.map_err(|error| ApiError::user_change(&error, self.scheme))
     }
 
-    fn record_auth(&self, error: Option<&AuthenticateError>) {
+    fn record_auth(&self, kind: Option<CredentialKind>, error: Option<&AuthenticateError>) {
         let outcome = match error {
             None => AuthOutcome::Accepted,
             Some(AuthenticateError::Refused(_)) => AuthOutcome::Refused,
             Some(AuthenticateError::RateLimited(_)) => AuthOutcome::RateLimited,
             Some(AuthenticateError::Store(_) | AuthenticateError::Hash(_)) => AuthOutcome::Error,
         };
-        let kind = match &self.credentials {
-            Ok(Credentials::Password { .. }) => CredentialKind::Password,
-            Ok(Credentials::Token(_)) => CredentialKind::Token,
-            Err(_) => return,
-        };
-        self.auth.set(Some(AuthRecord { kind, outcome }));
+        self.auth.set(kind.map(|kind| AuthRecord { kind, outcome }));
     }
 
     /// Completes the access record with the authentication. A failed login is an audit event.
@@ -100,7 +127,9 @@ impl<'a> RequestContext<'a> {
         record.auth = self.auth.get();
         if record.auth == Some(AuthRecord { kind: CredentialKind::Password, outcome: AuthOutcome::Refused }) {
             record.audit = Some(AuditEvent::LoginFailed);
-            if let (Some(_), Ok(Credentials::Password { username, .. })) = (record.user, &self.credentials) {
+            if let (Some(_), None, Ok(Credentials::Password { username, .. })) =
+                (record.user, &record.username, &self.credentials)
+            {
                 record.username = Some(username.clone());
             }
         }

@@ -21,14 +21,14 @@ pub(super) fn allowed_origin<'a>(origins: &'a [Origin], request: &Request) -> Op
     origins.iter().map(Origin::as_str).find(|allowed| allowed.as_bytes() == sent)
 }
 
-/// Adds the CORS headers, except to `/api/verify`: CORS of a protected app is the app's.
+/// Adds the CORS headers, except to `/api/verify`, since CORS of a protected app is the app's, and to the sign-in pages.
 pub(super) fn add_headers(
     origins: &[Origin],
     request: &Request,
     target: Option<Target>,
     response: Response,
 ) -> Response {
-    if origins.is_empty() || target == Some(Target::Verify) {
+    if origins.is_empty() || matches!(target, Some(Target::Verify | Target::Page(_))) {
         return response;
     }
     // Also for other origins, so that a cache doesn't serve them this response.

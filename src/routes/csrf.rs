@@ -15,7 +15,7 @@ use super::RequestContext;
 use super::cors;
 use super::error::ApiError;
 use super::forwarded::requested_host;
-use crate::http::split_port;
+use crate::http::{is_loopback_name, split_port};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Rejects a state-changing request with 403 `cross_site` if a browser sends it for another site's page, or
@@ -76,13 +76,6 @@ fn is_ip_address(name: &str) -> bool {
         Some(address) => address.parse::<Ipv6Addr>().is_ok(),
         None => name.parse::<Ipv4Addr>().is_ok(),
     }
-}
-
-/// `localhost` and the names below it, also as fully qualified names.
-fn is_loopback_name(name: &str) -> bool {
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let top = name.rsplit('.').next().unwrap_or_default();
-    top.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]

@@ -151,6 +151,12 @@ impl ApiError {
         Self { message: format!("{} {SHARED_LIMIT}", self.message).into(), ..self }
     }
 
+    /// Forms are signed by a key that gatekey made itself.
+    pub(super) fn no_own_key() -> Self {
+        let cause = "no signing key was made by gatekey itself: run gatekey key rotate";
+        Self { cause: Some(cause.into()), ..Self::internal() }
+    }
+
     fn internal() -> Self {
         Self::new(ErrorCode::Internal, "The server failed; its log says why.")
     }

@@ -8,6 +8,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` and every path below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
+//! | `/`, `/login`, `/logout`, `/register`, `/account` | `pages::serve` |
 //! | `GET /learn` | `learn::show` |
 //! | `GET /openapi.json` | `openapi.json`; a test compares it with the routes |
 //!
@@ -41,6 +42,7 @@
 //! | `forwarded.rs` | client address, scheme and host behind trusted proxies |
 //! | `cors.rs` | CORS |
 //! | `csrf.rs` | CSRF and DNS rebinding protection |
+//! | `pages/` | the sign-in pages |
 //! | `learn/` | the interactive page that demonstrates the API |
 //! | `error.rs` | API errors: status, message and cause |
 
@@ -52,6 +54,7 @@ mod csrf;
 mod error;
 mod forwarded;
 mod learn;
+mod pages;
 mod target;
 mod tokens;
 mod users;
@@ -60,6 +63,7 @@ mod verify;
 pub use config::{Config, Origin, OriginError, PublicUrl, PublicUrlError};
 pub use error::panicked;
 pub use forwarded::{ForwardingIgnored, UndeclaredProxy};
+pub use pages::{SignInPages, SignInPagesError};
 pub use target::HEALTH_PATH;
 
 use crate::clock::Now;
@@ -72,6 +76,7 @@ use crate::wait::WouldBlock;
 use context::RequestContext;
 use error::ApiError;
 use forwarded::ClientOrigin;
+use pages::Page;
 use target::Target;
 
 /// OpenAPI 3.1, written by hand for readers too.
@@ -109,7 +114,12 @@ pub fn dispatch_from<'a>(
     now: Now,
 ) -> Result<Response, WouldBlock> {
     let origin = ClientOrigin::of(&config.trusted_proxies, request);
-    let target = Target::at(&request.path).filter(|target| *target != Target::Learn || config.learn_page);
+    let target = Target::at(&request.path).filter(|target| match target {
+        Target::Learn => config.learn_page,
+        Target::Page(Page::Home) => config.learn_page || config.sign_in_pages.is_some(),
+        Target::Page(_) => config.sign_in_pages.is_some(),
+        _ => true,
+    });
     let response = match RequestContext::new(realm, config, request, origin, reads, now)
         .and_then(|context| answer(&context, target))
     {
@@ -134,6 +144,7 @@ pub fn needs_body(request: &Request) -> bool {
     match Target::at(&request.path) {
         Some(Target::Users) => request.method == "POST",
         Some(Target::User(_)) => request.method == "PUT",
+        Some(Target::Page(page)) => page != Page::Home && request.method == "POST",
         _ => false,
     }
 }
@@ -141,7 +152,13 @@ pub fn needs_body(request: &Request) -> bool {
 /// Whether the response may take a password hash.
 pub fn may_hash(request: &Request) -> bool {
     let mut credentials = request.headers("Authorization").map(credentials::parse);
-    needs_body(request) || credentials.any(|(_, parsed)| matches!(parsed, Ok(Credentials::Password { .. })))
+    match Target::at(&request.path) {
+        Some(Target::Page(page)) => page.may_hash() && request.method == "POST",
+        _ => {
+            needs_body(request)
+                || credentials.any(|(_, parsed)| matches!(parsed, Ok(Credentials::Password { .. })))
+        }
+    }
 }
 
 /// The methods of RFC 9110, PATCH (RFC 5789) and QUERY.
@@ -172,7 +189,9 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
                 ApiError::unknown_method()
             });
         }
-        csrf::check_origin(context)?;
+        if !matches!(target, Target::Page(_)) {
+            csrf::check_origin(context)?; // pages have a stricter check of their own
+        }
         check_registration_open(realm, target, request)?;
         check_body_size(request)?;
         if request.method == "OPTIONS" {
@@ -200,6 +219,7 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiEr
         (Target::Verify, _) => verify::verify(context),
         (Target::Health, _) => health(context),
         (Target::Learn, _) => Ok(learn::show()),
+        (Target::Page(page), _) => pages::serve(context, page),
         (Target::Description, _) => Ok(Response::document("application/json", DESCRIPTION)),
     }
 }

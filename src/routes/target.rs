@@ -1,5 +1,6 @@
 //! Targets of requests: paths, their names in log and metrics, and their methods.
 
+use super::pages::Page;
 use super::verify;
 use crate::user_id::UserId;
 
@@ -25,6 +26,8 @@ pub(super) enum Target {
     Description,
     /// The interactive page that demonstrates the API.
     Learn,
+    /// A sign-in page.
+    Page(Page),
 }
 
 impl Target {
@@ -37,6 +40,11 @@ impl Target {
             HEALTH_PATH => Some(Self::Health),
             "/openapi.json" => Some(Self::Description),
             "/learn" => Some(Self::Learn),
+            "/" => Some(Self::Page(Page::Home)),
+            "/login" => Some(Self::Page(Page::Login)),
+            "/logout" => Some(Self::Page(Page::Logout)),
+            "/register" => Some(Self::Page(Page::Register)),
+            "/account" => Some(Self::Page(Page::Account)),
             _ if verify::is_path(path) => Some(Self::Verify),
             _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
         }
@@ -53,6 +61,11 @@ impl Target {
             Self::Health => "/healthz",
             Self::Description => "/openapi.json",
             Self::Learn => "/learn",
+            Self::Page(Page::Home) => "/",
+            Self::Page(Page::Login) => "/login",
+            Self::Page(Page::Logout) => "/logout",
+            Self::Page(Page::Register) => "/register",
+            Self::Page(Page::Account) => "/account",
         }
     }
 
@@ -62,7 +75,10 @@ impl Target {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health | Self::Description | Self::Learn => Some("GET, HEAD, OPTIONS"),
+            Self::Resource | Self::Health | Self::Description | Self::Learn | Self::Page(Page::Home) => {
+                Some("GET, HEAD, OPTIONS")
+            }
+            Self::Page(_) => Some("GET, HEAD, OPTIONS, POST"),
             Self::Verify => None,
         }
     }
@@ -103,7 +119,9 @@ mod tests {
             ("/api/token/", None),
             ("/learn", Some(Target::Learn)),
             ("/learn/", None),
-            ("/", None),
+            ("/", Some(Target::Page(Page::Home))),
+            ("/login", Some(Target::Page(Page::Login))),
+            ("/login/", None),
             ("//", None),
             ("/index.html", None),
             ("", None),

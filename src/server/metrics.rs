@@ -19,8 +19,8 @@ const ROUTES: usize = 24;
 /// The label of requests without a route.
 const NO_ROUTE: &str = "none";
 /// Every status that a response has; 0 counts any other.
-const STATUSES: [u16; 20] =
-    [200, 201, 204, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 429, 431, 500, 501, 503, 505, 0];
+const STATUSES: [u16; 21] =
+    [200, 201, 204, 303, 400, 401, 403, 404, 405, 408, 413, 414, 415, 417, 429, 431, 500, 501, 503, 505, 0];
 /// Upper bounds of the histogram's buckets in seconds. A token check takes less than the first, a hash some
 /// tenths, and the wait for one at most 5 s.
 const BUCKETS: [f64; 14] =

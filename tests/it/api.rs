@@ -13,12 +13,17 @@ use crate::openapi::route_names;
 use gatekey::clock::UnixTime;
 use gatekey::http::{AuditEvent, Body, KeepAlive, Request, Response};
 use gatekey::realm::{Policy, Registration, UserLookup};
-use gatekey::routes::Config;
+use gatekey::routes::{Config, PublicUrl, SignInPages};
 use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 8] = [
+const PATHS: [(&str, &str); 13] = [
+    ("/", "GET, HEAD, OPTIONS"),
     ("/learn", "GET, HEAD, OPTIONS"),
+    ("/login", "GET, HEAD, OPTIONS, POST"),
+    ("/logout", "GET, HEAD, OPTIONS, POST"),
+    ("/register", "GET, HEAD, OPTIONS, POST"),
+    ("/account", "GET, HEAD, OPTIONS, POST"),
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
@@ -73,10 +78,12 @@ fn realm_that_guards_names() -> TestRealm {
 }
 
 fn with_page() -> Config {
-    Config { learn_page: true, ..Config::default() }
+    let url = PublicUrl::parse("https://auth.example.org").unwrap();
+    let pages = SignInPages::new(&url, SignInPages::DEFAULT_TITLE).unwrap();
+    Config { learn_page: true, sign_in_pages: Some(pages), ..Config::default() }
 }
 
-/// One that shows the page, as `serve` does.
+/// One that shows the pages, as `serve` does.
 fn realm_with_page() -> TestRealm {
     TestRealm::with_config(with_page())
 }

@@ -91,6 +91,26 @@ impl Browser {
         self.command("url", &json!({"url": url}));
     }
 
+    /// The URL in the address bar.
+    pub fn url(&self) -> String {
+        self.ask("GET", &format!("{}/url", self.session), &Value::Null).as_str().unwrap().to_owned()
+    }
+
+    /// Opens a tab beside the others and goes there.
+    pub fn open_tab(&self) -> String {
+        let tab = self.command("window/new", &json!({"type": "tab"}))["handle"].as_str().unwrap().to_owned();
+        self.switch_to(&tab);
+        tab
+    }
+
+    pub fn switch_to(&self, tab: &str) {
+        self.command("window", &json!({"handle": tab}));
+    }
+
+    pub fn back(&self) {
+        self.command("back", &json!({}));
+    }
+
     /// The path of the one element that a CSS selector means, as soon as it is there.
     #[track_caller]
     pub fn find(&self, selector: &str) -> String {

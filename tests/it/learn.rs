@@ -306,7 +306,7 @@ fn nothing_runs_in_the_page_but_its_own_script() {
 }
 
 /// The ratio between the colours of each text and of what is behind it (WCAG 2.2, 1.4.3), where it is under 4.5.
-const FAINT: &str = "
+pub const FAINT: &str = "
     const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = (colour) => {
         const [r, g, b] = numbers(colour).map((part) => part / 255)
@@ -326,8 +326,8 @@ const FAINT: &str = "
     return [texts.length, texts.filter((element) => ratio(element) < 4.5).map((element) => element.outerHTML)];";
 
 /// What the keyboard reaches and a screen reader has no name for, and how much it reaches.
-const NAMELESS: &str = "
-    const reached = [...document.querySelectorAll('a, button, input, progress, [tabindex]')];
+pub const NAMELESS: &str = "
+    const reached = [...document.querySelectorAll('a, button, input:not([type=hidden], [hidden]), progress, [tabindex]')];
     const named = (element) => element.ariaLabel || element.labels?.length || element.textContent.trim();
     return [reached.length, reached.filter((element) => !named(element)).map((element) => element.outerHTML)];";
 

@@ -35,6 +35,7 @@ mod memory;
 mod migration;
 mod openapi;
 mod original;
+mod pages;
 mod paths;
 mod process;
 mod proxies;

@@ -46,7 +46,7 @@ pub(super) const DOCTOR: Command = Command {
 /// A check: its name and function. It has at least one finding.
 type Check = (&'static str, fn(&Installation) -> Vec<Finding>);
 
-const CHECKS: [Check; 12] = [
+const CHECKS: [Check; 13] = [
     ("directory", files::directory),
     ("files", files::files),
     ("keys", files::keys),
@@ -59,6 +59,7 @@ const CHECKS: [Check; 12] = [
     ("exposure", network::exposure),
     ("proxy", network::proxy),
     ("guessing", network::guessing),
+    ("sign-in", network::sign_in),
 ];
 
 fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {

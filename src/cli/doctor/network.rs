@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::installation::Installation;
 use crate::client::Client;
 use crate::realm::Registration;
-use crate::routes::PublicUrl;
+use crate::routes::{PublicUrl, SignInPages};
 
 /// Checks that passwords don't cross the network in cleartext.
 pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
@@ -115,6 +115,24 @@ fn undeclared(installation: &Installation) -> Option<Finding> {
             ),
         )
     })
+}
+
+/// Whether there are sign-in pages, and if not, why.
+pub(super) fn sign_in(installation: &Installation) -> Vec<Finding> {
+    let routes = &installation.config.routes;
+    let refusal = routes.public_url.as_ref().map(|url| SignInPages::new(url, SignInPages::DEFAULT_TITLE));
+    vec![Finding::ok(match (&routes.sign_in_pages, refusal) {
+        (Some(pages), _) => match pages.cookie_domain() {
+            Some(domain) => format!(
+                "there are pages, for all hosts under {domain}; a browser keeps no cookie for a public suffix such as \
+                 co.uk, and then each visitor is sent back to them"
+            ),
+            None => "there are pages; without --cookie-domain they guard apps on the public URL's host alone"
+                .into(),
+        },
+        (None, Some(Err(error))) => format!("there are no pages: {error}"),
+        (None, _) => "there are no pages: sign-in pages need --public-url".into(),
+    })]
 }
 
 /// Checks rate limits, registration and password length.

@@ -1,0 +1,77 @@
+//! `/register`: registers a user and signs the browser in.
+
+use super::form::FormFields;
+use super::html::Html;
+use super::login::{self, Shown};
+use super::return_to::ReturnTo;
+use super::view::{View, alert, with_error};
+use super::{Page, csrf, user_agent};
+use crate::http::{AuditEvent, ErrorCode, Response};
+use crate::realm::Browser;
+use crate::routes::error::ApiError;
+
+/// `GET /register`.
+pub(super) fn show(view: &View<'_>) -> Result<Response, ApiError> {
+    let query = FormFields::from_query(view.context.request)?;
+    page(view, 200, &Shown { rd: query.get("rd"), ..Shown::default() })
+}
+
+/// `POST /register` with a CSRF value that is not good any more.
+pub(super) fn stale(view: &View<'_>, form: &FormFields) -> Result<Response, ApiError> {
+    let (username, rd) = (form.get("username"), form.get("rd"));
+    page(view, 403, &Shown { username, rd, alert: alert("stale_form", &[]), code: None })
+}
+
+/// `POST /register`.
+pub(super) fn submit(view: &View<'_>, mut form: FormFields) -> Result<Response, ApiError> {
+    let context = view.context;
+    let password = form.take_password("password");
+    let registered = context.realm.register(form.get("username"), &password, context.client(), context.now);
+    if let Err(error) = registered {
+        let error = Response::from(ApiError::from(error));
+        let (username, rd) = (form.get("username"), form.get("rd"));
+        let shown = Shown { username, rd, alert: view.alert_of(&error), code: error.record.error };
+        return Ok(with_error(page(view, error.status, &shown)?, error));
+    }
+    let name = user_agent::name(context.request);
+    let browser = Browser { name: &name, lifetime: login::lifetime(view, false) };
+    let signed_in =
+        context.realm.sign_in(form.get("username"), &password, context.client(), browser, context.now);
+    let session = context.form_auth(signed_in)?;
+    Ok(login::enter(view, &session, &login::after_sign_in(view, &form))?
+        .with_audit_event(AuditEvent::Registered))
+}
+
+fn page(view: &View<'_>, status: u16, shown: &Shown<'_>) -> Result<Response, ApiError> {
+    if !view.is_registration_open() {
+        return Err(ApiError::registration_closed());
+    }
+    let (csrf, set_cookie) = csrf::before_sign_in(view)?;
+    let rd = ReturnTo::parse(view.pages, shown.rd);
+    let is_password = shown.code == Some(ErrorCode::InvalidPassword);
+    let is_name = matches!(shown.code, Some(ErrorCode::InvalidUsername | ErrorCode::UsernameTaken));
+    let name = match (is_name, is_password) {
+        (true, _) => " autofocus aria-invalid=\"true\" aria-describedby=\"alert\"",
+        (false, false) => " autofocus",
+        (false, true) => "",
+    };
+    let password = if is_password {
+        " autofocus aria-invalid=\"true\" aria-describedby=\"alert password-hint\""
+    } else {
+        " aria-describedby=\"password-hint\""
+    };
+    let values = [
+        ("destination", login::destination(rd.as_ref())),
+        ("alert", shown.alert.clone()),
+        ("csrf", Html::text(&csrf)),
+        ("rd", login::field(rd.as_ref())),
+        ("given_name", Html::text(shown.username)),
+        ("username_attributes", Html::constant(name)),
+        ("password_attributes", Html::constant(password)),
+        ("password_hint", view.password_hint()),
+        ("login_link", login::link(Page::Login, rd.as_ref())),
+    ];
+    let mut response = view.page(status, "register", include_str!("html/register.html"), &values);
+    response.headers.extend(set_cookie.map(|cookie| ("Set-Cookie", cookie.into())));
+    Ok(response)
+}
