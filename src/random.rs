@@ -32,10 +32,14 @@ impl core::error::Error for RandomError {}
 /// [`RandomError`] if the system call fails.
 pub fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     let mut bytes = [0; N];
-    let mut rest = bytes.as_mut_slice();
-    while !rest.is_empty() {
-        let filled = io::retry_on_intr(|| rand::getrandom(&mut *rest, GetRandomFlags::empty()));
-        rest = rest.get_mut(filled.map_err(RandomError)?..).unwrap_or_default();
-    }
+    fill(&mut bytes).map_err(RandomError)?;
     Ok(bytes)
+}
+
+fn fill(mut rest: &mut [u8]) -> io::Result<()> {
+    while !rest.is_empty() {
+        let filled = io::retry_on_intr(|| rand::getrandom(&mut *rest, GetRandomFlags::empty()))?;
+        rest = rest.get_mut(filled..).expect("getrandom fills at most the buffer");
+    }
+    Ok(())
 }

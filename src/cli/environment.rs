@@ -15,7 +15,7 @@ pub(super) fn complaints(names: impl Iterator<Item = String>) -> Vec<String> {
     let complaint = |name: String| {
         // Compared without the prefix, which would count as letters in common.
         let ends = known.iter().filter_map(|name| name.strip_prefix(PREFIX));
-        let near = suggest::nearest(name.strip_prefix(PREFIX).unwrap_or_default(), ends);
+        let near = suggest::nearest(name.strip_prefix(PREFIX).expect("it was selected by the prefix"), ends);
         let hint = near.map_or(String::new(), |near| format!("; did you mean {PREFIX}{near}?"));
         format!("the variable {} belongs to no option and is ignored{hint}", visible(&name))
     };

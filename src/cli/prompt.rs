@@ -31,7 +31,7 @@ pub(super) fn signing_secret(max_bytes: usize) -> Result<SecretBytes, CliError> 
         return Ok(SecretBytes::new(secret.expose().as_bytes().to_vec()));
     }
     let mut bytes = SecretBytes::default();
-    let limit = u64::try_from(max_bytes).unwrap_or(u64::MAX).saturating_add(2);
+    let limit = (max_bytes as u64).saturating_add(2);
     io::stdin()
         .lock()
         .take(limit)

@@ -16,7 +16,9 @@ fn distance(typed: &str, meant: &str) -> usize {
     for (row, typed) in typed.chars().enumerate() {
         let mut current = Vec::from([row + 1]);
         for (column, letter) in meant.iter().enumerate() {
-            let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX - 1);
+            let at = |row: &[usize], column: usize| {
+                row.get(column).copied().expect("a row has a cell for each letter")
+            };
             let mut fewest = (at(&current, column) + 1).min(at(&last, column + 1) + 1);
             fewest = fewest.min(at(&last, column) + usize::from(*letter != typed));
             let left = column.checked_sub(1).and_then(|left| Some((left, *meant.get(left)?)));
@@ -30,7 +32,7 @@ fn distance(typed: &str, meant: &str) -> usize {
         previous = Some(typed);
         before_last = core::mem::replace(&mut last, current);
     }
-    last.last().copied().unwrap_or(0)
+    last.last().copied().expect("a row has a first cell")
 }
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ fn tune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
 fn candidates(memory: u64, cores: usize) -> Vec<(Cost, usize)> {
     let costs = SETTINGS.iter().filter_map(|(log_n, p)| Cost::new(*log_n, 8, *p).ok());
     let with_slots = costs.map(|cost| {
-        let fit = memory.checked_div(cost.memory_bytes()).unwrap_or(0).min(MOST_SLOTS);
-        (cost, usize::try_from(fit).unwrap_or(usize::MAX).min(cores))
+        let fit = memory.checked_div(cost.memory_bytes()).expect("a hash takes memory").min(MOST_SLOTS);
+        (cost, usize::try_from(fit).expect("it is at most MOST_SLOTS").min(cores))
     });
     with_slots.filter(|(_, slots)| *slots > 0).collect()
 }
@@ -152,7 +152,7 @@ fn advice(chosen: Measured, is_within: bool, target: Duration) -> String {
 
 impl Measured {
     fn logins_per_second(self) -> f64 {
-        let slots = u32::try_from(self.slots).unwrap_or(u32::MAX);
+        let slots = u32::try_from(self.slots).expect("it is at most MOST_SLOTS");
         (f64::from(slots) / self.time.as_secs_f64().max(f64::MIN_POSITIVE) * 10.0).round() / 10.0
     }
 

@@ -32,8 +32,8 @@ impl fmt::Display for SavedError {
 impl core::error::Error for SavedError {}
 
 fn head() -> [u8; HEAD_BYTES] {
-    let rows = u8::try_from(ROWS).unwrap_or(u8::MAX);
-    let [a, b, c, d] = u32::try_from(WIDTH).unwrap_or(u32::MAX).to_be_bytes();
+    let rows = u8::try_from(ROWS).expect("there are few rows");
+    let [a, b, c, d] = u32::try_from(WIDTH).expect("a row has fewer than 2^32 cells").to_be_bytes();
     [VERSION, rows, a, b, c, d]
 }
 

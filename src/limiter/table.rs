@@ -78,7 +78,9 @@ impl Key {
     pub(super) fn new(kind: Kind, hash: &[u8; 32], multiplier: u64) -> Self {
         let mut words =
             hash.chunks_exact(4).map(|word| word.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte)));
-        let cells = core::array::from_fn(|row| row * WIDTH + words.next().unwrap_or(0) % WIDTH);
+        let cells = core::array::from_fn(|row| {
+            row * WIDTH + words.next().expect("a hash has a word for each row") % WIDTH
+        });
         Self { kind, cells, multiplier, is_limit: true }
     }
 
@@ -120,10 +122,11 @@ impl Table {
     /// Level of a bucket, with checks in flight.
     pub(super) fn level(&self, key: Key, now: Millis) -> Millis {
         let level = |cell: usize| {
-            let settled = self.empty_at.get(cell).copied().unwrap_or(0).saturating_sub(now);
+            let settled =
+                self.empty_at.get(cell).copied().expect("a cell is in the table").saturating_sub(now);
             settled.saturating_add(self.pending.get(&cell).copied().unwrap_or(0))
         };
-        key.cells.into_iter().map(level).min().unwrap_or(0)
+        key.cells.into_iter().map(level).min().expect("a key has cells")
     }
 
     /// What one attempt adds under this multiplier.

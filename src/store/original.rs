@@ -76,7 +76,7 @@ fn check(connection: &Connection) -> Result<(), ReadError> {
     }
     match sqlite::kind_of(connection, "users")? {
         None => Err(ReadError::NotTheOriginals),
-        Some(sqlite::Kind::Table) => Ok(()),
+        Some(sqlite::ObjectKind::Table) => Ok(()),
         Some(kind) => Err(ReadError::NotATable(kind.name())),
     }
 }

@@ -8,7 +8,7 @@
 
 use super::columns::integer;
 use super::error::StoreError;
-use super::sqlite::{Kind, kind_of};
+use super::sqlite::{ObjectKind, kind_of};
 use super::{generations, sqlite};
 use crate::user_id::Generation;
 use rusqlite::{Connection, TransactionBehavior};
@@ -24,10 +24,10 @@ pub(super) const VERSION: i64 = 7;
 pub(super) const APPLICATION_ID: i64 = 0x676B_6579;
 
 /// Migration step: changes tables and rows from one version to the next.
-pub(super) type Step = fn(&Connection) -> rusqlite::Result<()>;
+pub(super) type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 /// The steps up to [`VERSION`], the last one last. The first one's version is the oldest that can be opened.
-const STEPS: &[Step] = &[];
+const STEPS: &[Migration] = &[];
 
 /// SQLite's file header (Database File Format, section 1.3.1).
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -99,7 +99,7 @@ fn identify(connection: &Connection) -> Result<Identity, StoreError> {
 }
 
 /// Rejects a database that is empty, not gatekey's, newer than [`VERSION`] or older than the steps.
-fn check_identity(identity: &Identity, steps: &[Step]) -> Result<(), StoreError> {
+fn check_identity(identity: &Identity, steps: &[Migration]) -> Result<(), StoreError> {
     match *identity {
         // The first start was cut short before the schema, or the file was replaced.
         Identity { application_id: 0, version: 0, is_empty: true } => Err(StoreError::Empty),
@@ -118,7 +118,7 @@ fn check_identity(identity: &Identity, steps: &[Step]) -> Result<(), StoreError>
 }
 
 /// The steps that bring this version to [`VERSION`]; `None` if it is older than all of them.
-fn outstanding(version: i64, steps: &[Step]) -> Option<&[Step]> {
+fn outstanding(version: i64, steps: &[Migration]) -> Option<&[Migration]> {
     let count = usize::try_from(VERSION - version).ok()?;
     steps.len().checked_sub(count).and_then(|done| steps.get(done..))
 }
@@ -143,7 +143,7 @@ pub(super) fn create_or_migrate(
 pub(super) fn create_or_migrate_by(
     connection: &mut Connection,
     new: Option<Generation>,
-    steps: &[Step],
+    steps: &[Migration],
 ) -> Result<(), StoreError> {
     // A writer from the start: of two processes that open it at once, the second finds it migrated.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -173,11 +173,11 @@ pub(super) fn reject_code(connection: &Connection) -> Result<(), StoreError> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (kind, name): (String, String) = (row.get(0)?, row.get(1)?);
-        match Kind::of(&kind, row.get(2)?) {
-            Kind::Table => {}
-            Kind::View => return Err(unexpected("view", &name)),
-            Kind::VirtualTable => return Err(unexpected("virtual table", &name)),
-            Kind::Other => return Err(unexpected(&kind, &name)),
+        match ObjectKind::of(&kind, row.get(2)?) {
+            ObjectKind::Table => {}
+            ObjectKind::View => return Err(unexpected("view", &name)),
+            ObjectKind::VirtualTable => return Err(unexpected("virtual table", &name)),
+            ObjectKind::Other => return Err(unexpected(&kind, &name)),
         }
     }
     Ok(())
@@ -218,7 +218,7 @@ fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     let damaged = |error: rusqlite::Error| StoreError::Corrupt(error.into());
     for table in TABLES {
         match kind_of(connection, table).map_err(damaged)? {
-            Some(Kind::Table) | None => {} // SQLite's message below names a missing table
+            Some(ObjectKind::Table) | None => {} // SQLite's message below names a missing table
             Some(kind) => return Err(unexpected(kind.name(), table)),
         }
     }

@@ -260,9 +260,9 @@ pub(super) fn connect_exclusive(database: &Path) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
-/// Kind of a schema object.
+/// ObjectKind of a schema object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectKind {
     /// A table that stores its rows.
     Table,
     VirtualTable,
@@ -271,7 +271,7 @@ pub(super) enum Kind {
     Other,
 }
 
-impl Kind {
+impl ObjectKind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -293,10 +293,10 @@ impl Kind {
 }
 
 /// The kind of the object with this name.
-pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<Kind>> {
+pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<ObjectKind>> {
     let sql = "SELECT type, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE lower(name) = ?1 \
                ORDER BY type IN ('table', 'view') DESC LIMIT 1";
-    let kind = |row: &Row<'_>| Ok(Kind::of(row.get_ref(0)?.as_str()?, row.get(1)?));
+    let kind = |row: &Row<'_>| Ok(ObjectKind::of(row.get_ref(0)?.as_str()?, row.get(1)?));
     connection.query_row(sql, [name], kind).optional()
 }
 

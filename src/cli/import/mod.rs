@@ -7,7 +7,6 @@
 //! | `json_array.rs` | parses an array, as Django's dumpdata writes it |
 //! | `complaint.rs` | error messages for password hashes |
 //! | `rename.rs` | new names for users |
-//! | `temp_dir.rs` | where a dry run finds no database: one that goes away again |
 //!
 //! Rows are read one by one and inserted in one transaction, so neither their number nor an invalid one at
 //! the end matters. A rejected row is reported on standard error with its position.
@@ -19,7 +18,6 @@ mod json_lines;
 mod record;
 mod rename;
 mod rows;
-mod temp_dir;
 
 use super::cli_error::CliError;
 use super::command::{Command, Run};
@@ -28,6 +26,7 @@ use super::data;
 use super::options;
 use super::output;
 use super::progress;
+use super::temp_dir::TempDir;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing::Hasher;
@@ -41,7 +40,6 @@ use rows::Source;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
-use temp_dir::instead_of;
 
 pub(super) const IMPORT: Command = Command {
     words: &["user", "import"],
@@ -100,6 +98,15 @@ fn import(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         store.import(import).map_err(|Ended(failure)| failure)
     })?;
     report(&counts, is_dry, skips_bad)
+}
+
+/// A directory for the database of a dry run, if there is no database yet and one may be created.
+fn instead_of(data_dir: &DataDir) -> Result<Option<TempDir>, CliError> {
+    if data_dir.has_database().map_err(|error| data::failed(&error))? {
+        return Ok(None);
+    }
+    data_dir.check_may_create().map_err(|error| data::failed(&error))?;
+    TempDir::new("dry-run").map(Some)
 }
 
 fn report(counts: &Counts, is_dry: bool, skips_bad: bool) -> Result<ExitCode, CliError> {

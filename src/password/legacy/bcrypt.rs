@@ -55,7 +55,7 @@ impl Bcrypt {
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         let verified = if self.hashes_sha256 {
             let digest = Sha256::digest(password);
-            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or_default();
+            let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("a nibble is below 16");
             let digits: String =
                 digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
             bcrypt::verify(digits, &self.text)

@@ -65,12 +65,16 @@ fn hash(password: &[u8], magic: &[u8], salt: &[u8]) -> [u8; 16] {
     }
     // The inner digest, repeated to the password's length.
     for chunk in password.chunks(inner.len()) {
-        md5.update(inner.get(..chunk.len()).unwrap_or_default());
+        md5.update(inner.get(..chunk.len()).expect("a chunk is at most as long as the digest"));
     }
     // For each bit of the length, lowest first: a NUL, or the password's first byte.
     let mut length = password.len();
     while length > 0 {
-        md5.update(if length & 1 == 1 { &[0] } else { password.get(..1).unwrap_or_default() });
+        md5.update(if length & 1 == 1 {
+            &[0]
+        } else {
+            password.get(..1).expect("a password with a length has a byte")
+        });
         length >>= 1;
     }
     let mut hash: [u8; 16] = md5.finalize().into();
@@ -85,7 +89,7 @@ fn hash(password: &[u8], magic: &[u8], salt: &[u8]) -> [u8; 16] {
 
 /// Bytes 0, 6, 12; 1, 7, 13; and so on; then 4, 10, 5; then byte 11.
 fn encode_md5(hash: &[u8; 16]) -> Vec<u8> {
-    let byte = |place: usize| hash.get(place).copied().unwrap_or_default();
+    let byte = |place: usize| hash.get(place).copied().expect("the place is in the hash");
     let groups = (0..5).map(|n| [byte(n), byte(n + 6), byte(if n == 4 { 5 } else { n + 12 })]);
     groups.flat_map(|group| encode(group, 4)).chain(encode([0, 0, byte(11)], 2)).collect()
 }

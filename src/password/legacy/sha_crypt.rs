@@ -94,7 +94,7 @@ fn encode_256(hash: &[u8; 32]) -> Vec<u8> {
 }
 
 fn byte(hash: &[u8], place: usize) -> u8 {
-    hash.get(place).copied().unwrap_or_default()
+    hash.get(place).copied().expect("the place is in the hash")
 }
 
 /// Encodes three bytes, big-endian, as this many characters, lowest six bits first.

@@ -111,7 +111,7 @@ impl Chunked {
 fn take_line(input: &mut Vec<u8>, max: usize) -> Result<Option<Vec<u8>>, Refusal> {
     let end = input.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0));
     let Some(end) = end else { return if input.len() > max { Err(MALFORMED) } else { Ok(None) } };
-    let rest = input.get(end..).unwrap_or_default();
+    let rest = input.get(end..).expect("the end was found in the input");
     if end > max || !b"\r\n".starts_with(rest.get(..2).unwrap_or(rest)) {
         return Err(MALFORMED);
     }

@@ -61,7 +61,7 @@ pub(super) fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Re
     }
     // CR is the greatest of the three, and nearly all other bytes are greater.
     while let Some(found) = rest.iter().position(|byte| *byte <= b'\r') {
-        rest = match rest.get(found..).unwrap_or_default() {
+        rest = match rest.get(found..).expect("it was found in the rest") {
             [b'\r', b'\n', b'\r', b'\n', after @ ..] => return Ok(bytes.len().checked_sub(after.len())),
             [b'\r', b'\n', after @ ..] => after,
             [] | [b'\r'] => break, // the LF may be the next byte

@@ -13,7 +13,7 @@ use crate::http::{Body, ErrorCode, Request};
 
 /// The next step of the connection.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum ParserStep {
     /// Receive more bytes.
     Read(Missing),
     /// Dispatch this request. It is complete, or its body is too large.
@@ -70,12 +70,12 @@ impl Parser {
 
     /// Parses the buffered bytes. After an error or a body that is too large, the parser must not be used
     /// again: the beginning of the next request is unknown.
-    pub(super) fn step(&mut self) -> Step {
+    pub(super) fn step(&mut self) -> ParserStep {
         let read = match self.body.take() {
             Some(reading) => self.read_body(reading),
             None => self.read_head(),
         };
-        read.unwrap_or_else(Step::Refuse)
+        read.unwrap_or_else(ParserStep::Refuse)
     }
 
     /// The request whose body is incomplete.
@@ -108,7 +108,7 @@ impl Parser {
         self.buffer.len().saturating_add(self.body.as_ref().map_or(0, |reading| reading.bytes.len()))
     }
 
-    fn read_head(&mut self) -> Result<Step, Refusal> {
+    fn read_head(&mut self) -> Result<ParserStep, Refusal> {
         // RFC 9112 section 2.2: a server should ignore at least one empty line before a request. This one
         // ignores one.
         if !self.skipped_line && self.buffer.starts_with(b"\r\n") {
@@ -118,11 +118,11 @@ impl Parser {
         // Scanning beyond the limit would make the error depend on how much has arrived.
         let within = self.buffer.get(..self.limits.max_head).unwrap_or(&self.buffer);
         let Some(end) = head::find_end(within, self.scanned)? else { return self.await_head() };
-        let head = head::parse(self.buffer.get(..end).unwrap_or_default())?;
+        let head = head::parse(self.buffer.get(..end).expect("the end was found in the buffer"))?;
         self.buffer.drain(..end);
         (self.scanned, self.skipped_line) = (0, false);
         let rest = match head.framing {
-            Framing::Length(0) => return Ok(Step::Request(head)),
+            Framing::Length(0) => return Ok(ParserStep::Request(head)),
             Framing::Length(length) => {
                 match usize::try_from(length).ok().filter(|length| *length <= self.limits.max_body) {
                     Some(length) => Rest::Bytes(length),
@@ -134,13 +134,13 @@ impl Parser {
         self.read_body(Reading { head, bytes: Vec::new(), rest })
     }
 
-    fn await_head(&mut self) -> Result<Step, Refusal> {
+    fn await_head(&mut self) -> Result<ParserStep, Refusal> {
         self.scanned = self.buffer.len();
         if self.buffer.len() > self.limits.max_head {
             return Err(self.too_long());
         }
         let nothing_yet = self.buffer.is_empty() && !self.skipped_line;
-        Ok(Step::Read(if nothing_yet { Missing::Request } else { Missing::Head }))
+        Ok(ParserStep::Read(if nothing_yet { Missing::Request } else { Missing::Head }))
     }
 
     /// The error for a request line, or for headers, over the limit.
@@ -153,7 +153,7 @@ impl Parser {
         }
     }
 
-    fn read_body(&mut self, mut reading: Reading) -> Result<Step, Refusal> {
+    fn read_body(&mut self, mut reading: Reading) -> Result<ParserStep, Refusal> {
         let has_begun = !self.buffer.is_empty();
         let progress = match &mut reading.rest {
             Rest::Bytes(left) => {
@@ -170,7 +170,7 @@ impl Parser {
             Progress::Finished => {
                 let Reading { mut head, bytes, .. } = reading;
                 head.request = head.request.with_body(Body::Complete(bytes));
-                Ok(Step::Request(head))
+                Ok(ParserStep::Request(head))
             }
             Progress::TooLarge => Ok(self.too_large(reading.head)),
             Progress::Unfinished => {
@@ -178,17 +178,17 @@ impl Parser {
                 let expects_continue = reading.head.expects_continue && !has_begun;
                 reading.head.expects_continue = false;
                 self.body = Some(reading);
-                Ok(Step::Read(Missing::Body { expects_continue }))
+                Ok(ParserStep::Read(Missing::Body { expects_continue }))
             }
         }
     }
 
     /// The routes respond, since a 404 or 401 takes precedence. The connection closes, since the body is not
     /// read.
-    fn too_large(&self, mut head: Head) -> Step {
+    fn too_large(&self, mut head: Head) -> ParserStep {
         head.request = head.request.with_body(Body::TooLarge { max_bytes: self.limits.max_body });
         head.keeps_alive = false;
-        Step::Request(head)
+        ParserStep::Request(head)
     }
 }
 

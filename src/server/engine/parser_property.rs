@@ -7,7 +7,7 @@
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow fails the test")]
 #![allow(unreachable_pub, reason = "under a fuzzer it is reached")]
 
-use super::{Missing, Parser, Step};
+use super::{Missing, Parser, ParserStep};
 use crate::http::Body;
 use crate::server::engine::Refusal;
 use crate::server::engine::head::Head;
@@ -68,14 +68,14 @@ pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8
             let step = parser.step();
             assert_bounded(&parser, limits, &step, piece);
             match step {
-                Step::Read(Missing::Request) => break "for a request",
-                Step::Read(Missing::Head) => break "for a head",
-                Step::Read(Missing::Body { .. }) => break "for a body",
-                Step::Refuse(refusal) => {
+                ParserStep::Read(Missing::Request) => break "for a request",
+                ParserStep::Read(Missing::Head) => break "for a head",
+                ParserStep::Read(Missing::Body { .. }) => break "for a body",
+                ParserStep::Refuse(refusal) => {
                     all.push(refused(refusal));
                     return all;
                 }
-                Step::Request(head) => {
+                ParserStep::Request(head) => {
                     all.push(request(&head, limits));
                     if !head.keeps_alive {
                         return all;
@@ -91,12 +91,12 @@ pub(super) fn drive<'a>(limits: Limits, pieces: impl IntoIterator<Item = &'a [u8
 
 /// Before more bytes are received, the parser buffers incomplete headers, or an incomplete body and a line.
 /// Until then it may also have the piece that was fed last.
-fn assert_bounded(parser: &Parser, limits: Limits, step: &Step, piece: &[u8]) {
+fn assert_bounded(parser: &Parser, limits: Limits, step: &ParserStep, piece: &[u8]) {
     let waiting = match step {
-        Step::Read(Missing::Request) => 0,
-        Step::Read(Missing::Head) => limits.max_head,
-        Step::Read(Missing::Body { .. }) => limits.max_body + UNFINISHED_LINE,
-        Step::Request(_) | Step::Refuse(_) => {
+        ParserStep::Read(Missing::Request) => 0,
+        ParserStep::Read(Missing::Head) => limits.max_head,
+        ParserStep::Read(Missing::Body { .. }) => limits.max_body + UNFINISHED_LINE,
+        ParserStep::Request(_) | ParserStep::Refuse(_) => {
             limits.max_head.max(limits.max_body + UNFINISHED_LINE) + piece.len()
         }
     };

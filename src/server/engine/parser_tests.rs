@@ -259,7 +259,7 @@ fn what_is_held_is_counted() {
         [("\r", 1), ("\nPOST / HTTP/1.1\r\n", 17), ("Host: a\r\nContent-Length: 9\r\n\r\nab", 2), ("c", 3)]
     {
         parser.feed(piece.as_bytes());
-        assert!(matches!(parser.step(), Step::Read(_)));
+        assert!(matches!(parser.step(), ParserStep::Read(_)));
         assert_eq!(parser.held(), held, "{piece:?}");
     }
 }
@@ -268,7 +268,7 @@ fn what_is_held_is_counted() {
 fn memory_that_a_large_request_took_is_given_back() {
     let mut parser = Parser::new(Limits::default());
     parser.feed(format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(20_000)).as_bytes());
-    assert!(matches!(parser.step(), Step::Request(_)));
+    assert!(matches!(parser.step(), ParserStep::Request(_)));
     assert!(parser.buffer.capacity() > IDLE_BUFFER_BYTES);
     parser.shrink();
     assert!(parser.buffer.capacity() <= IDLE_BUFFER_BYTES);
@@ -316,9 +316,9 @@ fn the_limit_counts_before_what_stands_behind_it() {
     }
 }
 
-fn body_of(step: Step) -> (Body, bool) {
+fn body_of(step: ParserStep) -> (Body, bool) {
     match step {
-        Step::Request(head) => (head.request.body, head.keeps_alive),
+        ParserStep::Request(head) => (head.request.body, head.keeps_alive),
         other => panic!("a request, not {other:?}"),
     }
 }
@@ -378,7 +378,7 @@ fn asks(pieces: &[&str]) -> Vec<bool> {
     let mut asks = Vec::new();
     for piece in pieces {
         parser.feed(piece.as_bytes());
-        if let Step::Read(Missing::Body { expects_continue }) = parser.step() {
+        if let ParserStep::Read(Missing::Body { expects_continue }) = parser.step() {
             asks.push(expects_continue);
         }
     }

@@ -66,7 +66,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Changes the activity; false if the connection was evicted meanwhile.
-    pub(super) fn change_activity(&self, from: Activity, to: Activity, now: Millis) -> bool {
+    pub(super) fn change_activity(&self, from: Activity, to: Activity, now: MillisSinceStart) -> bool {
         self.since.store(now.0, Ordering::Relaxed);
         self.activity.compare_exchange(from as u8, to as u8, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
@@ -81,7 +81,7 @@ impl Entry {
     }
 
     /// The time since the last change of the activity.
-    fn has_waited(&self, now: Millis) -> Duration {
+    fn has_waited(&self, now: MillisSinceStart) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
 
@@ -99,7 +99,7 @@ impl Entry {
 
 /// Monotonic time in milliseconds since the registry was created.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Millis(u64);
+pub(super) struct MillisSinceStart(u64);
 
 /// The connections of one listener.
 #[derive(Debug)]
@@ -127,9 +127,9 @@ impl Registry {
         Self { limits, proxies, started, entries: Mutex::default(), changed: Condvar::new() }
     }
 
-    pub(super) fn millis(&self, now: Instant) -> Millis {
+    pub(super) fn millis(&self, now: Instant) -> MillisSinceStart {
         let millis = now.saturating_duration_since(self.started).as_millis();
-        Millis(u64::try_from(millis).unwrap_or(u64::MAX))
+        MillisSinceStart(u64::try_from(millis).unwrap_or(u64::MAX))
     }
 
     /// Admits a connection, and evicts another one at the limit. Returns the stream if none can be evicted.
@@ -207,7 +207,7 @@ impl Entries {
     /// Evicts a connection, of one address or of all. Proxies come last, since all their clients would
     /// suffer. Then the activity decides, then the number of connections of the address, then the time in
     /// that activity.
-    fn evict_one(&mut self, of: Option<Prefix>, now: Millis) -> bool {
+    fn evict_one(&mut self, of: Option<Prefix>, now: MillisSinceStart) -> bool {
         let evicted = [false, true]
             .into_iter()
             .flat_map(|is_exempt| EVICTABLE.map(|activity| (is_exempt, activity)))
@@ -220,7 +220,7 @@ impl Entries {
         of: Option<Prefix>,
         is_exempt: bool,
         activity: Activity,
-        now: Millis,
+        now: MillisSinceStart,
     ) -> Option<Prefix> {
         let grace = if activity == Activity::PartialBody { BODY_GRACE } else { Duration::ZERO };
         let is_candidate = |entry: &Arc<Entry>| {

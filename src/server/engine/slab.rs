@@ -74,7 +74,7 @@ impl<T> Slab<T> {
 }
 
 fn index(key: u64) -> u32 {
-    u32::try_from(key & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    u32::try_from(key & u64::from(u32::MAX)).expect("the key is masked to 32 bits")
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Schema and migrations. No version before [`VERSION`] has a step, so the mechanism is tested by a step of the test's own.
 
-use super::schema::{APPLICATION_ID, NEWEST, Step, VERSION, create_or_migrate_by, describe, migrate};
+use super::schema::{APPLICATION_ID, Migration, NEWEST, VERSION, create_or_migrate_by, describe, migrate};
 use super::*;
 use std::fs;
 
 /// From the version before: adds the table that [`previous_version`] lacks, in the words of `schema.sql`.
-const STEPS: &[Step] = &[|connection| {
+const STEPS: &[Migration] = &[|connection| {
     let start = NEWEST.find("CREATE TABLE undeclared_proxy").unwrap();
     let (statement, _) = NEWEST[start..].split_once(") STRICT;").unwrap();
     connection.execute_batch(&format!("{statement}) STRICT;"))

@@ -14,9 +14,9 @@ impl Connection {
         let mut may_receive = self.is_readable;
         loop {
             let missing = match self.parser.step() {
-                parser::Step::Request(head) => return Ok(self.dispatch(head, now)),
-                parser::Step::Refuse(refusal) => return Ok(self.refuse(refusal, now)),
-                parser::Step::Read(missing) => missing,
+                parser::ParserStep::Request(head) => return Ok(self.dispatch(head, now)),
+                parser::ParserStep::Refuse(refusal) => return Ok(self.refuse(refusal, now)),
+                parser::ParserStep::Read(missing) => missing,
             };
             if !may_receive {
                 return Ok(self.read_more(missing, now));
@@ -24,7 +24,7 @@ impl Connection {
             may_receive = false;
             match self.receive(scratch)? {
                 Some(0) => return Ok(Step::Close),
-                Some(count) => self.parser.feed(scratch.get(..count).unwrap_or_default()),
+                Some(count) => self.parser.feed(scratch.get(..count).expect("recv fills at most the buffer")),
                 None => {}
             }
         }
