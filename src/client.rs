@@ -1,6 +1,7 @@
 //! Client addresses, and the prefixes that rate limits count.
 //!
-//! One client may have many IPv6 addresses: a host has a /64, and a provider's customer often a /48 (RFC 6177).
+//! One client may have many IPv6 addresses: a host has a /64, and a provider's customer often a /48 (RFC
+//! 6177).
 
 use core::fmt;
 use core::net::IpAddr;
@@ -30,7 +31,8 @@ pub struct Prefix {
     bits: u128,
 }
 
-/// A user and an address from which that user has logged in, by a keyed hash of both (see [`crate::limiter`]).
+/// A user and an address from which that user has logged in, by a keyed hash of both (see
+/// [`crate::limiter`]).
 pub type AddressMark = [u8; 8];
 
 impl Client {

@@ -1,14 +1,15 @@
 //! Clocks: Unix time for timestamps, monotonic time for deadlines and rate limits.
 //!
-//! Only [`now`], [`unix`] and [`monotonic`] read the system's clocks. Everything below the server takes the time as an
-//! argument, so that tests choose it. Unix time is in whole seconds without leap seconds (RFC 7519 section 2, NumericDate).
+//! Only [`now`], [`unix`] and [`monotonic`] read the system's clocks. Everything below the server takes the
+//! time as an argument, so that tests choose it. Unix time is in whole seconds without leap seconds (RFC 7519
+//! section 2, NumericDate).
 
 use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-/// Unix time: seconds since 1970-01-01T00:00:00Z, from 0 to 2^53 - 1, the integers that are exact in JSON (RFC 8259
-/// section 6).
+/// Unix time: seconds since 1970-01-01T00:00:00Z, from 0 to 2^53 - 1, the integers that are exact in JSON
+/// (RFC 8259 section 6).
 ///
 /// ```
 /// let at = gatekey::clock::UnixTime::new(1_795_460_206).unwrap();
@@ -46,8 +47,8 @@ impl UnixTime {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }
 
-    /// Formats an HTTP date (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`. After the year 9999 it is that year's
-    /// last second.
+    /// Formats an HTTP date (RFC 9110 section 5.6.7): `Mon, 23 Nov 2026 18:56:46 GMT`. After the year 9999 it
+    /// is that year's last second.
     pub fn http_date(self) -> String {
         const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"]; // day 0 was a Thursday
         const MONTHS: [&str; 12] =
@@ -79,8 +80,8 @@ impl UnixTime {
 
     /// Year, month (1 to 12), day (1 to 31), and second of the day, in UTC.
     ///
-    /// The Gregorian calendar repeats every 400 years of 146,097 days. Years begin in March here, so that the leap day is
-    /// the last.
+    /// The Gregorian calendar repeats every 400 years of 146,097 days. Years begin in March here, so that the
+    /// leap day is the last.
     fn civil(self) -> (u64, u64, u64, u64) {
         const DAYS_FROM_MARCH_0000_TO_1970: u64 = 719_468;
         let day = self.0 / 86_400 + DAYS_FROM_MARCH_0000_TO_1970;

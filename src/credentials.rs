@@ -6,14 +6,15 @@
 //! Authorization: Bearer eyJhbGciOi…               TOKEN                      (RFC 6750)
 //! ```
 //!
-//! Scheme names are case-insensitive and followed by spaces (RFC 9110 section 11.4). The user name ends at the first colon.
-//! Bytes that are not UTF-8 are ISO-8859-1, which Python's requests and older browsers send.
+//! Scheme names are case-insensitive and followed by spaces (RFC 9110 section 11.4). The user name ends at
+//! the first colon. Bytes that are not UTF-8 are ISO-8859-1, which Python's requests and older browsers send.
 //!
-//! Basic may carry a token as user name: **a token is ASCII and longer than 64 characters, a user name is not**. So a token
-//! is never looked up as a name, nor a name verified as a token. A name of 64 characters may be longer in bytes, and in NFD.
+//! Basic may carry a token as user name: **a token is ASCII and longer than 64 characters, a user name is
+//! not**. So a token is never looked up as a name, nor a name verified as a token. A name of 64 characters
+//! may be longer in bytes, and in NFD.
 //!
-//! Deviation: the Flask original parsed a missing or foreign header as an empty name and password. After a registration of
-//! these, every request without credentials was authenticated. Here they are an error.
+//! Deviation: the Flask original parsed a missing or foreign header as an empty name and password. After a
+//! registration of these, every request without credentials was authenticated. Here they are an error.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -24,7 +25,8 @@ use core::fmt;
 /// Maximum length of a user name in characters; longer ASCII text in its place is a token.
 pub const MAX_USERNAME_CHARS: usize = 64;
 
-/// Maximum length of a header. The longest valid one is Basic with a token of 2 KiB and a password of 1 KiB, in base64.
+/// Maximum length of a header. The longest valid one is Basic with a token of 2 KiB and a password of 1 KiB,
+/// in base64.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
 /// Authentication scheme.
@@ -92,8 +94,8 @@ pub fn parse(header: &[u8]) -> (Scheme, Result<Credentials, CredentialsError>) {
     }
 }
 
-/// The scheme's name, and the rest after the spaces. A rest that is too long becomes empty, which every scheme rejects: the
-/// name still decides the challenge.
+/// The scheme's name, and the rest after the spaces. A rest that is too long becomes empty, which every
+/// scheme rejects: the name still decides the challenge.
 fn split_scheme(header: &[u8]) -> (&[u8], &[u8]) {
     let end = header.iter().position(|byte| *byte == b' ').unwrap_or(header.len());
     let (name, rest) = header.split_at(end);

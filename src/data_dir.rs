@@ -6,18 +6,19 @@
 //!     signing-keys              0600   the secrets that sign tokens
 //! ```
 //!
-//! The first start creates both, the keys last: a database without keys and without a user ever is an interrupted first
-//! start. After that, one without the other is an error:
+//! The first start creates both, the keys last: a database without keys and without a user ever is an
+//! interrupted first start. After that, one without the other is an error:
 //!
 //! - A database without its keys would get a new key, which signs all users out.
-//! - Keys without their database (missing or empty: an unmounted volume, a truncated file) would get a new database, whose
-//!   users have the same ids, so that old tokens fit them.
+//! - Keys without their database (missing or empty: an unmounted volume, a truncated file) would get a new
+//!   database, whose users have the same ids, so that old tokens fit them.
 //!
-//! A symbolic link in place of one of these files is rejected. A key file elsewhere (`--key-file`) may be one, as a mounted
-//! secret is. Root rejects a directory of another user; the command line acts as that user first.
+//! A symbolic link in place of one of these files is rejected. A key file elsewhere (`--key-file`) may be
+//! one, as a mounted secret is. Root rejects a directory of another user; the command line acts as that user
+//! first.
 //!
-//! A running server adds `gatekey.sqlite3-wal` and `-shm`, and `loaded-keys-…` (`keys/loaded.rs`). A restore keeps the old
-//! database as `gatekey.sqlite3.before-restore-` and the Unix time.
+//! A running server adds `gatekey.sqlite3-wal` and `-shm`, and `loaded-keys-…` (`keys/loaded.rs`). A restore
+//! keeps the old database as `gatekey.sqlite3.before-restore-` and the Unix time.
 //!
 //! ```
 //! use gatekey::data_dir::DataDir;
@@ -121,7 +122,8 @@ impl DataDir {
     /// Opens database and keys; a first start creates them.
     ///
     /// # Errors
-    /// [`DataDirError`]; `DatabaseMissing` if there are keys, but no database or an empty one, unless it is new.
+    /// [`DataDirError`]; `DatabaseMissing` if there are keys, but no database or an empty one, unless it is
+    /// new.
     pub fn open_or_create(&self) -> Result<(Store, Keys), DataDirError> {
         self.refuse_links()?;
         let has_keys = self.has_key_file()?;
@@ -147,7 +149,8 @@ impl DataDir {
     /// Checks that the database exists or may be created.
     ///
     /// # Errors
-    /// [`DataDirError::DatabaseMissing`] if there are keys, but no database or an empty one, unless it is new.
+    /// [`DataDirError::DatabaseMissing`] if there are keys, but no database or an empty one, unless it is
+    /// new.
     pub fn check_may_create(&self) -> Result<(), DataDirError> {
         if self.has_key_file()? && !self.is_new && !self.has_database()? {
             Err(self.database_missing())
@@ -209,12 +212,12 @@ impl DataDir {
         DataDirError::DatabaseMissing { database: self.database(), key_file: self.key_file.clone() }
     }
 
-    /// Restores a backup; creates a key if there is neither database nor key file, and returns whether it did. Calls `on_step`
-    /// at the start of each step.
+    /// Restores a backup; creates a key if there is neither database nor key file, and returns whether it
+    /// did. Calls `on_step` at the start of each step.
     ///
     /// # Errors
-    /// [`DataDirError`]. An invalid backup, or a directory in use, changes nothing. After a later failure, a full disk for
-    /// instance, a created key stays.
+    /// [`DataDirError`]. An invalid backup, or a directory in use, changes nothing. After a later failure, a
+    /// full disk for instance, a created key stays.
     pub fn restore(
         &self,
         file: &Path,
@@ -236,7 +239,8 @@ impl DataDir {
         Ok((restored, !has_keys))
     }
 
-    /// Backs the database up to a new file, also while a server writes. Calls `on_step` at the start of each step.
+    /// Backs the database up to a new file, also while a server writes. Calls `on_step` at the start of each
+    /// step.
     ///
     /// # Errors
     /// [`DataDirError`].
@@ -252,8 +256,8 @@ impl DataDir {
         Ok(store::back_up(&self.database(), file, on_step)?)
     }
 
-    /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not in the
-    /// future.
+    /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not
+    /// in the future.
     ///
     /// # Errors
     /// [`StoreError`].

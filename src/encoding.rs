@@ -6,8 +6,8 @@
 //! | the `Basic` scheme, `base64:` lines of the key file | standard | required | RFC 7617 section 2 |
 //! | salt and hash of a stored password | standard | none | PHC string format |
 //!
-//! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last character are
-//! errors. Otherwise a token could be changed and still verify.
+//! Decoding is strict: another alphabet, missing or extra padding, white space and stray bits in the last
+//! character are errors. Otherwise a token could be changed and still verify.
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))] // the tests make up texts by counting
 

@@ -1,11 +1,11 @@
 //! JSON (RFC 8259): strict parsing of untrusted objects.
 //!
-//! Two inputs that most parsers accept are errors here. **Duplicate members** mean different things to parsers that take
-//! the first and the last (RFC 8259 section 4). **Deep nesting** overflows the stack of a recursive parser, and
-//! serde_json's limit of 128 is too deep for the small stacks of server threads.
+//! Two inputs that most parsers accept are errors here. **Duplicate members** mean different things to
+//! parsers that take the first and the last (RFC 8259 section 4). **Deep nesting** overflows the stack of a
+//! recursive parser, and serde_json's limit of 128 is too deep for the small stacks of server threads.
 //!
-//! One scan over the bytes finds both. Every member has exactly one `:` outside strings, so an object with duplicates has
-//! more colons than the parsed value has members.
+//! One scan over the bytes finds both. Every member has exactly one `:` outside strings, so an object with
+//! duplicates has more colons than the parsed value has members.
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -89,7 +89,8 @@ pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     }
 }
 
-/// Counts the colons outside strings; rejects nesting over [`MAX_DEPTH`]. The parser rejects text that is not JSON later.
+/// Counts the colons outside strings; rejects nesting over [`MAX_DEPTH`]. The parser rejects text that is not
+/// JSON later.
 fn scan(text: &[u8]) -> Result<usize, JsonError> {
     let (mut depth, mut colons) = (0_usize, 0_usize);
     let mut bytes = text.iter();

@@ -1,10 +1,12 @@
 //! Key file: creates, reads, reloads and edits `signing-keys`, whose format is [`KeyRing::parse`].
 //!
-//! - It is created under a temporary name and renamed without replacing a file: concurrent first starts agree on one key.
-//! - It must be a private regular file: mode 0600 or 0400; 0640 or 0440 only with another owner or group, as for a service
-//!   that reads root's file; 0444 or 0644 only for root's file in a read-only mount, as container secrets are.
-//! - A running server reloads it, at most once a second, when it issues or verifies a token. So a removed key verifies
-//!   nothing a second later. An invalid file leaves the old ring in use.
+//! - It is created under a temporary name and renamed without replacing a file: concurrent first starts agree
+//!   on one key.
+//! - It must be a private regular file: mode 0600 or 0400; 0640 or 0440 only with another owner or group, as
+//!   for a service that reads root's file; 0444 or 0644 only for root's file in a read-only mount, as
+//!   container secrets are.
+//! - A running server reloads it, at most once a second, when it issues or verifies a token. So a removed key
+//!   verifies nothing a second later. An invalid file leaves the old ring in use.
 //!
 //! ```
 //! use gatekey::keys;
@@ -295,8 +297,9 @@ impl Keys {
         Ok(Self { ring: RwLock::new(Arc::new(ring)), file })
     }
 
-    /// Announces the loaded keys and the limit for tokens in a data directory until the drop, for [`await_dropped`] and
-    /// [`await_loaded`]. Reloads the file. On a failure the next refresh retries and reports it.
+    /// Announces the loaded keys and the limit for tokens in a data directory until the drop, for
+    /// [`await_dropped`] and [`await_loaded`]. Reloads the file. On a failure the next refresh retries and
+    /// reports it.
     #[must_use]
     pub fn announced_in(mut self, directory: &Path, max_session: Duration) -> Self {
         if let Some(Watched { announced_in, .. }) = &mut self.file {

@@ -12,9 +12,9 @@
 )]
 //! gatekey: an authentication server as a library: accounts, logins and signed tokens.
 //!
-//! It is the server of Miguel Grinberg's article "RESTful Authentication with Flask" (2013), rebuilt for production:
-//! register users, log in with HTTP Basic, get a signed token that expires, protect a resource with either. The
-//! binary is ten lines around [`cli::run`].
+//! It is the server of Miguel Grinberg's article "RESTful Authentication with Flask" (2013), rebuilt for
+//! production: register users, log in with HTTP Basic, get a signed token that expires, protect a resource
+//! with either. The binary is ten lines around [`cli::run`].
 //!
 //! # The life of a request
 //!
@@ -60,9 +60,9 @@
 //!
 //! # The modules, in reading order
 //!
-//! The `pub mod` lines below are in reading order, which is also the layering: **a module uses only modules declared
-//! above it**, and each dependency has one owner. A test checks both. The cargo features are tiers; each contains the
-//! one before.
+//! The `pub mod` lines below are in reading order, which is also the layering: **a module uses only modules
+//! declared above it**, and each dependency has one owner. A test checks both. The cargo features are tiers;
+//! each contains the one before.
 //!
 //! | feature | modules | what an embedder gets |
 //! |---|---|---|
@@ -73,9 +73,9 @@
 //! | `strict` | [`server`] | a server |
 //! | `cli` (default) | [`cli`] | the command line |
 //!
-//! `std` is between the first two and adds the reading of clocks. `legacy-hashes` (default) adds the hashes of other
-//! programs to `password`; `tiny-http` (default) adds the other server loop to `routes`. `docs/small-places.md` has the
-//! size and memory of each set of features.
+//! `std` is between the first two and adds the reading of clocks. `legacy-hashes` (default) adds the hashes
+//! of other programs to `password`; `tiny-http` (default) adds the other server loop to `routes`.
+//! `docs/small-places.md` has the size and memory of each set of features.
 //!
 //! # What is deliberately not here
 //!

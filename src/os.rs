@@ -90,8 +90,8 @@ pub fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Opens a regular file for reading; follows no symbolic link. Opens nothing else: opening a device may have an effect, and
-/// opening a pipe blocks.
+/// Opens a regular file for reading; follows no symbolic link. Opens nothing else: opening a device may have
+/// an effect, and opening a pipe blocks.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
@@ -188,8 +188,8 @@ pub fn is_socket(descriptor: &impl AsFd) -> bool {
     sockopt::socket_type(descriptor).is_ok()
 }
 
-/// Whether the systemd journal records what this process writes to standard error: `JOURNAL_STREAM` names the device and the
-/// inode of that stream (systemd.exec(5)).
+/// Whether the systemd journal records what this process writes to standard error: `JOURNAL_STREAM` names the
+/// device and the inode of that stream (systemd.exec(5)).
 pub fn stderr_is_journal() -> bool {
     let stream = || {
         let metadata = File::from(io::stderr().as_fd().try_clone_to_owned()?).metadata()?;

@@ -1,7 +1,8 @@
 //! Signer: HMAC-SHA-256 over bytes (RFC 2104, RFC 7518 section 3.2), key ring and key rotation.
 //!
-//! A [`SigningKey`] is the exact bytes of one secret. A [`KeyRing`] is all keys, oldest first: **the newest signs, every
-//! key verifies**. Key rotation appends a new key; an old one is removed when its last token has expired.
+//! A [`SigningKey`] is the exact bytes of one secret. A [`KeyRing`] is all keys, oldest first: **the newest
+//! signs, every key verifies**. Key rotation appends a new key; an old one is removed when its last token has
+//! expired.
 //!
 //! ```
 //! use gatekey::signer::KeyRing;
@@ -86,7 +87,8 @@ impl SigningKey {
         Self { is_own: !self.is_weak(), ..self }
     }
 
-    /// Derives the key for one purpose: the MAC of its name, which has a space and so is no token's signature.
+    /// Derives the key for one purpose: the MAC of its name, which has a space and so is no token's
+    /// signature.
     fn derive(&self, purpose: &str) -> Self {
         let secret = self.mac.clone().chain_update(b"gatekey key for ").chain_update(purpose).finalize();
         let mut block = hmac::digest::Key::<Hmac<Sha256>>::default(); // HMAC pads its key with zeros
@@ -169,9 +171,9 @@ impl KeyRing {
 
     /// Parses the file `signing-keys`: one secret a line, oldest first.
     ///
-    /// A line is the exact bytes of a secret that gatekey created. A line `base64:…` is a secret that was added, in standard
-    /// base64 with padding; `weak-base64:…` is the same, and may be shorter than [`SigningKey::MIN_BYTES`]. Comments and empty
-    /// lines are errors, so that none is mistaken for a key.
+    /// A line is the exact bytes of a secret that gatekey created. A line `base64:…` is a secret that was
+    /// added, in standard base64 with padding; `weak-base64:…` is the same, and may be shorter than
+    /// [`SigningKey::MIN_BYTES`]. Comments and empty lines are errors, so that none is mistaken for a key.
     ///
     /// # Errors
     /// [`KeyRingError`], with the number of the line. Never the line itself.
@@ -206,8 +208,8 @@ impl KeyRing {
         self.keys().rev().find(|key| key.is_own)
     }
 
-    /// Derives the keys for one purpose from the keys that gatekey created. Another key, or a signature for another purpose,
-    /// is of no use for it. `None` without such a key.
+    /// Derives the keys for one purpose from the keys that gatekey created. Another key, or a signature for
+    /// another purpose, is of no use for it. `None` without such a key.
     pub fn derive(&self, purpose: &str) -> Option<Self> {
         let mut keys: Vec<_> = self.keys().filter(|key| key.is_own).map(|key| key.derive(purpose)).collect();
         let newest = keys.pop()?;
@@ -244,8 +246,8 @@ fn parse_line(line: &[u8], number: usize) -> Result<SigningKey, KeyRingError> {
     key.map_err(|error| KeyRingError::Length { line: number, error })
 }
 
-/// The line that [`KeyRing::parse`] reads as this secret that others may know. A secret that is too short gets the line that
-/// says so.
+/// The line that [`KeyRing::parse`] reads as this secret that others may know. A secret that is too short
+/// gets the line that says so.
 pub fn encode_line(secret: &[u8]) -> Vec<u8> {
     let prefix = if secret.len() < SigningKey::MIN_BYTES { WEAK_BASE64 } else { BASE64 };
     [prefix, encoding::encode_base64(secret).as_bytes()].concat()

@@ -7,8 +7,8 @@
 //!    "iat":1795413227,"exp":1795413827}      "iat":1795413227,"exp":1795413827}           header "." payload)
 //! ```
 //!
-//! Compatible with itsdangerous 0.24's `TimedJSONWebSignatureSerializer`, which the article uses and which has the times in
-//! the header. The payload has them too, for JWT libraries (RFC 7519 section 4.1).
+//! Compatible with itsdangerous 0.24's `TimedJSONWebSignatureSerializer`, which the article uses and which
+//! has the times in the header. The payload has them too, for JWT libraries (RFC 7519 section 4.1).
 //!
 //! | claim | meaning |
 //! |---|---|
@@ -19,15 +19,17 @@
 //! | `auth_time` | when the password was last shown; absent it is `iat` |
 //! | `sid` | the session that it belongs to; absent in tokens without one |
 //!
-//! A token with `sid` is valid only while its session is in gatekey's database, so [`verify`] rejects it, and [`verify_any`]
-//! is for the realm, which reads the row. A payload with `use` is no token but a value that was signed for one purpose.
+//! A token with `sid` is valid only while its session is in gatekey's database, so [`verify`] rejects it, and
+//! [`verify_any`] is for the realm, which reads the row. A payload with `use` is no token but a value that
+//! was signed for one purpose.
 //!
-//! **Verify, then decode.** [`verify_signature`] checks form and signature; nothing in a token is parsed before. `alg` must
-//! be `HS256` and selects nothing (algorithm confusion, RFC 8725 section 3.1). [`SignedToken::verify`] then checks the
-//! claims and the time. The realm checks that the user exists, is enabled and has this generation.
+//! **Verify, then decode.** [`verify_signature`] checks form and signature; nothing in a token is parsed
+//! before. `alg` must be `HS256` and selects nothing (algorithm confusion, RFC 8725 section 3.1).
+//! [`SignedToken::verify`] then checks the claims and the time. The realm checks that the user exists, is
+//! enabled and has this generation.
 //!
-//! Left out: encryption, other algorithms, key ids (each key of the short ring is tried), audiences and issuers (one realm,
-//! one key file).
+//! Left out: encryption, other algorithms, key ids (each key of the short ring is tried), audiences and
+//! issuers (one realm, one key file).
 
 #![warn(clippy::arithmetic_side_effects)]
 
@@ -60,7 +62,8 @@ pub struct Claims {
     pub generation: Generation,
     /// Time of issue.
     pub issued_at: UnixTime,
-    /// The first second at which it is expired. If only the header has `exp` (the article's tokens): the last valid second.
+    /// The first second at which it is expired. If only the header has `exp` (the article's tokens): the last
+    /// valid second.
     pub expires_at: UnixTime,
     /// The last password check. Renewal keeps it, which bounds a chain of renewals.
     pub auth_time: UnixTime,
@@ -101,8 +104,8 @@ pub fn issue_any(claims: &Claims, session: Option<SessionId>, ring: &KeyRing) ->
     token
 }
 
-/// Verifies a token: form, signature, claims, time. `max_session` bounds the time until `exp`. Rejects a token of a session,
-/// which only a realm can verify.
+/// Verifies a token: form, signature, claims, time. `max_session` bounds the time until `exp`. Rejects a
+/// token of a session, which only a realm can verify.
 ///
 /// # Errors
 /// [`TokenError`]. All variants must look the same to a client.
@@ -122,8 +125,8 @@ fn reject_session((claims, session): (Claims, Option<SessionId>)) -> Result<Clai
     }
 }
 
-/// Verifies any token, and returns its session, if it has one. The caller checks that the session exists; its row has the
-/// lifetime, so `max_session` doesn't apply.
+/// Verifies any token, and returns its session, if it has one. The caller checks that the session exists; its
+/// row has the lifetime, so `max_session` doesn't apply.
 ///
 /// # Errors
 /// [`TokenError`].
@@ -230,8 +233,9 @@ impl SignedToken {
         Ok((claims, session))
     }
 
-    /// Fixed `alg` and `typ` (RFC 8725 section 3.1); no unknown `crit` (RFC 7515 section 4.1.11), no `b64`, which changes what
-    /// is signed (RFC 7797), no `enc` (RFC 7516), and no audience, which must be the recipient (RFC 7519 section 4.1.3).
+    /// Fixed `alg` and `typ` (RFC 8725 section 3.1); no unknown `crit` (RFC 7515 section 4.1.11), no `b64`,
+    /// which changes what is signed (RFC 7797), no `enc` (RFC 7516), and no audience, which must be the
+    /// recipient (RFC 7519 section 4.1.3).
     fn reject_unsupported(&self) -> Result<(), TokenError> {
         if self.header.get("alg").and_then(Value::as_str) != Some("HS256") {
             return Err(TokenError::Unsupported("alg is not HS256"));
@@ -304,8 +308,8 @@ impl SignedToken {
         Ok(auth_time.map_or(issued_at, |auth_time| auth_time.min(issued_at)))
     }
 
-    /// A time of the payload in whole seconds. It may have a fraction (RFC 7519 section 2, NumericDate), unless the header has
-    /// the time too, to which it is compared.
+    /// A time of the payload in whole seconds. It may have a fraction (RFC 7519 section 2, NumericDate),
+    /// unless the header has the time too, to which it is compared.
     fn numeric_date(
         &self,
         name: &str,
@@ -351,8 +355,8 @@ impl SignedToken {
 #[derive(Clone, Copy)]
 struct Expiry {
     at: UnixTime,
-    /// Whether the token is valid during the second `exp`: for itsdangerous, which reads the header. A JWT is rejected "on or
-    /// after" it (RFC 7519 section 4.1.4).
+    /// Whether the token is valid during the second `exp`: for itsdangerous, which reads the header. A JWT is
+    /// rejected "on or after" it (RFC 7519 section 4.1.4).
     is_inclusive: bool,
 }
 

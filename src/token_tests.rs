@@ -205,7 +205,8 @@ fn auth_time_is_never_later_than_iat() {
 
 #[test]
 fn a_token_issued_more_than_two_seconds_in_the_future_is_rejected() {
-    // `verdict` verifies at second 100. In the first spelling `issue` writes tokens, in the others JSON libraries do.
+    // `verdict` verifies at second 100. In the first spelling `issue` writes tokens, in the others JSON
+    // libraries do.
     for (iat, auth_time, expected) in [(102, 102, Ok(())), (103, 50, Err(103)), (102, 103, Err(103))] {
         let times = format!(r#""iat":1700000{iat},"exp":1700000600"#);
         let own = format!(r#"{{"id":7,"gen":3,{times},"auth_time":1700000{auth_time:03}}}"#);
@@ -243,7 +244,8 @@ fn the_canonical_parser_agrees_with_the_json_parser() {
     assert_eq!(own(header, &renewed).unwrap().0.auth_time, at(90));
     let of_session = renewed.replace(r#""gen":3"#, r#""gen":3,"sid":"AAECAwQFBgcICQoLDA0ODw""#);
     assert_eq!(own(header, &of_session).unwrap().1, SessionId::parse("AAECAwQFBgcICQoLDA0ODw"));
-    // Each byte of either, replaced by each of these: whatever the short way still takes, the long one takes alike.
+    // Each byte of either, replaced by each of these: whatever the short way still takes, the long one takes
+    // alike.
     let mut taken = 0;
     for text in [header, &renewed, &of_session] {
         for place in 0..text.len() {

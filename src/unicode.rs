@@ -6,11 +6,11 @@
 //! | [`fold`] | uniqueness of user names | NFKC_Casefold (Unicode Standard, section 3.13), and upper case |
 //! | [`opaque_string`] | passwords, before they are hashed | RFC 8265 section 4.2 |
 //!
-//! Case mappings are the standard library's, normalization forms are the unicode-normalization crate's. Only the
-//! default-ignorable code points have a table here.
+//! Case mappings are the standard library's, normalization forms are the unicode-normalization crate's. Only
+//! the default-ignorable code points have a table here.
 //!
-//! Left out: confusables of different scripts (Unicode Technical Standard 39). `аdmin` with a Cyrillic `а` stays
-//! another name.
+//! Left out: confusables of different scripts (Unicode Technical Standard 39). `аdmin` with a Cyrillic `а`
+//! stays another name.
 
 use crate::secret::Secret;
 use unicode_normalization::{UnicodeNormalization as _, is_nfc};
@@ -25,8 +25,8 @@ pub fn nfc(text: &str) -> String {
     if is_nfc(text) { text.into() } else { text.nfc().collect() }
 }
 
-/// Folds a name: names that other software may treat as equal have the same folded form. Ignores case, in both directions,
-/// compatibility variants and characters without a glyph.
+/// Folds a name: names that other software may treat as equal have the same folded form. Ignores case, in
+/// both directions, compatibility variants and characters without a glyph.
 ///
 /// ```
 /// use gatekey::unicode::fold;
@@ -45,9 +45,9 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Maps case character by character, since `str::to_lowercase` treats a final sigma differently, so that `ΣΑΣ` and `σασ`
-/// would differ. Full case folding is lower case of upper case, after a lower case for `ẞ`. Decomposed, since U+0345 is a
-/// mark whose upper case is a letter (Unicode Standard, definition 145).
+/// Maps case character by character, since `str::to_lowercase` treats a final sigma differently, so that
+/// `ΣΑΣ` and `σασ` would differ. Full case folding is lower case of upper case, after a lower case for `ẞ`.
+/// Decomposed, since U+0345 is a mark whose upper case is a letter (Unicode Standard, definition 145).
 fn fold_once(text: &str) -> String {
     visible(text)
         .nfkd()
@@ -63,7 +63,8 @@ pub fn visible(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|character| !is_default_ignorable(*character))
 }
 
-/// OpaqueString (RFC 8265 section 4.2) of a password, if it differs: non-ASCII spaces become ASCII spaces, then NFC.
+/// OpaqueString (RFC 8265 section 4.2) of a password, if it differs: non-ASCII spaces become ASCII spaces,
+/// then NFC.
 ///
 /// Only the mapping of the profile is applied; a password may contain characters that it forbids.
 pub fn opaque_string(password: &Secret) -> Option<Secret> {
@@ -154,8 +155,8 @@ mod tests {
         }
     }
 
-    /// Names as they are stored, in NFC. Left out is a mark behind U+0345: software that maps case without normalizing puts
-    /// it on another letter than software that normalizes first.
+    /// Names as they are stored, in NFC. Left out is a mark behind U+0345: software that maps case without
+    /// normalizing puts it on another letter than software that normalizes first.
     #[test]
     fn folding_is_stable_and_ignores_normalization_and_case() {
         let mut tried = 0;
@@ -175,7 +176,8 @@ mod tests {
         assert!(tried > 10_000, "{tried}");
     }
 
-    /// Whether case or normalization changes a character. Few Hangul syllables are tried: an algorithm composes them.
+    /// Whether case or normalization changes a character. Few Hangul syllables are tried: an algorithm
+    /// composes them.
     fn is_mapped(character: char) -> bool {
         let is_syllable = ('\u{ac40}'..='\u{d7a3}').contains(&character);
         let mut cased = character.to_uppercase().chain(character.to_lowercase());

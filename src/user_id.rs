@@ -38,7 +38,8 @@ impl fmt::Display for UserId {
 
 /// Token generation, 0 to 2^53 - 1: a user's token is valid only with the generation in the user's row.
 ///
-/// A password change, disabling and signing out everywhere increment it. That revokes all earlier tokens without a list.
+/// A password change, disabling and signing out everywhere increment it. That revokes all earlier tokens
+/// without a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
 

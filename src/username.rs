@@ -1,15 +1,16 @@
 //! User names: validation, normalization and uniqueness.
 //!
-//! A name has 1 to 64 characters (Unicode scalar values) in NFC. It has no colon (it ends the name in HTTP Basic), no
-//! control, format or line-separator character (zero-width, bidirectional, U+2028), and no white space at either end.
+//! A name has 1 to 64 characters (Unicode scalar values) in NFC. It has no colon (it ends the name in HTTP
+//! Basic), no control, format or line-separator character (zero-width, bidirectional, U+2028), and no white
+//! space at either end.
 //!
-//! A login compares the NFC exactly. For registration the name is also *folded* ([`unicode::fold`]), and folded names are
-//! unique: `Admin`, `ａｄｍｉｎ` and `admın` can't be registered beside `admin`, since apps may fold names themselves. An
-//! app should still use the user's id as key.
+//! A login compares the NFC exactly. For registration the name is also *folded* ([`unicode::fold`]), and
+//! folded names are unique: `Admin`, `ａｄｍｉｎ` and `admın` can't be registered beside `admin`, since apps may
+//! fold names themselves. An app should still use the user's id as key.
 //!
-//! Left out: characters without a glyph that are letters or marks by category (variation selectors, Hangul fillers) are
-//! allowed, and ignored for uniqueness. Confusables of different scripts (Unicode Technical Standard 39) are other names:
-//! `аdmin` with a Cyrillic `а`.
+//! Left out: characters without a glyph that are letters or marks by category (variation selectors, Hangul
+//! fillers) are allowed, and ignored for uniqueness. Confusables of different scripts (Unicode Technical
+//! Standard 39) are other names: `аdmin` with a Cyrillic `а`.
 
 use crate::credentials::MAX_USERNAME_CHARS;
 use crate::unicode;
@@ -79,7 +80,8 @@ fn is_invisible(character: char) -> bool {
         || FORMAT_AND_SEPARATORS.iter().any(|(first, last)| (*first..=*last).contains(&character))
 }
 
-/// The characters of Unicode's general categories Cf, Zl and Zp; `tests/it/interop.rs` compares them with Python's.
+/// The characters of Unicode's general categories Cf, Zl and Zp; `tests/it/interop.rs` compares them with
+/// Python's.
 const FORMAT_AND_SEPARATORS: [(char, char); 20] = [
     ('\u{ad}', '\u{ad}'),       // soft hyphen
     ('\u{600}', '\u{605}'),     // Arabic number signs

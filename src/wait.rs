@@ -1,8 +1,9 @@
 //! Blocking: which threads may block, and mutexes.
 //!
-//! An event loop serves many clients with one thread, so no call on it may block: not on a hash, a write, a lock held
-//! across I/O, or a client. An operation that would block returns [`WouldBlock`] **before any side effect**, and a worker
-//! thread repeats the request from the beginning. [`crate::store::Reads`] says which kind of thread calls.
+//! An event loop serves many clients with one thread, so no call on it may block: not on a hash, a write, a
+//! lock held across I/O, or a client. An operation that would block returns [`WouldBlock`] **before any side
+//! effect**, and a worker thread repeats the request from the beginning. [`crate::store::Reads`] says which
+//! kind of thread calls.
 
 use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
@@ -23,7 +24,8 @@ impl core::error::Error for WouldBlock {}
 /// Name of the threads that must not block.
 pub const EVENT_LOOP: &str = "event-loop";
 
-/// Panics on an event loop's thread, in builds with debug assertions. Every operation that hashes or writes calls it.
+/// Panics on an event loop's thread, in builds with debug assertions. Every operation that hashes or writes
+/// calls it.
 pub fn assert_may_block() {
     debug_assert_ne!(thread::current().name(), Some(EVENT_LOOP), "an event loop must not block");
 }

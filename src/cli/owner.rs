@@ -50,7 +50,7 @@ const VARIABLES: [&str; 6] =
 /// Who has to run this command instead of root; `None` where this process may.
 ///
 /// # Errors
-/// [`CliError`] where nobody can do it safely.
+/// [`CliError`] if no user can do it safely.
 pub(super) fn find(config: &CommandConfig<'_>, command: &Command) -> Result<Option<Owner>, CliError> {
     if os::effective_ids().0 != 0 || !command.takes(&options::DATA) {
         return Ok(None);

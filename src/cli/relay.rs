@@ -107,7 +107,7 @@ pub(super) fn run(
     let errors = child.stderr.take();
     let errors = spawn("errors").spawn(move || errors.map(|errors| copy(errors, io::stderr())))?;
     let taken = child.stdout.take().map_or(Ok(()), take);
-    let _ = errors.join(); // it can't panic; where nobody reads errors, the exit status has to do
+    let _ = errors.join(); // it can't panic; without a reader of errors, the exit status suffices
     Ok((child.wait()?, taken))
 }
 

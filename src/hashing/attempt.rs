@@ -1,4 +1,5 @@
-//! A password check: what the client sent, the verdict, and the callbacks to the rate limiter and the user's row.
+//! A password check: what the client sent, the verdict, and the callbacks to the rate limiter and the user's
+//! row.
 
 use super::error::HashError;
 use crate::client::Client;
@@ -61,8 +62,8 @@ pub trait Attempt {
     /// If the limit is exceeded: else the cache would confirm a right guess beyond it.
     fn check_limit(&self) -> Result<(), Self::Error>;
 
-    /// Charges the rate limiter before the check. Called under the cache's lock, so that the look-up in the cache and the
-    /// charge are atomic. It must not read the user.
+    /// Charges the rate limiter before the check. Called under the cache's lock, so that the look-up in the
+    /// cache and the charge are atomic. It must not read the user.
     ///
     /// # Errors
     /// If the limit is exceeded; then nothing is charged.
@@ -83,7 +84,7 @@ pub trait Attempt {
     /// Reports that the row's hash can't be verified.
     fn on_unusable_hash(&self, row: &Self::Row, error: &HashError);
 
-    /// Decoy: another user's hash, verified if this row has none, so that the work is that of a user's hash. Called before
-    /// every hash, needed or not, since the call takes time too.
+    /// Decoy: another user's hash, verified if this row has none, so that the work is that of a user's hash.
+    /// Called before every hash, needed or not, since the call takes time too.
     fn decoy_hash(&self) -> Option<String>;
 }

@@ -1,5 +1,5 @@
-//! Password cache and single-flight (`--password-cache`): a recently verified password needs no hash, and identical
-//! checks in flight share one.
+//! Password cache and single-flight (`--password-cache`): a recently verified password needs no hash, and
+//! identical checks in flight share one.
 //!
 //! An app may send Basic credentials with each request; a hash for each would take a core per user.
 //!
@@ -14,9 +14,9 @@
 //!
 //! # User enumeration
 //!
-//! A rejection by the rate limiter or as busy, and its time, must not depend on the user. So a check is identified by a
-//! [`CheckKey`], a MAC over what the *client* sent: name, password and address prefix. The user's row is read after both
-//! decisions:
+//! A rejection by the rate limiter or as busy, and its time, must not depend on the user. So a check is
+//! identified by a [`CheckKey`], a MAC over what the *client* sent: name, password and address prefix. The
+//! user's row is read after both decisions:
 //!
 //! ```text
 //!  new:        charge -> permit -> slot -> read row -> parse its hash, verify -> refund unless wrong
@@ -24,14 +24,14 @@
 //!  proved:     check_limit -> read row
 //! ```
 //!
-//! A proved check may read the row and then need a hash, because the user has changed. That reveals nothing: its client
-//! has just shown the right password.
+//! A proved check may read the row and then need a hash, because the user has changed. That reveals nothing:
+//! its client has just shown the right password.
 //!
 //! # Invalidation
 //!
-//! A verdict applies to **one stored hash and generation**, by their [`Fingerprint`], which each request compares with the
-//! row that it reads. So a changed password, in whichever process, needs no invalidation. A wrong verdict is shared in
-//! flight and never cached. The cache contains neither names nor passwords.
+//! A verdict applies to **one stored hash and generation**, by their [`Fingerprint`], which each request
+//! compares with the row that it reads. So a changed password, in whichever process, needs no invalidation. A
+//! wrong verdict is shared in flight and never cached. The cache contains neither names nor passwords.
 
 use super::attempt::{Attempt, Check, Stored, Verdict};
 use super::error::HashError;
@@ -177,7 +177,8 @@ impl PasswordCache {
         Ok((self.fingerprint(attempt, &row) == fingerprint).then_some(row))
     }
 
-    /// Waits for the verdict of an identical check; `None` if it applies to another stored hash than this request reads.
+    /// Waits for the verdict of an identical check; `None` if it applies to another stored hash than this
+    /// request reads.
     fn join<A: Attempt>(&self, shared: &Shared, attempt: &A) -> Result<Option<(A::Row, Verdict)>, A::Error> {
         assert_may_block();
         let Outcome { verdict, fingerprint } = shared.wait().ok_or(HashError::Busy)?;

@@ -12,7 +12,7 @@ use std::thread;
 const LIFETIME: Duration = Duration::from_secs(60);
 const STORED: &str = "$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaA";
 
-/// Counts what it is asked for; rejects when it is told to.
+/// Counts its calls; rejects on request.
 #[derive(Default)]
 struct TestAttempt {
     is_closed: Cell<bool>,
@@ -351,8 +351,8 @@ fn a_panic_leaves_the_charge_and_no_check_in_flight() {
     assert!(!test.needs_no_hash(1, seconds(0), Verdict::Right));
 }
 
-/// Makes this many identical checks while the first of them hashes. Returns what each got, how many wrong verdicts were
-/// charged and not refunded, and how many hashed.
+/// Makes this many identical checks while the first of them hashes. Returns what each got, how many wrong
+/// verdicts were charged and not refunded, and how many hashed.
 fn share(lifetime: Duration, found: fn() -> Result<Verdict, HashError>) -> (Vec<String>, usize, usize) {
     const ASKING: usize = 32;
     let Test { cache, semaphore, start, .. } = Test::new(lifetime);

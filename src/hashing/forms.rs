@@ -1,10 +1,12 @@
 //! Password normalization: new hashes are of the normalized form, older ones may be of the bytes as sent.
 //!
-//! A new hash is of the password's OpaqueString (RFC 8265 section 4.2), however a device composes accents or spaces. An
-//! older or imported hash may be of the bytes as sent. If the two forms differ, both are verified, the normalized one first.
+//! A new hash is of the password's OpaqueString (RFC 8265 section 4.2), however a device composes accents or
+//! spaces. An older or imported hash may be of the bytes as sent. If the two forms differ, both are verified,
+//! the normalized one first.
 //!
-//! User enumeration: until the right password is shown, the number of hashes depends on the input alone. A decoy is
-//! another user's hash, whose password the client may know, so a match against a decoy doesn't end the work.
+//! User enumeration: until the right password is shown, the number of hashes depends on the input alone. A
+//! decoy is another user's hash, whose password the client may know, so a match against a decoy doesn't end
+//! the work.
 
 use crate::password::{self, AnyHash};
 use crate::secret::Secret;

@@ -1,4 +1,5 @@
-//! Password hashing within limits: hash pool (a thread pool with a fair queue), password cache and single-flight.
+//! Password hashing within limits: hash pool (a thread pool with a fair queue), password cache and
+//! single-flight.
 //!
 //! | file | content |
 //! |---|---|
@@ -10,8 +11,8 @@
 //! | `queue.rs` | fair queue for slots |
 //! | `pool.rs` | hash pool: threads and slots |
 //!
-//! The [`Hasher`] also has the cost of new hashes and the memory limit. It counts hashes, so that tests of timing side
-//! channels compare counts and not times.
+//! The [`Hasher`] also has the cost of new hashes and the memory limit. It counts hashes, so that tests of
+//! timing side channels compare counts and not times.
 //!
 //! # One password check
 //!
@@ -37,8 +38,8 @@
 //!    |                          |                      |                                     |  outdated hash
 //! ```
 //!
-//! User enumeration: rate limiter and queue decide before the user's row is read, so the time of a 429 or 503 is the same
-//! for known and unknown users.
+//! User enumeration: rate limiter and queue decide before the user's row is read, so the time of a 429 or 503
+//! is the same for known and unknown users.
 //!
 //! # Memory bounds
 //!
@@ -130,7 +131,8 @@ impl Hasher {
     /// Lifetime of an entry of the password cache (60 s).
     pub const DEFAULT_PASSWORD_CACHE: Duration = Duration::from_secs(60);
 
-    /// A hasher with one slot per core. New hashes have this cost; stored ones over the memory limit are not verified.
+    /// A hasher with one slot per core. New hashes have this cost; stored ones over the memory limit are not
+    /// verified.
     ///
     /// # Errors
     /// [`HashError::TooMuchMemory`] if the cost itself is over the limit; [`HashError::Random`].
@@ -166,8 +168,8 @@ impl Hasher {
         Self { semaphore: Semaphore::new(max_requests), ..self }
     }
 
-    /// Acquires a permit and a slot for a new password of an unauthenticated client. User enumeration: call it before reading
-    /// users, so that a rejection doesn't depend on them.
+    /// Acquires a permit and a slot for a new password of an unauthenticated client. User enumeration: call
+    /// it before reading users, so that a rejection doesn't depend on them.
     ///
     /// # Errors
     /// [`HashError::Busy`].
@@ -198,8 +200,8 @@ impl Hasher {
         self.hash_in(reservation, password, self.stranger(client))
     }
 
-    /// Hashes a new password for a user whose current one was just verified, in the same slot. If the password cache knew it,
-    /// the request waits in the line of known users.
+    /// Hashes a new password for a user whose current one was just verified, in the same slot. If the
+    /// password cache knew it, the request waits in the line of known users.
     ///
     /// # Errors
     /// [`HashError::Busy`], only if the check took no hash; [`HashError::Random`].
@@ -251,7 +253,8 @@ impl Hasher {
         Ok(parsed)
     }
 
-    /// Checks a password. Costs no hash if it is cached, one otherwise, and two if the password is not normalized.
+    /// Checks a password. Costs no hash if it is cached, one otherwise, and two if the password is not
+    /// normalized.
     ///
     /// # Errors
     /// Those of the attempt; [`HashError::Busy`] and [`HashError::Random`].
@@ -274,7 +277,8 @@ impl Hasher {
         Ok(Proof { row, verdict, reservation: Reservation { slot, permit } })
     }
 
-    /// The user's row if the password is cached; otherwise `None`, without a charge. Doesn't block if the attempt doesn't.
+    /// The user's row if the password is cached; otherwise `None`, without a charge. Doesn't block if the
+    /// attempt doesn't.
     ///
     /// # Errors
     /// Those of the attempt.
@@ -354,7 +358,8 @@ pub struct Proof<'a, R> {
     pub row: R,
     /// Whether the password is right.
     pub verdict: Verdict,
-    /// For [`Hasher::hash_for_proved_user`]. Drop it before anything that blocks: other requests wait for the slot.
+    /// For [`Hasher::hash_for_proved_user`]. Drop it before anything that blocks: other requests wait for the
+    /// slot.
     pub reservation: Reservation<'a>,
 }
 

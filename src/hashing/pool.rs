@@ -1,9 +1,10 @@
 //! Hash pool: a fixed number of threads that compute all password hashes, behind a fair queue.
 //!
-//! A hash takes 16 MiB or more, so the number of hashes at once must not grow with the number of clients. A request
-//! acquires a [`Slot`] first, the right to run one hash at a time. While all slots are taken it waits in the queue
-//! (`queue.rs`), or is rejected: at once if the queue is full, after [`QUEUE_TIMEOUT`] otherwise. User enumeration: that
-//! decision comes before the user is read, so it depends neither on the user nor on the kind of the stored hash.
+//! A hash takes 16 MiB or more, so the number of hashes at once must not grow with the number of clients. A
+//! request acquires a [`Slot`] first, the right to run one hash at a time. While all slots are taken it waits
+//! in the queue (`queue.rs`), or is rejected: at once if the queue is full, after [`QUEUE_TIMEOUT`]
+//! otherwise. User enumeration: that decision comes before the user is read, so it depends neither on the
+//! user nor on the kind of the stored hash.
 //!
 //! A password change verifies the old password and hashes the new one in the same slot, so it waits once.
 //!
@@ -98,7 +99,8 @@ impl HashPool {
     /// Acquires a slot; waits for one in the queue.
     ///
     /// # Errors
-    /// [`QueueFull`] if the queue is full, if a request that is due earlier displaces this one, or after the timeout.
+    /// [`QueueFull`] if the queue is full, if a request that is due earlier displaces this one, or after the
+    /// timeout.
     pub(super) fn acquire(&self, turn: Turn) -> Result<Slot<'_>, QueueFull> {
         self.acquire_within(self.queue_timeout, turn)
     }

@@ -1,4 +1,5 @@
-//! Fair queue of the hash pool: which request gets the next free slot, and which is rejected when the queue is full.
+//! Fair queue of the hash pool: which request gets the next free slot, and which is rejected when the queue
+//! is full.
 //!
 //! There are two lines, which take turns:
 //!
@@ -7,15 +8,15 @@
 //! | known | logins at an address that the user has logged in from, and users whose password was just verified | the user |
 //! | strangers | all others: other logins, registrations | the client address (IPv6: /64) |
 //!
-//! Within a line, the least recently served owner comes first; an owner without a record comes before all others. An
-//! owner has at most [`MAX_PER_OWNER`] requests in it. In the known line, the addresses of one user take turns in the
-//! same way, so that requests at one address don't hold up the user at another.
+//! Within a line, the least recently served owner comes first; an owner without a record comes before all
+//! others. An owner has at most [`MAX_PER_OWNER`] requests in it. In the known line, the addresses of one
+//! user take turns in the same way, so that requests at one address don't hold up the user at another.
 //!
-//! If a line is full, a request that is due earlier displaces the one that would be served last: an owner's second
-//! request before any owner's only one; among those, the one of the most recently served owner.
+//! If a line is full, a request that is due earlier displaces the one that would be served last: an owner's
+//! second request before any owner's only one; among those, the one of the most recently served owner.
 //!
-//! So a user at a remembered address is rejected only while the known line is full of users none of whom was served
-//! since. To keep it so takes more accounts than the line has records ([`MAX_RECORDS`]).
+//! So a user at a remembered address is rejected only while the known line is full of users none of whom was
+//! served since. To keep it so takes more accounts than the line has records ([`MAX_RECORDS`]).
 //!
 //! This file doesn't wait or read a clock: `pool.rs` does.
 
@@ -40,8 +41,8 @@ pub(super) struct Turn {
     pub(super) owner: u64,
     /// The owner at one address; for a stranger, the same number again.
     pub(super) source: u64,
-    /// Whether [`MAX_PER_OWNER`] applies. Not for strangers on this machine, since all clients of an undeclared proxy have its
-    /// address; nor for a user whose password was just verified.
+    /// Whether [`MAX_PER_OWNER`] applies. Not for strangers on this machine, since all clients of an
+    /// undeclared proxy have its address; nor for a user whose password was just verified.
     pub(super) is_capped: bool,
 }
 
@@ -163,7 +164,8 @@ impl<W> Waiting<W> {
         self.entries.iter().filter(|entry| matches(&entry.turn)).count()
     }
 
-    /// How late an owner's last request is due: the number of its requests before that one, and its last turn.
+    /// How late an owner's last request is due: the number of its requests before that one, and its last
+    /// turn.
     fn due(&self, owner: u64) -> (usize, u64) {
         let requests = self.count(|turn| turn.owner == owner);
         (requests.saturating_sub(1), self.records.last(owner))

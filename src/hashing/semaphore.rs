@@ -1,7 +1,8 @@
-//! Semaphore: bounds the requests in the hasher, whether they hash, wait for a slot, or wait for an identical check.
+//! Semaphore: bounds the requests in the hasher, whether they hash, wait for a slot, or wait for an identical
+//! check.
 //!
-//! Each of them blocks a server thread. A server with few threads reserves some for requests with tokens by this limit.
-//! A request beyond it is rejected as busy.
+//! Each of them blocks a server thread. A server with few threads reserves some for requests with tokens by
+//! this limit. A request beyond it is rejected as busy.
 
 use super::error::HashError;
 use core::sync::atomic::{AtomicUsize, Ordering};

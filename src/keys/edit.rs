@@ -1,9 +1,9 @@
 //! Edits the key file: one process at a time, atomically.
 //!
-//! - **Locked**: an edit holds a flock(2) on the file. Each edit replaces the file, so after the lock it checks that the file
-//!   is still the one at the path.
-//! - **Atomic**: a temporary file with the old owner, group and mode is written, synced and renamed; then the directory is
-//!   synced.
+//! - **Locked**: an edit holds a flock(2) on the file. Each edit replaces the file, so after the lock it
+//!   checks that the file is still the one at the path.
+//! - **Atomic**: a temporary file with the old owner, group and mode is written, synced and renamed; then the
+//!   directory is synced.
 //! - A symbolic link stays: its target is replaced.
 //!
 //! Left out: access lists and extended attributes are lost.

@@ -1,5 +1,5 @@
-//! Loaded keys: each running server announces them. A command that removes a key waits until no server uses it, and one
-//! that issues a token checks that every server accepts it.
+//! Loaded keys: each running server announces them. A command that removes a key waits until no server uses
+//! it, and one that issues a token checks that every server accepts it.
 //!
 //! A server has a file in the data directory, `loaded-keys-` and a random name:
 //!
@@ -9,9 +9,9 @@
 //! 3q2-7w…                SHA-256 of the lines before, which detects a partial file
 //! ```
 //!
-//! The server holds a flock(2) on the file, which the kernel releases by kill -9 too: an unlocked file is abandoned. The file
-//! is created before the keys are read, and rewritten after a reload. So a server that [`await_dropped`] doesn't see reads
-//! the key file later.
+//! The server holds a flock(2) on the file, which the kernel releases by kill -9 too: an unlocked file is
+//! abandoned. The file is created before the keys are read, and rewritten after a reload. So a server that
+//! [`await_dropped`] doesn't see reads the key file later.
 
 use super::{KeyFileError, load};
 use crate::clock;
@@ -191,7 +191,8 @@ pub struct Dropped {
     pub unconfirmed: Vec<String>,
 }
 
-/// Waits, at most `limit`, until each running server in this data directory uses only the keys in the key file.
+/// Waits, at most `limit`, until each running server in this data directory uses only the keys in the key
+/// file.
 ///
 /// # Errors
 /// [`KeyFileError`] if the files can't be read.
@@ -218,9 +219,9 @@ pub fn await_dropped(directory: &Path, key_file: &Path, limit: Duration) -> Resu
     }
 }
 
-/// Waits until each running server in this data directory has loaded the key with this fingerprint, for no longer than
-/// `limit`: a server reads a changed key file within [`super::CHECK_INTERVAL`]. Returns those servers; not one that is just
-/// starting, which reads the file later.
+/// Waits until each running server in this data directory has loaded the key with this fingerprint, for no
+/// longer than `limit`: a server reads a changed key file within [`super::CHECK_INTERVAL`]. Returns those
+/// servers; not one that is just starting, which reads the file later.
 ///
 /// # Errors
 /// [`KeyFileError`] where the servers' files can't be read.

@@ -1,4 +1,5 @@
-//! Rules for a secret that is added as a signing key: it is long enough, unpublished and new, and the ring has room.
+//! Rules for a secret that is added as a signing key: it is long enough, unpublished and new, and the ring
+//! has room.
 
 use super::edit::KeyFile;
 use super::published::is_published;

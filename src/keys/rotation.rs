@@ -1,7 +1,7 @@
 //! Key rotation: the use of each key, and when a retired key may be pruned.
 //!
-//! A key signs while it is the newest of the ring. After that it is retired, and only verifies. It may be pruned when the
-//! last token that it signed has expired.
+//! A key signs while it is the newest of the ring. After that it is retired, and only verifies. It may be
+//! pruned when the last token that it signed has expired.
 
 use super::is_published;
 use crate::clock::UnixTime;
@@ -10,7 +10,8 @@ use crate::store::{SigningKeyUse, Store, StoreError};
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-/// How long a running server may go on signing with a key after it was retired: it reads the file once a second.
+/// How long a running server may go on signing with a key after it was retired: it reads the file once a
+/// second.
 const LAST_SIGNATURE: Duration = Duration::from_secs(2);
 
 /// The recorded use of each key, by its fingerprint.
@@ -29,11 +30,13 @@ pub struct KeyStatus<'a> {
     pub signs_values: bool,
     /// Its use; `None` if the store has no record of it.
     pub recorded: Option<SigningKeyUse>,
-    /// The time from which it may be pruned; `None` if it signs (links and forms, too), or if its use is not recorded.
+    /// The time from which it may be pruned; `None` if it signs (links and forms, too), or if its use is not
+    /// recorded.
     pub prunable_from: Option<UnixTime>,
 }
 
-/// The keys of a ring, oldest first. `max_session` is the longest time for which tokens signed elsewhere are accepted.
+/// The keys of a ring, oldest first. `max_session` is the longest time for which tokens signed elsewhere are
+/// accepted.
 pub fn statuses<'a>(ring: &'a KeyRing, uses: &KeyUses, max_session: Duration) -> Vec<KeyStatus<'a>> {
     let newest = ring.newest().fingerprint();
     let newest_own = ring.newest_own().map(SigningKey::fingerprint);
@@ -48,8 +51,9 @@ pub fn statuses<'a>(ring: &'a KeyRing, uses: &KeyUses, max_session: Duration) ->
     ring.keys().map(status).collect()
 }
 
-/// The time at which the last token that a retired key signed has expired. The lifetime of tokens that were signed
-/// elsewhere is not recorded; they are accepted for `max_session` at most. A session's token lives as long as the session.
+/// The time at which the last token that a retired key signed has expired. The lifetime of tokens that were
+/// signed elsewhere is not recorded; they are accepted for `max_session` at most. A session's token lives as
+/// long as the session.
 fn prunable_from(known: SigningKeyUse, max_session: Duration) -> Option<UnixTime> {
     let lifetime = match known.longest_lifetime {
         Duration::ZERO => max_session,
@@ -81,8 +85,8 @@ impl KeyStatus<'_> {
     }
 }
 
-/// Records that the keys of this ring are in use. `lifetime` is that of the tokens which its newest key signs here; zero where
-/// it signs none.
+/// Records that the keys of this ring are in use. `lifetime` is that of the tokens which its newest key signs
+/// here; zero where it signs none.
 ///
 /// # Errors
 /// [`StoreError`].

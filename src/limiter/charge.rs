@@ -97,7 +97,8 @@ impl fmt::Debug for Charged<'_> {
 }
 
 impl Limiter {
-    /// A limiter with empty buckets. The key decides which names and addresses collide; saved counters belong to their key.
+    /// A limiter with empty buckets. The key decides which names and addresses collide; saved counters belong
+    /// to their key.
     pub fn new(rules: &Rules, key: SigningKey, now: Instant) -> Self {
         let tables = KINDS.map(|kind| {
             Table::new(match kind {
@@ -210,8 +211,8 @@ impl Limiter {
         Key::new(kind, &self.keyed_hash(kind as u8, parts), multiplier)
     }
 
-    /// Injective: the kind comes first, and a prefix has a fixed length. Not `sign_fields`, since stored counters and marks
-    /// have this form.
+    /// Injective: the kind comes first, and a prefix has a fixed length. Not `sign_fields`, since stored
+    /// counters and marks have this form.
     fn keyed_hash(&self, kind: u8, parts: &[&[u8]]) -> Signature {
         self.mac.sign(&[&[kind], parts.concat().as_slice()].concat())
     }
@@ -250,7 +251,8 @@ impl Limiter {
         Count { failures, allowed, forgotten_in: Duration::from_millis(left) }
     }
 
-    /// Records that this user has logged in at this address for the first time. Call it before the store remembers the address.
+    /// Records that this user has logged in at this address for the first time. Call it before the store
+    /// remembers the address.
     pub fn promote(&self, client: Client, username: &str, now: Instant) {
         let [limit, charged] = self.remembered_keys(client, username);
         let mut tables = self.lock();
@@ -268,8 +270,8 @@ impl Limiter {
         !promoted.is_empty() && promoted.contains(self.mark(client, username), now)
     }
 
-    /// The bucket that limits a remembered user; and the other one, which is charged and doesn't limit, since collisions
-    /// may fill it.
+    /// The bucket that limits a remembered user; and the other one, which is charged and doesn't limit, since
+    /// collisions may fill it.
     fn remembered_keys(&self, client: Client, username: &str) -> [Key; 2] {
         let charged = self.pair_key(Kind::UserAndAddress, client, username);
         [self.pair_key(Kind::Remembered, client, username), charged.without_limit()]

@@ -1,7 +1,7 @@
 //! The limiter: what it promises, over random sequences and at once.
 //!
-//! The sequences are checked against buckets of the test's own: exact ones, one a key, that know nothing of tables,
-//! hashes or restarts.
+//! The sequences are checked against buckets of the test's own: exact ones, one a key, that know nothing of
+//! tables, hashes or restarts.
 
 use super::super::{RateLimit, SavedError, table};
 use super::*;
@@ -308,8 +308,8 @@ fn no_sequence_of_attempts_exceeds_a_limit() {
     }
 }
 
-/// One user at one address, where the user logs in now and then and a guesser attempts: what the store says of the
-/// address changes, may be late, and is forgotten, and checks are in flight meanwhile.
+/// One user at one address, where the user logs in now and then and a guesser attempts: what the store says
+/// of the address changes, may be late, and is forgotten, and checks are in flight meanwhile.
 #[test]
 fn no_interleaving_with_logins_of_the_user_exceeds_a_limit() {
     let RateLimit { burst, every } = rules().attempts_per_user_and_address;
@@ -382,7 +382,7 @@ fn no_sequence_of_others_limits_a_user_at_a_remembered_address() {
         for step in 0..2_000 {
             let (address, name) =
                 (ADDRESSES[random.below(ADDRESSES.len())], NAMES[random.below(NAMES.len())]);
-            // Everybody else, also at the same address for another name.
+            // Other clients, also at the same address for another name.
             if !is_remembered(address, name) {
                 drop(limiter.charge(&stranger(address, name), now));
             }

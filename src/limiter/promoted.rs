@@ -1,15 +1,16 @@
 //! Promotion: an address that becomes remembered keeps the failures that were charged before.
 //!
-//! A user at one address has two buckets: that of any client, and that of a remembered user. If they were independent, a
-//! client behind the same NAT would get the limit twice, before and after the user's first login there. Therefore
+//! A user at one address has two buckets: that of any client, and that of a remembered user. If they were
+//! independent, a client behind the same NAT would get the limit twice, before and after the user's first
+//! login there. Therefore
 //!
 //! - at that login, the remembered bucket is raised to the level of the other, with the checks in flight;
-//! - afterwards each failure is charged to both. Only the remembered bucket limits; when the address is forgotten, the
-//!   other is as full.
+//! - afterwards each failure is charged to both. Only the remembered bucket limits; when the address is
+//!   forgotten, the other is as full.
 //!
-//! A check that read the store just before that login would be charged to the first bucket alone. So the limiter keeps
-//! the last promotions itself, for longer than a login takes. An address that the store forgets within that time counts
-//! as remembered until it is over.
+//! A check that read the store just before that login would be charged to the first bucket alone. So the
+//! limiter keeps the last promotions itself, for longer than a login takes. An address that the store forgets
+//! within that time counts as remembered until it is over.
 
 use crate::client::AddressMark;
 use core::time::Duration;

@@ -5,7 +5,8 @@
 //! kind, cell, level                  1, 4 and 8 bytes, for each cell that is not empty
 //! ```
 //!
-//! Numbers are big-endian, levels are milliseconds. Without the key, nothing shows which name or address a cell belongs to.
+//! Numbers are big-endian, levels are milliseconds. Without the key, nothing shows which name or address a
+//! cell belongs to.
 
 use super::charge::Limiter;
 use super::table::{KINDS, Kind, Millis, ROWS, Table, WIDTH};
@@ -38,13 +39,15 @@ fn head() -> [u8; HEAD_BYTES] {
 }
 
 impl Limiter {
-    /// Serializes all counters, if any changed since the last save or restore. Checks in flight count as failed.
+    /// Serializes all counters, if any changed since the last save or restore. Checks in flight count as
+    /// failed.
     pub fn save_changed(&self, now: Instant) -> Option<Vec<u8>> {
         self.is_save_urgent.store(false, Ordering::Release);
         self.has_changed.swap(false, Ordering::AcqRel).then(|| self.save(now))
     }
 
-    /// Whether a bucket has become full since the last save: a restart must not accept a client that is rejected now.
+    /// Whether a bucket has become full since the last save: a restart must not accept a client that is
+    /// rejected now.
     pub fn is_save_urgent(&self) -> bool {
         self.is_save_urgent.load(Ordering::Acquire)
     }

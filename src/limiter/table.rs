@@ -1,13 +1,14 @@
 //! Leaky buckets of one kind, in a count-min sketch: fixed size, no eviction, never counts too little.
 //!
-//! A bucket is the generic cell rate algorithm (ITU-T I.371): an attempt adds the interval after which one more is
-//! allowed, time drains it, and an attempt that doesn't fit is rejected. Its only state is the time at which it is empty,
-//! so nothing needs sweeping.
+//! A bucket is the generic cell rate algorithm (ITU-T I.371): an attempt adds the interval after which one
+//! more is allowed, time drains it, and an attempt that doesn't fit is rejected. Its only state is the time
+//! at which it is empty, so nothing needs sweeping.
 //!
-//! A table has cells and no keys. Each key has one cell in every row, by a keyed hash, so that no client can choose its
-//! collisions. An attempt is added to all cells of its key, and the emptiest one counts (count-min sketch, Cormode and
-//! Muthukrishnan 2005). A bucket may therefore show more than its key's attempts, if others share all of its cells, and
-//! never less. Nothing is evicted: a client could otherwise flood the table to remove its own attempts.
+//! A table has cells and no keys. Each key has one cell in every row, by a keyed hash, so that no client can
+//! choose its collisions. An attempt is added to all cells of its key, and the emptiest one counts (count-min
+//! sketch, Cormode and Muthukrishnan 2005). A bucket may therefore show more than its key's attempts, if
+//! others share all of its cells, and never less. Nothing is evicted: a client could otherwise flood the
+//! table to remove its own attempts.
 
 use super::rules::RateLimit;
 use std::collections::BTreeMap;
@@ -98,7 +99,8 @@ pub(super) struct Table {
     cost: Millis,
     /// When each cell is empty.
     empty_at: Box<[Millis]>,
-    /// Charges of checks in flight, by cell: they don't drain, and may be refunded. Bounded by the requests in flight.
+    /// Charges of checks in flight, by cell: they don't drain, and may be refunded. Bounded by the requests
+    /// in flight.
     pending: BTreeMap<usize, Millis>,
 }
 

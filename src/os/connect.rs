@@ -6,8 +6,8 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
-/// Connects to a Unix socket; `timeout` also bounds each later write. [`UnixStream::connect`] waits without a bound for a
-/// server that does not accept and whose backlog is full.
+/// Connects to a Unix socket; `timeout` also bounds each later write. [`UnixStream::connect`] waits without a
+/// bound for a server that does not accept and whose backlog is full.
 ///
 /// # Errors
 /// What connect(2) reports; [`io::ErrorKind::WouldBlock`] after the timeout.

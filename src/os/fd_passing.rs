@@ -1,7 +1,7 @@
 //! Descriptor passing across execve(2), by SCM_RIGHTS (unix(7)).
 //!
-//! Adopting an inherited descriptor number is `unsafe`. So the files are sent in one message on a socket that becomes the
-//! new program's standard input. The first of them is the real standard input.
+//! Adopting an inherited descriptor number is `unsafe`. So the files are sent in one message on a socket that
+//! becomes the new program's standard input. The first of them is the real standard input.
 
 use core::mem::MaybeUninit;
 use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};

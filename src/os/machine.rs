@@ -81,7 +81,8 @@ fn has_only_local_locks(options: &str) -> bool {
     })
 }
 
-/// Available memory in bytes: the kernel's estimate, or the lowest limit of this process's control groups (version 2).
+/// Available memory in bytes: the kernel's estimate, or the lowest limit of this process's control groups
+/// (version 2).
 pub fn available_memory() -> Option<u64> {
     let system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of(&text));
     let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| limit_of_group(&text));
@@ -102,8 +103,8 @@ fn limit_of_group(cgroup: &str) -> Option<u64> {
     groups.ancestors().filter_map(|group| limit(group)?.trim().parse().ok()).min()
 }
 
-/// Whether this process is in a container: the marks of Docker and Podman, and the variable that Podman, systemd-nspawn and
-/// LXC set.
+/// Whether this process is in a container: the marks of Docker and Podman, and the variable that Podman,
+/// systemd-nspawn and LXC set.
 pub fn is_in_container() -> bool {
     let has_mark = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
     has_mark || ["container", "KUBERNETES_SERVICE_HOST"].iter().any(|name| env::var_os(name).is_some())

@@ -8,8 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// A new file with a temporary name; a drop removes it. All operations use one open directory, so that replacing the
-/// directory has no effect.
+/// A new file with a temporary name; a drop removes it. All operations use one open directory, so that
+/// replacing the directory has no effect.
 #[derive(Debug)]
 pub struct NewFile {
     directory: File,
@@ -68,8 +68,9 @@ impl Drop for NewFile {
 
 /// Renames a file without replacing another, which [`std::fs::rename`] would.
 ///
-/// By renameat2(2) with `RENAME_NOREPLACE`; else (NFS) by link(2); without hard links (exFAT, some FUSE) by an exclusively
-/// created empty file, which is then replaced. Only the last way leaves the empty file behind if the process is killed.
+/// By renameat2(2) with `RENAME_NOREPLACE`; else (NFS) by link(2); without hard links (exFAT, some FUSE) by
+/// an exclusively created empty file, which is then replaced. Only the last way leaves the empty file behind
+/// if the process is killed.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`]; others of the system calls, with the name of the file system.
@@ -110,8 +111,8 @@ fn rename_at(directory: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> io::Result<
     Ok(renamed?)
 }
 
-/// Errors of file systems without the operation. EPERM is that of link(2); if it means a missing permission, the next way
-/// fails too.
+/// Errors of file systems without the operation. EPERM is that of link(2); if it means a missing permission,
+/// the next way fails too.
 fn is_unsupported(error: Errno) -> bool {
     matches!(error, Errno::INVAL | Errno::NOSYS | Errno::NOTSUP | Errno::PERM)
 }

@@ -1,8 +1,9 @@
 //! Path owners: the users besides root who can change what a path leads to.
 //!
-//! The owner of a directory can replace its entries, by a symbolic link for instance. A root process that follows such a
-//! path reads and writes a file of that user's choice. So root first finds the owners of the directories and links on the
-//! path (as sshd's `StrictModes`), and then acts as that user or rejects the path.
+//! The owner of a directory can replace its entries, by a symbolic link for instance. A root process that
+//! follows such a path reads and writes a file of that user's choice. So root first finds the owners of the
+//! directories and links on the path (as sshd's `StrictModes`), and then acts as that user or rejects the
+//! path.
 //!
 //! Left out: group- or world-writable directories without the sticky bit; `gatekey doctor` reports them.
 
@@ -19,7 +20,8 @@ const MAX_LINKS: usize = 40;
 /// Result of a walk along a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathOwners {
-    /// The users but root who own a directory or a symbolic link on the path, in order. Not the owner of a file at its end.
+    /// The users but root who own a directory or a symbolic link on the path, in order. Not the owner of a
+    /// file at its end.
     pub users: Vec<u32>,
     /// The path without symbolic links, as far as it exists.
     pub real: PathBuf,
@@ -114,7 +116,8 @@ impl Walk {
     }
 }
 
-/// The id that a user namespace shows for owners outside of it (user_namespaces(7)), as whom no process inside can act.
+/// The id that a user namespace shows for owners outside of it (user_namespaces(7)), as whom no process
+/// inside can act.
 fn unmapped_user() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     let maps_all = map.split_whitespace().eq(["0", "0", "4294967295"]);

@@ -8,7 +8,8 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Waits until a descriptor is readable, a signal arrives, or the timeout. Returns the positions of the readable ones.
+/// Waits until a descriptor is readable, a signal arrives, or the timeout. Returns the positions of the
+/// readable ones.
 ///
 /// # Errors
 /// Those of poll(2).
@@ -81,7 +82,8 @@ impl Poller {
         Ok(epoll::delete(&self.0, descriptor)?)
     }
 
-    /// Waits until descriptors are ready, a signal arrives, or the timeout. Reports up to [`Poller::MAX_EVENTS`].
+    /// Waits until descriptors are ready, a signal arrives, or the timeout. Reports up to
+    /// [`Poller::MAX_EVENTS`].
     ///
     /// # Errors
     /// Those of epoll_wait(2).

@@ -4,7 +4,8 @@ use rustix::net::sockopt;
 use std::io;
 use std::os::fd::AsFd;
 
-/// Bounds the kernel's buffers of accepted connections, which otherwise grow to some MiB. The kernel doubles the numbers.
+/// Bounds the kernel's buffers of accepted connections, which otherwise grow to some MiB. The kernel doubles
+/// the numbers.
 ///
 /// # Errors
 /// Those of setsockopt(2).

@@ -5,11 +5,13 @@
 //!         └ cost        └ salt, 16 bytes       └ hash, 32 bytes
 //! ```
 //!
-//! passlib and RustCrypto use the same form. [`Cost`] is the work of a brute-force attempt. [`StoredHash`] is the parsed
-//! string; its numbers are checked before the scrypt crate, which allocates as requested and panics on invalid ones.
-//! [`AnyHash`] is that or a hash of another program (`legacy/`). Memory limits and threads are in [`crate::hashing`].
+//! passlib and RustCrypto use the same form. [`Cost`] is the work of a brute-force attempt. [`StoredHash`] is
+//! the parsed string; its numbers are checked before the scrypt crate, which allocates as requested and
+//! panics on invalid ones. [`AnyHash`] is that or a hash of another program (`legacy/`). Memory limits and
+//! threads are in [`crate::hashing`].
 //!
-//! Left out: a pepper (a second secret to lose), truncation, and normalization ([`crate::hashing`]): a password is its bytes.
+//! Left out: a pepper (a second secret to lose), truncation, and normalization ([`crate::hashing`]): a
+//! password is its bytes.
 
 mod any;
 mod cost;
@@ -57,8 +59,8 @@ pub fn hash(password: &Secret, cost: Cost) -> Result<StoredHash, RandomError> {
 
 /// Verifies a password, with the same work for a wrong one.
 ///
-/// Rejects a password that ends in a NUL: HMAC pads its key with NULs (RFC 2104 section 2), so `python` and `python\0` have
-/// the same hash.
+/// Rejects a password that ends in a NUL: HMAC pads its key with NULs (RFC 2104 section 2), so `python` and
+/// `python\0` have the same hash.
 pub fn verify(password: &Secret, stored: &StoredHash) -> bool {
     let mut hash = vec![0; stored.hash().len()];
     derive(password.expose().as_bytes(), stored.salt(), stored.cost(), &mut hash);
@@ -81,7 +83,8 @@ type Scrypt = fn(&[u8], &[u8], &scrypt::Params, &mut [u8]) -> Result<(), scrypt:
 fn derive(password: &[u8], salt: &[u8], cost: Cost, output: &mut [u8]) {
     let params =
         scrypt::Params::new(cost.log_n(), cost.r(), cost.p()).expect("a Cost is within the crate's range");
-    // black_box prevents inlining into this crate, which is optimized for size: a hash then took 1.4 times as long.
+    // black_box prevents inlining into this crate, which is optimized for size: a hash then took 1.4 times as
+    // long.
     let scrypt: Scrypt = black_box(scrypt::scrypt);
     scrypt(password, salt, &params, output).expect("16 to 64 bytes are within the crate's range");
 }

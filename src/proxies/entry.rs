@@ -5,8 +5,8 @@
 //! fe80::1%eth0    [fe80::1%25eth0]:443
 //! ```
 //!
-//! A zone id (RFC 4007 section 11.2; after `%25` in URLs, RFC 6874) names an interface of the proxy, so it is dropped. Left
-//! out: entries that are no address (`unknown`, `_hidden`, host names).
+//! A zone id (RFC 4007 section 11.2; after `%25` in URLs, RFC 6874) names an interface of the proxy, so it is
+//! dropped. Left out: entries that are no address (`unknown`, `_hidden`, host names).
 
 use crate::client::Client;
 use core::net::{IpAddr, Ipv6Addr};

@@ -6,12 +6,12 @@
 //!                  can forge this
 //! ```
 //!
-//! Each proxy appends the address of its client. So an entry is as trustworthy as the proxy that the entry after it names,
-//! and the rightmost as its sender. The first address from the right that is no trusted proxy is the client; it can forge
-//! the entries to its left.
+//! Each proxy appends the address of its client. So an entry is as trustworthy as the proxy that the entry
+//! after it names, and the rightmost as its sender. The first address from the right that is no trusted proxy
+//! is the client; it can forge the entries to its left.
 //!
-//! `X-Forwarded-For` has no specification. Left out: `Forwarded` (RFC 7239), which proxies don't send by default, and the
-//! PROXY protocol.
+//! `X-Forwarded-For` has no specification. Left out: `Forwarded` (RFC 7239), which proxies don't send by
+//! default, and the PROXY protocol.
 
 mod entry;
 
@@ -46,8 +46,8 @@ impl TrustedProxies {
 
     /// The client address, from a peer and the lines of `X-Forwarded-For` that it sent, in order.
     ///
-    /// A malformed entry (`unknown`, `_hidden`, empty) makes the proxy that wrote it the client. If all hops are trusted, the
-    /// leftmost is the client.
+    /// A malformed entry (`unknown`, `_hidden`, empty) makes the proxy that wrote it the client. If all hops
+    /// are trusted, the leftmost is the client.
     ///
     /// ```
     /// # use gatekey::{client::Client, proxies::TrustedProxies};
@@ -79,7 +79,8 @@ impl TrustedProxies {
         self.0.is_empty()
     }
 
-    /// The networks that are wider than any private one (10.0.0.0/8, fc00::/7): any client in them can forge its address.
+    /// The networks that are wider than any private one (10.0.0.0/8, fc00::/7): any client in them can forge
+    /// its address.
     pub fn overly_broad(&self) -> impl Iterator<Item = &TrustedProxy> {
         self.0.iter().filter(|proxy| match proxy {
             TrustedProxy::Network { address, prefix } => *prefix < if address.is_ipv4() { 8 } else { 7 },

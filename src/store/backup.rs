@@ -1,9 +1,10 @@
 //! Online backup by `VACUUM INTO`, while a server writes.
 //!
-//! Both `VACUUM INTO` and SQLite's backup interface copy a snapshot. `VACUUM INTO` omits free pages, which may contain
-//! deleted users and old hashes, and writes a single file without a `-wal`.
+//! Both `VACUUM INTO` and SQLite's backup interface copy a snapshot. `VACUUM INTO` omits free pages, which
+//! may contain deleted users and old hashes, and writes a single file without a `-wal`.
 //!
-//! The copy is written to `FILE.partial`, verified, synced and then renamed: a file with the name of a backup is complete.
+//! The copy is written to `FILE.partial`, verified, synced and then renamed: a file with the name of a backup
+//! is complete.
 
 use super::error::StoreError;
 use super::lock::DirLock;
@@ -89,8 +90,8 @@ impl Error for CopyError {
     }
 }
 
-/// Backs the database up to a new file with mode 0600. The copy is verified and durable when this returns. The database
-/// stays unchanged, also one of an older version. Calls `on_step` at the start of each step.
+/// Backs the database up to a new file with mode 0600. The copy is verified and durable when this returns.
+/// The database stays unchanged, also one of an older version. Calls `on_step` at the start of each step.
 ///
 /// # Errors
 /// [`CopyError`]. Then no file is left, unless only the sync of its directory failed.

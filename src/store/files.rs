@@ -1,8 +1,8 @@
 //! Detects that an open file was removed, moved or replaced.
 //!
-//! SQLite continues to use a file that was removed or moved, and its writes are lost when the last connection closes. It
-//! doesn't see the file that replaced it either. So each operation first compares the files at the paths by stat(2), which
-//! takes a microsecond. A read compares the database file alone.
+//! SQLite continues to use a file that was removed or moved, and its writes are lost when the last connection
+//! closes. It doesn't see the file that replaced it either. So each operation first compares the files at the
+//! paths by stat(2), which takes a microsecond. A read compares the database file alone.
 //!
 //! Left out: a file that is overwritten in place, by cp(1) for instance.
 

@@ -1,10 +1,11 @@
 //! Unused token generations: they revoke all tokens after a restore, an import or a clock reset.
 //!
-//! A backup or export doesn't contain the revocations since. So all users, and new ones (`realm.first_generation`), get a
-//! generation that no token has: an old token fits neither its user nor another one with the same id.
+//! A backup or export doesn't contain the revocations since. So all users, and new ones
+//! (`realm.first_generation`), get a generation that no token has: an old token fits neither its user nor
+//! another one with the same id.
 //!
-//! It is above the highest known generation by more than revocations can add in the life of a database ([`STEP`]), and by
-//! a random number, so that two restores of one backup get different generations.
+//! It is above the highest known generation by more than revocations can add in the life of a database
+//! ([`STEP`]), and by a random number, so that two restores of one backup get different generations.
 
 use super::columns::{integer, unsigned};
 use super::error::StoreError;
@@ -19,7 +20,8 @@ const CHOICES: u64 = 1 << 36;
 /// The highest generation that an import accepts: half of all, so that enough are left.
 pub(super) const MAX_IMPORTED: u64 = 1 << 52;
 
-/// The highest generation in this database. A replaced database of an older version has no `first_generation`.
+/// The highest generation in this database. A replaced database of an older version has no
+/// `first_generation`.
 pub(super) fn highest(connection: &Connection) -> rusqlite::Result<u64> {
     let number = |sql| connection.query_row(sql, [], |row| unsigned(row, 0));
     let of_users = number("SELECT ifnull(max(generation), 0) FROM users")?;
@@ -29,7 +31,8 @@ pub(super) fn highest(connection: &Connection) -> rusqlite::Result<u64> {
 /// A generation that no token has, above `highest`.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] without random numbers, or when the generations are exhausted, after about 60,000 restores.
+/// [`StoreError::Unavailable`] without random numbers, or when the generations are exhausted, after about
+/// 60,000 restores.
 pub(super) fn unused(highest: u64) -> Result<Generation, StoreError> {
     let random: [u8; 8] = random::bytes().map_err(|error| StoreError::Unavailable(error.into()))?;
     let above = STEP + u64::from_be_bytes(random) % CHOICES;

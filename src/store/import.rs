@@ -1,8 +1,9 @@
 //! Bulk import in one transaction.
 //!
-//! With imported ids, tokens issued elsewhere could become valid: of deleted users, or revoked after the export. So users
-//! with an id, and all later ones, get a generation that no token has (`generations.rs`). Tokens without a generation are
-//! the Flask original's: its users keep generation 0 and their tokens, unless they come from a gatekey export.
+//! With imported ids, tokens issued elsewhere could become valid: of deleted users, or revoked after the
+//! export. So users with an id, and all later ones, get a generation that no token has (`generations.rs`).
+//! Tokens without a generation are the Flask original's: its users keep generation 0 and their tokens, unless
+//! they come from a gatekey export.
 
 use super::columns::{integer, seconds};
 use super::error::StoreError;
@@ -20,8 +21,8 @@ use rusqlite::{Connection, params};
 
 /// Page cache of an import, in KiB: each user goes to a random page of two indexes.
 const CACHE_KIB: i64 = 24 * 1024;
-/// The largest id that an import accepts, 2^53 - 1: larger integers are not interoperable in JSON (RFC 8259 section 6), and
-/// new ids come after it.
+/// The largest id that an import accepts, 2^53 - 1: larger integers are not interoperable in JSON (RFC 8259
+/// section 6), and new ids come after it.
 const MAX_ID: i64 = (1 << 53) - 1;
 
 /// A user to import.
@@ -33,7 +34,8 @@ pub struct ImportedUser<'a> {
     pub password_hash: &'a str,
     /// The id to keep; `None` for a new one.
     pub id: Option<UserId>,
-    /// 0 keeps the tokens of a user of the original; any other is replaced by an unused one, if an id is kept.
+    /// 0 keeps the tokens of a user of the original; any other is replaced by an unused one, if an id is
+    /// kept.
     pub generation: Generation,
     /// Whether the user is disabled.
     pub disabled: bool,
@@ -64,7 +66,8 @@ struct ForeignTokens {
 }
 
 impl Store {
-    /// Runs `work` in one transaction. Commits if it returns `true`; otherwise, or if it fails, nothing is changed.
+    /// Runs `work` in one transaction. Commits if it returns `true`; otherwise, or if it fails, nothing is
+    /// changed.
     ///
     /// # Errors
     /// Those of `work`, and [`StoreError`].

@@ -1,7 +1,7 @@
 //! Probable causes of SQLite's I/O errors.
 //!
-//! SQLite reports "disk I/O error" for many causes, and errno is not available without `unsafe`. The extended result code
-//! names the failed call (<https://www.sqlite.org/rescode.html>), and so the probable cause.
+//! SQLite reports "disk I/O error" for many causes, and errno is not available without `unsafe`. The extended
+//! result code names the failed call (<https://www.sqlite.org/rescode.html>), and so the probable cause.
 
 use core::error::Error;
 use core::fmt;

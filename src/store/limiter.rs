@@ -1,8 +1,8 @@
 //! State of the rate limiter across restarts: its key, its counters, and their epoch.
 //!
-//! A server keeps the counters in memory and saves them regularly, as opaque bytes. A command may replace them meanwhile,
-//! which raises the epoch. A save applies to one epoch only, and every login reads the epoch, so that the server reloads
-//! replaced counters and never overwrites them.
+//! A server keeps the counters in memory and saves them regularly, as opaque bytes. A command may replace
+//! them meanwhile, which raises the epoch. A save applies to one epoch only, and every login reads the epoch,
+//! so that the server reloads replaced counters and never overwrites them.
 
 use super::columns::{integer, seconds, timestamp, unsigned};
 use super::error::StoreError;
@@ -20,7 +20,8 @@ pub struct SavedLimiter {
 }
 
 impl Store {
-    /// The key of the hashes of names and addresses. If there is none, `new` is stored; concurrent callers get the same.
+    /// The key of the hashes of names and addresses. If there is none, `new` is stored; concurrent callers
+    /// get the same.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the key has another length.
@@ -37,7 +38,8 @@ impl Store {
         self.database.read(|connection| connection.query_row(sql, [], |row| row.get(0)))
     }
 
-    /// The epoch. Read it before the counters, or counters of an older epoch could be taken for those of a newer one.
+    /// The epoch. Read it before the counters, or counters of an older epoch could be taken for those of a
+    /// newer one.
     pub fn limiter_epoch(&self) -> Result<u64, StoreError> {
         let sql = "SELECT limiter_epoch FROM realm";
         self.database.read_on_writer(|connection| connection.query_row(sql, [], |row| unsigned(row, 0)))
@@ -50,7 +52,8 @@ impl Store {
         self.database.read_on_writer(|connection| connection.query_row(sql, [], saved).optional())
     }
 
-    /// Saves counters, and raises [`Store::newest_time`]. False if the epoch has changed: the stored counters are newer.
+    /// Saves counters, and raises [`Store::newest_time`]. False if the epoch has changed: the stored counters
+    /// are newer.
     pub fn save_limiter(&self, counters: &[u8], at: UnixTime, epoch: u64) -> Result<bool, StoreError> {
         let claim = "UPDATE realm SET newest_time = max(newest_time, ?1) WHERE limiter_epoch = ?2";
         self.database.write(|connection| {

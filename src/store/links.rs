@@ -35,7 +35,8 @@ impl Store {
         })
     }
 
-    /// Ends the links of a user, and returns the row with the number of the next one. `None` if there is no such user.
+    /// Ends the links of a user, and returns the row with the number of the next one. `None` if there is no
+    /// such user.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -47,8 +48,8 @@ impl Store {
         })
     }
 
-    /// Sets the password of a user who has this link, and ends every link, token and session of the user. False, and
-    /// nothing changed, if the link is not alive any more: of two uses at once, one wins.
+    /// Sets the password of a user who has this link, and ends every link, token and session of the user.
+    /// False, and nothing changed, if the link is not alive any more: of two uses at once, one wins.
     ///
     /// # Errors
     /// [`StoreError`].

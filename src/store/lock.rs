@@ -1,11 +1,12 @@
 //! Directory lock: shared by processes that have the database open, exclusive for one that replaces it.
 //!
-//! SQLite's own locks are on the database file, so they don't protect its replacement: a process that waited for them would
-//! use the old database with the new `-wal` and `-shm` files. The directory stays. The kernel releases a flock(2) with its
-//! process, by kill -9 too.
+//! SQLite's own locks are on the database file, so they don't protect its replacement: a process that waited
+//! for them would use the old database with the new `-wal` and `-shm` files. The directory stays. The kernel
+//! releases a flock(2) with its process, by kill -9 too.
 //!
-//! Every use of a database begins here. So this file also rejects another user's directory, if the process is root, and a
-//! symbolic link in place of a database file. SQLite opens its files with `O_NOFOLLOW`, so a later link is rejected too.
+//! Every use of a database begins here. So this file also rejects another user's directory, if the process is
+//! root, and a symbolic link in place of a database file. SQLite opens its files with `O_NOFOLLOW`, so a
+//! later link is rejected too.
 
 use super::error::StoreError;
 use super::files;
@@ -72,7 +73,8 @@ fn no_locks(error: &io::Error) -> StoreError {
     StoreError::Unavailable(format!("{NO_LOCKS} ({error})").into())
 }
 
-/// SQLite reports missing file locks as busy ones. So after a failure, this tries a lock on a file of its own.
+/// SQLite reports missing file locks as busy ones. So after a failure, this tries a lock on a file of its
+/// own.
 pub(super) fn explain(error: StoreError, database: &Path) -> StoreError {
     if !matches!(&error, StoreError::Unavailable(_)) {
         return error;

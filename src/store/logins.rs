@@ -1,7 +1,7 @@
 //! Remembered addresses: where each user logged in recently, as hashes.
 //!
-//! An [`AddressMark`] is a keyed hash of user name and address under [`Store::limiter_key`]. It identifies an address
-//! without storing it.
+//! An [`AddressMark`] is a keyed hash of user name and address under [`Store::limiter_key`]. It identifies an
+//! address without storing it.
 
 use super::columns::{optional_timestamp, seconds, unsigned};
 use super::error::StoreError;
@@ -30,8 +30,8 @@ pub struct LoginHistory {
     pub newest: Option<UnixTime>,
 }
 
-/// User enumeration: it doesn't read the user and always returns one row, so that its time is the same for known, unknown and
-/// disabled users.
+/// User enumeration: it doesn't read the user and always returns one row, so that its time is the same for
+/// known, unknown and disabled users.
 pub(super) const FIND_REMEMBERED_ADDRESS: &str =
     "SELECT (SELECT max(seen_at) FROM remembered_addresses WHERE address = ?1), limiter_epoch FROM realm";
 
@@ -62,8 +62,8 @@ impl Store {
         })
     }
 
-    /// Remembers an address of a user. Deletes the user's addresses not seen since `forget_before`, and all but the last
-    /// `keep`. Does nothing for a deleted user.
+    /// Remembers an address of a user. Deletes the user's addresses not seen since `forget_before`, and all
+    /// but the last `keep`. Does nothing for a deleted user.
     pub fn remember_address(
         &self,
         id: UserId,

@@ -1,11 +1,13 @@
 //! Store: all SQL, behind operations on plain values that know nothing of SQLite.
 //!
-//! One SQLite file in WAL mode with `synchronous=FULL`: when an operation returns, its changes are durable. A connection
-//! pool has one writer and N readers; readers never wait for the writer. **The database decides**: names are unique by a
-//! UNIQUE column, and a change that must not overwrite another is one conditional UPDATE, never a read and a write.
+//! One SQLite file in WAL mode with `synchronous=FULL`: when an operation returns, its changes are durable. A
+//! connection pool has one writer and N readers; readers never wait for the writer. **The database decides**:
+//! names are unique by a UNIQUE column, and a change that must not overwrite another is one conditional
+//! UPDATE, never a read and a write.
 //!
-//! Operations fail with [`StoreError`] and change nothing then; their documentation has an `# Errors` section only if
-//! there is more to say. Operations that return a `bool` return false, and change nothing, if there is no such row.
+//! Operations fail with [`StoreError`] and change nothing then; their documentation has an `# Errors` section
+//! only if there is more to say. Operations that return a `bool` return false, and change nothing, if there
+//! is no such row.
 //!
 //! ```
 //! use gatekey::{clock::UnixTime, store::{FirstGeneration, Reads, Store}, username::Username};

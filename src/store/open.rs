@@ -19,7 +19,8 @@ impl Store {
     /// Opens a database and migrates an older one.
     ///
     /// # Errors
-    /// Every [`StoreError`] but `WouldBlock`. A file that is empty, newer, older, foreign or corrupt stays unchanged.
+    /// Every [`StoreError`] but `WouldBlock`. A file that is empty, newer, older, foreign or corrupt stays
+    /// unchanged.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let lock = DirLock::shared(path)?;
         let opened = schema::inspect(path).and_then(|()| sqlite::Database::open(path, schema::migrate));
@@ -27,7 +28,8 @@ impl Store {
         Ok(Self { database, _lock: lock })
     }
 
-    /// Opens a database; creates it with mode 0600 if the file is missing or empty. It is durable when this returns.
+    /// Opens a database; creates it with mode 0600 if the file is missing or empty. It is durable when this
+    /// returns.
     ///
     /// # Errors
     /// As [`Store::open`], but for `Missing` and `Empty`.

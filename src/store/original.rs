@@ -1,8 +1,9 @@
 //! Reads the users of the Flask original's database, from an untrusted file.
 //!
-//! SQLite evaluates a file's content: a view named `users` may never end, a page may be referenced a thousand times, a
-//! value may have 400 MB. So this reads only a table, no value over [`MAX_VALUE_BYTES`], ids in ascending order, no more
-//! rows than fit into the file, and each row within [`ROW_TIME`]. The import locks its database meanwhile.
+//! SQLite evaluates a file's content: a view named `users` may never end, a page may be referenced a thousand
+//! times, a value may have 400 MB. So this reads only a table, no value over [`MAX_VALUE_BYTES`], ids in
+//! ascending order, no more rows than fit into the file, and each row within [`ROW_TIME`]. The import locks
+//! its database meanwhile.
 
 use super::error::StoreError;
 use super::files;

@@ -15,7 +15,8 @@ pub const SAVE_INTERVAL: Duration = Duration::from_secs(10);
 /// How far the stored high-water mark may be behind a running server's.
 pub const MAX_UNSAVED: Duration = SAVE_INTERVAL.saturating_add(BUSY_TIMEOUT);
 
-/// The ids and generations for which tokens may have been issued, for a database that continues with the same keys.
+/// The ids and generations for which tokens may have been issued, for a database that continues with the same
+/// keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Issued {
     /// The largest id ever assigned, or 0.
@@ -31,9 +32,11 @@ impl Store {
         self.read(reads, |connection| connection.prepare_cached(sql)?.query_row([], |row| timestamp(row, 0)))
     }
 
-    /// Revokes every token and session of all users. `newest` is the caller's high-water mark, `now` the clock.
+    /// Revokes every token and session of all users. `newest` is the caller's high-water mark, `now` the
+    /// clock.
     ///
-    /// Returns the new `tokens_not_before`. It is later than now, and tokens issued until then are revoked too.
+    /// Returns the new `tokens_not_before`. It is later than now, and tokens issued until then are revoked
+    /// too.
     pub fn revoke_all_tokens(&self, newest: UnixTime, now: UnixTime) -> Result<UnixTime, StoreError> {
         let sql = "SELECT newest_time FROM realm";
         self.database.write(|connection| {
@@ -89,8 +92,8 @@ impl Store {
     }
 }
 
-/// The first second in which no token was issued: the next one, since tokens of this second exist. While the clock is
-/// behind the high-water mark, a running server may have issued tokens up to [`MAX_UNSAVED`] later.
+/// The first second in which no token was issued: the next one, since tokens of this second exist. While the
+/// clock is behind the high-water mark, a running server may have issued tokens up to [`MAX_UNSAVED`] later.
 pub(super) fn after_all_issued(newest: UnixTime, now: UnixTime) -> UnixTime {
     let unsaved = if newest > now { MAX_UNSAVED } else { Duration::ZERO };
     newest.max(now).saturating_add(unsaved).saturating_add(Duration::from_secs(1))

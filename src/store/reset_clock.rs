@@ -1,8 +1,9 @@
 //! Repair after a clock that ran ahead.
 //!
-//! The high-water mark keeps the realm's time in the future: tokens carry future times, future addresses displace all
-//! others, and keys retired then stay until then. Lowering these times alone would revive expired tokens. So
-//! [`reset_clock`] also gives every user a generation that no token has (`generations.rs`), which revokes all tokens.
+//! The high-water mark keeps the realm's time in the future: tokens carry future times, future addresses
+//! displace all others, and keys retired then stay until then. Lowering these times alone would revive
+//! expired tokens. So [`reset_clock`] also gives every user a generation that no token has
+//! (`generations.rs`), which revokes all tokens.
 
 use super::backup::CopyError;
 use super::columns::seconds;
@@ -16,8 +17,8 @@ use std::path::Path;
 /// Lowers all times to `now`, and revokes every token; migrates an older database first.
 ///
 /// # Errors
-/// [`CopyError::InUse`] while a process has the database open; [`CopyError::Store`] and [`CopyError::File`]. Then nothing
-/// is changed.
+/// [`CopyError::InUse`] while a process has the database open; [`CopyError::Store`] and [`CopyError::File`].
+/// Then nothing is changed.
 pub fn reset_clock(database: &Path, now: UnixTime) -> Result<(), CopyError> {
     let failed = |error: StoreError| CopyError::Store(database.into(), error);
     let locked = DirLock::exclusive(database).map_err(|error| CopyError::File(database.into(), error))?;

@@ -1,10 +1,12 @@
 //! Restore: replaces the database by a backup without reviving revoked tokens or reusing ids.
 //!
-//! The high-water marks of the old database are carried forward into a copy of the backup, which is then renamed into place:
+//! The high-water marks of the old database are carried forward into a copy of the backup, which is then
+//! renamed into place:
 //!
-//! - Every token is revoked, since the backup doesn't contain the revocations since. All users, and new ones, get a
-//!   generation that no token has (`generations.rs`), whatever the clock says.
-//! - No id is reused. If the old database can't be read, or belongs to another realm, [`SPARE_IDS`] are skipped.
+//! - Every token is revoked, since the backup doesn't contain the revocations since. All users, and new ones,
+//!   get a generation that no token has (`generations.rs`), whatever the clock says.
+//! - No id is reused. If the old database can't be read, or belongs to another realm, [`SPARE_IDS`] are
+//!   skipped.
 //! - The realm's time doesn't go back.
 //!
 //! The old database stays beside the new one under another name, with the contents of its `-wal`.
@@ -41,7 +43,7 @@ pub struct Restored {
     pub kept: Option<PathBuf>,
     /// Ids of new users are above this one.
     pub last_id: i64,
-    /// Whether all assigned ids are known; otherwise [`SPARE_IDS`] were skipped.
+    /// Whether all assigned ids are known; otherwise a million were skipped.
     pub ids_are_known: bool,
     /// Tokens issued before are revoked; later than now.
     pub tokens_not_before: UnixTime,

@@ -1,10 +1,10 @@
 //! Schema and migrations: recognizes a database, creates the schema, migrates older versions.
 //!
-//! A new database is `schema.sql`, whole. An older one is migrated step by step in one transaction, so that a power cut
-//! leaves the old version or the new one. Versions 1 to 6 were never released and are rejected.
+//! A new database is `schema.sql`, whole. An older one is migrated step by step in one transaction, so that a
+//! power cut leaves the old version or the new one. Versions 1 to 6 were never released and are rejected.
 //!
-//! To change the schema after a release: raise [`VERSION`] and the version in `schema.sql`, append a step to [`STEPS`],
-//! and keep the former `schema.sql` as a fixture of its test. A released step never changes.
+//! To change the schema after a release: raise [`VERSION`] and the version in `schema.sql`, append a step to
+//! [`STEPS`], and keep the former `schema.sql` as a fixture of its test. A released step never changes.
 
 use super::columns::integer;
 use super::error::StoreError;
@@ -42,8 +42,8 @@ struct Identity {
 
 /// Checks without changing the file that it is a gatekey database of a known version.
 ///
-/// Only SQLite opens the file: closing any descriptor of it would release all POSIX locks that this process has on it,
-/// also another store's.
+/// Only SQLite opens the file: closing any descriptor of it would release all POSIX locks that this process
+/// has on it, also another store's.
 ///
 /// # Errors
 /// Every [`StoreError`] but `WouldBlock`. `Missing` and `Empty` also where SQLite would create a database.
@@ -166,7 +166,8 @@ pub(super) fn create_or_migrate_by(
     Ok(())
 }
 
-/// Rejects views, triggers and virtual tables: SQLite would run them when a backup of unknown origin is restored.
+/// Rejects views, triggers and virtual tables: SQLite would run them when a backup of unknown origin is
+/// restored.
 pub(super) fn reject_code(connection: &Connection) -> Result<(), StoreError> {
     let sql = "SELECT type, name, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE type <> 'index'";
     let mut statement = connection.prepare(sql)?;
@@ -187,8 +188,8 @@ fn unexpected(kind: &str, name: &str) -> StoreError {
     StoreError::Corrupt(format!("it contains the {kind} {name:?}, expected nothing but tables").into())
 }
 
-/// Checks that every column exists that the operations use, so that a wrong database fails at the start and not at a
-/// login. Doesn't read every page: that takes as long as the database is large.
+/// Checks that every column exists that the operations use, so that a wrong database fails at the start and
+/// not at a login. Doesn't read every page: that takes as long as the database is large.
 fn check_tables(connection: &Connection) -> Result<(), StoreError> {
     const ONE_REALM: &str = "SELECT tokens_not_before, newest_time, limiter_key, limiter_epoch, first_generation FROM realm \
          WHERE only = 1";

@@ -1,7 +1,8 @@
 //! Read sessions: one read transaction that serves a batch of requests.
 //!
-//! Beginning a transaction costs more than reading a row. An event loop that has **received** several requests answers all
-//! of them from one snapshot that begins after the last arrival: for each it is as new as a transaction of its own.
+//! Beginning a transaction costs more than reading a row. An event loop that has **received** several
+//! requests answers all of them from one snapshot that begins after the last arrival: for each it is as new
+//! as a transaction of its own.
 //!
 //! ```text
 //!   receive a, b, c  ->  begin  ->  answer a, b, c  ->  end  ->  write the responses, receive more
@@ -61,8 +62,8 @@ impl fmt::Debug for Reader {
     }
 }
 
-/// A snapshot of the database, from the first read to the drop. Don't keep it while bytes are received: a request may
-/// follow a change that the snapshot doesn't show.
+/// A snapshot of the database, from the first read to the drop. Don't keep it while bytes are received: a
+/// request may follow a change that the snapshot doesn't show.
 pub struct ReadSession<'a> {
     reader: Option<&'a RefCell<Inner>>,
     has_begun: Cell<bool>,

@@ -1,7 +1,8 @@
-//! Sessions: the operations on the table `sessions`. A row is a signed-in browser, its guard cookie, or a named token.
+//! Sessions: the operations on the table `sessions`. A row is a signed-in browser, its guard cookie, or a
+//! named token.
 //!
-//! A token with the claim `sid` is valid only while its row exists, so deleting the row revokes it. Whatever raises a user's
-//! generation deletes the user's rows in the same transaction.
+//! A token with the claim `sid` is valid only while its row exists, so deleting the row revokes it. Whatever
+//! raises a user's generation deletes the user's rows in the same transaction.
 
 use super::columns::{integer, seconds, timestamp, user_id};
 use super::error::StoreError;
@@ -93,7 +94,8 @@ impl Session {
 /// Why a session was not inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionConflict {
-    /// The user was deleted, disabled or is of another generation, or the browser session of a guard cookie has ended.
+    /// The user was deleted, disabled or is of another generation, or the browser session of a guard cookie
+    /// has ended.
     Revoked,
     /// The user has [`MAX_NAMED_TOKENS`] already.
     TooManyTokens,
@@ -107,8 +109,8 @@ macro_rules! session_columns {
 }
 
 impl Store {
-    /// Inserts a session of a user who has this generation and is not disabled. Named tokens with an `auth_time` before
-    /// `oldest_token` don't count as live.
+    /// Inserts a session of a user who has this generation and is not disabled. Named tokens with an
+    /// `auth_time` before `oldest_token` don't count as live.
     pub fn insert_session(
         &self,
         session: &Session,
@@ -125,7 +127,8 @@ impl Store {
         })
     }
 
-    /// A user and one of this user's sessions, in one statement: the one read of a check of a token with `sid`.
+    /// A user and one of this user's sessions, in one statement: the one read of a check of a token with
+    /// `sid`.
     pub fn find_session(
         &self,
         user: UserId,

@@ -25,8 +25,8 @@ pub struct SigningKeyUse {
 }
 
 impl Store {
-    /// Records that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime. `own` signs links
-    /// and forms, and may be older. All other keys become retired.
+    /// Records that these keys, oldest first, are in use, and that the newest signs tokens of this lifetime.
+    /// `own` signs links and forms, and may be older. All other keys become retired.
     pub fn record_signing_keys<'a>(
         &self,
         fingerprints: impl Iterator<Item = &'a str>,

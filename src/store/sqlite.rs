@@ -1,4 +1,5 @@
-//! Connection pool: one writer, N readers. Connections for inspection and for exclusive use; SQLite errors as ours.
+//! Connection pool: one writer, N readers. Connections for inspection and for exclusive use; SQLite errors as
+//! ours.
 
 use super::error::StoreError;
 use super::files::{OpenFiles, beside};
@@ -18,8 +19,8 @@ use std::time::Duration;
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Readers: one per core, within these bounds. A read takes microseconds, so their number doesn't follow the clients. Each has
-/// a page cache and two descriptors.
+/// Readers: one per core, within these bounds. A read takes microseconds, so their number doesn't follow the
+/// clients. Each has a page cache and two descriptors.
 const MIN_READERS: usize = 4;
 const MAX_READERS: usize = 16;
 /// Page cache of a connection, in KiB: the hot pages are a short path from a table's root.
@@ -31,8 +32,8 @@ pub(super) struct Database {
     pub(super) path: PathBuf,
     pub(super) files: Arc<OpenFiles>,
     readers: Arc<Pool>,
-    /// Dropped after the readers, as fields are dropped in order: the last connection to close checkpoints and removes the
-    /// `-wal` file, which a reader can't.
+    /// Dropped after the readers, as fields are dropped in order: the last connection to close checkpoints
+    /// and removes the `-wal` file, which a reader can't.
     writer: Arc<Pool>,
 }
 
@@ -89,8 +90,8 @@ impl Database {
 }
 
 impl Drop for Database {
-    /// Checkpoints a database that was moved or replaced: its `-wal` file stays behind, and the next start would apply it to
-    /// the database that is there then.
+    /// Checkpoints a database that was moved or replaced: its `-wal` file stays behind, and the next start
+    /// would apply it to the database that is there then.
     fn drop(&mut self) {
         if self.files.check_database().is_err()
             && let Ok(mut writer) = self.writer.borrow()
@@ -182,15 +183,15 @@ impl Drop for Borrowed {
     }
 }
 
-/// Opens a connection. One thread uses it at a time, so SQLite's own mutex is off. Doesn't follow a symbolic link as the
-/// last component of the path.
+/// Opens a connection. One thread uses it at a time, so SQLite's own mutex is off. Doesn't follow a symbolic
+/// link as the last component of the path.
 pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
     let connection = open(path, access)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.pragma_update(None, "trusted_schema", false)?;
-    // Plans don't depend on bound values. Otherwise this build of SQLite plans each statement anew after binding, which
-    // costs more than running it.
+    // Plans don't depend on bound values. Otherwise this build of SQLite plans each statement anew after
+    // binding, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     #[cfg(test)]
     let connection = super::tests::trace::recorded(connection)?;
@@ -199,8 +200,8 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
 
 fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     let access = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    // SQLite's flag also rejects links among the directories, which an administrator may have chosen. Absolute, since
-    // "file:" and ":memory:" have a meaning to SQLite.
+    // SQLite's flag also rejects links among the directories, which an administrator may have chosen.
+    // Absolute, since "file:" and ":memory:" have a meaning to SQLite.
     let path = path::absolute(path).unwrap_or_else(|_| path.into());
     match (path.parent().map(fs::canonicalize), path.file_name()) {
         (Some(Ok(directory)), Some(name)) => Connection::open_with_flags(directory.join(name), access),
@@ -237,8 +238,8 @@ fn use_wal(connection: &mut Connection) -> Result<(), StoreError> {
 
 /// Opens a connection that changes no file and leaves none behind.
 ///
-/// Not a read-only one: in WAL mode it creates `-wal` and `-shm` files and can't remove them, while the last writer to
-/// close does. If there is a `-wal` file already, closing must not checkpoint it.
+/// Not a read-only one: in WAL mode it creates `-wal` and `-shm` files and can't remove them, while the last
+/// writer to close does. If there is a `-wal` file already, closing must not checkpoint it.
 pub(super) fn connect_to_inspect(path: &Path) -> Result<Connection, StoreError> {
     let has_wal = beside(path, "-wal").exists();
     let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -246,8 +247,8 @@ pub(super) fn connect_to_inspect(path: &Path) -> Result<Connection, StoreError> 
     Ok(connection)
 }
 
-/// Opens a connection with exclusive access. Fails while any process has the file open, even idle: each that uses the `-wal`
-/// holds a lock.
+/// Opens a connection with exclusive access. Fails while any process has the file open, even idle: each that
+/// uses the `-wal` holds a lock.
 pub(super) fn connect_exclusive(database: &Path) -> rusqlite::Result<Connection> {
     let has_wal = beside(database, "-wal").exists();
     let connection = open(database, OpenFlags::SQLITE_OPEN_READ_WRITE)?;

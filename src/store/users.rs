@@ -135,9 +135,9 @@ impl Store {
 
     /// Decoy hash: the stored hash of a user picked by `number`; `None` if there is no user.
     ///
-    /// A number picks the same user for as long as that user exists, and all users about equally often. Its lowest bits are
-    /// tried as an id: first as many as the largest id has, then one less each time, until a user has that id. So a new user
-    /// changes the pick of few numbers.
+    /// A number picks the same user for as long as that user exists, and all users about equally often. Its
+    /// lowest bits are tried as an id: first as many as the largest id has, then one less each time, until a
+    /// user has that id. So a new user changes the pick of few numbers.
     pub fn pick_decoy_hash(&self, number: u64) -> Result<Option<String>, StoreError> {
         const LARGEST: &str = "SELECT ifnull(max(id), 0) FROM users";
         const HASH: &str = "SELECT password_hash FROM users WHERE id = ?1";
@@ -182,14 +182,15 @@ impl Store {
         Ok(self.database.read(|connection| connection.query_row(sql, [], last))?.and_then(UserId::new))
     }
 
-    /// Replaces a hash by another of the same password. False if the stored hash is not `old`: the password has changed.
+    /// Replaces a hash by another of the same password. False if the stored hash is not `old`: the password
+    /// has changed.
     pub fn replace_password_hash(&self, id: UserId, old: &str, new: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
         self.change(sql, params![id.number(), old, new])
     }
 
-    /// Changes a password and revokes the user's tokens. False if the password that was verified against `proved` may have
-    /// changed since.
+    /// Changes a password and revokes the user's tokens. False if the password that was verified against
+    /// `proved` may have changed since.
     pub fn change_password(&self, proved: &User, new_hash: &str) -> Result<bool, StoreError> {
         let sql = concat!(
             "UPDATE users SET password_hash = ?4, generation = generation + 1, link = link + 1",
@@ -204,8 +205,8 @@ impl Store {
 
     /// Deletes a user. False if the password that was verified against `proved` may have changed since.
     ///
-    /// A password change changes hash *and* generation. A rehash changes only the hash, and a revocation only the
-    /// generation; neither invalidates the proof. Hence the OR, here and above.
+    /// A password change changes hash *and* generation. A rehash changes only the hash, and a revocation only
+    /// the generation; neither invalidates the proof. Hence the OR, here and above.
     pub fn delete_proved_user(&self, proved: &User) -> Result<bool, StoreError> {
         let sql =
             "DELETE FROM users WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)";
@@ -239,8 +240,8 @@ impl Store {
         self.change("DELETE FROM users WHERE id = ?1", params![id.number()])
     }
 
-    /// Runs a statement that raises a user's generation, or changes nothing, and deletes the user's sessions in the same
-    /// transaction.
+    /// Runs a statement that raises a user's generation, or changes nothing, and deletes the user's sessions
+    /// in the same transaction.
     pub(super) fn revoke(&self, user: UserId, sql: &str, params: impl Params) -> Result<bool, StoreError> {
         self.database.write(|connection| {
             let transaction = connection.transaction()?;

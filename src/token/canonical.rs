@@ -24,8 +24,8 @@ pub(super) fn encode(claims: &Claims, session: Option<SessionId>) -> (String, St
     (header, payload)
 }
 
-/// Parses the exact form of [`encode`]; `None` for every other, which the JSON parser handles. Fast and without allocation,
-/// since nearly every token has this form.
+/// Parses the exact form of [`encode`]; `None` for every other, which the JSON parser handles. Fast and
+/// without allocation, since nearly every token has this form.
 pub(super) fn parse(header: &[u8], payload: &[u8]) -> Option<(Claims, Option<SessionId>)> {
     let times = header.strip_prefix(br#"{"alg":"HS256","#)?.strip_suffix(b"}")?;
     let (iat, rest) = number_after(br#""iat":"#, times)?;

@@ -1,4 +1,5 @@
-//! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), as most programs write it, and as Django does.
+//! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999), as most programs write it, and
+//! as Django does.
 //!
 //! ```text
 //! $2b$10$imHII76OEv42DvhPX6aEFeJJBFIaH3OCMXpvKhU26EUspmqu2sPGC
@@ -9,8 +10,8 @@
 //! `$2a$`, `$2b$` and `$2y$` are one algorithm today; `$2x$` marks a faulty one and is rejected.
 //! `bcrypt_sha256$` hashes the password's SHA-256 in hexadecimal digits, so that all its bytes count.
 //!
-//! Deviation: in the other forms only the first 72 bytes of a password count, as in every bcrypt, until the next login
-//! replaces the hash by scrypt.
+//! Deviation: in the other forms only the first 72 bytes of a password count, as in every bcrypt, until the
+//! next login replaces the hash by scrypt.
 
 use super::super::StoredHashError;
 use bcrypt::HashParts;

@@ -4,7 +4,8 @@
 //! $apr1$2kI8PhAQ$TNlb8DIvkJkq0oZTO4qnQ0
 //! ```
 //!
-//! Weak: millions of brute-force attempts a second. The import warns of it, and the user's next login replaces it.
+//! Weak: millions of brute-force attempts a second. The import warns of it, and the user's next login
+//! replaces it.
 
 use super::super::StoredHashError;
 use super::sha_crypt::{ALPHABET, encode};

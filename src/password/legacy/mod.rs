@@ -9,9 +9,9 @@
 //! | `argon2.rs` | `$argon2id$…`, `$argon2i$…`, `argon2$…` | argon2, PHP, passlib, Django |
 //! | `md5_crypt.rs` | `$apr1$…`, `$1$…` | htpasswd, crypt(3) |
 //!
-//! Parsing limits the work, since an untrusted string chooses it. A password over [`MAX_PASSWORD_BYTES`] is wrong, since
-//! the work of crypt schemes grows with the length; its check takes the work of the first bytes. A password with a NUL is
-//! wrong: crypt and bcrypt end there, and PBKDF2 ignores one at the end.
+//! Parsing limits the work, since an untrusted string chooses it. A password over [`MAX_PASSWORD_BYTES`] is
+//! wrong, since the work of crypt schemes grows with the length; its check takes the work of the first bytes.
+//! A password with a NUL is wrong: crypt and bcrypt end there, and PBKDF2 ignores one at the end.
 
 mod argon2;
 mod bcrypt;

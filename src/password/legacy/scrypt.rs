@@ -1,4 +1,5 @@
-//! scrypt (RFC 7914) in the forms of Werkzeug and Django: N and not its logarithm, the salt's text, a hash of 64 bytes.
+//! scrypt (RFC 7914) in the forms of Werkzeug and Django: N and not its logarithm, the salt's text, a hash of
+//! 64 bytes.
 //!
 //! ```text
 //! scrypt:32768:8:1$3MxcBc3UbBMnjXJO$51569526c2229892…

@@ -226,7 +226,7 @@ fn unknown_users_cost_the_decoy_hash_of_a_user_and_are_rejected() {
     let moved = (0..400).map(drawn).zip(&first).filter(|(now, then)| now != *then).count();
     assert!(moved <= 60, "{moved} of 400 are like the one new user of nine");
 
-    // Who stands in is verified, and nobody gets in for that.
+    // The decoy is verified, and its password authenticates no user.
     let one = TestRealm::new();
     one.add_user("ok", "python");
     let nobody = Refused { user: None, reason: RefusalReason::UnknownUser };

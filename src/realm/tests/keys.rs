@@ -64,7 +64,7 @@ fn a_token_of_a_server_slightly_ahead_is_accepted_while_the_clock_is_behind() {
     assert_eq!(verdict(&behind, started + 16), refused(started + 16));
 }
 
-/// A token as whoever has the keys makes it.
+/// A token by a holder of the keys.
 fn forged(test: &TestRealm, id: UserId, issued_at: UnixTime) -> String {
     let claims = Claims {
         id,

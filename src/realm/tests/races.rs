@@ -82,7 +82,7 @@ fn one_of_many_concurrent_password_changes_succeeds() {
         let winners: Vec<usize> = (0..RACERS).filter(|number| results[*number].is_ok()).collect();
         assert_eq!(winners.len(), 1, "{results:?}");
         for refusal in results.into_iter().filter_map(Result::err) {
-            // The one who read the row after the change is told so by the hash, the one before by the store.
+            // A request that read the row after the change fails at the hash, one before it at the store.
             let expected =
                 [refused(id, RefusalReason::ChangedMeanwhile), refused(id, RefusalReason::WrongPassword)];
             assert!(expected.contains(&refusal), "{refusal:?}");

@@ -1,8 +1,8 @@
 //! The page at `/learn`: how a password and a token open a door, told with the visitor's own requests.
 //!
 //! Three files, which a browser also opens as they stand; joined into one here, so that nothing else is fetched. The
-//! Content-Security-Policy (CSP Level 3) names script and style by their hashes: nothing that stands in neither file runs,
-//! whatever somebody gets into the page. It may ask this server alone, keeps nothing, sits in nobody's frame, and no text can
+//! Content-Security-Policy (CSP Level 3) names script and style by their hashes: nothing outside of the two files runs,
+//! whatever an attacker injects. It may request this server only, stores nothing, is in no frame, and no text can
 //! become markup in it (Trusted Types).
 
 use crate::encoding;

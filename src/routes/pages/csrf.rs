@@ -1,7 +1,7 @@
 //! CSRF values: hidden form fields that only a page of ours can hold.
 //!
 //! A value is signed, and names what the browser holds in a cookie: the session's id, or before sign-in a random number in
-//! a cookie of the form's own. No other site can read either, and a host below ours can't set a `__Host-` cookie, so nobody
+//! a cookie of the form's own. No other site can read either, and a host below ours can't set a `__Host-` cookie, so no attacker
 //! can have a visitor sign in to another's account (login CSRF).
 //!
 //! Each page that finds no such cookie sets one under a name of its own: of several tabs that load at once, none replaces

@@ -21,7 +21,7 @@ pub(super) fn stale(view: &View<'_>, form: &FormFields) -> Result<Response, ApiE
     page(view, 403, form.get("rd"), alert("stale_form", &[]))
 }
 
-/// `POST /logout`. The cookies go only when the session's row has gone: else whoever has a copy of them would still be
+/// `POST /logout`. The cookies go only when the session's row has gone: else a client with a copy of them would still be
 /// signed in while the visitor believes otherwise.
 pub(super) fn submit(view: &View<'_>, form: &FormFields) -> Result<Response, ApiError> {
     let Some(visitor) = view.visitor() else { return stale(view, form) };

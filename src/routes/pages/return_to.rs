@@ -9,7 +9,7 @@ use crate::http::split_port;
 
 /// With more than this, some proxies refuse the response's headers.
 const MAX_BYTES: usize = 4_096;
-/// Pages of ours that nobody wants to see after signing in.
+/// Pages that are no target after signing in.
 const OWN_PAGES: [&str; 4] = ["/login", "/logout", "/register", "/set-password"];
 
 /// A URL that it is safe to redirect to, in ASCII.

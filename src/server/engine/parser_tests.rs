@@ -54,7 +54,7 @@ fn corpus() -> Vec<Vec<u8>> {
         format!("GET / HTTP/1.1\r\n{}\r\n", "a:b\r\n".repeat(101)),
         format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1100)),
         format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n\r\n", "a".repeat(1100)),
-        // What is wrong stands behind the limit: the limit is met first, however the bytes arrive.
+        // The error is after the limit: the limit is reached first, however the bytes arrive.
         format!("GET /{}\nb HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(1100)),
         format!("GET / HTTP/1.1\r\nA: {}\r\nHost: a\rb\r\n\r\n", "a".repeat(1100)),
         format!("GET / HTTP/1.1\r\nA: {}\0\r\n\r\n", "a".repeat(1019 - 16)),
@@ -128,7 +128,7 @@ fn corpus() -> Vec<Vec<u8>> {
     all.into_iter().map(String::into_bytes).collect()
 }
 
-/// Streams in which somebody goes on for too long.
+/// Streams in which a part is too long.
 fn long_streams() -> Vec<Vec<u8>> {
     let trailers = format!("{CHUNKED}0\r\n{}", "Trailer: dropped\r\n".repeat(300));
     let trailer = format!("{CHUNKED}0\r\nTrailer: {}", "x".repeat(9000));

@@ -59,7 +59,7 @@ fn an_import_keeps_ids_and_never_reuses_one() {
         (Generation::IMPORTED, true, at(9))
     );
 
-    // Up to the largest id that was ever given, each may have been somebody's.
+    // Each id up to the largest assigned one may have had a user.
     test.store.delete_user(UserId::new(8).unwrap()).unwrap();
     let again = test.store.import(|into| {
         let outcomes = [1, 7, 8, 9].map(|id| into.insert(&user(&names[3], Some(id))).is_ok());

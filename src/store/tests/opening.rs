@@ -34,7 +34,7 @@ fn closed_database() -> TempDir {
     directory
 }
 
-/// The same, in the mode that SQLite's databases have unless they are told otherwise.
+/// The same, in SQLite's default journal mode.
 fn closed_database_without_wal() -> TempDir {
     let directory = closed_database();
     raw(&database_in(&directory)).pragma_update(None, "journal_mode", "DELETE").unwrap();

@@ -107,7 +107,7 @@ fn an_id_is_never_used_again() {
     let next = test.insert("c");
     assert!(next > newest, "{next} after {newest}");
 
-    // Nor when nobody is left.
+    // Nor without any user.
     for user in test.store.list_users(None, 10).unwrap() {
         assert!(test.store.delete_user(user.id).unwrap());
     }

@@ -1,4 +1,4 @@
-//! Restoring: nobody opens the database meanwhile, and what a backup can't know is lifted over the old one.
+//! Restore: exclusive, and high-water marks of the old database are carried forward.
 
 use super::*;
 use crate::chain;

@@ -137,7 +137,7 @@ fn locked_ranges(path: &Path) -> std::collections::BTreeSet<String> {
 }
 
 /// When a process closes a file that it opened, it loses every lock that it has on it, by whatever other way
-/// it opened it (POSIX). SQLite takes care of that; whoever opens the file without SQLite breaks it, and then
+/// it opened it (POSIX). SQLite takes care of that; opening the file without SQLite breaks it, and then
 /// the next process that closes the database removes the `-wal` file under the store.
 #[cfg(target_os = "linux")]
 #[test]

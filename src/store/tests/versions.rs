@@ -1,4 +1,5 @@
-//! Schema and migrations. No version before [`VERSION`] has a step, so the mechanism is tested by a step of the test's own.
+//! Schema and migrations. No version before [`VERSION`] has a step, so the mechanism is tested by a step of
+//! the test's own.
 
 use super::schema::{APPLICATION_ID, Migration, NEWEST, VERSION, create_or_migrate_by, describe, migrate};
 use super::*;
@@ -50,7 +51,8 @@ fn previous_version() -> TempDir {
     directory
 }
 
-/// Migrates, and asserts that the database has the newest schema and the data of [`previous_version`], and works.
+/// Migrates, and asserts that the database has the newest schema and the data of [`previous_version`], and
+/// works.
 #[track_caller]
 fn assert_migrates(directory: TempDir) {
     migrate_by_steps(&directory).unwrap();
@@ -99,8 +101,8 @@ fn a_migration_after_a_power_cut_starts_again() {
     let old = raw(&database_in(&directory));
     old.pragma_update(None, "journal_mode", "DELETE").unwrap();
     let before = fs::read(database_in(&directory)).unwrap();
-    // With a cache of one page (0 is the default size) SQLite writes changed pages before the commit; the journal has
-    // the former ones.
+    // With a cache of one page (0 is the default size) SQLite writes changed pages before the commit; the
+    // journal has the former ones.
     old.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
     STEPS[0](&old).unwrap();
     old.pragma_update(None, "user_version", VERSION).unwrap();

@@ -61,17 +61,28 @@ fn the_readme_has_at_most_200_lines() {
     assert!(lines <= MAX_README_LINES, "README.md has {lines} lines; move details to docs/");
 }
 
-/// A name in backquotes may have any words.
+/// The vague words of a line of prose. A name in backquotes may have any words.
+fn vague_words(line: &str) -> impl Iterator<Item = &'static str> {
+    let prose: String = line.split('`').step_by(2).collect();
+    let words = format!(" {} ", prose.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
+    VAGUE_WORDS.into_iter().filter(move |word| words.contains(&format!(" {word} ")))
+}
+
 #[test]
-fn documents_use_precise_words() {
+fn documents_and_comments_use_precise_words() {
     let mut found = Vec::new();
     for path in documents() {
-        let text = read(&path);
-        for (number, line) in lines_outside_fences(&text) {
-            let prose: String = line.split('`').step_by(2).collect();
-            let words = prose.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " ");
-            let vague = VAGUE_WORDS.iter().filter(|word| format!(" {words} ").contains(&format!(" {word} ")));
-            found.extend(vague.map(|word| format!("{path}:{number}: {word}")));
+        for (number, line) in lines_outside_fences(&read(&path)) {
+            found.extend(vague_words(line).map(|word| format!("{path}:{number}: {word}")));
+        }
+    }
+    let folders = ["src", "examples", "bench", "fuzz/fuzz_targets"];
+    let sources = folders.into_iter().flat_map(|folder| files(folder, ".rs")).chain(["schema.sql".into()]);
+    for path in sources {
+        let marker = if path == "schema.sql" { "--" } else { "//" };
+        for (number, line) in read(&path).lines().enumerate() {
+            let comment = line.split_once(marker).map_or("", |(_, comment)| comment);
+            found.extend(vague_words(comment).map(|word| format!("{path}:{}: {word}", number + 1)));
         }
     }
     assert!(found.is_empty(), "say who or what it is:\n{}", found.join("\n"));
