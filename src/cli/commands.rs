@@ -20,6 +20,8 @@ pub(super) const COMMANDS: Commands = &[
     &export::EXPORT,
     &token::ISSUE,
     &token::INSPECT,
+    &token::LIST,
+    &token::REVOKE,
     &key::LIST,
     &key::ROTATE,
     &key::ADD,

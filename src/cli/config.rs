@@ -114,7 +114,8 @@ impl<'a> CommandConfig<'a> {
             user_lookup: options.user_lookup,
             min_password_chars: options.min_password_length,
             rate_limits: None,
-            ..Policy::default()
+            browser_session: options.browser_session,
+            max_token_lifetime: options.max_token_lifetime,
         })
     }
 

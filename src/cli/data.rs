@@ -23,11 +23,12 @@ pub(super) fn refuse_links(config: &CommandConfig<'_>, command: &Command) -> Res
 }
 
 /// The commands that only read the database.
-const READING: [&[&str]; 7] = [
+const READING: [&[&str]; 8] = [
     &["user", "list"],
     &["user", "show"],
     &["user", "export"],
     &["token", "inspect"],
+    &["token", "list"],
     &["key", "list"],
     &["throttle", "list"],
     &["backup"],

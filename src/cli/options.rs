@@ -165,6 +165,11 @@ options! {
         "How long a token is valid: 90 (seconds), 10m, 24h, 30d.";
     MAX_SESSION "max-session" "DURATION" ["30d"] => max_session: Duration = values::duration,
         "How long tokens can be renewed by tokens before the password is required again.";
+    BROWSER_SESSION "browser-session" "DURATION" ["30d"] => browser_session: Duration = values::duration,
+        "How long a browser stays signed in. A shorter one also ends older sessions.";
+    MAX_TOKEN_LIFETIME "max-token-lifetime" "DURATION" ["365d"] =>
+        max_token_lifetime: Duration = values::duration_or_zero,
+        "The longest lifetime of a named token; 0 for no named tokens. A shorter one also ends older tokens.";
     SCRYPT "scrypt" "PARAMETERS" ["ln=14,r=8,p=5"] => scrypt: Cost = Cost::from_str,
         "The cost of password hashes. One takes 128 * r * 2^ln bytes. Hashes of another cost are replaced \
          at login.";
@@ -276,6 +281,10 @@ options! {
         "Read the password from the first line of standard input, instead of asking for it.";
     JSON "json" => json: bool = values::flag,
         "Print JSON, for programs.";
+    NAME "name" "NAME" => name: Option<String> = values::text,
+        "Issue a named token of this name, which is valid for --lifetime and can be revoked by itself.";
+    LIFETIME "lifetime" "DURATION" => lifetime: Option<Duration> = values::duration,
+        "How long the named token is valid, at most --max-token-lifetime: 90 (seconds), 24h, 90d.";
     ALL "all" => all: bool = values::flag,
         "All users, instead of one.";
     YES "yes" => yes: bool = values::flag,

@@ -1,10 +1,11 @@
-//! `gatekey token …`: issue a token as an administrator; inspect a token.
+//! `gatekey token …`: issue tokens as an administrator, inspect one, list and revoke named tokens and browser
+//! sessions.
 
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
-use super::options;
-use super::{prompt, user};
+use super::output::{self, table};
+use super::{options, prompt, user};
 use crate::chain;
 use crate::clock;
 use crate::data_dir::DataDir;
@@ -12,8 +13,9 @@ use crate::json::{self, Value, json};
 use crate::keys;
 use crate::realm::{self, Realm, RefusalReason};
 use crate::server::log;
+use crate::session_id::SessionId;
 use crate::shell;
-use crate::store::{Reads, StoreError};
+use crate::store::{Reads, Session, Store, StoreError};
 use crate::token::{self, SignedToken, TokenError};
 use core::time::Duration;
 use std::io::{self, Write as _};
@@ -27,10 +29,16 @@ pub(super) const ISSUE: Command = Command {
     operands: &["USERNAME"],
     summary: "Print a new token for a user.",
     details: "Needs the signing keys, with which any token can be made. For users who can't log in, because \
-              they are rate limited for example. Fails if a server that runs on this data directory would \
-              reject the token: because of its --max-session, or because it has other signing keys.",
-    example: "gatekey token issue alice --token-lifetime 1h",
-    options: &[options::DATA_OPTIONS, &[&options::TOKEN_LIFETIME, &options::MAX_SESSION]],
+              they are rate limited for example. With --name and --lifetime it is a named token for a program, \
+              such as a backup: token list shows it, and token revoke ends it. Fails if a server that runs on \
+              this data directory would reject the token: because of its --max-session, or because it has other \
+              signing keys.",
+    example: "gatekey token issue alice --name backup --lifetime 90d",
+    options: &[
+        options::DATA_OPTIONS,
+        &[&options::TOKEN_LIFETIME, &options::MAX_SESSION, &options::MAX_TOKEN_LIFETIME],
+        &[&options::NAME, &options::LIFETIME],
+    ],
     run: Run::Plain(issue),
 };
 
@@ -46,9 +54,19 @@ fn issue(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let now = clock::now();
     refuse_rejected(config, &realm)?;
     realm.record_key_use(now); // with this lifetime, so that the key is kept until the token expires
-    let issued =
-        realm.issue_token(&realm.principal_for_operator(&user, now), now).or_fail("can't issue a token")?;
-    writeln!(io::stdout().lock(), "{}", issued.token)?;
+    let principal = realm.principal_for_operator(&user, now);
+    let failed = "can't issue a token";
+    let token = match (&config.options.name, config.options.lifetime) {
+        (None, None) => realm.issue_token(&principal, now).or_fail(failed)?.token,
+        (Some(name), Some(lifetime)) => {
+            realm.issue_named_token(&principal, name, lifetime, now).or_fail(failed)?.token.expose().into()
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            let message = "token issue: --name and --lifetime go together; see: gatekey help token issue";
+            return Err(CliError::Usage(message.into()));
+        }
+    };
+    writeln!(io::stdout().lock(), "{token}")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -74,6 +92,80 @@ fn refuse_rejected(config: &CommandConfig<'_>, realm: &Realm) -> Result<(), CliE
         }
     }
     Ok(())
+}
+
+pub(super) const LIST: Command = Command {
+    words: &["token", "list"],
+    operands: &["USERNAME"],
+    summary: "List the named tokens and signed-in browsers of a user.",
+    details: "One line each: its id, kind (token or browser), when it was made, when it expires, when it was \
+              last used, to the day, and its name. Other tokens are stored nowhere. With --json an array of \
+              objects, times in Unix seconds.",
+    example: "gatekey token list alice",
+    options: &[
+        options::DATA_OPTIONS,
+        &[&options::BROWSER_SESSION, &options::MAX_TOKEN_LIFETIME, &options::JSON],
+    ],
+    run: Run::Plain(list),
+};
+
+fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
+    let username = config.operand();
+    let (realm, user) = user::open_for(config, username)?;
+    let sessions = realm.list_sessions(user.id, clock::now());
+    let sessions = sessions.or_fail(format!("can't list the tokens of {username:?}"))?;
+    let mut out = io::stdout().lock();
+    if config.options.json {
+        writeln!(out, "{}", Value::Array(sessions.iter().map(object).collect()))?;
+    } else {
+        let header = ["ID", "KIND", "MADE", "EXPIRES", "USED", "NAME"].map(String::from).to_vec();
+        let rows: Vec<_> = [header].into_iter().chain(sessions.iter().map(row)).collect();
+        out.write_all(table(&rows).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn object(session: &Session) -> Value {
+    json!({
+        "id": session.id.to_string(),
+        "kind": session.kind.as_str(),
+        "name": session.name,
+        "created_at": session.created_at.seconds(),
+        "expires_at": session.expires_at.seconds(),
+        "used_at": session.used_at.seconds(),
+    })
+}
+
+/// A browser's name is its own, so it is escaped.
+fn row(session: &Session) -> Vec<String> {
+    let Session { id, kind, name, created_at, expires_at, used_at, .. } = session;
+    let times = [created_at, expires_at, used_at].map(ToString::to_string);
+    let mut cells = vec![id.to_string(), kind.to_string()];
+    cells.extend(times);
+    cells.push(name.escape_debug().to_string());
+    cells
+}
+
+pub(super) const REVOKE: Command = Command {
+    words: &["token", "revoke"],
+    operands: &["USERNAME", "ID"],
+    summary: "Revoke a named token of a user, or sign one browser out.",
+    details: "The id is from token list. The command user revoke revokes all tokens of a user.",
+    example: "gatekey token revoke alice AAECAwQFBgcICQoLDA0ODw",
+    options: &[options::DATA_OPTIONS],
+    run: Run::Plain(revoke),
+};
+
+fn revoke(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
+    let (username, id) = (config.operand(), config.operands.get(1).map_or("", String::as_str));
+    let (realm, user) = user::open_for(config, username)?;
+    let ended = SessionId::parse(id).map_or(Ok(false), |id| realm.end_session(user.id, id));
+    if ended.or_fail(format!("can't change {username:?}"))? {
+        return output::say(&format!("revoked {id} of {username:?}"));
+    }
+    Err(CliError::Failed(format!(
+        "{username:?} has no named token or browser session {id:?}; see: gatekey token list {username}"
+    )))
 }
 
 pub(super) const INSPECT: Command = Command {
@@ -136,8 +228,13 @@ fn user_of(data_dir: &DataDir, opened: &SignedToken) -> Value {
     else {
         return Value::Null;
     };
-    let subject = match data_dir.open_store().and_then(|store| store.find_token_row(id, Reads::PerCall)) {
-        Ok(subject) => subject,
+    let session = opened.session().ok().flatten();
+    let find = |store: Store| match session {
+        None => store.find_token_row(id, Reads::PerCall).map(|subject| (subject, None)),
+        Some(session) => store.find_session(id, session, Reads::PerCall).map(Option::unzip),
+    };
+    let (subject, row) = match data_dir.open_store().and_then(find) {
+        Ok(found) => found,
         Err(StoreError::Missing) => return Value::Null,
         Err(error) => {
             log::notice(format!("the token's user is not looked up: {}", chain::describe(&error)));
@@ -145,6 +242,7 @@ fn user_of(data_dir: &DataDir, opened: &SignedToken) -> Value {
         }
     };
     let state = match realm::token_state(generation, auth_time, subject.as_ref()) {
+        Ok(()) if session.is_some() && row.flatten().is_none() => "revoked",
         Ok(()) => "active",
         Err(RefusalReason::Disabled) => "disabled",
         Err(RefusalReason::UserGone) => "unknown",

@@ -77,4 +77,10 @@ pub enum AuditEvent {
     SignedOut,
     /// A token was issued.
     TokenIssued,
+    /// A named token was issued.
+    NamedTokenIssued,
+    /// A browser signed in.
+    SignedIn,
+    /// A browser session or a named token was ended.
+    SessionEnded,
 }

@@ -17,6 +17,12 @@ pub enum ErrorCode {
     InvalidPassword,
     /// A user with this name, or a confusable one, exists.
     UsernameTaken,
+    /// The name of a named token is not allowed.
+    InvalidTokenName,
+    /// The duration is not allowed.
+    InvalidDuration,
+    /// The user has as many named tokens as a user may have.
+    TooManyTokens,
     /// The credentials are missing or invalid.
     Unauthorized,
     /// Only administrators add users.
@@ -74,6 +80,9 @@ impl ErrorCode {
             Self::InvalidUsername => ("invalid_username", 400),
             Self::InvalidPassword => ("invalid_password", 400),
             Self::UsernameTaken => ("username_taken", 400),
+            Self::InvalidTokenName => ("invalid_token_name", 400),
+            Self::InvalidDuration => ("invalid_duration", 400),
+            Self::TooManyTokens => ("too_many_tokens", 400),
             Self::Unauthorized => ("unauthorized", 401),
             Self::RegistrationClosed => ("registration_closed", 403),
             Self::CrossSite => ("cross_site", 403),

@@ -107,6 +107,23 @@ impl Realm {
         }
     }
 
+    /// Like [`Realm::authenticate`] by a password only. A token is rejected, so that a stolen one can't be made into
+    /// more.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`].
+    pub fn authenticate_password(
+        &self,
+        credentials: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<Principal, AuthenticateError> {
+        match credentials {
+            Credentials::Password { .. } => self.authenticate(credentials, client, now),
+            Credentials::Token(_) => Err(refusal(None, RefusalReason::PasswordRequired)),
+        }
+    }
+
     /// The principal for a user whose password was just verified, or for whom an administrator acts.
     pub(super) fn principal(&self, user: User, now: RealmNow) -> Principal {
         let _ = self.refresh_keys(Reads::PerCall, now); // can't return `WouldBlock`

@@ -63,7 +63,7 @@ pub use policy::{Policy, Registration, UserLookup};
 pub use refusal::{AuthenticateError, RefusalReason, Refused};
 pub use register::{RegisterError, Registered};
 pub use sessions::{Browser, MAX_SESSION_NAME_CHARS, NamedTokenError, NewSession};
-pub use tokens::{IssuedToken, SessionExpired};
+pub use tokens::{IssueTokenError, IssuedToken};
 pub use users::UserChangeError;
 
 use crate::clock::{Now, UnixTime};
@@ -74,7 +74,7 @@ use crate::store::{Reader, Reads, Store, StoreError};
 use channel::UsedSessions;
 use core::fmt;
 use durable_limiter::DurableLimiter;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use time::{RealmNow, RealmTime};
 
 /// A protection space: users, keys and rules.
@@ -88,6 +88,8 @@ pub struct Realm {
     /// `None` without rate limits.
     durable_limiter: Option<DurableLimiter>,
     used_sessions: UsedSessions,
+    /// Counts in the order of `SessionKind::ALL`.
+    live_sessions: Mutex<[u64; 3]>,
     /// Notices from before there was an observer.
     pending_notices: Vec<Notice<'static>>,
     observer: Box<dyn Fn(Notice<'_>) + Send + Sync>,
@@ -127,6 +129,7 @@ impl Realm {
             decoy_key: OnceLock::new(),
             durable_limiter,
             used_sessions: UsedSessions::default(),
+            live_sessions: Mutex::default(),
             pending_notices,
             observer: Box::new(|_| ()),
         })

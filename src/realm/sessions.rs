@@ -18,6 +18,7 @@ use crate::session_id::SessionId;
 use crate::store::{MAX_NAMED_TOKENS, Reads, Session, SessionConflict, SessionKind, StoreError};
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
+use crate::wait::lock;
 use core::error::Error;
 use core::fmt;
 use core::time::Duration;
@@ -79,7 +80,7 @@ impl Realm {
         browser: Browser<'_>,
         now: Now,
     ) -> Result<NewSession, UserChangeError> {
-        let changed = self.change_password_to(id, shown, new, client, now)?;
+        let changed = self.change_password_to(Some(id), shown, new, client, now)?;
         let now = self.time.advance(now);
         Ok(self.open_browser_session(self.principal(changed, now), browser, now)?)
     }
@@ -195,16 +196,25 @@ impl Realm {
         self.authenticate_token(value, Channel::Cookie(kind), reads, now)
     }
 
-    /// Ends the session behind this principal, and its guard cookies. When this returns, no cookie and no
-    /// token of it is valid. A principal without a session stays as it is.
+    /// Signs out: ends the session behind this principal, and its guard cookies; without one, every session
+    /// and token of the user. When this returns, they are not valid any more.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn sign_out(&self, principal: &Principal) -> Result<(), StoreError> {
         match principal.session {
             Some((session, _)) => self.end_session(principal.id, session).map(drop),
-            None => Ok(()),
+            None => self.revoke_tokens(principal.id),
         }
+    }
+
+    /// Ends a session for this principal; a named token may end only itself. False if there is no such session.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_session_as(&self, principal: &Principal, session: SessionId) -> Result<bool, StoreError> {
+        let may = principal.session.is_none_or(|(own, kind)| own == session || kind == SessionKind::Browser);
+        Ok(may && self.end_session(principal.id, session)?)
     }
 
     /// Ends a session of this user. False if this user has no such session.
@@ -240,7 +250,14 @@ impl Realm {
         if !used.is_empty() {
             self.store.touch_sessions(used.into_iter(), now.unix)?;
         }
-        self.store.sweep_sessions(now.unix)
+        self.store.sweep_sessions(now.unix)?;
+        *lock(&self.live_sessions) = self.store.count_sessions(now.unix)?;
+        Ok(())
+    }
+
+    /// How many sessions of each kind were live when [`Realm::save`] was last called.
+    pub fn live_sessions(&self) -> impl Iterator<Item = (SessionKind, u64)> {
+        SessionKind::ALL.into_iter().zip(*lock(&self.live_sessions))
     }
 }
 

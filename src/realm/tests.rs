@@ -96,12 +96,14 @@ impl TestRealm {
 
     /// A change by the user; everything but a refusal fails the test.
     fn change_password(&self, id: UserId, credentials: &Credentials, new: &str) -> Result<(), Refused> {
-        self.realm.change_password(id, credentials, &secret(new), Client::Local, self.now).map_err(|error| {
-            match error {
-                UserChangeError::Authenticate(AuthenticateError::Refused(refusal)) => refusal,
-                error => panic!("{error:?}"),
+        match self.realm.change_password(id, credentials, &secret(new), Client::Local, self.now) {
+            Ok(changed) => {
+                assert_eq!(changed, id);
+                Ok(())
             }
-        })
+            Err(UserChangeError::Authenticate(AuthenticateError::Refused(refusal))) => Err(refusal),
+            Err(error) => panic!("{error:?}"),
+        }
     }
 
     fn issue_token(&self, principal: &Principal) -> String {

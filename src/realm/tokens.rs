@@ -18,9 +18,14 @@ pub struct IssuedToken {
     pub lifetime: Duration,
 }
 
-/// The session has reached its maximum age; the client must send the password again.
+/// Why no token was issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionExpired;
+pub enum IssueTokenError {
+    /// The session has reached its maximum age; the client must send the password again.
+    SessionExpired,
+    /// A session's token was shown, which issues none.
+    OfSession,
+}
 
 impl Realm {
     /// Issues a token, or renews one if the principal authenticated by a token.
@@ -29,28 +34,31 @@ impl Realm {
     /// that.
     ///
     /// # Errors
-    /// [`SessionExpired`].
-    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, SessionExpired> {
+    /// [`IssueTokenError`].
+    pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, IssueTokenError> {
         self.issue_token_for(principal, Duration::MAX, now)
     }
 
     /// Like [`Realm::issue_token`], with a shorter lifetime than the policy's.
     ///
     /// # Errors
-    /// [`SessionExpired`].
+    /// [`IssueTokenError`].
     pub fn issue_token_for(
         &self,
         principal: &Principal,
         max_lifetime: Duration,
         now: Now,
-    ) -> Result<IssuedToken, SessionExpired> {
+    ) -> Result<IssuedToken, IssueTokenError> {
+        if principal.session.is_some() {
+            return Err(IssueTokenError::OfSession);
+        }
         let now = self.time.advance(now);
         let Policy { token_lifetime, max_session, .. } = self.policy;
         let session_end = principal.auth_time.saturating_add(max_session);
         let expires_at = now.unix.saturating_add(token_lifetime.min(max_lifetime)).min(session_end);
         let lifetime = expires_at.duration_since(now.unix);
         if lifetime.is_zero() {
-            return Err(SessionExpired);
+            return Err(IssueTokenError::SessionExpired);
         }
         let claims = Claims {
             id: principal.id,
@@ -97,10 +105,13 @@ impl Realm {
     }
 }
 
-impl fmt::Display for SessionExpired {
+impl fmt::Display for IssueTokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the session has lasted as long as one may")
+        f.write_str(match self {
+            Self::SessionExpired => "the session has lasted as long as one may",
+            Self::OfSession => "a session's token issues no other",
+        })
     }
 }
 
-impl Error for SessionExpired {}
+impl Error for IssueTokenError {}

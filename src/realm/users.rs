@@ -17,25 +17,26 @@ use core::error::Error;
 use core::fmt;
 
 impl Realm {
-    /// Changes the own password, authenticated by the old one, and revokes all tokens of the user.
+    /// Changes the own password, authenticated by the old one, and revokes all tokens of the user. Returns the
+    /// user's id: `id`, unless that is `None`.
     ///
     /// # Errors
     /// [`UserChangeError`]. [`UserChangeError::Forbidden`] for another user's id, also if it doesn't exist.
     pub fn change_password(
         &self,
-        id: UserId,
+        id: impl Into<Option<UserId>>,
         shown: &Credentials,
         new: &Secret,
         client: Client,
         now: Now,
-    ) -> Result<(), UserChangeError> {
-        self.change_password_to(id, shown, new, client, now).map(drop)
+    ) -> Result<UserId, UserChangeError> {
+        self.change_password_to(id.into(), shown, new, client, now).map(|user| user.id)
     }
 
     /// Like [`Realm::change_password`]; returns the row with the new hash.
     pub(super) fn change_password_to(
         &self,
-        id: UserId,
+        id: Option<UserId>,
         shown: &Credentials,
         new: &Secret,
         client: Client,
@@ -59,29 +60,31 @@ impl Realm {
         changed.filter(|changed| changed.password_hash == hash).ok_or_else(|| changed_meanwhile(&user))
     }
 
-    /// Deletes the own account, authenticated by the password.
+    /// Deletes the own account, authenticated by the password. Returns the user's id: `id`, unless that is
+    /// `None`.
     ///
     /// # Errors
     /// As [`Realm::change_password`].
     pub fn delete_own_user(
         &self,
-        id: UserId,
+        id: impl Into<Option<UserId>>,
         shown: &Credentials,
         client: Client,
         now: Now,
-    ) -> Result<(), UserChangeError> {
+    ) -> Result<UserId, UserChangeError> {
+        let id = id.into();
         let now = self.time.advance(now);
         let Proved { user, reservation, .. } = self.verify_own_password(id, shown, client, now)?;
         drop(reservation);
         let deleted = self.store.delete_proved_user(&user)?;
-        check_unchanged(&user, deleted)
+        check_unchanged(&user, deleted).map(|()| user.id)
     }
 
     /// Verifies the password of this user. Tokens are rejected, so that a stolen one can't take over the
     /// account.
     fn verify_own_password(
         &self,
-        id: UserId,
+        id: Option<UserId>,
         shown: &Credentials,
         client: Client,
         now: RealmNow,
@@ -90,7 +93,7 @@ impl Realm {
             return Err(refusal(None, RefusalReason::PasswordRequired).into());
         };
         let proved = self.verify_password(username, password, client, now)?;
-        if proved.user.id == id {
+        if id.is_none_or(|id| proved.user.id == id) {
             return Ok(proved);
         }
         Err(UserChangeError::Forbidden(self.conclude_login(proved, password).id))

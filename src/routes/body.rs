@@ -4,6 +4,7 @@ use super::error::ApiError;
 use crate::http::{Body, ErrorCode, Request};
 use crate::json::{self, Object, Value};
 use crate::secret::Secret;
+use core::time::Duration;
 
 /// Parses the body as a JSON object.
 ///
@@ -47,6 +48,22 @@ pub(super) fn take_text(body: &mut Object, name: &str, wrong_type: ErrorCode) ->
         )),
         Some(_) => Err(ApiError::new(wrong_type, format!("\"{name}\" is not a string; send it as one."))),
     }
+}
+
+/// Takes a whole number of seconds.
+pub(super) fn take_duration(body: &mut Object) -> Result<Duration, ApiError> {
+    let (code, message) = match body.remove("duration") {
+        None | Some(Value::Null) => {
+            (ErrorCode::MissingField, "\"duration\" is missing or null; send it as a number of seconds.")
+        }
+        Some(value) => match value.as_u64() {
+            Some(seconds) => return Ok(Duration::from_secs(seconds)),
+            None => {
+                (ErrorCode::InvalidDuration, "\"duration\" is not a whole number of seconds; send it as one.")
+            }
+        },
+    };
+    Err(ApiError::new(code, message))
 }
 
 /// Takes the password, which is wiped when it is dropped.

@@ -69,8 +69,17 @@ impl<'a> RequestContext<'a> {
         result.map_err(|error| ApiError::authenticate(&error, self.scheme))
     }
 
+    /// Authenticates the client by a password; a token is refused.
+    pub(super) fn authenticate_password(&self) -> Result<Principal, ApiError> {
+        let credentials = self.credentials()?;
+        self.reads.may_block()?; // on a hash
+        let result = self.realm.authenticate_password(credentials, self.client(), self.now);
+        self.record_auth(self.kind(), result.as_ref().err());
+        result.map_err(|error| ApiError::authenticate(&error, self.scheme))
+    }
+
     /// The result of a change for which the client showed a password.
-    pub(super) fn user_change(&self, result: Result<(), UserChangeError>) -> Result<(), ApiError> {
+    pub(super) fn user_change<T>(&self, result: Result<T, UserChangeError>) -> Result<T, ApiError> {
         self.record_user_change(self.kind(), result)
     }
 

@@ -8,8 +8,11 @@ use crate::credentials::Scheme;
 use crate::hashing::HashError;
 use crate::http::{AccessRecord, AuditEvent, ErrorCode, Response};
 use crate::limiter::RateLimited;
-use crate::realm::{AuthenticateError, PasswordError, RegisterError, SessionExpired, UserChangeError};
-use crate::store::StoreError;
+use crate::realm::{
+    AuthenticateError, IssueTokenError, MAX_SESSION_NAME_CHARS, NamedTokenError, PasswordError,
+    RegisterError, UserChangeError,
+};
+use crate::store::{MAX_NAMED_TOKENS, StoreError};
 use crate::user_id::UserId;
 use crate::username::UsernameError;
 use crate::wait::WouldBlock;
@@ -39,7 +42,7 @@ impl ApiError {
         Self { header: Some((name, value.into())), ..self }
     }
 
-    fn for_user(self, user: Option<UserId>) -> Self {
+    pub(super) fn for_user(self, user: Option<UserId>) -> Self {
         Self { user, ..self }
     }
 
@@ -99,8 +102,37 @@ impl ApiError {
         Self::new(ErrorCode::Unauthorized, message).with_header("WWW-Authenticate", scheme.challenge())
     }
 
-    pub(super) fn session_expired(error: SessionExpired, user: UserId, scheme: Scheme) -> Self {
-        Self::unauthorized(scheme).for_user(Some(user)).because_of(&error)
+    pub(super) fn issue_token(error: IssueTokenError, user: UserId, scheme: Scheme) -> Self {
+        let response = match error {
+            IssueTokenError::SessionExpired => Self::unauthorized(scheme),
+            IssueTokenError::OfSession => Self::new(
+                ErrorCode::Forbidden,
+                "A named token issues no tokens; send a user name and its password.",
+            ),
+        };
+        response.for_user(Some(user)).because_of(&error)
+    }
+
+    pub(super) fn named_token(error: &NamedTokenError, scheme: Scheme) -> Self {
+        let (code, message) = match error {
+            NamedTokenError::Authenticate(error) => return Self::authenticate(error, scheme),
+            NamedTokenError::Off => (ErrorCode::Forbidden, "This server issues no named tokens.".into()),
+            NamedTokenError::Name => {
+                let max = MAX_SESSION_NAME_CHARS;
+                let message =
+                    format!("The name is not allowed; send 1 to {max} characters, no control characters.");
+                (ErrorCode::InvalidTokenName, message)
+            }
+            NamedTokenError::Lifetime { max } => {
+                let message = format!("The duration is not allowed; send 1 to {} seconds.", max.as_secs());
+                (ErrorCode::InvalidDuration, message)
+            }
+            NamedTokenError::TooMany => {
+                let message = format!("You have {MAX_NAMED_TOKENS} named tokens; delete one first.");
+                (ErrorCode::TooManyTokens, message)
+            }
+        };
+        Self::new(code, message)
     }
 
     /// The request concerns another user.

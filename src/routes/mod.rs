@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `POST /api/users` | `users::register` |
 //! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
-//! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke_all` |
+//! | `GET /api/me` | `users::show_me` |
+//! | `GET`, `POST /api/tokens`, `DELETE /api/tokens/{id}` | `sessions::list`, `issue_token`, `end` |
+//! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke` |
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` and every path below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
@@ -35,7 +37,7 @@
 //! | file | what |
 //! |---|---|
 //! | `target.rs` | the paths, their names and their methods |
-//! | `users.rs`, `tokens.rs`, `verify.rs` | the routes |
+//! | `users.rs`, `tokens.rs`, `sessions.rs`, `verify.rs` | the routes |
 //! | `context.rs` | the context of a request: credentials, authentication, audit record |
 //! | `config.rs` | configuration: public URL, trusted proxies, CORS origins, page |
 //! | `body.rs` | JSON bodies |
@@ -55,6 +57,7 @@ mod error;
 mod forwarded;
 mod learn;
 mod pages;
+mod sessions;
 mod target;
 mod tokens;
 mod users;
@@ -94,7 +97,7 @@ const DESCRIPTION: &[u8] = include_bytes!("openapi.json");
 ///     .with_header("Content-Type", "application/json")
 ///     .with_body(Body::Complete(br#"{"username":"ok","password":"python"}"#.to_vec()));
 /// let response = routes::dispatch(&realm, &Config::default(), &request, clock::now());
-/// assert_eq!((response.status, response.body.as_slice()), (201, &br#"{"username":"ok"}"#[..]));
+/// assert_eq!((response.status, response.body.as_slice()), (201, &br#"{"id":1,"username":"ok"}"#[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dispatch(realm: &Realm, config: &Config, request: &Request, now: Now) -> Response {
@@ -142,7 +145,7 @@ pub fn is_healthy(response: &Response) -> bool {
 /// Whether the route reads the request's body.
 pub fn needs_body(request: &Request) -> bool {
     match Target::at(&request.path) {
-        Some(Target::Users) => request.method == "POST",
+        Some(Target::Users | Target::Sessions) => request.method == "POST",
         Some(Target::User(_)) => request.method == "PUT",
         Some(Target::Page(page)) => page != Page::Home && request.method == "POST",
         _ => false,
@@ -213,7 +216,11 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiEr
         (Target::User(id), "PUT") => users::change_password(context, id),
         (Target::User(id), "DELETE") => users::delete(context, id),
         (Target::User(id), _) => users::show(context, id),
-        (Target::Token, "DELETE") => tokens::revoke_all(context),
+        (Target::Me, _) => users::show_me(context),
+        (Target::Sessions, "POST") => sessions::issue_token(context),
+        (Target::Sessions, _) => sessions::list(context),
+        (Target::Session(id), _) => sessions::end(context, id),
+        (Target::Token, "DELETE") => tokens::revoke(context),
         (Target::Token, _) => tokens::issue(context),
         (Target::Resource, _) => resource(context),
         (Target::Verify, _) => verify::verify(context),

@@ -2,6 +2,7 @@
 
 use super::pages::Page;
 use super::verify;
+use crate::session_id::SessionId;
 use crate::user_id::UserId;
 
 /// The path of the health check.
@@ -12,8 +13,14 @@ pub const HEALTH_PATH: &str = Target::Health.route();
 pub(super) enum Target {
     /// The users.
     Users,
-    /// One user, who need not exist.
-    User(UserId),
+    /// One user, who need not exist; `None` is the principal.
+    User(Option<UserId>),
+    /// The principal.
+    Me,
+    /// The principal's sessions and named tokens.
+    Sessions,
+    /// One of them, which need not exist.
+    Session(SessionId),
     /// The principal's token.
     Token,
     /// The protected resource of the article.
@@ -35,6 +42,9 @@ impl Target {
     pub(super) fn at(path: &str) -> Option<Self> {
         match path {
             "/api/users" => Some(Self::Users),
+            "/api/users/me" => Some(Self::User(None)),
+            "/api/me" => Some(Self::Me),
+            "/api/tokens" => Some(Self::Sessions),
             "/api/token" => Some(Self::Token),
             "/api/resource" => Some(Self::Resource),
             HEALTH_PATH => Some(Self::Health),
@@ -46,7 +56,11 @@ impl Target {
             "/register" => Some(Self::Page(Page::Register)),
             "/account" => Some(Self::Page(Page::Account)),
             _ if verify::is_path(path) => Some(Self::Verify),
-            _ => path.strip_prefix("/api/users/").and_then(UserId::parse).map(Self::User),
+            _ => match (path.strip_prefix("/api/users/"), path.strip_prefix("/api/tokens/")) {
+                (Some(id), _) => UserId::parse(id).map(|id| Self::User(Some(id))),
+                (None, Some(id)) => SessionId::parse(id).map(Self::Session),
+                (None, None) => None,
+            },
         }
     }
 
@@ -55,6 +69,9 @@ impl Target {
         match self {
             Self::Users => "/api/users",
             Self::User(_) => "/api/users/{id}",
+            Self::Me => "/api/me",
+            Self::Sessions => "/api/tokens",
+            Self::Session(_) => "/api/tokens/{id}",
             Self::Token => "/api/token",
             Self::Resource => "/api/resource",
             Self::Verify => "/api/verify",
@@ -74,11 +91,15 @@ impl Target {
         match self {
             Self::Users => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
+            Self::Session(_) => Some("DELETE, OPTIONS"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
-            Self::Resource | Self::Health | Self::Description | Self::Learn | Self::Page(Page::Home) => {
-                Some("GET, HEAD, OPTIONS")
-            }
-            Self::Page(_) => Some("GET, HEAD, OPTIONS, POST"),
+            Self::Me
+            | Self::Resource
+            | Self::Health
+            | Self::Description
+            | Self::Learn
+            | Self::Page(Page::Home) => Some("GET, HEAD, OPTIONS"),
+            Self::Sessions | Self::Page(_) => Some("GET, HEAD, OPTIONS, POST"),
             Self::Verify => None,
         }
     }
@@ -90,7 +111,8 @@ mod tests {
 
     #[test]
     fn each_path_has_one_spelling() {
-        let user = |id| UserId::new(id).map(Target::User);
+        let user = |id| UserId::new(id).map(|id| Target::User(Some(id)));
+        let session = SessionId::parse("AAECAwQFBgcICQoLDA0ODw").map(Target::Session);
         for (path, target) in [
             ("/api/users", Some(Target::Users)),
             ("/api/users/1", user(1)),
@@ -105,6 +127,14 @@ mod tests {
             ("/healthz", Some(Target::Health)),
             ("/healthz/", None),
             ("/openapi.json", Some(Target::Description)),
+            ("/api/users/me", Some(Target::User(None))),
+            ("/api/users/ME", None),
+            ("/api/me", Some(Target::Me)),
+            ("/api/tokens", Some(Target::Sessions)),
+            ("/api/tokens/", None),
+            ("/api/tokens/AAECAwQFBgcICQoLDA0ODw", session),
+            ("/api/tokens/AAECAwQFBgcICQoLDA0ODx", None),
+            ("/api/tokens/AAECAwQFBgcICQoLDA0ODw==", None),
             ("/api/users/", None),
             ("/api/users/0", None),
             ("/api/users/01", None),

@@ -12,8 +12,12 @@ pub(super) fn issue(context: &RequestContext<'_>) -> Result<Response, ApiError> 
     let max_lifetime = parse_duration(context.request.query.as_deref().unwrap_or_default())?;
     let principal = context.authenticate()?;
     let issued = context.realm.issue_token_for(&principal, max_lifetime, context.now);
-    let issued = issued.map_err(|error| ApiError::session_expired(error, principal.id, context.scheme))?;
-    let body = json!({"token": issued.token, "duration": issued.lifetime.as_secs()});
+    let issued = issued.map_err(|error| ApiError::issue_token(error, principal.id, context.scheme))?;
+    let body = json!({
+        "id": principal.id.number(),
+        "token": issued.token,
+        "duration": issued.lifetime.as_secs(),
+    });
     Ok(Response::json(200, &body).for_user(principal.id).with_audit_event(AuditEvent::TokenIssued))
 }
 
@@ -33,12 +37,13 @@ fn parse_duration(query: &str) -> Result<Duration, ApiError> {
     )
 }
 
-/// `DELETE /api/token`: revokes all tokens of the user.
-pub(super) fn revoke_all(context: &RequestContext<'_>) -> Result<Response, ApiError> {
+/// `DELETE /api/token`: revokes all tokens and sessions of the user; by a named token, that one.
+pub(super) fn revoke(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let principal = context.authenticate()?;
     context.reads.may_block()?; // on a write
-    context.realm.revoke_tokens(principal.id)?;
-    Ok(Response::empty(204).for_user(principal.id).with_audit_event(AuditEvent::SignedOut))
+    context.realm.sign_out(&principal)?;
+    let event = if principal.session.is_some() { AuditEvent::SessionEnded } else { AuditEvent::SignedOut };
+    Ok(Response::empty(204).for_user(principal.id).with_audit_event(event))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::{RequestContext, body, forwarded};
+use crate::clock::UnixTime;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
 use crate::realm::UserLookup;
@@ -15,17 +16,34 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, ApiErro
     context.reads.may_block()?; // on a hash and a write
     let registered = context.realm.register(&username, &password, context.client(), context.now)?;
     let location = format!("{}/api/users/{}", forwarded::base_url(context), registered.id);
-    Ok(Response::json(201, &json!({"username": registered.username.as_str()}))
+    let body = json!({"id": registered.id.number(), "username": registered.username.as_str()});
+    Ok(Response::json(201, &body)
         .with_header("Location", location)
         .for_user(registered.id)
         .with_audit_event(AuditEvent::Registered))
 }
 
+/// `GET /api/me`: the principal, and until when the credentials are valid, unless they are a password.
+pub(super) fn show_me(context: &RequestContext<'_>) -> Result<Response, ApiError> {
+    let principal = context.authenticate()?;
+    let body = json!({
+        "id": principal.id.number(),
+        "username": principal.username,
+        "groups": [],
+        "auth_time": principal.auth_time.seconds(),
+        "expires_at": principal.expires_at.map(UnixTime::seconds),
+    });
+    Ok(Response::json(200, &body).for_user(principal.id))
+}
+
 /// `GET /api/users/{id}`: the user's name. The policy decides whether other users' names are public.
-pub(super) fn show(context: &RequestContext<'_>, id: UserId) -> Result<Response, ApiError> {
-    let principal = match context.realm.policy().effective_user_lookup() {
-        UserLookup::Public => None,
-        UserLookup::Own => Some(context.authenticate()?.id), // not charged as a look-up
+pub(super) fn show(context: &RequestContext<'_>, id: Option<UserId>) -> Result<Response, ApiError> {
+    let (principal, id) = match (context.realm.policy().effective_user_lookup(), id) {
+        (UserLookup::Public, Some(id)) => (None, id),
+        (_, id) => {
+            let principal = context.authenticate()?.id; // not charged as a look-up
+            (Some(principal), id.unwrap_or(principal))
+        }
     };
     if let Some(principal) = principal.filter(|principal| *principal != id) {
         return Err(ApiError::forbidden(principal)); // also for an unknown id
@@ -46,21 +64,24 @@ fn charge_lookup(context: &RequestContext<'_>) -> Result<(), ApiError> {
 }
 
 /// `PUT /api/users/{id}`: changes the password and revokes all tokens of the user.
-pub(super) fn change_password(context: &RequestContext<'_>, id: UserId) -> Result<Response, ApiError> {
+pub(super) fn change_password(
+    context: &RequestContext<'_>,
+    id: Option<UserId>,
+) -> Result<Response, ApiError> {
     let new = body::take_password(&mut body::object(context.request)?)?;
     // The realm checks it too, but an invalid body precedes missing credentials in the order of checks.
     context.realm.check_new_password(&new)?;
     context.reads.may_block()?; // on hashes and a write
     let changed =
         context.realm.change_password(id, context.credentials()?, &new, context.client(), context.now);
-    context.user_change(changed)?;
+    let id = context.user_change(changed)?;
     Ok(Response::empty(204).for_user(id).with_audit_event(AuditEvent::PasswordChanged))
 }
 
 /// `DELETE /api/users/{id}`: deletes the user.
-pub(super) fn delete(context: &RequestContext<'_>, id: UserId) -> Result<Response, ApiError> {
+pub(super) fn delete(context: &RequestContext<'_>, id: Option<UserId>) -> Result<Response, ApiError> {
     context.reads.may_block()?; // on a hash and a write
     let deleted = context.realm.delete_own_user(id, context.credentials()?, context.client(), context.now);
-    context.user_change(deleted)?;
+    let id = context.user_change(deleted)?;
     Ok(Response::empty(204).for_user(id).with_audit_event(AuditEvent::Deleted))
 }

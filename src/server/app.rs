@@ -211,7 +211,8 @@ pub fn metrics_endpoint(listener: TcpListener, app: &Arc<App>) -> io::Result<End
 fn answer(metrics: &Metrics, realm: &Realm, request: &Request) -> Response {
     match (request.path.as_str(), request.method.as_str()) {
         ("/metrics", "GET" | "HEAD") => {
-            let body = metrics.text(realm.hash_load(), realm.hashes(), log::dropped()).into_bytes();
+            let sessions = realm.live_sessions().map(|(kind, count)| (kind.as_str(), count));
+            let body = metrics.text(realm.hash_load(), realm.hashes(), sessions, log::dropped()).into_bytes();
             Response { body, ..Response::empty(200).with_header("Content-Type", metrics::CONTENT_TYPE) }
         }
         ("/metrics", _) => {

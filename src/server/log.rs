@@ -150,10 +150,13 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
             Some(("login failed", Some(("name", name))))
         }
         AuditEvent::RateLimited => Some(("throttled", None)),
+        AuditEvent::SignedIn => Some(("signed in", None)),
         AuditEvent::Registered => change("registered"),
         AuditEvent::PasswordChanged => change("password"),
         AuditEvent::Deleted => change("deleted"),
         AuditEvent::SignedOut => change("signed_out"),
+        AuditEvent::NamedTokenIssued => change("named_token"),
+        AuditEvent::SessionEnded => change("session_ended"),
         AuditEvent::TokenIssued => None,
     }
 }

@@ -37,6 +37,7 @@ pub struct Metrics {
     token_checks: [Counter; OUTCOMES.len()],
     throttled: Counter,
     tokens_issued: Counter,
+    sign_ins: Counter,
     accepted: Counter,
     closed: Counter,
     evicted: Counter,
@@ -81,7 +82,8 @@ impl Metrics {
             counters.get(position(auth.outcome)).into_iter().for_each(|counter| counter.add(1));
         }
         match response.record.audit {
-            Some(AuditEvent::TokenIssued) => self.tokens_issued.add(1),
+            Some(AuditEvent::TokenIssued | AuditEvent::NamedTokenIssued) => self.tokens_issued.add(1),
+            Some(AuditEvent::SignedIn) => self.sign_ins.add(1),
             Some(AuditEvent::RateLimited) => self.throttled.add(1),
             _ => {}
         }
@@ -117,9 +119,15 @@ impl Metrics {
         self.requests.iter().find(|row| *row.route.get_or_init(|| route) == route)
     }
 
-    /// The metrics in text format, with the load of the hash pool and the numbers of hashes and dropped log
-    /// lines.
-    pub fn text(&self, pool: PoolStats, hashes: u64, log_lines_dropped: u64) -> String {
+    /// The metrics in text format, with the load of the hash pool, the numbers of hashes and dropped log lines,
+    /// and of live sessions by kind.
+    pub fn text(
+        &self,
+        pool: PoolStats,
+        hashes: u64,
+        sessions: impl Iterator<Item = (&'static str, u64)>,
+        log_lines_dropped: u64,
+    ) -> String {
         // Before `accepted`, so that the difference is never negative.
         let closed = self.closed.value();
         let accepted = self.accepted.value();
@@ -150,6 +158,9 @@ impl Metrics {
         text.counter("gatekey_connections_evicted_total", help, self.evicted.value());
         let help = "Log lines that standard error did not accept.";
         text.counter("gatekey_log_lines_dropped_total", help, log_lines_dropped);
+        text.counter("gatekey_sign_ins_total", "Browsers signed in.", self.sign_ins.value());
+        text.family("gatekey_sessions", "gauge", "Live sessions: browsers, guard cookies and named tokens.");
+        sessions.for_each(|(kind, count)| text.sample("gatekey_sessions", &[("kind", kind)], count));
         text.family("gatekey_build_info", "gauge", "Which gatekey this is; always 1.");
         text.sample("gatekey_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
         text.0
@@ -245,7 +256,7 @@ mod tests {
     }
 
     fn has(metrics: &Metrics, lines: &[&str]) {
-        let text = metrics.text(NOBODY, 5, 6);
+        let text = metrics.text(NOBODY, 5, [("token", 3)].into_iter(), 6);
         for line in lines {
             assert!(text.lines().any(|found| found == *line), "no {line}: {text}");
         }
@@ -267,7 +278,13 @@ mod tests {
             "gatekey_http_requests_total{route=\"none\",status=\"0\"} 1",
         ];
         has(&metrics, &lines);
-        assert_eq!(metrics.text(NOBODY, 5, 6).matches("gatekey_http_requests_total{").count(), lines.len());
+        assert_eq!(
+            metrics
+                .text(NOBODY, 5, [("token", 3)].into_iter(), 6)
+                .matches("gatekey_http_requests_total{")
+                .count(),
+            lines.len()
+        );
     }
 
     #[test]
@@ -320,6 +337,8 @@ mod tests {
                 "gatekey_token_checks_total{outcome=\"accepted\"} 1",
                 "gatekey_token_checks_total{outcome=\"undecided\"} 1",
                 "gatekey_tokens_issued_total 2",
+                "gatekey_sign_ins_total 0",
+                "gatekey_sessions{kind=\"token\"} 3",
                 "gatekey_throttled_total 1",
                 "gatekey_hashes_total 5",
                 "gatekey_hash_slots 2",

@@ -4,7 +4,7 @@
 //! A token with the claim `sid` is valid only while its row exists, so deleting the row revokes it. Whatever
 //! raises a user's generation deletes the user's rows in the same transaction.
 
-use super::columns::{integer, seconds, timestamp, user_id};
+use super::columns::{integer, seconds, timestamp, unsigned, user_id};
 use super::error::StoreError;
 use super::generations;
 use super::open::Store;
@@ -41,6 +41,9 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Browser, Self::Guard, Self::Token];
+
     /// As the table and the API have it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +54,7 @@ impl SessionKind {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [Self::Browser, Self::Guard, Self::Token].into_iter().find(|kind| kind.as_str() == name)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -190,6 +193,22 @@ impl Store {
         self.database.write(|connection| {
             connection.execute(sweep, params![seconds(now), SWEEP_STEP])?;
             Ok(())
+        })
+    }
+
+    /// How many sessions of each kind have not expired, in the order of [`SessionKind::ALL`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_sessions(&self, now: UnixTime) -> Result<[u64; 3], StoreError> {
+        let sql = "SELECT count(*) FROM sessions WHERE kind = ?1 AND expires_at > ?2";
+        self.database.read(|connection| {
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut counts = [0; 3];
+            for (count, kind) in counts.iter_mut().zip(SessionKind::ALL) {
+                *count = statement.query_row(params![kind.as_str(), seconds(now)], |row| unsigned(row, 0))?;
+            }
+            Ok(counts)
         })
     }
 

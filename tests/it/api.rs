@@ -17,7 +17,7 @@ use gatekey::routes::{Config, PublicUrl, SignInPages};
 use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 13] = [
+const PATHS: [(&str, &str); 17] = [
     ("/", "GET, HEAD, OPTIONS"),
     ("/learn", "GET, HEAD, OPTIONS"),
     ("/login", "GET, HEAD, OPTIONS, POST"),
@@ -27,6 +27,10 @@ const PATHS: [(&str, &str); 13] = [
     ("/api/users", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ("/api/users/me", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ("/api/me", "GET, HEAD, OPTIONS"),
+    ("/api/tokens", "GET, HEAD, OPTIONS, POST"),
+    ("/api/tokens/AAECAwQFBgcICQoLDA0ODw", "DELETE, OPTIONS"),
     ("/api/token", "DELETE, GET, HEAD, OPTIONS"),
     ("/api/resource", "GET, HEAD, OPTIONS"),
     ("/healthz", "GET, HEAD, OPTIONS"),
@@ -56,8 +60,19 @@ fn a_health_check_needs_no_credentials_and_ignores_them() {
 /// Every request that is authenticated, with a body where one is wanted.
 fn guarded_requests(user: &str) -> Vec<Request> {
     let password = r#"{"password":"another"}"#;
-    let mut requests = vec![json_request("PUT", user, password), Request::new("DELETE", user)];
+    let named_token = r#"{"name":"backup","duration":60}"#;
+    let mut requests = vec![
+        json_request("PUT", user, password),
+        Request::new("DELETE", user),
+        json_request("PUT", "/api/users/me", password),
+        json_request("POST", "/api/tokens", named_token),
+    ];
     for (method, path) in [
+        ("DELETE", "/api/users/me"),
+        ("GET", "/api/users/me"),
+        ("GET", "/api/me"),
+        ("GET", "/api/tokens"),
+        ("DELETE", "/api/tokens/AAECAwQFBgcICQoLDA0ODw"),
         ("GET", "/api/token"),
         ("HEAD", "/api/token"),
         ("DELETE", "/api/token"),
@@ -96,7 +111,7 @@ fn headers(response: &Response) -> Vec<(&str, &str)> {
 fn the_articles_exchanges_have_exactly_its_responses() {
     let realm = TestRealm::new();
     let registered = realm.register("ok", "python");
-    assert_eq!((registered.status, text(&registered)), (201, r#"{"username":"ok"}"#));
+    assert_eq!((registered.status, text(&registered)), (201, r#"{"id":1,"username":"ok"}"#));
     let resource = realm.basic("GET", "/api/resource", "ok", "python");
     assert_eq!((resource.status, text(&resource)), (200, r#"{"data":"Hello, ok!"}"#));
     let token = realm.token("ok", "python");
@@ -108,7 +123,7 @@ fn the_articles_exchanges_have_exactly_its_responses() {
 }
 
 #[test]
-fn a_token_response_has_token_and_duration_only() {
+fn a_token_response_has_token_duration_and_the_users_id_only() {
     let realm = TestRealm::new();
     realm.add_user("ok", "python");
     let response = realm.basic("GET", "/api/token", "ok", "python");
@@ -117,7 +132,7 @@ fn a_token_response_has_token_and_duration_only() {
     assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     assert_eq!(body["duration"], 600);
     assert_eq!(body["token"].as_str().unwrap().split('.').count(), 3);
-    assert_eq!(body.len(), 2);
+    assert_eq!((&body["id"], body.len()), (&1.into(), 3));
 }
 
 #[test]

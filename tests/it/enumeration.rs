@@ -92,7 +92,7 @@ const BAD_PASSWORDS: [(&str, &str, &str); 6] = [
 ];
 
 /// Every request that asks who is there.
-fn guarded_requests(user: &str) -> [Request; 7] {
+fn guarded_requests(user: &str) -> [Request; 13] {
     [
         Request::new("GET", "/api/resource"),
         Request::new("HEAD", "/api/resource"),
@@ -101,6 +101,12 @@ fn guarded_requests(user: &str) -> [Request; 7] {
         Request::new("GET", user),
         json_request("PUT", user, r#"{"password":"another"}"#),
         Request::new("DELETE", user),
+        Request::new("GET", "/api/me"),
+        Request::new("GET", "/api/users/me"),
+        Request::new("DELETE", "/api/users/me"),
+        Request::new("GET", "/api/tokens"),
+        json_request("POST", "/api/tokens", r#"{"name":"backup","duration":60}"#),
+        Request::new("DELETE", "/api/tokens/AAECAwQFBgcICQoLDA0ODw"),
     ]
 }
 

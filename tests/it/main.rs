@@ -33,6 +33,7 @@ mod listening;
 mod load;
 mod memory;
 mod migration;
+mod named_tokens;
 mod openapi;
 mod original;
 mod pages;

@@ -40,7 +40,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 fn every_route_is_described_by_its_methods_and_no_other() {
     let (document, realm) = (document(), TestRealm::new());
     for (path, item) in members(&document["paths"]) {
-        let allowed = realm.send(&Request::new("OPTIONS", &path.replace("{id}", "1")));
+        let allowed = realm.send(&Request::new("OPTIONS", &with_id(path, "1")));
         let mut described: Vec<_> = METHODS.into_iter().filter(|method| !item[*method].is_null()).collect();
         if path == "/api/verify" {
             assert_eq!(
@@ -61,6 +61,11 @@ fn every_route_is_described_by_its_methods_and_no_other() {
         .map(str::to_owned)
         .collect(); // these are for people
     assert_eq!(described, route_names());
+}
+
+/// A path with this user's id, or with a session's that nobody has.
+fn with_id(path: &str, user: &str) -> String {
+    path.replace("tokens/{id}", "tokens/AAECAwQFBgcICQoLDA0ODw").replace("{id}", user)
 }
 
 /// Every route, by its name in the source.
@@ -139,6 +144,7 @@ fn every_response_is_as_described_and_every_described_error_occurs() {
     let server = Server::start(&[]);
     see_what_bodies_get(&mut described, &server);
     see_what_credentials_get(&mut described, &server);
+    see_what_named_tokens_get(&mut described);
     see_what_heads_get(&mut described, &server);
 
     let closed = Server::start(&["--registration", "closed"]);
@@ -204,6 +210,9 @@ fn see_what_bodies_get(described: &mut Described, server: &Server) {
 fn see_what_credentials_get(described: &mut Described, server: &Server) {
     let right = format!("Authorization: {}", basic("ok", "python"));
     for (method, path) in [
+        ("get", "/api/me"),
+        ("get", "/api/tokens"),
+        ("delete", "/api/tokens/{id}"),
         ("get", "/api/token"),
         ("delete", "/api/token"),
         ("get", "/api/resource"),
@@ -211,7 +220,7 @@ fn see_what_credentials_get(described: &mut Described, server: &Server) {
         ("put", "/api/users/{id}"),
         ("delete", "/api/users/{id}"),
     ] {
-        let line = format!("{} {}", method.to_uppercase(), path.replace("{id}", "2"));
+        let line = format!("{} {}", method.to_uppercase(), with_id(path, "2"));
         let body = if method == "put" { r#"{"password":"another"}"# } else { "" };
         for headers in [&[][..], &[&right[..], &right], &["Authorization: Bearer garbage"], &[&right]] {
             described.assert_is(&format!("{method} {path}"), &server.request(&line, headers, body));
@@ -232,6 +241,39 @@ fn see_what_credentials_get(described: &mut Described, server: &Server) {
     ] {
         described.assert_is(operation, &server.request(line, headers, ""));
     }
+}
+
+fn see_what_named_tokens_get(described: &mut Described) {
+    let off = Server::start(&["--max-token-lifetime", "0"]);
+    let body = r#"{"name":"backup","duration":60}"#;
+    described.assert_is("post /api/tokens", &off.request("POST /api/tokens", &[], body));
+    let server = Server::start(&[]);
+    assert_eq!(status(&server.register("ok", "python")), 201);
+    let right = format!("Authorization: {}", basic("ok", "python"));
+    let ask = |headers: &[&str], body: &str| server.request("POST /api/tokens", headers, body);
+    let elsewhere = ["Origin: https://elsewhere.example"];
+    described.assert_is("post /api/tokens", &ask(&elsewhere, body));
+    described.assert_is("post /api/tokens", &ask(&[], body));
+    described.assert_is("post /api/tokens", &ask(&["Content-Length: 0"], ""));
+    for refused in [
+        "[]",
+        r#"{"duration":60}"#,
+        r#"{"name":"backup"}"#,
+        r#"{"name":"backup","duration":0}"#,
+        r#"{"name":"backup","duration":"1"}"#,
+        r#"{"name":"","duration":60}"#,
+    ] {
+        described.assert_is("post /api/tokens", &ask(&[&right], refused));
+    }
+    let issued: Vec<_> = (0..101).map(|_| ask(&[&right], body)).collect();
+    for issued in &issued {
+        described.assert_is("post /api/tokens", issued);
+    }
+    let issued = json::parse_object(super::process::body(&issued[0]).as_bytes()).unwrap();
+    let named = format!("Authorization: Bearer {}", issued["token"].as_str().unwrap());
+    described.assert_is("get /api/token", &server.request("GET /api/token", &[&named], ""));
+    let end = format!("DELETE /api/tokens/{}", issued["id"].as_str().unwrap());
+    described.assert_is("delete /api/tokens/{id}", &server.request(&end, &[&named], ""));
 }
 
 /// What the loop answers before a route sees anything.

@@ -7,7 +7,7 @@ use gatekey::credentials::{self, Credentials};
 use gatekey::data_dir::{DataDir, SIGNING_KEYS};
 use gatekey::hashing::Hasher;
 use gatekey::http::Response;
-use gatekey::realm::{Policy, Realm, SessionExpired};
+use gatekey::realm::{IssueTokenError, Policy, Realm};
 use gatekey::secret::Secret;
 use gatekey::token::{self, Claims};
 use gatekey::user_id::{Generation, UserId};
@@ -171,7 +171,7 @@ fn a_token_at_the_end_of_its_session_is_valid_but_not_renewed() {
     assert_eq!(error(&response), (401, "unauthorized".into()));
     let (_, credentials) = credentials::parse(format!("Bearer {over}").as_bytes());
     let principal = test.realm.authenticate(&credentials.unwrap(), Client::Local, test.now()).unwrap();
-    assert_eq!(test.realm.issue_token(&principal, test.now()).unwrap_err(), SessionExpired);
+    assert_eq!(test.realm.issue_token(&principal, test.now()).unwrap_err(), IssueTokenError::SessionExpired);
 }
 
 #[test]

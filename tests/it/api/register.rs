@@ -21,7 +21,7 @@ fn assert_error(response: &Response, status: u16, code: &str) {
 fn registering_is_201_with_the_name_and_the_users_url() {
     let realm = TestRealm::new();
     let response = realm.register("ok", "python");
-    assert_eq!((response.status, text(&response)), (201, r#"{"username":"ok"}"#));
+    assert_eq!((response.status, text(&response)), (201, r#"{"id":1,"username":"ok"}"#));
     let expected = [("Content-Type", "application/json"), ("Location", "/api/users/1")];
     assert_eq!(headers(&response), expected);
     let user = realm.send(&Request::new("GET", header(&response, "Location").unwrap()));
