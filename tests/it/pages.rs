@@ -6,6 +6,7 @@ mod browsers;
 mod signing_in;
 
 use crate::harness::{TestRealm, header, text};
+use crate::process::{gatekey, written};
 use gatekey::clock::Now;
 use gatekey::http::{Body, Request, Response};
 use gatekey::realm::{Policy, Registration};
@@ -242,4 +243,54 @@ fn registration_signs_in_and_is_closed_where_the_policy_closes_it() {
     let fields = [("csrf", csrf.as_str()), ("username", "new"), ("password", "a password")];
     assert_eq!(visitor.post("/register", &fields).status, 403);
     assert!(!text(&visitor.get("/login")).contains("/register"));
+}
+
+#[test]
+fn signing_out_waits_for_no_hash() {
+    let may_hash = |path| gatekey::routes::may_hash(&Request::new("POST", path));
+    assert_eq!(["/login", "/register", "/account", "/logout"].map(may_hash), [true, true, true, false]);
+    let needs_body = |path| gatekey::routes::needs_body(&Request::new("POST", path));
+    assert_eq!(["/login", "/register", "/account", "/logout"].map(needs_body), [true; 4]);
+}
+
+#[test]
+fn serve_refuses_a_cookie_domain_that_browsers_drop_and_a_title_that_can_not_be_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let serve = |options: &[&str]| {
+        let mut command = gatekey();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(directory.path()).args(options);
+        written(&command.output().unwrap())
+    };
+    for domain in
+        ["localhost", "192.0.2.1", "*.example.org", "example.org:443", "https://example.org", "example.com"]
+    {
+        let (code, _, error) = serve(&["--public-url", ORIGIN, "--cookie-domain", domain]);
+        assert!(code == Some(2) && error.contains("--cookie-domain: "), "{domain}: {error}");
+    }
+    for url in [&["--public-url", "http://auth.example.org"][..], &[]] {
+        let (code, _, error) = serve(&[url, &["--cookie-domain", "example.org"]].concat());
+        assert!(code == Some(2) && error.contains("--cookie-domain"), "{error}");
+    }
+    let (code, _, error) = serve(&["--public-url", ORIGIN, "--title", "a\nb"]);
+    assert!(code == Some(2) && error.contains("--title: "), "{error}");
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing was made");
+}
+
+#[test]
+fn doctor_says_why_there_are_no_pages() {
+    let directory = tempfile::tempdir().unwrap();
+    let sign_in = |options: &[&str]| {
+        let mut command = gatekey();
+        command.args(["doctor", "--data"]).arg(directory.path()).args(options);
+        let (_, out, _) = written(&command.output().unwrap());
+        out.lines().find(|line| line.contains("sign-in")).unwrap().to_owned()
+    };
+    assert!(
+        sign_in(&["--public-url", "https://example.org/auth"]).contains("need a public URL without a path")
+    );
+    assert!(sign_in(&["--public-url", "http://example.org"]).contains("need an https public URL"));
+    assert!(sign_in(&[]).contains("need --public-url"));
+    assert!(
+        sign_in(&["--public-url", ORIGIN, "--cookie-domain", "example.org"]).contains("under example.org")
+    );
 }

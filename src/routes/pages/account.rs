@@ -3,7 +3,7 @@
 use super::form::FormFields;
 use super::html::Html;
 use super::view::{View, alert, notice, number, text, with_error};
-use super::{csrf, login, user_agent};
+use super::{csrf, login, logout, user_agent};
 use crate::clock::UnixTime;
 use crate::credentials::Credentials;
 use crate::http::{AuditEvent, ErrorCode, Response};
@@ -52,6 +52,7 @@ pub(super) fn submit(view: &View<'_>, mut form: FormFields) -> Result<Response, 
     let shown = Credentials::Password { username: visitor.username.clone(), password };
     match form.get("form") {
         "password" => change_password(view, visitor, &shown, form),
+        "delete" => delete(view, visitor, &shown),
         "token" => make_token(view, visitor, &shown, &form),
         _ => stale(view),
     }
@@ -83,6 +84,15 @@ fn change_password(
             Ok(response.with_audit_event(AuditEvent::PasswordChanged))
         }
         Err(error) => fail(view, visitor, error, form, ""),
+    }
+}
+
+fn delete(view: &View<'_>, visitor: &Principal, shown: &Credentials) -> Result<Response, ApiError> {
+    let context = view.context;
+    let deleted = context.realm.delete_own_user(visitor.id, shown, context.client(), context.now);
+    match context.form_user_change(deleted) {
+        Ok(_) => Ok(logout::leave(view, visitor, "/".into()).with_audit_event(AuditEvent::Deleted)),
+        Err(error) => fail(view, visitor, error, "delete", ""),
     }
 }
 
@@ -182,6 +192,8 @@ fn page(
         ("lifetimes", lifetimes(realm.policy().max_token_lifetime)),
         ("token_attributes", invalid("token")),
         ("current_attributes", invalid("password")),
+        ("delete_attributes", invalid("delete")),
+        ("delete_open", Html::constant(if failed.form == "delete" { " open" } else { "" })),
         ("new_attributes", invalid("new")),
         ("password_hint", view.password_hint()),
     ];

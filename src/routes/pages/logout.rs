@@ -35,14 +35,19 @@ pub(super) fn submit(view: &View<'_>, form: &FormFields) -> Result<Response, Api
         let page = page(view, error.status, form.get("rd"), alert("not_signed_out", &[]))?;
         return Ok(super::view::with_error(page, error));
     }
-    let location =
-        ReturnTo::parse(view.pages, form.get("rd")).map_or("/".into(), |rd| String::from(rd.as_str()));
+    let rd = ReturnTo::parse(view.pages, form.get("rd"));
+    let location = rd.map_or("/".into(), |rd| String::from(rd.as_str()));
+    Ok(leave(view, visitor, location).with_audit_event(AuditEvent::SignedOut))
+}
+
+/// Deletes the cookies of a session that has ended.
+pub(super) fn leave(view: &View<'_>, visitor: &Principal, location: String) -> Response {
     let cookies = [Some(view.pages.session_cookie()), view.pages.guard_cookie()];
     let mut response = Response::empty(303).with_header("Location", location).for_user(visitor.id);
     response
         .headers
         .extend(cookies.into_iter().flatten().map(|cookie| ("Set-Cookie", cookie.delete().into())));
-    Ok(response.with_audit_event(AuditEvent::SignedOut))
+    response
 }
 
 fn end(view: &View<'_>, visitor: &Principal, session: SessionId) -> Result<Response, ApiError> {

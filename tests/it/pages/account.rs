@@ -111,3 +111,17 @@ fn a_visitor_who_was_signed_out_meanwhile_is_told() {
     assert_eq!(header(&visitor.get("/account"), "Location"), Some("/login"));
     assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 200, "nothing was changed");
 }
+
+#[test]
+fn deleting_the_account_takes_the_password_and_signs_out() {
+    let realm = realm();
+    let (visitor, other) = (Visitor::signed_in(&realm), Visitor::signed_in(&realm));
+    let refused = visitor.fill("/account", &[("form", "delete"), ("password", "wrong")]);
+    assert_eq!(refused.status, 401);
+    assert!(visitor.is_signed_in());
+    let answer = visitor.fill("/account", &[("form", "delete"), ("password", "python")]);
+    assert_eq!((answer.status, header(&answer, "Location")), (303, Some("/")));
+    assert_eq!(visitor.cookie("__Host-gatekey"), None);
+    assert!(!other.is_signed_in());
+    assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 401);
+}

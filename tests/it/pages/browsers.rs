@@ -255,5 +255,5 @@ fn screenshots() {
     browser.open(&server.url("/login"));
     sign_in(&browser);
     browser.find(".title");
-    shot("light", 1000, 1060, "account-light");
+    shot("light", 1000, 1230, "account-light");
 }
