@@ -149,6 +149,25 @@ pub fn lower_priority_of_this_thread(niceness: i32) -> io::Result<()> {
     Ok(process::setpriority_process(Some(rustix::thread::gettid()), niceness)?)
 }
 
+/// What to do about an error that means that descriptors have run out: those of the process, or those of the whole system.
+pub fn explain_descriptors(error: &io::Error) -> Option<&'static str> {
+    match Errno::from_io_error(error)? {
+        Errno::MFILE => Some("no descriptor left in this process (ulimit -n; in a systemd unit LimitNOFILE)"),
+        Errno::NFILE => {
+            Some("no descriptor left in the whole system (sysctl fs.file-max; another process may hold them)")
+        }
+        _ => None,
+    }
+}
+
+/// How many descriptors the whole system has open, and may; `None` where /proc doesn't say.
+pub fn system_descriptors() -> Option<(u64, u64)> {
+    let text = std::fs::read_to_string("/proc/sys/fs/file-nr").ok()?;
+    let mut numbers = text.split_whitespace().map(|number| number.parse().ok());
+    let (open, _unused, max) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    Some((open, max))
+}
+
 /// Limit of open descriptors; `None` for no limit.
 pub fn max_descriptors() -> Option<u64> {
     process::getrlimit(Resource::Nofile).current

@@ -6,6 +6,7 @@
 #   target/venv-flask      the Flask stack that the article's app stands on
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
 #   target/venv-proxies    Caddy, Traefik and Envoy
+#   target/venv-hashers    Django, passlib and Werkzeug, whose password hashes are imported
 #   target/venv-openapi    schemathesis, and a validator of OpenAPI documents
 #   target/venv-bench      what `make bench` measures us beside; made only by name
 #
@@ -68,7 +69,7 @@ if ! python=$(find_python); then
         exit 1
     fi
 fi
-[ $# -gt 0 ] || set -- original current flask proxies openapi
+[ $# -gt 0 ] || set -- original current flask hashers proxies openapi
 for name in "$@"; do
     if ! make_venv "$name"; then
         say "could not make target/venv-$name, see above; pip needs a package index to install from"

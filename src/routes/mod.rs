@@ -168,7 +168,7 @@ pub fn may_hash(request: &Request) -> bool {
 const KNOWN_METHODS: [&str; 10] =
     ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
 
-/// `OPTIONS *`, a ping that load balancers use (RFC 9110 section 9.3.7).
+/// `OPTIONS *`, a ping that load balancers use (RFC 9110 section 9.3.7). HAProxy's `option httpchk` sends `OPTIONS /`.
 fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
     if request.method != "OPTIONS" {
         return Err(ApiError::new(ErrorCode::MalformedRequest, ASTERISK_MESSAGE));
@@ -179,7 +179,7 @@ fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
 /// Runs the checks of all routes in their order, then the route.
 fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Response, ApiError> {
     let (realm, request) = (context.realm, context.request);
-    if request.path == "*" {
+    if request.path == "*" || (target.is_none() && request.path == "/" && request.method == "OPTIONS") {
         return answer_asterisk(request);
     }
     let target = target.ok_or_else(ApiError::not_found)?;

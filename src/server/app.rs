@@ -10,6 +10,7 @@ use super::metrics::{self, Metrics};
 use crate::client::Client;
 use crate::clock::{self, Now};
 use crate::http::{AccessRecord, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
+use crate::os;
 use crate::proxies::TrustedProxies;
 use crate::random::RandomError;
 use crate::realm::Realm;
@@ -169,6 +170,10 @@ impl Service for AppService {
                 response.headers.push((REQUEST_ID, ids.next().into()));
                 metrics.refused(response);
                 log.refused(client, response);
+            }
+            Event::AcceptFailed(error) => {
+                let cause = os::explain_descriptors(error).map_or_else(|| error.to_string(), String::from);
+                log::notice(format!("can't accept connections: {cause}; clients wait"));
             }
             Event::Connected => metrics.connected(),
             Event::Disconnected { was_evicted } => metrics.disconnected(was_evicted),

@@ -3,9 +3,11 @@
 //! SQLite reports "disk I/O error" for many causes, and errno is not available without `unsafe`. The extended
 //! result code names the failed call (<https://www.sqlite.org/rescode.html>), and so the probable cause.
 
+use crate::os;
 use core::error::Error;
 use core::fmt;
 use rusqlite::ffi;
+use std::fs::File;
 
 /// Without file locks, two processes could write to the database at once.
 pub(super) const NO_LOCKS: &str = "file locks don't work on this file system, as on NFS mounted with nolock; put the data directory on a \
@@ -51,10 +53,7 @@ fn cause(code: i32) -> Option<&'static str> {
         ffi::SQLITE_IOERR_SHMMAP | ffi::SQLITE_IOERR_SHMOPEN => {
             "the -shm file can't be shared in memory, which a database in WAL mode needs; put the data on a disk of this machine"
         }
-        ffi::SQLITE_CANTOPEN => {
-            "unable to open a database file: no descriptor left (ulimit -n), no permission, a read-only file system, or no \
-             inode left (df -i)"
-        }
+        ffi::SQLITE_CANTOPEN => why_not_opened(),
         ffi::SQLITE_READONLY | ffi::SQLITE_READONLY_DIRECTORY | ffi::SQLITE_READONLY_CANTINIT => {
             "the database can't be written to: a read-only file system, or files of another user"
         }
@@ -62,10 +61,18 @@ fn cause(code: i32) -> Option<&'static str> {
     })
 }
 
+/// SQLite doesn't report why open(2) failed. Whether descriptors have run out shows when a directory is opened; never the
+/// database itself, since closing it would release this process's locks on it.
+fn why_not_opened() -> &'static str {
+    let out_of_descriptors = File::open("/").err().and_then(|error| os::explain_descriptors(&error));
+    out_of_descriptors.unwrap_or("no permission, a read-only file system, or no inode left (df -i)")
+}
+
 impl fmt::Display for IoError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let code = self.error.sqlite_error().map_or(0, |error| error.extended_code);
-        write!(f, "{} (SQLite error {code})", self.cause)
+        let failed = if code == ffi::SQLITE_CANTOPEN { "unable to open a database file: " } else { "" };
+        write!(f, "{failed}{} (SQLite error {code})", self.cause)
     }
 }
 

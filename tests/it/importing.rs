@@ -2,6 +2,7 @@
 //! or none.
 
 mod foreign;
+mod hashers;
 
 use crate::harness::CHEAP;
 use crate::hazards::watch::await_that;

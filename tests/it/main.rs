@@ -19,6 +19,7 @@ mod doctor;
 mod enumeration;
 mod event_loops;
 mod faults;
+mod flask_app;
 mod fuzz;
 mod guarding;
 mod harness;

@@ -1,5 +1,7 @@
 //! Trusted proxies: client address, scheme and host, by the routes and by the bytes.
 
+mod programs;
+
 use crate::harness::{TestRealm, error, header, json_request};
 use crate::process::{self, Server, status};
 use gatekey::client::Client;

@@ -15,6 +15,8 @@ pub enum Venv {
     Flask,
     /// What is used today: itsdangerous 1.1.0, passlib, PyJWT, requests.
     Current,
+    /// Django, passlib and Werkzeug, with bcrypt and argon2-cffi.
+    Hashers,
     /// Caddy and Traefik: programs, in a package each.
     Proxies,
     /// schemathesis, and a validator of OpenAPI documents.
@@ -27,6 +29,7 @@ impl Venv {
             Self::Original => "venv-original",
             Self::Flask => "venv-flask",
             Self::Current => "venv-current",
+            Self::Hashers => "venv-hashers",
             Self::Proxies => "venv-proxies",
             Self::OpenApi => "venv-openapi",
         }

@@ -69,7 +69,7 @@ fn judge_space(file_system: FileSystem, database_bytes: u64) -> Vec<Finding> {
 /// Checks the descriptor limit against `--max-connections`.
 pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
     let (asked, limit) = (installation.config.limits.max_connections, os::max_descriptors());
-    vec![match limit {
+    [match limit {
         _ if installation.config.engine == Engine::TinyHttp => {
             Finding::ok("the loop tiny-http has no limit of its own on connections")
         }
@@ -78,6 +78,20 @@ pub(super) fn limits(installation: &Installation) -> Vec<Finding> {
         }
         None => Finding::ok(format!("descriptors without limit, connections: {asked}")),
     }]
+    .into_iter()
+    .chain(os::system_descriptors().and_then(|(open, max)| judge_system(open, max, asked as u64)))
+    .collect()
+}
+
+/// Descriptors of the whole system, which other processes use up too.
+fn judge_system(open: u64, max: u64, asked: u64) -> Option<Finding> {
+    let left = max.saturating_sub(open);
+    (left < asked).then(|| {
+        Finding::warning(
+            format!("the whole system has {left} descriptors left of {max}, fewer than {asked} connections"),
+            "raise fs.file-max (sysctl), or end what has so many files open: lsof",
+        )
+    })
 }
 
 fn judge_limits(limit: u64, asked: u64, reserved: u64) -> Finding {
@@ -186,6 +200,12 @@ mod tests {
             "this process may open 319 descriptors, so 255 connections are served, not 256"
         );
         assert_eq!(finding.severity, Severity::Warning);
+        assert_eq!(judge_system(744, 1_000, 256), None);
+        let finding = judge_system(745, 1_000, 256).unwrap();
+        assert_eq!(
+            finding.says,
+            "the whole system has 255 descriptors left of 1000, fewer than 256 connections"
+        );
         assert!(judge_limits(3, 256, 64).advice.unwrap().ends_with("--max-connections 1"));
     }
 

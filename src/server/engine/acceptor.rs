@@ -18,7 +18,10 @@ use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Between two reports that connections can't be accepted.
+const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The state of the acceptor.
 pub(super) struct Acceptor<'a> {
@@ -72,8 +75,14 @@ impl Acceptor<'_> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
             // Out of descriptors or memory, until a connection ends.
-            Err(_) => {
-                *rejected = Rejected::default();
+            Err(error) => {
+                let now = clock::monotonic();
+                if rejected.reported_at.is_none_or(|at| now.saturating_duration_since(at) >= REPORT_INTERVAL)
+                {
+                    context.observe(Event::AcceptFailed(&error));
+                    rejected.reported_at = Some(now);
+                }
+                rejected.connections.clear();
                 thread::sleep(PAUSE);
                 false
             }
@@ -95,7 +104,11 @@ impl Acceptor<'_> {
 /// Rejected connections, oldest first. Each stays open for [`LINGER`], so that its request arrives before it
 /// is closed: closing over unread input, or before it arrives, sends a reset, which can destroy the response.
 #[derive(Default)]
-struct Rejected(VecDeque<(Instant, Stream)>);
+struct Rejected {
+    connections: VecDeque<(Instant, Stream)>,
+    /// When it was last reported that connections can't be accepted.
+    reported_at: Option<Instant>,
+}
 
 impl Rejected {
     /// Responds 503: at the limit, and no connection can be evicted.
@@ -108,20 +121,20 @@ impl Rejected {
         // A small write into an empty buffer. If it fails, the client only sees the close.
         let _ = (&stream).write_all(&bytes);
         let _ = stream.shutdown(Shutdown::Write);
-        if self.0.len() == MAX_REJECTED {
+        if self.connections.len() == MAX_REJECTED {
             self.close_oldest();
         }
-        self.0.push_back((now + LINGER, stream));
+        self.connections.push_back((now + LINGER, stream));
     }
 
     fn close_until(&mut self, now: Instant) {
-        while self.0.front().is_some_and(|(deadline, _)| *deadline <= now) {
+        while self.connections.front().is_some_and(|(deadline, _)| *deadline <= now) {
             self.close_oldest();
         }
     }
 
     fn close_oldest(&mut self) {
-        let Some((_, stream)) = self.0.pop_front() else { return };
+        let Some((_, stream)) = self.connections.pop_front() else { return };
         let mut bytes = [0; READ_BYTES];
         // The kernel doubles the size of the buffer.
         for _ in 0..2 * RECEIVE_BUFFER_BYTES / READ_BYTES {

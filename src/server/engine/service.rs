@@ -52,6 +52,8 @@ pub enum Event<'a> {
     /// The engine itself responds: to a malformed request, at a limit, or after a panic. A header may be
     /// added.
     Refused(Client, &'a mut Response),
+    /// A connection can't be accepted: descriptors or memory have run out. Reported once a minute at most.
+    AcceptFailed(&'a std::io::Error),
     /// A connection was admitted.
     Connected,
     /// A connection has ended.

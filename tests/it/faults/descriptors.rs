@@ -2,9 +2,10 @@
 //!
 //! The tiny_http server stops accepting for good when they have run out.
 
+use super::file_systems::gatekey_with;
 use super::{assert_unavailable, limit};
 use crate::harness::CHEAP;
-use crate::hazards::watch::{GET, ask, read_one};
+use crate::hazards::watch::{GET, ask, await_that, read_one};
 use crate::process::{Server, gatekey_with_descriptors, status};
 use rustix::process::Resource;
 use std::fs;
@@ -56,8 +57,10 @@ fn without_free_descriptors_the_database_is_503_and_new_connections_wait_h4() {
     assert_eq!(ask(&mut connection), Ok(200), "the cause is gone");
     assert_eq!(read_one(&mut newcomer).map(|answer| status(&answer)), Ok(200));
     let (_, log) = server.stop();
-    let cause = "cause=\"the database can't be used now: unable to open a database file: no descriptor left";
+    let cause = "cause=\"the database can't be used now: unable to open a database file: no descriptor left in this process";
     assert!(log.contains(cause), "{log}");
+    let accept = "can't accept connections: no descriptor left in this process (ulimit -n; in a systemd unit LimitNOFILE)";
+    assert!(log.contains(accept), "{log}");
 }
 
 #[test]
@@ -78,4 +81,15 @@ fn connections_leave_the_database_the_descriptors_it_needs_h4() {
         }
     }
     assert!(descriptors(&server).len() < LIMIT);
+}
+
+#[test]
+fn descriptors_of_the_whole_system_are_named_apart_from_the_processs_own() {
+    let test = "descriptors_of_the_whole_system_are_named_apart_from_the_processs_own";
+    let Some(gatekey) = gatekey_with(test, &["inject=accept4:error=ENFILE:when=1"]) else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start_as(gatekey, directory.path().join("data"), &["--scrypt", CHEAP]);
+    accepted(&server);
+    let notice = "can't accept connections: no descriptor left in the whole system (sysctl fs.file-max; ";
+    assert!(await_that(|| server.log().contains(notice)), "{}", server.log());
 }

@@ -12,10 +12,10 @@ const NO_LINKS: &[&str] = &["inject=link,linkat:error=EPERM"];
 const NO_LINKS_NOR_NOREPLACE: &[&str] = &["inject=link,linkat:error=EPERM", "inject=renameat2:error=EINVAL"];
 
 /// The binary under strace, which does this to its system calls; `None`, said aloud, where there is no strace that may.
-fn gatekey_with(test: &str, injections: &[&str]) -> Option<Command> {
+pub(super) fn gatekey_with(test: &str, injections: &[&str]) -> Option<Command> {
     // -D: what is started is the binary itself, so that signals reach it.
     let mut arguments =
-        vec!["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=link,linkat,renameat2,flock,fcntl"];
+        vec!["-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=link,linkat,renameat2,flock,fcntl,accept4"];
     for injection in injections {
         arguments.extend(["-e", injection]);
     }
