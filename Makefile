@@ -80,7 +80,7 @@ examples:
 	$(CARGO) test --locked --quiet --test it article::
 
 bench: build static
-	@bench/tools.sh wrk nginx venv
+	@bench/tools.sh wrk nginx venv axum
 	@bench/run.py target/release/gatekey $(PARTS)
 
 screenshots: tools

@@ -4,18 +4,22 @@ import statistics
 import time
 
 from measuring import NAME, PASSWORD, ROUNDS, SECONDS, Clients, Load, ask, basic, interleaved, median, spread
-from servers import LIFETIME, Flask, Nginx, PocketBase, gatekey
+from servers import LIFETIME, Axum, Flask, Nginx, PocketBase, gatekey
 
 
 def tokens(binary, report):
-    """Token checks on kept connections: both loops of gatekey, an nginx that says the same and checks nothing, the article's
-    stack, and PocketBase, which reads one's own record."""
+    """Token checks on kept connections: both loops of gatekey; the same check with axum, jsonwebtoken and rusqlite; axum and nginx
+    with one and two workers, which say the same and check nothing; the article's stack; and PocketBase, which reads one's own
+    record."""
     strict, tiny = gatekey(binary), gatekey(binary, "--loop", "tiny-http")
-    flask, pocketbase = Flask(), PocketBase()
+    axum, bare, flask, pocketbase = Axum(), Axum("/json"), Flask(), PocketBase()
     servers = {
         "gatekey strict": strict,
         "gatekey tiny-http": tiny,
+        "axum": (axum, axum.token),
+        "axum bare JSON": (bare, strict[1]),
         "nginx return 200": (Nginx(), strict[1]),
+        "nginx, 2 workers": (Nginx(2), strict[1]),
         "article's stack": (flask, flask.token),
         "PocketBase": (pocketbase, pocketbase.add_users(1)),
     }
@@ -34,6 +38,9 @@ def tokens(binary, report):
     report.chart("Token checks a second, 32 connections", rate)
     report.chart("CPU microseconds a check, 32 connections", cpu)
     ours = "gatekey strict"
+    report.ratio("CPU per check / axum", cpu[ours] / cpu["axum"], "<=", 0.7)
+    report.ratio("CPU per check / axum bare JSON", cpu[ours] / cpu["axum bare JSON"])
+    report.ratio("CPU a check, strict / nginx with 2 workers, 32 connections", cpu[ours] / cpu["nginx, 2 workers"])
     report.ratio("CPU a check, strict / nginx, 32 connections", cpu[ours] / cpu["nginx return 200"], "<=", 1.6)
     report.ratio("checks/s, strict / tiny-http, 32 connections", rate[ours] / rate["gatekey tiny-http"], ">=", 1.5)
     report.ratio("checks/s, strict / PocketBase, 32 connections", rate[ours] / rate["PocketBase"], ">=", 15)

@@ -4,8 +4,8 @@
     bench/run.py target/release/gatekey [PART...]
     bench/run.py --compare ONE.json OTHER.json
 
-Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth; all of them by
-default, and then the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
+Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth, million; all
+of them by default, and then the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
 """
 
 import os
@@ -19,7 +19,7 @@ import scale
 import size
 from measuring import QUICK, ROUNDS, SECONDS
 from report import Report, compare
-from servers import VENV, versions
+from servers import AXUM, VENV, versions
 
 PARTS = {
     "tokens": checks.tokens,
@@ -35,6 +35,7 @@ PARTS = {
     "enumeration": enumeration.enumeration,
     "footprint": size.footprint,
     "growth": size.growth,
+    "million": size.million,
 }
 
 
@@ -44,9 +45,11 @@ def main():
         sys.exit(0 if compare(*arguments[1:]) else 1)
     if not arguments or not set(arguments[1:]) <= set(PARTS):
         raise SystemExit(__doc__)
-    needs_venv = not arguments[1:] or not {"loops", "idle", "paced"}.issuperset(arguments[1:])
+    needs_venv = not arguments[1:] or not {"loops", "idle", "paced", "million"}.issuperset(arguments[1:])
     if needs_venv and not (VENV / "pocketbase").exists():
         raise SystemExit("target/venv-bench is missing: bench/tools.sh wrk nginx venv")
+    if "tokens" in (arguments[1:] or PARTS) and not AXUM.exists():
+        raise SystemExit(f"{AXUM} is missing: bench/tools.sh axum")
     binary, start = os.path.abspath(arguments[0]), time.monotonic()
     report = Report(versions(binary), ROUNDS, SECONDS)
     for name in arguments[1:] or PARTS:

@@ -1,4 +1,4 @@
-"""Who is measured: gatekey, and beside it nginx, the article's stack under gunicorn, and PocketBase."""
+"""Who is measured: gatekey, and beside it nginx, axum, the article's stack under gunicorn, and PocketBase."""
 
 import http.client
 import json
@@ -7,11 +7,13 @@ import socket
 import subprocess
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 
 from measuring import NAME, PASSWORD, Process, ask, basic
 
 VENV = Path(__file__).parent.parent / "target/venv-bench/bin"
+AXUM = Path(__file__).parent.parent / "target/bench-axum/release/axum-check"
 LIFETIME = ["--token-lifetime", "1h"]
 
 
@@ -59,11 +61,22 @@ def gatekey(binary, *options):
     return server, server.token()
 
 
+class Axum(Process):
+    """The same token check with axum, jsonwebtoken and rusqlite (bench/axum), or by another path axum's bare JSON."""
+
+    def __init__(self, path="/api/resource"):
+        self.directory = tempfile.TemporaryDirectory()
+        child = subprocess.Popen([AXUM, self.directory.name], stdout=subprocess.PIPE, text=True)
+        port, token = child.stdout.readline().split()
+        self.token = f"Bearer {token}"
+        super().__init__(child, int(port), path)
+
+
 class Nginx(Process):
-    """nginx with one worker, which returns this JSON to everybody, and as plain as it can be."""
+    """nginx, which returns this JSON to everybody, and as plain as it can be."""
 
     CONFIG = """
-        daemon off; worker_processes 1; pid %(directory)s/pid; error_log stderr crit;
+        daemon off; worker_processes %(workers)d; pid %(directory)s/pid; error_log stderr crit;
         events { worker_connections 1024; }
         http {
             access_log off; default_type application/json; keepalive_requests 1000000000;
@@ -72,11 +85,11 @@ class Nginx(Process):
             server { listen 127.0.0.1:%(port)d; location / { return 200 '%(body)s'; } }
         }"""
 
-    def __init__(self):
+    def __init__(self, workers=1):
         self.directory, port = tempfile.TemporaryDirectory(), free_port()
         body = json.dumps({"data": f"Hello, {NAME}!"}, separators=(",", ":"))
         config = Path(self.directory.name, "nginx.conf")
-        config.write_text(self.CONFIG % {"directory": self.directory.name, "port": port, "body": body})
+        config.write_text(self.CONFIG % {"directory": self.directory.name, "port": port, "body": body, "workers": workers})
         path = {"PATH": f"{os.environ['PATH']}:/usr/sbin"}
         child = subprocess.Popen(["nginx", "-e", "stderr", "-c", str(config)], env=path, stderr=subprocess.DEVNULL)
         super().__init__(child, port)
@@ -137,6 +150,13 @@ class PocketBase(Process):
         return json.dumps({"identity": self.email(number), "password": password})
 
 
+def locked_versions(*names):
+    """Of crates, by bench/axum/Cargo.lock."""
+    lock = tomllib.loads(Path(__file__).with_name("axum").joinpath("Cargo.lock").read_text())
+    known = {package["name"]: package["version"] for package in lock["package"]}
+    return ", ".join(known[name] for name in names)
+
+
 def versions(binary):
     """Of all who take part, by their own words."""
 
@@ -151,6 +171,7 @@ def versions(binary):
     return {
         "gatekey": says(binary, "--version"),
         "nginx": says("/usr/sbin/nginx", "-v"),
+        "axum, jsonwebtoken, rusqlite": locked_versions("axum", "jsonwebtoken", "rusqlite"),
         "article's stack": says(VENV / "python", "-c", "import flask; print('Flask', flask.__version__)")
         + ", " + says(VENV / "gunicorn", "--version"),
         "PocketBase": says(VENV / "pocketbase", "--version"),

@@ -1,6 +1,7 @@
 """What gatekey takes: bytes, memory, time to the first answer; and what a million users change."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -8,6 +9,7 @@ import json
 import os
 import random
 import socket
+import sqlite3
 import statistics
 import subprocess
 import tempfile
@@ -18,6 +20,7 @@ from pathlib import Path
 from measuring import NAME, PASSWORD, QUICK, ROUNDS, SECONDS, Clients, Load, ask, basic, interleaved, median
 from servers import LIFETIME, Gatekey, PocketBase
 
+WRITES_PER_SECOND = 5
 STATIC = "target/{}-unknown-linux-gnu/release/gatekey".format(os.uname().machine)
 
 
@@ -98,10 +101,10 @@ def log_in_at_once(server, crowd):
 class Grown:
     """A gatekey with so many users, all of one password, brought by `gatekey user import`."""
 
-    def __init__(self, binary, users, directory):
+    def __init__(self, binary, users, directory, in_turn=2000):
         self.users, self.server = users, Gatekey(binary, *LIFETIME)
         self.server.command("user", "add", NAME, text=PASSWORD)
-        row = json.loads(self.server.command("user", "export").splitlines()[0])
+        row = json.loads(self.server.command("user", "export").splitlines()[-1])
         rows = Path(directory, f"{users}.jsonl")
         with rows.open("w") as file:
             for number in range(users):
@@ -116,16 +119,29 @@ class Grown:
         self.import_seconds = time.monotonic() - begin
         rows.unlink()
         self.tokens = Path(directory, f"{users}.tokens")
-        self.tokens.write_text("\n".join(self.sign(2 + random.randrange(users)) for _ in range(2000)) + "\n")
+        data = Path(self.server.directory.name, "data")
+        self.secret = data.joinpath("signing-keys").read_bytes().splitlines()[-1]
+        with contextlib.closing(sqlite3.connect(data / "gatekey.sqlite3")) as database:
+            generations = database.execute("SELECT id, generation FROM users").fetchall()
+        (self.own_id, self.own_generation), *generations = generations
+        shown = random.sample(generations, in_turn) if in_turn < users else random.choices(generations, k=in_turn)
+        self.tokens.write_text("".join(self.sign(*user) + "\n" for user in shown))
 
-    def sign(self, user):
-        """A token as the server would issue it, by its own key: 2000 logins would take minutes."""
+    def sign(self, user, generation):
+        """A token as the server would issue it, by its own key: thousands of logins would take minutes."""
         now = int(time.time())
-        secret = Path(self.server.directory.name, "data/signing-keys").read_bytes().splitlines()[-1]
         times = {"iat": now, "exp": now + 3600}
-        parts = [{"alg": "HS256", **times}, {"id": user, "gen": 1, **times}]
+        parts = [{"alg": "HS256", **times}, {"id": user, "gen": generation, **times}]
         signed = b".".join(url(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-        return (signed + b"." + url(hmac.digest(secret, signed, hashlib.sha256))).decode()
+        return (signed + b"." + url(hmac.digest(self.secret, signed, hashlib.sha256))).decode()
+
+    def revoke(self, connection, client, number):
+        """One write, the first user's revocation of all tokens; and a pause, so that there are WRITES_PER_SECOND."""
+        token = f"Bearer {self.sign(self.own_id, self.own_generation)}"
+        assert ask(connection, "DELETE", "/api/token", {"Authorization": token}) == 204
+        self.own_generation += 1
+        time.sleep(1 / WRITES_PER_SECOND)
+        return True
 
     def logins_per_second(self):
         def log_in(connection, client, number):
@@ -166,3 +182,26 @@ def growth(binary, report):
     report.table(["users", "import s", "import KiB", "checks/s", "CPU us", "logins/s"], rows)
     report.ratio(f"checks/s, {sizes[-1]} users / {sizes[0]} users", rate[sizes[-1]] / rate[sizes[0]], ">=", 0.9)
     report.ratio(f"logins/s, {sizes[-1]} users / {sizes[0]} users", statistics.median(logins[sizes[-1]]) / statistics.median(logins[sizes[0]]))
+
+
+def million(binary, report):
+    """Token checks on 32 connections while five revocations a second are written: 100,000 of a million users in turn, beside a
+    thousand users, all of them in turn."""
+    many, in_turn = (100_000, 10_000) if QUICK else (1_000_000, 100_000)
+    with tempfile.TemporaryDirectory() as directory:
+        grown = {1_000: Grown(binary, 1_000, directory, 1_000), many: Grown(binary, many, directory, in_turn)}
+
+        def load(who):
+            with Clients(who.server, 1, who.revoke):
+                return Load(who.server, None, 32, SECONDS, who.tokens)
+
+        for who in grown.values():
+            assert load(who).refused == 0  # and warm
+        checks = interleaved(ROUNDS, {users: lambda who=who: load(who) for users, who in grown.items()})
+        for who in grown.values():
+            who.server.stop()
+    figures = ("per_second", "cpu_micros", "p99_millis")
+    rows = [[users, *[median(runs, figure) for figure in figures]] for users, runs in checks.items()]
+    report.table(["users", "checks/s", "CPU us", "p99 ms"], rows)
+    name = f"checks/s beside {WRITES_PER_SECOND} writes/s, {in_turn} of {many} users in turn / 1000 users"
+    report.ratio(name, rows[1][1] / rows[0][1], ">=", 0.9)
