@@ -116,7 +116,8 @@ fn a_body_that_is_too_long_is_413_through_nginx_every_time() {
     assert!(await_that(|| UnixStream::connect(&front).is_ok()));
     let head =
         "POST /api/users HTTP/1.1\r\nHost: www\r\nConnection: close\r\nContent-Type: application/json\r\n";
-    let request = [format!("{head}Content-Length: 1000000\r\n\r\n").as_bytes(), &[b' '; 1_000_000]].concat();
+    let request =
+        [format!("{head}Content-Length: 1000000\r\n\r\n").as_bytes(), &vec![b' '; 1_000_000]].concat();
     let answers: Vec<u16> = thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
             .map(|_| scope.spawn(|| (0..10).map(|_| status(&exchange(&front, &request))).collect::<Vec<_>>()))
