@@ -50,6 +50,11 @@ impl ApiError {
         Self { cause: Some(chain::describe(error)), ..self }
     }
 
+    /// The same error, with this cause in the log.
+    pub(super) fn because(self, cause: impl Into<String>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
+    }
+
     pub(super) fn not_found() -> Self {
         Self::new(ErrorCode::NotFound, "Nothing is at this path.")
     }
@@ -100,6 +105,12 @@ impl ApiError {
     pub(super) fn unauthorized(scheme: Scheme) -> Self {
         let message = "Unauthorized Access. Send a user name and its password, or a valid token.";
         Self::new(ErrorCode::Unauthorized, message).with_header("WWW-Authenticate", scheme.challenge())
+    }
+
+    /// A browser is not signed in. No `Basic` challenge: the browser would open its password dialog over the app.
+    pub(super) fn not_signed_in() -> Self {
+        Self::new(ErrorCode::Unauthorized, "You are not signed in.")
+            .with_header("WWW-Authenticate", COOKIE_CHALLENGE)
     }
 
     pub(super) fn issue_token(error: IssueTokenError, user: UserId, scheme: Scheme) -> Self {
@@ -194,6 +205,8 @@ impl ApiError {
     }
 }
 
+/// The challenge of a 401 to a browser, which RFC 9110 section 15.5.2 requires.
+pub(super) const COOKIE_CHALLENGE: &str = "Cookie form-action=\"/login\"";
 const SHARED_LIMIT: &str = "The users of an app on this machine share one limit, unless the app is a trusted proxy \
                             (--trusted-proxy) and sends X-Forwarded-For.";
 

@@ -70,10 +70,14 @@ pub(super) fn requested_host<'a>(context: &RequestContext<'a>) -> Option<&'a str
 
 /// The last value of a header of a trusted proxy. Apache appends to what its client sent, so only the last
 /// value is the proxy's own.
-fn forwarded<'a>(context: &RequestContext<'a>, name: &str) -> Option<&'a str> {
+pub(super) fn forwarded<'a>(context: &RequestContext<'a>, name: &str) -> Option<&'a str> {
+    forwarded_line(context, name)?.rsplit(',').next().map(str::trim_ascii)
+}
+
+/// The last header of this name that a trusted proxy sent, with any commas in its value.
+pub(super) fn forwarded_line<'a>(context: &RequestContext<'a>, name: &str) -> Option<&'a str> {
     let last_line = context.request.headers(name).next_back().filter(|_| context.origin.has_trusted_proxy)?;
-    let last_value = last_line.rsplit(|byte| *byte == b',').next()?;
-    str::from_utf8(last_value.trim_ascii()).ok()
+    str::from_utf8(last_line).ok()
 }
 
 /// The first undeclared proxy since the start.

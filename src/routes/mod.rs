@@ -56,6 +56,7 @@ mod csrf;
 mod error;
 mod forwarded;
 mod learn;
+mod login_redirect;
 mod pages;
 mod sessions;
 mod target;

@@ -4,19 +4,30 @@
 //! The subrequest has the client's method and headers; the proxy decides by the status. Therefore every
 //! method is authenticated, also OPTIONS, and there is no CSRF check: state changes are the app's.
 //!
-//! ```text /api/verify?user=alice&user=bob              the query has the conditions
-//! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next
-//! slash /api/verify/...                              no conditions; path and query are the app's ```
+//! ```text
+//! /api/verify?user=alice&user=bob              the query has the conditions
+//! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next slash
+//! /api/verify/...                              no conditions; path and query are the app's
+//! ```
+//!
+//! An `Authorization` header decides alone. Without one, the cookie of the sign-in pages decides. Then a request that
+//! changes something must come from the app's own origin: browsers attach cookies to cross-site requests too.
 //!
 //! `Remote-User` is percent-encoded, except for unreserved characters (RFC 3986 section 2.3): usernames may
 //! contain separators at which proxies, apps and logs split header values.
 //!
 //! Left out: `+`, which is a space in form encoding and a plus sign in RFC 3986. It is 400.
 
-use super::RequestContext;
+use super::config::Origin;
+use super::context::RequestContext;
 use super::error::ApiError;
+use super::forwarded::{forwarded, forwarded_line};
+use super::login_redirect::{self, GuardedRequest, Intent, NoRedirect, intent, web_scheme};
+use super::pages::SignInPages;
+use super::pages::guard::{self, Visitor};
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
+use std::borrow::Cow;
 
 /// Identity headers that a proxy copies from the response, replacing those of the client.
 const SET_BY_PROXIES: [&str; 3] = ["Remote-User", "Remote-User-Id", "Remote-Groups"];
@@ -31,19 +42,120 @@ fn suffix(path: &str) -> Option<&str> {
     path.strip_prefix("/api/verify").filter(|suffix| suffix.is_empty() || suffix.starts_with('/'))
 }
 
-/// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions.
+/// 200 with `Remote-User` and `Remote-User-Id` for an authenticated user who meets the conditions. `Cookie` has the
+/// client's cookies without gatekey's, for the app.
 pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    reject_spoofed_identity(context.request)?;
-    let allowed = parse_conditions(conditions(context.request))?;
-    let principal = context.authenticate()?;
+    let request = context.request;
+    reject_spoofed_identity(request)?;
+    let conditions = Conditions::parse(conditions(request))?;
+    let pages = context.config.sign_in_pages.as_ref();
+    let has_authorization = !conditions.cookie_only && request.headers("Authorization").next().is_some();
+    let principal = match pages.filter(|_| !has_authorization) {
+        None => context.authenticate()?,
+        Some(pages) => match guard::visitor(context, pages)? {
+            Visitor::SignedIn(visitor) => {
+                reject_cross_site(context, &conditions)?;
+                visitor
+            }
+            Visitor::SignedOut => return unauthenticated(context, pages, &conditions, "not signed in"),
+            Visitor::Ambiguous => {
+                return unauthenticated(context, pages, &conditions, "more than one live session cookie");
+            }
+        },
+    };
     let is_principal = |name: &String| unicode::nfc(name) == principal.username;
-    if !allowed.is_empty() && !allowed.iter().any(is_principal) {
+    if !conditions.users.is_empty() && !conditions.users.iter().any(is_principal) {
         return Err(ApiError::not_allowed(principal.id));
     }
-    let response = Response::empty(200)
+    let mut response = Response::empty(200)
         .with_header("Remote-User", percent_encoded(&principal.username))
         .with_header("Remote-User-Id", principal.id.to_string());
+    response.headers.extend(guard::cookies_of_app(request).map(|cookies| ("Cookie", cookies.into())));
     Ok(response.for_user(principal.id))
+}
+
+/// The answer to a client without credentials: a redirect to the login page for a browser that navigates, else 401.
+fn unauthenticated(
+    context: &RequestContext<'_>,
+    pages: &SignInPages,
+    conditions: &Conditions,
+    cause: &'static str,
+) -> Result<Response, ApiError> {
+    let request = context.request;
+    let is_browser = guard::has_own_cookie(request)
+        || request.header_names().any(|name| name.to_ascii_lowercase().starts_with("sec-fetch-"));
+    let plain = if conditions.login && is_browser {
+        ApiError::not_signed_in()
+    } else {
+        ApiError::unauthorized(context.scheme)
+    };
+    let guarded = guarded_request(context);
+    let intent = intent(guarded.method.unwrap_or_default(), request);
+    if !conditions.login || conditions.login_as_401 || intent == Intent::Other {
+        return Err(plain.because(cause));
+    }
+    let login_url = match guarded.login_url(pages) {
+        Ok(login_url) => login_url,
+        Err(NoRedirect(reason)) => {
+            return Err(plain.because(format!("{cause}; no redirect to the login page: {reason}")));
+        }
+    };
+    let mut response = match intent {
+        Intent::Navigation => Response::empty(303).with_header("Location", login_url),
+        Intent::FramedNavigation => guard::sign_in_page(context, pages, true, &login_url),
+        Intent::FormPost | Intent::Other => {
+            guard::sign_in_page(context, pages, false, &format!("{}/login", pages.origin()))
+        }
+    };
+    response.record.cause = Some(cause.into());
+    Ok(response)
+}
+
+/// The client's request to the app. A proxy reports it in `X-Forwarded` headers. Envoy sends method and URI as its own.
+fn guarded_request<'a>(context: &RequestContext<'a>) -> GuardedRequest<'a> {
+    let forwarded = |name| forwarded(context, name);
+    let own_uri = uri_of_app(context.request).filter(|_| context.origin.has_trusted_proxy);
+    let own_method = own_uri.as_ref().map(|_| context.request.method.as_str());
+    GuardedRequest {
+        method: forwarded("X-Forwarded-Method").or(own_method),
+        scheme: forwarded("X-Forwarded-Proto"),
+        host: forwarded("X-Forwarded-Host"),
+        uri: forwarded_line(context, "X-Forwarded-Uri").map(Cow::Borrowed).or(own_uri),
+    }
+}
+
+/// Path and query of the app, in a path below `/api/verify/`.
+fn uri_of_app(request: &Request) -> Option<Cow<'_, str>> {
+    let suffix = suffix(&request.path).filter(|suffix| !suffix.is_empty())?;
+    let path = match suffix.strip_prefix("/-/") {
+        Some(rest) => rest.find('/').and_then(|end| rest.get(end..)).unwrap_or("/"),
+        None => suffix,
+    };
+    Some(match &request.query {
+        Some(query) => format!("{path}?{query}").into(),
+        None => path.into(),
+    })
+}
+
+/// Rejects a request by cookie that changes something, or opens a websocket, unless a page of the app sends it.
+fn reject_cross_site(context: &RequestContext<'_>, conditions: &Conditions) -> Result<(), ApiError> {
+    let request = context.request;
+    let guarded = guarded_request(context);
+    let method = guarded.method.unwrap_or(&request.method);
+    let is_handshake =
+        ["Upgrade", "Sec-WebSocket-Key"].iter().any(|name| request.headers(name).next().is_some());
+    if matches!(method, "GET" | "HEAD") && !is_handshake {
+        return Ok(());
+    }
+    let sent_origin = request.header("Origin");
+    let is_named = conditions.origins.iter().any(|origin| sent_origin == Some(origin.as_str().as_bytes()));
+    let app_origin = guarded.scheme.and_then(web_scheme).zip(guarded.host);
+    let app_origin = app_origin.map(|(scheme, host)| login_redirect::origin(scheme, host));
+    let is_same_origin = match request.header("Sec-Fetch-Site") {
+        Some(site) => site == b"same-origin" || site == b"none",
+        None => sent_origin.is_some() && sent_origin == app_origin.as_deref().map(str::as_bytes),
+    };
+    if is_same_origin || is_named { Ok(()) } else { Err(ApiError::cross_site()) }
 }
 
 /// Rejects spoofed identity headers in spellings that the proxy doesn't replace. CGI maps several spellings
@@ -82,20 +194,50 @@ fn conditions(request: &Request) -> &str {
     }
 }
 
-/// Parses conditions such as `user=alice&user=bob` to usernames. Anything else is rejected: a misspelt
-/// parameter would allow all users.
-fn parse_conditions(conditions: &str) -> Result<Vec<String>, ApiError> {
-    if conditions.contains('+') {
-        let message =
-            "The conditions have a +, which can mean two things; send %20 for a space, %2B for a plus sign.";
-        return Err(ApiError::new(ErrorCode::MalformedRequest, message));
+/// The conditions of a guard.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Conditions {
+    /// `user=alice`: the usernames that are allowed; none allow all.
+    users: Vec<String>,
+    /// `login`: browsers are redirected to the login page.
+    login: bool,
+    /// `login=401`: as `login`, with 401 in place of the redirect, for proxies that replace other statuses.
+    login_as_401: bool,
+    /// `cookie-only`: the app reads `Authorization` itself.
+    cookie_only: bool,
+    /// `origin=https://spa.example.org`: further origins whose requests are accepted by cookie.
+    origins: Vec<Origin>,
+}
+
+impl Conditions {
+    /// Rejects anything unknown: a misspelt parameter would allow all users.
+    fn parse(text: &str) -> Result<Self, ApiError> {
+        if text.contains('+') {
+            let message = "The conditions have a +, which can mean two things; send %20 for a space, %2B for a plus sign.";
+            return Err(ApiError::new(ErrorCode::MalformedRequest, message));
+        }
+        let mut conditions = Self::default();
+        let mut parameters = text.split('&').filter(|parameter| !parameter.is_empty());
+        parameters.try_for_each(|parameter| conditions.add(parameter)).ok_or_else(|| {
+            let message = "The conditions are not understood; expected user=NAME, login, login=401, cookie-only or \
+                           origin=ORIGIN, several with & between, percent-encoded.";
+            ApiError::new(ErrorCode::MalformedRequest, message)
+        })?;
+        Ok(conditions)
     }
-    let parameters = conditions.split('&').filter(|parameter| !parameter.is_empty());
-    let users = parameters.map(|parameter| percent_decoded(parameter.strip_prefix("user=")?));
-    users.collect::<Option<_>>().ok_or_else(|| {
-        let message = "The conditions are not understood; expected none, or user=NAME, several with & between, percent-encoded.";
-        ApiError::new(ErrorCode::MalformedRequest, message)
-    })
+
+    /// Adds one condition; `None` for an unknown one.
+    fn add(&mut self, parameter: &str) -> Option<()> {
+        match parameter.split_once('=') {
+            None if parameter == "login" => self.login = true,
+            Some(("login", "401")) => (self.login, self.login_as_401) = (true, true),
+            None if parameter == "cookie-only" => self.cookie_only = true,
+            Some(("user", name)) => self.users.push(percent_decoded(name)?),
+            Some(("origin", origin)) => self.origins.push(Origin::parse(&percent_decoded(origin)?).ok()?),
+            _ => return None,
+        }
+        Some(())
+    }
 }
 
 /// Decodes RFC 3986 section 2.1.
@@ -140,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_other_than_users_are_rejected() {
+    fn unknown_conditions_are_rejected() {
         for (query, users) in [
             ("", vec![]),
             ("user=alice", vec!["alice"]),
@@ -148,11 +290,9 @@ mod tests {
             ("user=jos%c3%A9&user=a%2Bb&user=a%20b", vec!["josé", "a+b", "a b"]),
             ("user=", vec![""]),
         ] {
-            assert_eq!(
-                parse_conditions(query).ok(),
-                Some(users.iter().map(ToString::to_string).collect()),
-                "{query}"
-            );
+            let expected = users.iter().map(ToString::to_string).collect();
+            let expected = Conditions { users: expected, ..Conditions::default() };
+            assert_eq!(Conditions::parse(query).ok(), Some(expected), "{query}");
         }
         for query in [
             "users=alice",
@@ -166,8 +306,44 @@ mod tests {
             "+",
             "user=%FF",
             "User=a",
+            "login=",
+            "login=303",
+            "Login",
+            "cookie",
+            "cookie-only=1",
+            "origin",
+            "origin=*",
+            "origin=https://a.example/",
         ] {
-            assert!(parse_conditions(query).is_err(), "{query}");
+            assert!(Conditions::parse(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn conditions_can_be_combined() {
+        let text = "login&user=a&cookie-only&origin=https%3A%2F%2Fspa.example.org&user=b";
+        let expected = Conditions {
+            users: vec!["a".into(), "b".into()],
+            login: true,
+            login_as_401: false,
+            cookie_only: true,
+            origins: vec![Origin::parse("https://spa.example.org").unwrap()],
+        };
+        assert_eq!(Conditions::parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn envoy_sends_the_uri_of_the_app_behind_the_prefix() {
+        for (target, expected) in [
+            ("/api/verify", None),
+            ("/api/verify?login", None),
+            ("/api/verify/", Some("/")),
+            ("/api/verify/page?x=1&y=2", Some("/page?x=1&y=2")),
+            ("/api/verify/-/login/page?x=1", Some("/page?x=1")),
+            ("/api/verify/-/login&user=a/-/b", Some("/-/b")),
+            ("/api/verify/-/login", Some("/")),
+        ] {
+            assert_eq!(uri_of_app(&Request::new("GET", target)).as_deref(), expected, "{target}");
         }
     }
 

@@ -44,11 +44,13 @@ impl Browser {
             "POST",
             "/session",
             &json!({"capabilities": {"alwaysMatch": {
+                "acceptInsecureCerts": true,
                 "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
                 "timeouts": {"implicit": u64::try_from(PATIENCE.as_millis()).unwrap()},
                 // Root may not have the sandbox, and a container's shared memory is small. Scrolling takes no time.
                 "goog:chromeOptions": {"args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage",
-                    "--force-prefers-reduced-motion", "--hide-scrollbars", "--window-size=1000,1200"]},
+                    "--force-prefers-reduced-motion", "--hide-scrollbars", "--window-size=1000,1200",
+                    "--host-resolver-rules=MAP *.example.org 127.0.0.1"]},
             }}}),
         );
         browser.session = format!("/session/{}", started["sessionId"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Forward auth: the configurations in `deploy/` with the real proxies and TLS.
+//! Other apps behind a proxy that asks us first: the configurations in `deploy/`, run by the real programs, with TLS.
 
 mod app;
 mod caddy;
@@ -8,6 +8,7 @@ mod fastcgi;
 mod identity;
 mod nginx;
 mod passing;
+mod sign_in;
 mod traefik;
 
 use crate::hazards::watch::await_that;
@@ -27,6 +28,7 @@ const PROXIES: [(&str, Start); 4] =
 
 const AUTH: &str = "auth.example.org";
 const APP: &str = "app.example.org";
+const OTHER_APP: &str = "other.example.org";
 
 /// What a client may send to be taken for somebody.
 const LIES: [&str; 16] = [
@@ -141,10 +143,13 @@ fn behind_each_by(plan: &Plan<'_>, test: &str, prove: impl Fn(&Site)) {
 impl Site {
     fn start(start: Start, test: &str, plan: &Plan<'_>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
-        let options = [&["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0"], plan.options].concat();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let public_url = format!("https://{AUTH}:{port}");
+        let options =
+            ["--trusted-proxy", "127.0.0.1", "--metrics", "127.0.0.1:0", "--public-url", &public_url];
+        let options = [&options[..], &["--cookie-domain", "example.org"], plan.options].concat();
         let server = Server::start(&options);
         let app = App::start();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let ground = Ground {
             directory: directory.path(),
             port,

@@ -1,4 +1,4 @@
-//! Test harness: a realm in a directory of its own, at a chosen time.
+//! What the tests stand on: a realm of their own in a directory of their own, at a time of their choosing.
 
 use gatekey::clock::{self, Now, UnixTime};
 use gatekey::data_dir::DataDir;

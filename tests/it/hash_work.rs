@@ -1,4 +1,4 @@
-//! The instructions of one password hash in the binary, counted by callgrind: counts are reproducible, times are not.
+//! How many instructions one password hash costs in the binary, counted by callgrind: a count repeats where a time doesn't.
 
 use crate::process::{gatekey_by, run, written};
 use crate::skip;

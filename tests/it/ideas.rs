@@ -1,4 +1,4 @@
-//! The documents name files, functions and tests that exist, and chapters have their parts.
+//! The documents name files, functions and tests: all of them are there, and a chapter stays a chapter.
 
 use std::collections::BTreeSet;
 use std::fs;

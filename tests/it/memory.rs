@@ -1,4 +1,4 @@
-//! Memory of many logins and many idle connections.
+//! Memory: what a crowd of logins and a crowd of idle connections may cost, and no more.
 
 use crate::process::{Server, body, read_some};
 use std::fs;

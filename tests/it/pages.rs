@@ -3,6 +3,7 @@
 mod account;
 mod attacks;
 mod browsers;
+mod guarded;
 mod signing_in;
 
 use crate::harness::{TestRealm, header, text};

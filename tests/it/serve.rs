@@ -1,4 +1,4 @@
-//! `gatekey serve`: first start, signals, errors, access log.
+//! `gatekey serve` as an operator sees it: first start, signals, errors, the log.
 
 use crate::harness::{CHEAP, basic};
 use crate::hazards::SetAtEnd;

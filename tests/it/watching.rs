@@ -1,4 +1,4 @@
-//! Observability: request ids, access log, audit events.
+//! What an operator sees of a running server: ids, log lines, security events; as files, what other programs read.
 
 mod fail2ban;
 mod metrics;

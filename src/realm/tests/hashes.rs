@@ -1,4 +1,4 @@
-//! Stored hashes: outdated ones are replaced, unusable ones are rejected, and each login costs one hash.
+//! Stored hashes: outdated ones are made anew, hostile ones harm nobody, and each login costs one.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The password cache: what it answers, and what invalidates it.
+//! What the password cache may answer, and what ends that: everything that ends the password itself.
 
 use super::*;
 use std::thread;

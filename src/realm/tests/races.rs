@@ -1,4 +1,4 @@
-//! Races between threads, in rounds: the invariants hold for every order.
+//! The same with threads, in rounds: whatever comes first, what must hold holds afterwards.
 
 use super::*;
 

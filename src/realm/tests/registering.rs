@@ -1,4 +1,4 @@
-//! Registration: policy, validation of usernames and passwords, and its cost in hashes.
+//! Registering: who may, and with which password.
 
 use super::*;
 use crate::clock::UnixTime;

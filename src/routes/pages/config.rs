@@ -85,6 +85,20 @@ impl SignInPages {
         self.guard.as_ref().map(|guard| guard.domain.as_str())
     }
 
+    /// The origin of the pages, as browsers write it: `https://auth.example.org`.
+    pub(in crate::routes) fn origin(&self) -> &str {
+        self.public_url.origin()
+    }
+
+    /// Whether browsers send the cookie of forward auth to this host. Cookies ignore ports (RFC 6265 section 8.5).
+    pub(in crate::routes) fn cookie_reaches(&self, host: &str) -> bool {
+        let host = split_port(host).0;
+        match &self.guard {
+            Some(guard) => is_under(host, &guard.domain),
+            None => host.eq_ignore_ascii_case(self.host()),
+        }
+    }
+
     /// The public URL's host, without port.
     pub(super) fn host(&self) -> &str {
         split_port(self.public_url.authority()).0

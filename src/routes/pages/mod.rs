@@ -18,6 +18,7 @@ mod config;
 mod cookie;
 mod csrf;
 mod form;
+pub(super) mod guard;
 mod html;
 mod login;
 mod logout;

@@ -64,6 +64,11 @@ const TEXTS: &[(&str, &str)] = &[
                        sign-in, in this browser.",
     ),
     ("not_signed_in", "You are not signed in."),
+    ("framed", "You are not signed in any more. The sign-in page opens outside of this frame."),
+    (
+        "form_not_sent",
+        "Nothing was sent. Sign in on the page that opens, then come back to this one, go back and send the form again.",
+    ),
     ("not_signed_out", "You are still signed in: the server couldn’t write to its database. Try again."),
     ("not_ended", "The sign-in is still valid: the server couldn’t write to its database. Try again."),
     // Account

@@ -7,7 +7,7 @@ use crate::encoding;
 use crate::http::{ErrorCode, Response};
 use crate::realm::{AuthenticateError, Principal, Registration};
 use crate::routes::context::RequestContext;
-use crate::routes::error::ApiError;
+use crate::routes::error::{ApiError, COOKIE_CHALLENGE};
 use crate::signer;
 use crate::store::SessionKind;
 use std::sync::LazyLock;
@@ -27,18 +27,8 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(context: &'a RequestContext<'a>, pages: &'a SignInPages) -> Result<Self, ApiError> {
-        let mut view = Self::signed_out(context, pages);
-        for value in cookie::values(context.request, pages.session_cookie().name) {
-            let kind = SessionKind::Browser;
-            match context.realm.authenticate_cookie(value, kind, context.reads, context.now) {
-                Ok(principal) if view.sessions.iter().all(|live| live.session != principal.session) => {
-                    view.sessions.push(principal);
-                }
-                Ok(_) | Err(AuthenticateError::Refused(_)) => {}
-                Err(error) => return Err(ApiError::authenticate(&error, context.scheme)),
-            }
-        }
-        Ok(view)
+        let sessions = live_sessions(context, pages.session_cookie().name, SessionKind::Browser)?;
+        Ok(Self { sessions, ..Self::signed_out(context, pages) })
     }
 
     /// The same request, as that of a visitor without a session.
@@ -83,8 +73,8 @@ impl<'a> View<'a> {
             response.record.cause = Some("more than one live session cookie".into());
         }
         if status == 401 {
-            // RFC 9110 asks for a challenge; browsers show no dialog for this one.
-            response.headers.push(("WWW-Authenticate", "Cookie form-action=\"/login\"".into()));
+            // Browsers show no dialog for this one.
+            response.headers.push(("WWW-Authenticate", COOKIE_CHALLENGE.into()));
         }
         response
     }
@@ -181,6 +171,25 @@ impl<'a> View<'a> {
         let values = [("site", Html::text(&self.pages.title)), ("links", links.into_iter().collect())];
         self.page(200, "home", include_str!("html/home.html"), &values)
     }
+}
+
+/// The live sessions of this kind whose cookies were sent.
+pub(super) fn live_sessions(
+    context: &RequestContext<'_>,
+    cookie_name: &str,
+    kind: SessionKind,
+) -> Result<Vec<Principal>, ApiError> {
+    let mut sessions: Vec<Principal> = Vec::new();
+    for value in cookie::values(context.request, cookie_name) {
+        match context.realm.authenticate_cookie(value, kind, context.reads, context.now) {
+            Ok(principal) if sessions.iter().all(|live| live.session != principal.session) => {
+                sessions.push(principal);
+            }
+            Ok(_) | Err(AuthenticateError::Refused(_)) => {}
+            Err(error) => return Err(ApiError::authenticate(&error, context.scheme)),
+        }
+    }
+    Ok(sessions)
 }
 
 fn learn_link() -> Html {

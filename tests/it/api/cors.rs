@@ -1,4 +1,4 @@
-//! CORS: only pages of allowed origins can read responses.
+//! CORS: whose pages may read answers, and that nobody's may unless the operator said so.
 
 use super::PATHS;
 use crate::harness::{TestRealm, basic, header, json_request};

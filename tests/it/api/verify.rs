@@ -1,4 +1,4 @@
-//! Forward auth: `/api/verify` by the routes alone.
+//! `/api/verify`: what a proxy is told about the request that it holds.
 
 use super::METHODS;
 use crate::harness::{TestRealm, basic, error, header, object};

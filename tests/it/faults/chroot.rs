@@ -1,4 +1,4 @@
-//! A chroot without `/dev`, and a failing getrandom(2).
+//! Without `/dev`, and without the system call for random bytes.
 
 use crate::harness::CHEAP;
 use crate::process::{self, Server, gatekey_by, run, status, written};

@@ -1,4 +1,4 @@
-//! Database files are removed, moved, replaced or made inaccessible under a running server.
+//! The database's files go while the server runs: removed, moved, replaced, closed to it.
 //!
 //! SQLite itself goes on with files that nobody can open any more, and all that it writes is gone at the end.
 
@@ -67,7 +67,7 @@ fn an_unavailable_database_is_logged_once_without_an_access_log() {
     let told: Vec<_> = log.lines().filter(|line| line.contains(" a request failed: ")).collect();
     let [told] = told[..] else { panic!("{log}") };
     assert!(told.contains("the database can't be used now: "), "{told}");
-    assert!(told.contains("was removed or moved away; put it back (reported once a minute"), "{told}");
+    assert!(told.contains("was removed or moved away; put it back (more within a minute"), "{told}");
 }
 
 #[test]

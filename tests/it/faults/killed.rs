@@ -1,4 +1,4 @@
-//! Killed servers: every acknowledged write survives.
+//! The plug is pulled: what was acknowledged is there at the next start.
 
 use crate::harness::CHEAP;
 use crate::process::{Server, status};

@@ -1,4 +1,4 @@
-//! The system has no more threads.
+//! No thread can be made any more.
 
 use crate::harness::CHEAP;
 use crate::process::{self, Server, gatekey_at, status, written};
