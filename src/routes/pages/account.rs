@@ -116,7 +116,7 @@ fn make_token(
         Ok(made) => {
             let values = [("token", Html::text(made.token.expose()))];
             let page = view.page(200, "the_token", include_str!("html/token.html"), &values);
-            Ok(page.with_audit_event(AuditEvent::TokenIssued))
+            Ok(page.with_audit_event(AuditEvent::NamedTokenIssued))
         }
         Err(NamedTokenError::TooMany) => reject_token(view, visitor, "too_many_tokens", name),
         Err(NamedTokenError::Authenticate(error)) => {

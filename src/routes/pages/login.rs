@@ -5,7 +5,7 @@ use super::html::Html;
 use super::return_to::{ReturnTo, percent_encode};
 use super::view::{View, alert, text, with_error};
 use super::{Page, cookie, csrf, user_agent};
-use crate::http::{ErrorCode, Response};
+use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::realm::{Browser, NewSession, Principal};
 use crate::routes::error::ApiError;
 use core::time::Duration;
@@ -78,7 +78,7 @@ pub(super) fn enter(view: &View<'_>, session: &NewSession, location: &str) -> Re
     let cookie = cookie.set(session.token.expose(), max_age(view, &session.principal));
     let mut response = redirect(view, &session.principal, location)?;
     response.headers.push(("Set-Cookie", cookie.into()));
-    Ok(response)
+    Ok(response.with_audit_event(AuditEvent::SignedIn))
 }
 
 /// How long a browser stays signed in: less on a shared computer.

@@ -52,7 +52,8 @@ pub(super) fn leave(view: &View<'_>, visitor: &Principal, location: String) -> R
 
 fn end(view: &View<'_>, visitor: &Principal, session: SessionId) -> Result<Response, ApiError> {
     view.context.realm.end_session(visitor.id, session)?;
-    Ok(Response::empty(303).with_header("Location", "/account?done=ended").for_user(visitor.id))
+    let response = Response::empty(303).with_header("Location", "/account?done=ended").for_user(visitor.id);
+    Ok(response.with_audit_event(AuditEvent::SessionEnded))
 }
 
 fn page(view: &View<'_>, status: u16, rd: &str, alert: Html) -> Result<Response, ApiError> {
