@@ -90,18 +90,32 @@ pub fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
-/// Opens a regular file for reading; follows no symbolic link. Opens nothing else: opening a device may have
-/// an effect, and opening a pipe blocks.
+/// Opens a regular file for reading; follows no symbolic link, and doesn't wait for the other end of a pipe.
 ///
 /// # Errors
 /// What the system reports; [`io::ErrorKind::InvalidInput`] for anything but a regular file.
 pub fn open_regular_file(path: &Path) -> io::Result<File> {
-    let found =
-        File::from(rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?);
-    if !found.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
-    }
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    regular(rustix::fs::open(path, flags, Mode::empty())?.into())
+}
+
+/// The same, for a path that others may change meanwhile, and with `/proc`: nothing else is opened, since to
+/// open a device can have an effect.
+///
+/// # Errors
+/// As [`open_regular_file`].
+pub fn open_only_regular_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = regular(rustix::fs::open(path, flags, Mode::empty())?.into())?;
     File::open(format!("/proc/self/fd/{}", found.as_raw_fd()))
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+    }
 }
 
 /// Opens the directory of a path.
@@ -110,9 +124,14 @@ pub fn open_regular_file(path: &Path) -> io::Result<File> {
 /// Those of open(2).
 pub fn open_directory_of(path: &Path) -> io::Result<File> {
     match path.parent() {
-        Some(directory) if directory != Path::new("") => File::open(directory),
-        _ => File::open("."),
+        Some(directory) if directory != Path::new("") => open_directory(directory),
+        _ => open_directory(Path::new(".")),
     }
+}
+
+/// Not a pipe, whose other end may never come.
+fn open_directory(path: &Path) -> io::Result<File> {
+    Ok(rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?.into())
 }
 
 /// Syncs the directory of a path, which makes a new name in it durable.

@@ -7,7 +7,7 @@ use super::config::CommandConfig;
 use super::files::Owner;
 use super::options;
 use super::owner;
-use super::private_copy::PrivateCopy;
+use super::private_copy::{self, PrivateCopy};
 use super::progress::{self, ProgressLine};
 use super::relay::{self, Input};
 use super::temp_dir::TempDir;
@@ -111,7 +111,7 @@ pub(super) const RESTORE: Command = Command {
 fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (file, data_dir) = (config.operand(), &config.data_dir);
     let path = Path::new(file);
-    let copy = config.files.has(path).then(|| PrivateCopy::of(path, config.files)).transpose()?;
+    let copy = private_copy::of_input(path, config.files)?;
     let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
     let restored =
         progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));

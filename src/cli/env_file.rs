@@ -12,8 +12,11 @@ use super::files::Files;
 use crate::chain;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
+
+/// More than all variables take: another file would fill the memory.
+const MAX_BYTES: u64 = 1 << 20;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct EnvFile(BTreeMap<String, String>);
@@ -22,7 +25,8 @@ impl EnvFile {
     /// `None` if there is no such file; a service then runs with its defaults.
     pub(super) fn read(path: &Path, files: &Files) -> Result<Option<Self>, CliError> {
         let failed = |why: &str| CliError::Failed(format!("can't read {}: {why}", path.display()));
-        match files.open_safely(path).and_then(io::read_to_string) {
+        match files.open_safely(path).and_then(|file| io::read_to_string(file.take(MAX_BYTES + 1))) {
+            Ok(text) if text.len() as u64 > MAX_BYTES => Err(failed("it is longer than 1 MiB")),
             Ok(text) => Self::parse(&text).map(Some).map_err(|why| failed(&why)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&chain::describe(&error))),

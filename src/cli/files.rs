@@ -114,7 +114,7 @@ pub(super) fn open_safely(path: &Path) -> io::Result<File> {
     if !owners.last.is_whole_path {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let file = os::open_regular_file(&owners.real)?;
+    let file = os::open_only_regular_file(&owners.real)?;
     let owner = file.metadata()?.uid();
     match owners.users.iter().find(|user| **user != owner) {
         None => Ok(file),

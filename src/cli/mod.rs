@@ -70,6 +70,7 @@ mod values;
 mod reference_tests;
 
 use crate::os;
+use crate::server::log;
 use cli_error::CliError;
 use command::{Command, Run};
 use commands::COMMANDS;
@@ -145,6 +146,7 @@ fn print_error(message: &str, status: u8) -> ExitCode {
     } else {
         String::new()
     };
-    let _ = writeln!(io::stderr().lock(), "gatekey: {message}{who}");
+    let lines: Vec<_> = message.split('\n').map(log::one_line).collect();
+    let _ = writeln!(io::stderr().lock(), "gatekey: {}{who}", lines.join("\n"));
     ExitCode::from(status)
 }

@@ -2,6 +2,7 @@
 
 use super::cli_error::CliError;
 use crate::json::Value;
+use crate::server::log;
 use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -25,11 +26,18 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(widths) {
-        let _ = write!(line, "{cell:width$}  ");
+        let _ = write!(line, "{:width$}  ", log::one_line(cell));
     }
     line.truncate(line.trim_end().len());
     line.push('\n');
     line
+}
+
+/// A value as JSON text. JSON itself escapes only the control characters below U+0020, and a terminal obeys
+/// others too.
+pub(super) fn json_text(value: &Value) -> String {
+    let escaped = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    value.to_string().chars().map(escaped).collect()
 }
 
 struct Columns {
@@ -71,7 +79,7 @@ impl<W: Write> List<W> {
                 let header = if is_first { header.as_str() } else { "" };
                 write!(self.out, "{header}{}", line(&cells(), widths))
             }
-            None => write!(self.out, "{}{}", if is_first { "" } else { ",\n" }, value()),
+            None => write!(self.out, "{}{}", if is_first { "" } else { ",\n" }, json_text(&value())),
         }
     }
 
@@ -95,6 +103,15 @@ pub(super) fn print(text: &str) -> Result<ExitCode, CliError> {
 mod tests {
     use super::*;
     use crate::json::json;
+
+    #[test]
+    fn what_is_printed_controls_no_terminal() {
+        let name = "a\u{1b}[c\u{9b}5n\u{7f}\n";
+        assert_eq!(table(&[vec![name.into(), "é".into()]]), "a\\u{1b}[c\\u{9b}5n\\u{7f}\\n  é\n");
+        let text = json_text(&json!({"é": name}));
+        assert_eq!(text, r#"{"é":"a\u001b[c\u009b5n\u007f\n"}"#);
+        assert_eq!(text.parse::<Value>().unwrap(), json!({"é": name}));
+    }
 
     fn listed(mut list: List<&mut Vec<u8>>, ids: &[u64]) -> bool {
         for id in ids {

@@ -70,9 +70,10 @@ impl PrivateCopy {
         let stamp = |part: &Path| if is_absent(part) { Ok(None) } else { stamp(part, files) };
         let stamps = || parts.iter().map(|(from, _)| stamp(from)).collect::<Result<Vec<_>, _>>();
         let before = stamps()?;
+        refuse_owners(&parts, &before)?;
         for ((from, to), was_there) in parts.iter().zip(&before) {
             match was_there {
-                Some(_) => copy_file(files.open(from).map_err(|error| cant_read(from, &error))?, to)?,
+                Some(_) => copy_file(open(from, files).map_err(|error| cant_read(from, &error))?, to)?,
                 None => match fs::remove_file(to) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => {
                         return Err(cant_write(to, &error));
@@ -85,10 +86,38 @@ impl PrivateCopy {
     }
 }
 
-/// Whether SQLite can't write beside this database.
+/// A copy of a database that the operator named, if it is needed.
+pub(super) fn of_input(path: &Path, files: &Files) -> Result<Option<PrivateCopy>, CliError> {
+    match fs::canonicalize(path) {
+        _ if files.has(path) => PrivateCopy::of(path, files).map(Some),
+        Ok(real) if is_needed(&real) => PrivateCopy::of(&real, files).map(Some),
+        _ => Ok(None), // what is wrong with it, opening it says
+    }
+}
+
+/// Whether SQLite can't write beside this database, or others can: SQLite would take their `-wal` or
+/// `-journal` for part of it.
 pub(super) fn is_needed(database: &Path) -> bool {
     let directory = database.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    !os::may_write(directory)
+    let is_shared = fs::metadata(directory)
+        .is_ok_and(|found| found.mode() & 0o022 != 0 || ![0, os::effective_ids().0].contains(&found.uid()));
+    is_shared || !os::may_write(directory)
+}
+
+/// Refuses a `-wal` or `-journal` that neither the database's owner made, nor root, nor this user: it would
+/// replace what is in the database.
+fn refuse_owners(parts: &[(PathBuf, PathBuf)], stamps: &[Option<Stamp>]) -> Result<(), CliError> {
+    let owner = stamps.first().and_then(|stamp| Some(stamp.as_ref()?.uid));
+    for ((path, _), stamp) in parts.iter().zip(stamps) {
+        let Some(Stamp { uid, .. }) = stamp else { continue };
+        if ![0, os::effective_ids().0].contains(uid) && Some(*uid) != owner {
+            return Err(CliError::Failed(format!(
+                "{} belongs to user {uid}, who doesn't own the database beside it, and would change what is in it; move it away",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn copy_file(mut from: File, to: &Path) -> Result<(), CliError> {
@@ -100,17 +129,29 @@ fn copy_file(mut from: File, to: &Path) -> Result<(), CliError> {
     copy().map_err(|error| cant_write(to, &error))
 }
 
-/// Metadata that changes with the file; `None` if there is no file.
-fn stamp(path: &Path, files: &Files) -> Result<Option<[i64; 5]>, CliError> {
+/// What changes when a file does.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    uid: u32,
+    changes: [i64; 5],
+}
+
+/// `None` where there is no such file.
+fn stamp(path: &Path, files: &Files) -> Result<Option<Stamp>, CliError> {
     let of = |metadata: Metadata| {
         let (size, inode) = (metadata.size().cast_signed(), metadata.ino().cast_signed());
-        [inode, size, metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()]
+        let changes = [inode, size, metadata.mtime(), metadata.mtime_nsec(), metadata.ctime_nsec()];
+        Stamp { uid: metadata.uid(), changes }
     };
-    match files.open(path).and_then(|file| file.metadata()) {
+    match open(path, files).and_then(|file| file.metadata()) {
         Ok(metadata) => Ok(Some(of(metadata))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(cant_read(path, &error)),
     }
+}
+
+fn open(path: &Path, files: &Files) -> io::Result<File> {
+    if files.has(path) { files.open(path) } else { os::open_regular_file(path) }
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

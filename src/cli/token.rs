@@ -4,7 +4,7 @@
 use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
-use super::output::{self, table};
+use super::output::{self, json_text, table};
 use super::{options, prompt, user};
 use crate::chain;
 use crate::clock;
@@ -196,7 +196,7 @@ fn inspect(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
             (report(error, Value::Object(header), Value::Object(payload), user), error.is_none())
         }
     };
-    writeln!(io::stdout().lock(), "{report}")?;
+    writeln!(io::stdout().lock(), "{}", json_text(&report))?;
     Ok(if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

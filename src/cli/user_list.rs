@@ -3,7 +3,7 @@
 use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::config::CommandConfig;
-use super::output::{List, table};
+use super::output::{List, json_text, table};
 use super::{options, user};
 use crate::clock::{self, UnixTime};
 use crate::json::{self, Object, Value, json};
@@ -98,7 +98,7 @@ fn show(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let notes = realm.login_history(user.id, clock::now()).map_err(failed)?;
     let tokens_since = realm.tokens_not_before().map_err(failed)?;
     let shown = Shown { user, notes, tokens_since: (tokens_since > UnixTime::EPOCH).then_some(tokens_since) };
-    let text = if is_json { format!("{}\n", shown.json()) } else { shown.lines() };
+    let text = if is_json { format!("{}\n", json_text(&shown.json())) } else { shown.lines() };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

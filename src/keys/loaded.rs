@@ -157,7 +157,7 @@ fn running_server(path: &Path) -> io::Result<Option<Locked>> {
         io::ErrorKind::NotFound => Ok(None), // the server has just ended
         _ => Err(error),
     };
-    let file = match File::open(path) {
+    let file = match os::open_regular_file(path) {
         Ok(file) => file,
         Err(error) => return missing(error),
     };
@@ -305,6 +305,15 @@ mod tests {
         assert_eq!((has(&old), has(&new)), ([true].into(), [false].into()));
         assert!(matches!(server.refresh_now(clock::monotonic()), Refresh::Changed));
         assert_eq!(has(&new), [true]);
+    }
+
+    #[test]
+    fn a_link_that_took_the_place_of_a_file_is_not_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("loaded-keys-x");
+        std::os::unix::fs::symlink(key_file(directory.path()), &link).unwrap();
+        assert!(running_server(&link).is_err());
+        assert_eq!(names(directory.path()).len(), 2);
     }
 
     #[test]

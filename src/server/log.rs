@@ -118,7 +118,7 @@ fn notice_line(event: &str, text: &dyn Display) -> String {
         let time = clock::unix();
         format!("{{\"time\":\"{time}\",\"event\":\"{event}\",\"message\":{}}}\n", quoted(&text.to_string()))
     } else {
-        format!("{}gatekey: {text}\n", time_prefix())
+        format!("{}gatekey: {}\n", time_prefix(), one_line(&text.to_string()))
     }
 }
 
@@ -241,6 +241,15 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         c if c.is_control() || c.is_whitespace() || !c.is_ascii() => c.escape_default().to_string(),
         c => c.to_string(),
     };
+    text.chars().map(escaped).collect::<String>().into()
+}
+
+/// A text as one line: control characters, which would break the line or control a terminal, are escaped.
+pub fn one_line(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_control) {
+        return text.into();
+    }
+    let escaped = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escaped).collect::<String>().into()
 }
 

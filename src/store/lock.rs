@@ -58,15 +58,27 @@ impl DirLock {
 fn open_checked(database: &Path) -> io::Result<File> {
     let directory = os::open_directory_of(database)?;
     os::refuse_directory_of_others_as_root(&directory, database)?;
-    ["", "-wal", "-shm", "-journal"].iter().try_for_each(|end| refuse_link(&files::beside(database, end)))?;
+    refuse_link(database)?;
+    ["-wal", "-shm", "-journal"]
+        .iter()
+        .try_for_each(|end| refuse_irregular(&files::beside(database, end)))?;
     Ok(directory)
 }
 
 fn refuse_link(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
-        return Err(os::unexpected_link(path));
+    if path.is_symlink() { Err(os::unexpected_link(path)) } else { Ok(()) }
+}
+
+/// Refuses also a pipe or the like, for whose other end SQLite would wait; in the database's place it
+/// doesn't.
+fn refuse_irregular(path: &Path) -> io::Result<()> {
+    refuse_link(path)?;
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::other(format!("{} is not a regular file; move it away", path.display())))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn no_locks(error: &io::Error) -> StoreError {

@@ -1,6 +1,7 @@
 //! Root in another user's data directory: symbolic links that the user planted lead to nothing of root's, because root becomes
 //! that user first. The user is a real second one, so these tests run as root.
 
+mod inputs;
 mod relay;
 
 use crate::harness::CHEAP;

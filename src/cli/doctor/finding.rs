@@ -1,6 +1,7 @@
 //! Finding of a check: its severity, a text and advice.
 
 use crate::json::{Value, json};
+use crate::server::log;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Severity {
@@ -46,8 +47,9 @@ impl Finding {
     /// One line, and a second one with the advice.
     pub(super) fn text(&self, check: &str) -> String {
         let Self { severity, says, advice } = self;
+        let says = log::one_line(says);
         let line = format!("{:8} {check:10} {says}\n", severity.name());
-        let advice = advice.as_ref().map(|advice| format!("{:20}{advice}\n", ""));
+        let advice = advice.as_ref().map(|advice| format!("{:20}{}\n", "", log::one_line(advice)));
         line + &advice.unwrap_or_default()
     }
 

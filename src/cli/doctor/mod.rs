@@ -23,6 +23,7 @@ use super::cli_error::CliError;
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::options;
+use super::output::json_text;
 use super::progress;
 use crate::json::Value;
 use finding::{Finding, Severity};
@@ -88,7 +89,7 @@ fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let count = |severity| severities.iter().filter(|found| **found == severity).count();
     let failures = count(Severity::Failure);
     if is_json {
-        writeln!(out, "{}", Value::Array(objects))?;
+        writeln!(out, "{}", json_text(&Value::Array(objects)))?;
     } else {
         let (fine, warnings) = (count(Severity::Ok), count(Severity::Warning));
         writeln!(out, "ok: {fine}, warnings: {warnings}, failures: {failures}")?;

@@ -6,7 +6,7 @@ use super::record::{
 use super::{htpasswd, json_array, json_lines};
 use crate::cli::cli_error::CliError;
 use crate::cli::files::Files;
-use crate::cli::private_copy::{self, PrivateCopy};
+use crate::cli::private_copy;
 use crate::cli::temp_dir::{TempDir, cant_write};
 use crate::cli::values::Format;
 use crate::os;
@@ -91,8 +91,7 @@ pub(super) fn read(source: Source<'_>, format: Option<Format>, take: &mut Take<'
         )),
         Format::Sqlite => {
             drop(file);
-            let copied = files.has(path) || private_copy::is_needed(path);
-            let copy = copied.then(|| PrivateCopy::of(path, files)).transpose()?;
+            let copy = private_copy::of_input(path, files)?;
             // The store rejects links; the operator may name one.
             let database = match &copy {
                 Some(copy) => copy.database(),
