@@ -47,8 +47,7 @@ impl TestRealm {
         Self::in_directory(Arc::new(tempfile::tempdir().unwrap()), OLD_COST, policy)
     }
 
-    /// Another realm with the same data, whose new hashes have another cost: what stands there is outdated to
-    /// it.
+    /// Another realm with the same data, whose new hashes have another cost: stored hashes are outdated to it.
     fn with_new_cost(&self) -> Self {
         Self::in_directory(self.directory.clone(), NEW_COST, self.realm.policy.clone())
     }

@@ -155,6 +155,8 @@ fn commands(place: &Place) -> Vec<(Vec<String>, &'static str)> {
         (with("user import", "users"), ""),
         (of("user export"), ""),
         (of("token issue ok"), ""),
+        (of("token list ok"), ""),
+        (of("token revoke ok AAAAAAAAAAAAAAAAAAAAAA"), ""),
         (of("token inspect"), "x"),
         (of("key list"), ""),
         (of("key rotate --compromised"), ""),

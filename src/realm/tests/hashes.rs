@@ -1,4 +1,4 @@
-//! Stored hashes: outdated ones are made anew, hostile ones harm nobody, and each login costs one.
+//! Stored hashes: outdated ones are replaced, hostile ones are harmless, and each login costs one.
 
 use super::*;
 
