@@ -2,16 +2,19 @@
 
 use super::command::Commands;
 use super::{
-    backup, completions, doctor, export, import, key, man, serve, throttle, token, tune, user, user_list,
+    backup, completions, doctor, export, import, key, link, man, serve, throttle, token, tune, user,
+    user_list,
 };
 
 /// All commands, in the order of the help.
 pub(super) const COMMANDS: Commands = &[
     &serve::SERVE,
     &user::ADD,
+    &link::INVITE,
     &user_list::LIST,
     &user_list::SHOW,
     &user::PASSWD,
+    &link::RESET,
     &user::DISABLE,
     &user::ENABLE,
     &user::REVOKE,

@@ -44,6 +44,7 @@ mod hash_time;
 mod help;
 mod import;
 mod key;
+mod link;
 mod listen;
 mod man;
 mod options;

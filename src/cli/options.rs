@@ -284,7 +284,8 @@ options! {
     NAME "name" "NAME" => name: Option<String> = values::text,
         "Issue a named token of this name, which is valid for --lifetime and can be revoked by itself.";
     LIFETIME "lifetime" "DURATION" => lifetime: Option<Duration> = values::duration,
-        "How long the named token is valid, at most --max-token-lifetime: 90 (seconds), 24h, 90d.";
+        "How long the named token or the link is valid: 90 (seconds), 24h, 90d. A named token: at most \
+         --max-token-lifetime.";
     ALL "all" => all: bool = values::flag,
         "All users, instead of one.";
     YES "yes" => yes: bool = values::flag,

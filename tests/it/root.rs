@@ -145,6 +145,8 @@ fn commands(place: &Place) -> Vec<(Vec<String>, &'static str)> {
     vec![
         (of("serve --listen 127.0.0.1:0"), ""),
         (of("user add late --password-stdin --scrypt ln=1,r=1,p=1"), "python\n"),
+        (of("user invite guest --public-url https://a.example --scrypt ln=1,r=1,p=1"), ""),
+        (of("user reset ok --public-url https://a.example"), ""),
         (of("user list"), ""),
         (of("user show ok"), ""),
         (of("user passwd ok --password-stdin --scrypt ln=1,r=1,p=1"), "python\n"),

@@ -243,3 +243,39 @@ fn users_are_not_added_to_an_unnamed_data_directory() {
     command.args(["user", "add", "ok", "--password-stdin", "--scrypt", CHEAP]).current_dir(directory.path());
     assert_eq!(run(&mut command, "python\n").status.code(), Some(0));
 }
+
+#[test]
+fn user_invite_and_user_reset_print_a_one_time_link() {
+    const URL: [&str; 2] = ["--public-url", "https://auth.example.org"];
+    let server = Server::start(&[]);
+    let command = |words: &[&str]| written(&server.command(&[words, &URL].concat(), ""));
+    let link = |words: &[&str]| {
+        let (code, out, message) = command(words);
+        assert_eq!(code, Some(0), "{message}");
+        let token = out.trim_end().strip_prefix("https://auth.example.org/set-password?token=").unwrap();
+        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)), "{out}");
+        (out, message)
+    };
+    let (invitation, message) = link(&["user", "invite", "alice", "--scrypt", CHEAP]);
+    assert!(message.contains("added \"alice\" with id 1\n"), "{message}");
+    assert!(message.contains("the link works once, until 20"), "{message}");
+    let (newer, _) = link(&["user", "reset", "alice", "--lifetime", "1h"]);
+    assert_ne!(invitation, newer);
+
+    let failed = |words: &[&str], expected: &str| {
+        let (code, out, message) = command(words);
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert!(message.contains(expected), "{message}");
+    };
+    failed(&["user", "invite", "Alice", "--scrypt", CHEAP], "exists");
+    failed(&["user", "reset", "bob"], "there is no user \"bob\"");
+    done(&server, &["user", "disable", "alice"]);
+    failed(&["user", "reset", "alice"], "gatekey user enable alice");
+    for url in
+        [&[][..], &["--public-url", "http://auth.example.org"], &["--public-url", "https://a.example/x"]]
+    {
+        let (code, out, message) = written(&server.command(&[&["user", "invite", "bob"], url].concat(), ""));
+        assert_eq!((code, out.as_str()), (Some(2), ""));
+        assert!(message.contains("--public-url"), "{message}");
+    }
+}
