@@ -1,6 +1,7 @@
 //! `/api/users` and `/api/users/{id}`: registration, look-up, password change, deletion.
 
 use super::error::ApiError;
+use super::pages::guard::{self, Visitor};
 use super::{RequestContext, body, forwarded};
 use crate::clock::UnixTime;
 use crate::http::{AuditEvent, ErrorCode, Response};
@@ -23,9 +24,17 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, ApiErro
         .with_audit_event(AuditEvent::Registered))
 }
 
-/// `GET /api/me`: the principal, and until when the credentials are valid, unless they are a password.
+/// `GET /api/me`: the principal, and until when the credentials are valid, unless they are a password. Without an
+/// `Authorization` header, the session cookie authenticates.
 pub(super) fn show_me(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    let principal = context.authenticate()?;
+    let has_authorization = context.request.headers("Authorization").next().is_some();
+    let principal = match context.config.sign_in_pages.as_ref().filter(|_| !has_authorization) {
+        Some(pages) => match guard::browser(context, pages)? {
+            Visitor::SignedIn(visitor) => visitor,
+            Visitor::SignedOut | Visitor::Ambiguous => context.authenticate()?,
+        },
+        None => context.authenticate()?,
+    };
     let body = json!({
         "id": principal.id.number(),
         "username": principal.username,

@@ -10,7 +10,7 @@ use crate::routes::context::RequestContext;
 use crate::routes::error::ApiError;
 use crate::store::SessionKind;
 
-/// The cookies of forward auth in a request.
+/// Who a request's cookies say is signed in.
 pub(in crate::routes) enum Visitor {
     /// One live session.
     SignedIn(Principal),
@@ -33,7 +33,26 @@ pub(in crate::routes) fn visitor(
         Some(guard) => (guard.name, SessionKind::Guard),
         None => (pages.session_cookie().name, SessionKind::Browser),
     };
-    let mut sessions = view::live_sessions(context, name, kind)?;
+    only_session(context, name, kind)
+}
+
+/// Who is signed in at gatekey itself, by the session cookie.
+///
+/// # Errors
+/// The store is unavailable.
+pub(in crate::routes) fn browser(
+    context: &RequestContext<'_>,
+    pages: &SignInPages,
+) -> Result<Visitor, ApiError> {
+    only_session(context, pages.session_cookie().name, SessionKind::Browser)
+}
+
+fn only_session(
+    context: &RequestContext<'_>,
+    cookie_name: &str,
+    kind: SessionKind,
+) -> Result<Visitor, ApiError> {
+    let mut sessions = view::live_sessions(context, cookie_name, kind)?;
     Ok(match (sessions.pop(), sessions.is_empty()) {
         (Some(only), true) => Visitor::SignedIn(only),
         (Some(_), false) => Visitor::Ambiguous,

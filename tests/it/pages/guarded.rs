@@ -208,3 +208,15 @@ fn of_two_live_guard_cookies_neither_counts_and_a_dead_one_blocks_nobody() {
     let dead = one.asks_app("login", "GET", &[NAVIGATION[0], ("Cookie", &tossed)]);
     assert_eq!(header(&dead, "Remote-User"), Some("ok"));
 }
+
+#[test]
+fn whoami_takes_the_session_cookie_and_no_guard_cookie() {
+    let realm = guarded_realm();
+    let visitor = Visitor::signed_in(&realm);
+    let me = visitor.get("/api/me");
+    assert_eq!(me.status, 200, "{}", text(&me));
+    assert_shows(&me, &["\"username\":\"ok\""]);
+    visitor.cookies.borrow_mut().remove("__Host-gatekey").unwrap();
+    assert_eq!(visitor.get("/api/me").status, 401);
+    assert_eq!(Visitor::new(&realm).get("/api/me").status, 401);
+}
