@@ -9,7 +9,7 @@ use crate::hashing::HashError;
 use crate::http::{AccessRecord, AuditEvent, ErrorCode, Response};
 use crate::limiter::RateLimited;
 use crate::realm::{
-    AuthenticateError, IssueTokenError, MAX_SESSION_NAME_CHARS, NamedTokenError, PasswordError,
+    AuthenticateError, IssueTokenError, LinkError, MAX_SESSION_NAME_CHARS, NamedTokenError, PasswordError,
     RegisterError, UserChangeError,
 };
 use crate::store::{MAX_NAMED_TOKENS, StoreError};
@@ -307,6 +307,19 @@ impl From<RegisterError> for ApiError {
             RegisterError::Store(error) => error.into(),
             RegisterError::Hash(error) => Self::from(&error),
             RegisterError::RateLimited(error) => Self::rate_limited(error, "users were registered"),
+        }
+    }
+}
+
+impl From<LinkError> for ApiError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Dead => Self::not_found().because_of(&error),
+            LinkError::NoOwnKey => Self::no_own_key(),
+            LinkError::Password(error) => error.into(),
+            LinkError::Store(error) => error.into(),
+            LinkError::Hash(error) => Self::from(&error),
+            LinkError::SignIn(error) => Self::authenticate(&error, Scheme::Basic),
         }
     }
 }

@@ -10,7 +10,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` and every path below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
-//! | `/`, `/login`, `/logout`, `/register`, `/account` | `pages::serve` |
+//! | `/`, `/login`, `/logout`, `/register`, `/set-password`, `/account` | `pages::serve` |
 //! | `GET /learn` | `learn::show` |
 //! | `GET /openapi.json` | `openapi.json`; a test compares it with the routes |
 //!

@@ -54,6 +54,7 @@ impl Target {
             "/login" => Some(Self::Page(Page::Login)),
             "/logout" => Some(Self::Page(Page::Logout)),
             "/register" => Some(Self::Page(Page::Register)),
+            "/set-password" => Some(Self::Page(Page::SetPassword)),
             "/account" => Some(Self::Page(Page::Account)),
             _ if verify::is_path(path) => Some(Self::Verify),
             _ => match (path.strip_prefix("/api/users/"), path.strip_prefix("/api/tokens/")) {
@@ -82,6 +83,7 @@ impl Target {
             Self::Page(Page::Login) => "/login",
             Self::Page(Page::Logout) => "/logout",
             Self::Page(Page::Register) => "/register",
+            Self::Page(Page::SetPassword) => "/set-password",
             Self::Page(Page::Account) => "/account",
         }
     }
@@ -152,6 +154,7 @@ mod tests {
             ("/", Some(Target::Page(Page::Home))),
             ("/login", Some(Target::Page(Page::Login))),
             ("/login/", None),
+            ("/set-password", Some(Target::Page(Page::SetPassword))),
             ("//", None),
             ("/index.html", None),
             ("", None),

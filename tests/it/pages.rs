@@ -4,6 +4,7 @@ mod account;
 mod attacks;
 mod browsers;
 mod guarded;
+mod links;
 mod signing_in;
 
 use crate::harness::{TestRealm, header, text};
@@ -180,7 +181,7 @@ fn every_page_has_the_headers_that_protect_it() {
 #[test]
 fn without_an_https_url_of_a_whole_host_there_are_no_pages() {
     let realm = TestRealm::new();
-    for path in ["/", "/login", "/logout", "/register", "/account"] {
+    for path in ["/", "/login", "/logout", "/register", "/set-password", "/account"] {
         assert_eq!(realm.send(&Request::new("GET", path)).status, 404, "{path}");
         assert_eq!(realm.send(&Request::new("POST", path)).status, 404, "{path}");
     }
@@ -206,7 +207,7 @@ fn event_loops_answer_pages_by_the_cookie_and_leave_posts_to_workers() {
         assert_eq!((response.status, response.record.user.is_some()), (200, true), "{path}");
     }
     let form = [("csrf", &*hidden(&visitor.get("/logout"), "csrf"))];
-    for path in ["/login", "/logout", "/register", "/account"] {
+    for path in ["/login", "/logout", "/register", "/set-password", "/account"] {
         assert!(dispatch(&with_form(visitor.request("POST", path), &form), realm.now()).is_err(), "{path}");
     }
     assert!(visitor.is_signed_in(), "nothing has changed");
@@ -248,10 +249,11 @@ fn registration_signs_in_and_is_closed_where_the_policy_closes_it() {
 
 #[test]
 fn signing_out_waits_for_no_hash() {
+    const PATHS: [&str; 5] = ["/login", "/register", "/account", "/set-password", "/logout"];
     let may_hash = |path| gatekey::routes::may_hash(&Request::new("POST", path));
-    assert_eq!(["/login", "/register", "/account", "/logout"].map(may_hash), [true, true, true, false]);
+    assert_eq!(PATHS.map(may_hash), [true, true, true, true, false]);
     let needs_body = |path| gatekey::routes::needs_body(&Request::new("POST", path));
-    assert_eq!(["/login", "/register", "/account", "/logout"].map(needs_body), [true; 4]);
+    assert_eq!(PATHS.map(needs_body), [true; 5]);
 }
 
 #[test]

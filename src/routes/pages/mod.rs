@@ -6,6 +6,7 @@
 //! | `/login` | the sign-in form; `?rd=URL` is where to go afterwards | signs in, or renews the guard cookie |
 //! | `/logout` | a form; changes nothing | ends this session, or with `session` another one |
 //! | `/register` | the form, while registration is open | registers and signs in |
+//! | `/set-password` | the form of a one-time link; `?token=` moves the link to a cookie | sets the password and signs in |
 //! | `/account` | sessions, named tokens, password | changes the password, or makes a named token |
 //!
 //! Security, in the order of the checks: a post must come from the public URL's origin (`origin.rs`), with a CSRF value that
@@ -25,6 +26,7 @@ mod logout;
 mod origin;
 mod register;
 mod return_to;
+mod set_password;
 mod texts;
 mod user_agent;
 mod view;
@@ -43,13 +45,14 @@ pub(super) enum Page {
     Login,
     Logout,
     Register,
+    SetPassword,
     Account,
 }
 
 impl Page {
     /// Whether a POST of this page's forms may take a password hash.
     pub(super) fn may_hash(self) -> bool {
-        matches!(self, Self::Login | Self::Register | Self::Account)
+        matches!(self, Self::Login | Self::Register | Self::SetPassword | Self::Account)
     }
 }
 
@@ -76,6 +79,7 @@ fn answer(view: &View<'_>, page: Page) -> Result<Response, ApiError> {
             Page::Login => login::show(view),
             Page::Logout => logout::show(view),
             Page::Register => register::show(view),
+            Page::SetPassword => set_password::show(view),
             Page::Account => account::show(view),
         };
     }
@@ -90,6 +94,8 @@ fn answer(view: &View<'_>, page: Page) -> Result<Response, ApiError> {
         (Page::Login, false) => login::stale(view, &form),
         (Page::Register, true) => register::submit(view, form),
         (Page::Register, false) => register::stale(view, &form),
+        (Page::SetPassword, true) => set_password::submit(view, form),
+        (Page::SetPassword, false) => set_password::stale(view),
         (Page::Logout, true) => logout::submit(view, &form),
         (Page::Logout, false) => logout::stale(view, &form),
         (Page::Account, true) => account::submit(view, form),

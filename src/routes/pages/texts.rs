@@ -37,6 +37,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("sign_in_to", "to continue to <strong>{host}</strong>"),
     ("register", "Create an account"),
     ("sign_out", "Sign out"),
+    ("set_password", "Set your password"),
     ("account", "Your account"),
     ("error", "Error"),
     ("not_possible", "That didn’t work"),
@@ -57,6 +58,13 @@ const TEXTS: &[(&str, &str)] = &[
     ("other_account", "Use another account"),
     ("back_to_sign_in", "Go to the sign-in page"),
     ("back_to_account", "Back to your account"),
+    // One-time links
+    ("set_password_text", "Then this browser is signed in, and all other sessions and named tokens end."),
+    ("link_dead", "This link was used, replaced by a newer one, or has expired. Ask for a new one."),
+    (
+        "link_missing",
+        "This page was open for over 15 minutes, or the link was used. Open the link that you received again.",
+    ),
     // Signing out
     (
         "sign_out_text",
@@ -156,12 +164,13 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
 
-    const TEMPLATES: [&str; 11] = [
+    const TEMPLATES: [&str; 12] = [
         include_str!("html/frame.html"),
         include_str!("html/login.html"),
         include_str!("html/continue.html"),
         include_str!("html/logout.html"),
         include_str!("html/register.html"),
+        include_str!("html/set_password.html"),
         include_str!("html/account.html"),
         include_str!("html/home.html"),
         include_str!("html/message.html"),
