@@ -1,4 +1,4 @@
-"""What a token check costs: beside others, beside a password, beside a storm of logins, and where the token is no good."""
+"""Benchmarks of token checks: against other servers, against passwords, during a login storm, and with invalid tokens."""
 
 import statistics
 import time
@@ -8,9 +8,9 @@ from servers import LIFETIME, Axum, Flask, Nginx, PocketBase, gatekey
 
 
 def tokens(binary, report):
-    """Token checks on kept connections: both loops of gatekey; the same check with axum, jsonwebtoken and rusqlite; axum and nginx
-    with one and two workers, which say the same and check nothing; the article's stack; and PocketBase, which reads one's own
-    record."""
+    """Token checks on keep-alive connections: both loops of gatekey; the same check with axum, jsonwebtoken and rusqlite; axum and
+    nginx with one and two workers, which return the same response without a check; the article's stack; and PocketBase, where
+    a user reads the user's own record."""
     strict, tiny = gatekey(binary), gatekey(binary, "--loop", "tiny-http")
     axum, bare, flask, pocketbase = Axum(), Axum("/json"), Flask(), PocketBase()
     servers = {
@@ -25,7 +25,7 @@ def tokens(binary, report):
     }
     rows = []
     for connections in (1, 8, 32, 128):
-        runs = {name: lambda who=who: Load(*who, connections) for name, who in servers.items()}
+        runs = {name: lambda target=target: Load(*target, connections) for name, target in servers.items()}
         loads = interleaved(ROUNDS, runs)
         for name, runs in loads.items():
             figures = [median(runs, "per_second"), spread(runs, "per_second"), median(runs, "cpu_micros"), median(runs, "p99_millis")]
@@ -34,7 +34,7 @@ def tokens(binary, report):
             cpu = {name: median(runs, "cpu_micros") for name, runs in loads.items()}
             rate = {name: median(runs, "per_second") for name, runs in loads.items()}
     report.table(["connections", "server", "checks/s", "min-max", "CPU us", "p99 ms"], rows)
-    report.note("tiny-http serves four connections at a time; the others wait until one of those closes.")
+    report.note("tiny-http serves four connections at a time; other connections wait until one of them closes.")
     report.chart("Token checks a second, 32 connections", rate)
     report.chart("CPU microseconds a check, 32 connections", cpu)
     ours = "gatekey strict"
@@ -45,7 +45,7 @@ def tokens(binary, report):
     report.ratio("checks/s, strict / tiny-http, 32 connections", rate[ours] / rate["gatekey tiny-http"], ">=", 1.5)
     report.ratio("checks/s, strict / PocketBase, 32 connections", rate[ours] / rate["PocketBase"], ">=", 15)
     report.ratio("checks/s, strict / article's stack, 32 connections", rate[ours] / rate["article's stack"], ">=", 60)
-    # What no server could exceed here, since the load generator takes its share of the cores; and what doesn't depend on that share.
+    # The load generator uses some of the cores: nginx shows the upper limit. CPU times don't depend on that share.
     report.ratio("answers/s, nginx / PocketBase, 32 connections", rate["nginx return 200"] / rate["PocketBase"])
     report.ratio("CPU a check, PocketBase / strict, 32 connections", cpu["PocketBase"] / cpu[ours])
     report.ratio("CPU a check, article's stack / strict, 32 connections", cpu["article's stack"] / cpu[ours])
@@ -54,7 +54,7 @@ def tokens(binary, report):
 
 
 def proved(binary, report):
-    """The password with every request, just proved, or a token with every request; 8 connections."""
+    """A recently verified password (password cache) or a token with every request; 8 connections."""
     server, token = gatekey(binary)
     loads = interleaved(ROUNDS, {
         "password, just proved": lambda: Load(server, basic(NAME, PASSWORD), 8),
@@ -62,24 +62,25 @@ def proved(binary, report):
     })
     server.stop()
     rate = {name: median(runs, "per_second") for name, runs in loads.items()}
-    report.table(["shown", "requests/s", "CPU us"], [[name, rate[name], median(runs, "cpu_micros")] for name, runs in loads.items()])
+    report.table(["credentials", "requests/s", "CPU us"], [[name, rate[name], median(runs, "cpu_micros")] for name, runs in loads.items()])
     report.ratio("requests/s, password just proved / token", rate["password, just proved"] / rate["token"], ">=", 0.8)
 
 
-def nobody_of_gatekey(connection, client, number):
-    return ask(connection, "GET", "/api/resource", {"Authorization": basic(f"nobody {client} {number}", "wrong")}) == 401
+def failed_gatekey_login(connection, client, number):
+    """A login of an unknown user."""
+    return ask(connection, "GET", "/api/resource", {"Authorization": basic(f"unknown {client} {number}", "wrong")}) == 401
 
 
 def storm(binary, report):
-    """Token checks on 32 connections while nobody logs in, and while eight clients guess, so that every hash slot is busy."""
+    """Token checks on 32 connections without logins, and while eight clients send wrong passwords, so that all hash slots are busy."""
     server, token = gatekey(binary)
     pocketbase = PocketBase()
     record_token = pocketbase.add_users(1)
 
-    def nobody_of_pocketbase(connection, client, number):
+    def failed_pocketbase_login(connection, client, number):
         return ask(connection, "POST", pocketbase.LOGIN, pocketbase.JSON, pocketbase.credentials(0, f"wrong {client} {number}")) == 400
 
-    servers = {"gatekey": (server, token, nobody_of_gatekey), "PocketBase": (pocketbase, record_token, nobody_of_pocketbase)}
+    servers = {"gatekey": (server, token, failed_gatekey_login), "PocketBase": (pocketbase, record_token, failed_pocketbase_login)}
     loads = {(name, when): [] for name in servers for when in ("quiet", "storm")}
     logins = {name: [] for name in servers}
     for _ in range(ROUNDS):
@@ -94,27 +95,27 @@ def storm(binary, report):
         hashes = statistics.median(logins[name]) if when == "storm" else 0.0
         rows.append([name, when, median(runs, "per_second"), median(runs, "p99_millis"), hashes])
     report.table(["server", "when", "checks/s", "p99 ms", "logins/s"], rows)
-    report.note("gatekey hashes on threads of low priority: where token checks fill the cores, it is logins that wait.")
+    report.note("gatekey hashes on threads of low priority: when token checks saturate the cores, logins wait.")
     report.chart("99th percentile in ms, 32 connections", {f"{row[0]}, {row[1]}": row[3] for row in rows})
     for name, (server, _, _) in servers.items():
         server.stop()
         rate, tail = [median(loads[name, "storm"], figure) / median(loads[name, "quiet"], figure) for figure in ("per_second", "p99_millis")]
-        aims = {"gatekey": (">=", 0.7), "PocketBase": None}[name]
-        report.ratio(f"checks/s, {name}, storm / quiet", rate, *(aims or ()))
-        report.ratio(f"99th percentile, {name}, storm / quiet", tail, *(("<=", 3.0) if aims else ()))
+        goals = {"gatekey": (">=", 0.7), "PocketBase": None}[name]
+        report.ratio(f"checks/s, {name}, storm / quiet", rate, *(goals or ()))
+        report.ratio(f"99th percentile, {name}, storm / quiet", tail, *(("<=", 3.0) if goals else ()))
 
 
 def refused(binary, report):
-    """Tokens that are no good cost no more than good ones; 8 connections."""
-    server, good = gatekey(binary)
+    """Rejected tokens (forged, expired, revoked) cost no more than valid ones; 8 connections."""
+    server, valid = gatekey(binary)
     server.command("user", "add", "revoked", text=PASSWORD)
     revoked = server.token("revoked")
     server.command("user", "revoke", "revoked")
     expired = server.command("token", "issue", NAME, "--token-lifetime", "1")
     time.sleep(2)
-    head, _, signature = good.rpartition(".")
-    forged = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
-    cases = {"good": good, "forged": forged, "expired": f"Bearer {expired}", "revoked": revoked}
+    signed, _, signature = valid.rpartition(".")
+    forged = f"{signed}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    cases = {"valid": valid, "forged": forged, "expired": f"Bearer {expired}", "revoked": revoked}
     loads = interleaved(ROUNDS, {name: lambda token=token: Load(server, token, 8, 1) for name, token in cases.items()})
     server.stop()
     rows = []

@@ -1,4 +1,4 @@
-"""User enumeration: whether the time of a rejected request tells which names are users, and of which kind."""
+"""User enumeration: whether the time of a rejected request reveals which names exist, and of which kind the user is."""
 
 import json
 import random
@@ -11,11 +11,11 @@ from measuring import QUICK, basic
 from servers import Gatekey
 
 NAMES = 4  # of each kind
-BATCH = 25  # requests in one write; what a client can make of a single small difference
+BATCH = 25  # requests in one write, as an attacker would amplify a small difference
 ROUNDS = 5 if QUICK else 60
 SLOW = ["--scrypt", "ln=16,r=8,p=10"]  # one hash takes long enough for many batches
 
-# Hashes that no password matches, of each scheme; `None` is a user who isn't there.
+# Hashes that no password matches, of each scheme; `None` is an unknown name.
 HASHES = {
     "unknown": None,
     "known": "$scrypt$ln=14,r=8,p=5$" + "A" * 22 + "$" + "A" * 43,
@@ -28,7 +28,7 @@ HASHES = {
 
 
 def names(kind):
-    # As long for each kind: length costs time too.
+    # Of the same length for each kind, because the time depends on the length.
     return [f"{kind[:12]:_<12}{number:04}" for number in range(NAMES)]
 
 
@@ -55,14 +55,14 @@ def registration(name, password):
 
 
 class Connection:
-    """Requests in batches, all of a batch in one write, on one connection."""
+    """A connection that sends each batch of requests in one write (pipelining)."""
 
     def __init__(self, server):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __call__(self, requests):
-        """The statuses of the responses, and the microseconds that each of them took."""
+        """Returns the set of statuses, and the microseconds per response."""
         received, start = b"", time.perf_counter()
         self.socket.sendall(b"".join(requests))
         while received.count(b"HTTP/1.1 ") < len(requests) or not received.endswith(b"}"):
@@ -72,8 +72,8 @@ class Connection:
 
 
 def enumeration(binary, report):
-    """Requests that are rejected before a password is checked, pipelined, for names of every kind in random order: the time
-    of each kind that a tenth of them take at most. (What a checked password costs: `guesses` and `imported`.)"""
+    """Requests that are rejected before a password is checked, pipelined, for names of every kind in random order: the first
+    decile of the time for each kind. (The parts `guesses` and `imported` measure requests whose password is checked.)"""
     limits = ["--throttle", "on", "--guesses-per-user-and-address", "1/24h", "--guesses-per-address", "100000/1s"]
     with_limits = server_with_users(binary, *limits)
     ask = Connection(with_limits)
@@ -98,7 +98,7 @@ def enumeration(binary, report):
 
 
 def hold_the_slot(server, is_over, number):
-    """Keeps the one hash slot busy: whenever it is free, with a hash that takes seconds."""
+    """Keeps the only hash slot busy with hashes that take seconds."""
     ask = Connection(server)
     attempt = 0
     while not is_over.is_set():
@@ -108,20 +108,20 @@ def hold_the_slot(server, is_over, number):
 
 
 def compare(report, status, server, request):
-    ask, seen, discarded = Connection(server), {kind: [] for kind in HASHES}, 0
+    ask, times_by_kind, discarded = Connection(server), {kind: [] for kind in HASHES}, 0
     for number in range(ROUNDS):
         for kind, name in random.sample([(kind, name) for kind in HASHES for name in names(kind)], NAMES * len(HASHES)):
             batch = [request(name, f"wrong {number} {attempt}") for attempt in range(BATCH)]
             statuses, micros = ask(batch)
             if statuses == {status.encode()}:
-                seen[kind].append(micros)
+                times_by_kind[kind].append(micros)
             else:
                 discarded += 1
-    # The fastest tenth: what else the machine does only adds to it.
-    fast = {kind: statistics.quantiles(times, n=10)[0] for kind, times in seen.items() if len(times) > 1}
-    rows = [[status, kind, len(seen[kind]), time_of_one, f"{time_of_one / fast['unknown']:.3f}"] for kind, time_of_one in fast.items()]
+    # The first decile: other load on the machine only adds time.
+    fast = {kind: statistics.quantiles(times, n=10)[0] for kind, times in times_by_kind.items() if len(times) > 1}
+    rows = [[status, kind, len(times_by_kind[kind]), time_of_one, f"{time_of_one / fast['unknown']:.3f}"] for kind, time_of_one in fast.items()]
     report.say("")
     report.table(["status", "name is", "batches", "us a request", "/ unknown"], rows)
     if discarded:
-        report.note(f"{discarded} batches had another status among them, and are not counted.\n")
+        report.note(f"{discarded} batches contained another status and were discarded.\n")
     report.ratio(f"time of a {status}, slowest kind of user / fastest", max(fast.values()) / min(fast.values()), "<=", 1.06)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""User-space instructions of a token check, counted by callgrind. Two runs differ only in the number of requests, so start-up
-and shutdown cancel out. The counts repeat within a few percent on a busy machine, unlike times.
+"""User-space instructions per token check, counted by callgrind. Two runs differ only in the number of requests, so start-up
+and shutdown cancel out. Unlike times, the counts are reproducible within a few percent on a loaded machine.
 
     bench/instructions.py BINARY [BINARY...]
 """
@@ -19,7 +19,7 @@ FEW, MANY, CONNECTIONS = 2_000, 12_000, 32
 
 
 def instructions(binary, requests, connections, log):
-    """Total instructions of a server under callgrind that answers `requests` token checks on kept connections."""
+    """Total instructions of a server under callgrind that answers `requests` token checks on keep-alive connections."""
     with tempfile.TemporaryDirectory() as directory:
         data = ["--data", f"{directory}/data"]
 
@@ -53,7 +53,7 @@ def per_check(binary, connections, log):
 
 
 if __name__ == "__main__":
-    print(f"{'connections':>11} {'log':>6}  instructions a check: " + ", ".join(sys.argv[1:]))
+    print(f"{'connections':>11} {'log':>6}  instructions per check: " + ", ".join(sys.argv[1:]))
     for connections in (1, CONNECTIONS):
         for log in ("off", "text"):
             print(f"{connections:11} {log:>6}  " + "  ".join(f"{per_check(each, connections, log):9.0f}" for each in sys.argv[1:]))

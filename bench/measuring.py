@@ -1,4 +1,4 @@
-"""What is measured with: a process's CPU time and memory, wrk, clients that log in, medians, Welch's t-test."""
+"""Measuring tools: CPU time and memory of a process, wrk, concurrent clients, medians, Welch's t-test."""
 
 import base64
 import http.client
@@ -22,7 +22,7 @@ def basic(name, password):
 
 
 class Process:
-    """A running server: where it is asked for what a token guards, and the processes whose cost is its own."""
+    """A running server with its URL, and the path of a resource that needs a token. Child processes are measured too."""
 
     def __init__(self, child, port, path="/api/resource"):
         self.child, self.port, self.path = child, port, path
@@ -33,11 +33,11 @@ class Process:
         return [self.child.pid, *map(int, children.split())]
 
     def cpu_ns(self):
-        """CPU time of all threads, ended ones too: the process's clock, which clock_getcpuclockid(3) would name."""
+        """CPU time of all threads, including ended ones: the process clock of clock_getcpuclockid(3)."""
         return sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self.pids())
 
     def kib(self, line):
-        """A line of /proc/PID/status, VmRSS say, summed over its processes."""
+        """A line of /proc/PID/status, such as VmRSS, summed over the processes."""
         texts = [Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
         return sum(int(re.search(rf"^{line}:\s+(\d+) kB$", text, re.MULTILINE)[1]) for text in texts)
 
@@ -47,7 +47,7 @@ class Process:
 
 
 class Load:
-    """One run of wrk: requests answered with 2xx a second, server CPU a request, the 99th percentile."""
+    """One run of wrk: successful (2xx) responses per second, server CPU time per request, 99th percentile of the latency."""
 
     def __init__(self, server, authorization, connections, seconds=SECONDS, tokens=None, delay_millis=None):
         command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
@@ -70,8 +70,8 @@ class Load:
 
 
 class Clients:
-    """Some clients who do the same again and again, each on a connection and from a loopback address of its own, for as long as
-    the block lasts. `attempt(connection, client, number)` does it once and says whether it counts.
+    """Concurrent clients, each with its own connection and loopback address. Until the `with` block ends, each calls
+    `attempt(connection, client, number)` in a loop; the calls that return true are counted.
     """
 
     def __init__(self, server, clients, attempt):
@@ -80,7 +80,7 @@ class Clients:
         self.threads = [threading.Thread(target=self.work, args=(client,)) for client in range(clients)]
 
     def work(self, client):
-        # What a server counts by address must not shelter it here.
+        # Separate addresses, so that limits per address don't reduce the load.
         address = (f"127.0.0.{2 + client}", 0)
         connection = http.client.HTTPConnection("127.0.0.1", self.server.port, source_address=address)
         number = 0
@@ -99,7 +99,7 @@ class Clients:
     def __enter__(self):
         for thread in self.threads:
             thread.start()
-        time.sleep(0.5)  # by then all are at it
+        time.sleep(0.5)  # all clients have started by then
         return self
 
     def __exit__(self, *_):
@@ -108,27 +108,27 @@ class Clients:
             thread.join()
 
 
-def ask(connection, method, path, fields=None, body=None):
-    """One request; the status."""
-    connection.request(method, path, body=body, headers=fields or {})
-    answer = connection.getresponse()
-    answer.read()
-    return answer.status
+def ask(connection, method, path, headers=None, body=None):
+    """Sends one request and returns the status."""
+    connection.request(method, path, body=body, headers=headers or {})
+    response = connection.getresponse()
+    response.read()
+    return response.status
 
 
 def median(loads, figure):
-    """The median of a figure over repeated runs."""
+    """The median of a figure over several runs."""
     return statistics.median(getattr(load, figure) for load in loads)
 
 
 def spread(loads, figure):
-    """The least and the greatest, beside the median."""
+    """Minimum and maximum of a figure over several runs."""
     values = [getattr(load, figure) for load in loads]
     return f"{min(values):.0f}-{max(values):.0f}"
 
 
 def interleaved(rounds, runs):
-    """Does each of these, by name, once a round, so that what the machine does meanwhile is everybody's."""
+    """Runs all of `runs` in each round, so that other load on the machine affects all of them alike."""
     loads = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
@@ -137,7 +137,7 @@ def interleaved(rounds, runs):
 
 
 def welch(a, b):
-    """Welch's t, and its two-sided p by the normal approximation, which is good for a hundred values and more."""
+    """Welch's t and its two-sided p, by the normal approximation, which is accurate from about 100 values on."""
     error = math.sqrt(statistics.variance(a) / len(a) + statistics.variance(b) / len(b))
     t = (statistics.mean(a) - statistics.mean(b)) / error
     return t, math.erfc(abs(t) / math.sqrt(2))

@@ -1,4 +1,4 @@
-"""What was measured, for people and for programs: tables as they come, then Markdown, JSON and a chart; and two runs compared."""
+"""Benchmark report: prints tables, then writes Markdown, JSON and an SVG chart. Also compares the ratios of two runs."""
 
 import datetime
 import json
@@ -10,15 +10,15 @@ from pathlib import Path
 
 
 class Report:
-    """One run. Its parts print what they find here, and it keeps that."""
+    """The report of one run: prints each line and keeps it for the files."""
 
     def __init__(self, versions, rounds, seconds):
         self.machine = machine()
         self.date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
         self.versions, self.how = versions, f"medians of {rounds} interleaved runs of {seconds} s"
         self.lines, self.ratios, self.charts = [], [], []
-        self.say("# What a request costs\n")
-        self.say(f"`make bench`, {self.date}; {self.how}. The load generator shares the machine with the servers, so ratios say more than figures.\n")
+        self.say("# Benchmarks\n")
+        self.say(f"`make bench`, {self.date}; {self.how}. The load generator shares the machine with the servers, so ratios are more meaningful than absolute figures.\n")
         self.say(f"{self.machine}\n")
         self.say("\n".join(f"- {name}: {version}" for name, version in versions.items()) + "\n")
 
@@ -43,22 +43,22 @@ class Report:
         self.say(f"\n{text}")
 
     def ratio(self, name, value, relation=None, goal=None):
-        """A ratio of this run, and whether it is at most or at least what was aimed at, if something was."""
+        """A ratio of this run, with its goal (`relation` is <= or >=) if it has one."""
         self.ratios.append({"name": name, "value": round(value, 4), "relation": relation, "goal": goal})
 
     def chart(self, title, bars):
         self.charts.append((title, bars))
 
     def close(self, directory):
-        self.part("Ratios", "What was aimed at, and what came out.")
+        self.part("Ratios", "Goals and results.")
         rows = []
         for ratio in self.ratios:
             value, relation, goal = ratio["value"], ratio["relation"], ratio["goal"]
             reached = "" if relation is None else "reached" if (value <= goal if relation == "<=" else value >= goal) else "NOT REACHED"
-            # Where two digits would hide on which side of the aim it is, three.
+            # Three decimals if two would hide on which side of the goal the value is.
             shown = f"{value:.3f}" if relation and value != goal == round(value, 2) else f"{value:.2f}"
             rows.append([ratio["name"], shown, f"{relation} {goal}" if relation else "", reached])
-        self.table(["ratio", "value", "aim", ""], rows)
+        self.table(["ratio", "value", "goal", ""], rows)
         if not directory:
             return
         Path(directory).mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ class Report:
 
 
 def into_document(table):
-    """docs/benchmarks.md shows the newest ratios, between two comments."""
+    """Writes the newest ratios into docs/benchmarks.md, between two comments."""
     document = Path(__file__).parent.parent / "docs" / "benchmarks.md"
     begin, end = "which make bench puts here -->\n", "<!-- end of the ratios -->"
     before, rest = document.read_text().split(begin)
@@ -80,7 +80,7 @@ def into_document(table):
 
 
 def figure(cell):
-    """Three digits at least, and no more than mean something."""
+    """Formats a number with about three significant digits."""
     if not isinstance(cell, float):
         return str(cell)
     return f"{cell:.0f}" if cell >= 1000 else f"{cell:.1f}" if cell >= 10 else f"{cell:.2f}"
@@ -100,7 +100,7 @@ text { font: 14px system-ui, sans-serif; fill: #1c2430 } .title { font-weight: 6
 
 
 def svg(charts):
-    """Horizontal bars, one group a chart; gatekey's own stand out. Readable by day and by night."""
+    """Horizontal bars, one group per chart, with gatekey's highlighted. Has a dark mode."""
     width, label, row, parts, y = 760, 190, 26, [], 8
     for title, bars in charts:
         parts.append(f'<text class="title" x="8" y="{y + 18}">{escape(title)}</text>')
@@ -117,12 +117,12 @@ def svg(charts):
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y}" width="{width}" height="{y}" role="img" '
-        f'aria-label="What a request costs">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
+        f'aria-label="Benchmarks">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
     )
 
 
 def compare(one, other, tolerance=0.2):
-    """The ratios of two runs that differ by more than this; whether there is none."""
+    """Prints the ratios of two runs side by side. Returns whether none differs by more than the tolerance."""
     first, second = [
         {ratio["name"]: ratio["value"] for ratio in json.loads(Path(file).read_text())["ratios"]} for file in (one, other)
     ]

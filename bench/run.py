@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What gatekey costs, always beside something else in the same run: absolute figures are this machine's.
+"""Benchmarks of gatekey, compared with other servers in the same run, because absolute figures depend on the machine.
 
     bench/run.py target/release/gatekey [PART...]
     bench/run.py --compare ONE.json OTHER.json
 
-Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth, million; all
-of them by default, and then the results go to bench/results. BENCH_QUICK=1 runs each once and briefly, and keeps nothing.
+Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth, million.
+Without a part, all run and the results are written to bench/results. BENCH_QUICK=1 makes one short run of each and writes no file.
 """
 
 import os

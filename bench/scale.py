@@ -18,7 +18,7 @@ STORM_SECONDS = 3 if QUICK else 6  # a login takes a tenth of a second: fewer se
 def loops(binary, report):
     """Token checks on 32 connections with a number of event loops (--event-loops)."""
     servers = {count: gatekey(binary, "--event-loops", str(count)) for count in LOOPS}
-    loads = interleaved(ROUNDS, {count: lambda who=who: Load(*who, 32) for count, who in servers.items()})
+    loads = interleaved(ROUNDS, {count: lambda target=target: Load(*target, 32) for count, target in servers.items()})
     for server, _ in servers.values():
         server.stop()
     figures = ("per_second", "cpu_micros", "p99_millis")
@@ -32,7 +32,7 @@ def loops(binary, report):
 
 
 def idle(binary, report):
-    """Resident memory per connection that has been answered once and waits, and token checks on 32 connections beside them."""
+    """Resident memory per idle keep-alive connection, and token checks on 32 further connections."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     rows, rates = [], {}
     for count in (0, 1_000, 10_000):
@@ -43,7 +43,7 @@ def idle(binary, report):
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(needed, before[0]), hard))
         server, token = gatekey(binary, "--max-connections", str(count + 64), "--idle-timeout", "10m")
-        Load(server, token, 32, 1)  # what the server allocates for any load is not the connections'
+        Load(server, token, 32, 1)  # so that memory allocated under any load is not attributed to the connections
         resident, connections = server.kib("VmRSS"), []
         with contextlib.ExitStack() as stack:
             for _ in range(count):
@@ -52,7 +52,7 @@ def idle(binary, report):
             each = (server.kib("VmRSS") - resident) / count if count else 0.0
             runs = [Load(server, token, 32) for _ in range(ROUNDS)]
             for connection in connections[:: max(1, count // 100)]:
-                answer_once(connection, server, token)  # none was closed meanwhile
+                answer_once(connection, server, token)  # the server has closed none of them
         server.stop()
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
         rates[count] = median(runs, "per_second")
@@ -69,24 +69,24 @@ def answer_once(connection, server, token):
     assert answer.startswith(b"HTTP/1.1 200"), answer
 
 
-def attempt(connection, client, number):
+def failed_login(connection, client, number):
     """A login with a wrong password, which costs a hash."""
     return ask(connection, "GET", "/api/resource", {"Authorization": basic(f"unknown {client} {number}", "wrong")}) == 401
 
 
 def paced(binary, report):
-    """Checks offered at 40 % of the capacity that was measured first, quiet and while eight clients log in without a break
-    (wrong passwords); and logins alone. 64 connections, each of which waits a random time before a check."""
+    """Token checks at 40 % of the capacity, which is measured first: without logins, and while eight clients send wrong passwords;
+    and those logins alone. 64 connections, each of which waits a random time before a check."""
     server, token = gatekey(binary)
     rounds = []
     for _ in range(ROUNDS):
         capacity = Load(server, token, PACED_CONNECTIONS).per_second
         between = PACED_CONNECTIONS / (SHARE * capacity) * 1000
         trial = Load(server, token, PACED_CONNECTIONS, 1, delay_millis=between)
-        # What passes between two checks of a connection beside the delay is subtracted from it.
+        # Subtracts the time that a check itself takes from the delay between two checks.
         delay = max(0.0, between - (PACED_CONNECTIONS / trial.per_second * 1000 - between))
         quiet = Load(server, token, PACED_CONNECTIONS, STORM_SECONDS, delay_millis=delay)
-        with Clients(server, 8, attempt) as clients:
+        with Clients(server, 8, failed_login) as clients:
             alone = clients.per_second(STORM_SECONDS)
             before, start = clients.count(), time.monotonic()
             beside = Load(server, token, PACED_CONNECTIONS, STORM_SECONDS, delay_millis=delay)

@@ -1,4 +1,4 @@
-"""Who is measured: gatekey, and beside it nginx, axum, the article's stack under gunicorn, and PocketBase."""
+"""The measured servers: gatekey, nginx, axum, the article's stack under gunicorn, and PocketBase."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ def await_port(port, name):
 
 
 class Gatekey(Process):
-    """`gatekey serve`, with a directory and a free port of its own."""
+    """`gatekey serve` with a temporary data directory and a free port."""
 
     def __init__(self, binary, *options):
         self.binary, self.directory = binary, tempfile.TemporaryDirectory()
@@ -40,13 +40,13 @@ class Gatekey(Process):
         self.start(*options)
 
     def start(self, *options):
-        # Attempts at passwords are what is measured here, so they must not be slowed down.
+        # Rate limits are off: failed logins are part of the measured load.
         command = [self.binary, "serve", "--listen", "127.0.0.1:0", *self.data, "--log", "off", "--throttle", "off", *options]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         super().__init__(child, int(child.stdout.readline().rsplit(":", 1)[1]))
 
     def command(self, *words, text=""):
-        """A gatekey command on the same data; what it prints."""
+        """Runs a gatekey command on the same data and returns its output."""
         done = subprocess.run([self.binary, *words, *self.data], input=text, capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
@@ -55,7 +55,7 @@ class Gatekey(Process):
 
 
 def gatekey(binary, *options):
-    """A gatekey with a user, and what shows a token of that user's."""
+    """A gatekey server with one user, and the `Authorization` header with that user's token."""
     server = Gatekey(binary, *LIFETIME, *options)
     server.command("user", "add", NAME, text=PASSWORD)
     return server, server.token()
@@ -73,7 +73,7 @@ class Axum(Process):
 
 
 class Nginx(Process):
-    """nginx, which returns this JSON to everybody, and as plain as it can be."""
+    """nginx with minimal configuration, which returns a fixed JSON response."""
 
     CONFIG = """
         daemon off; worker_processes %(workers)d; pid %(directory)s/pid; error_log stderr crit;
@@ -97,7 +97,7 @@ class Nginx(Process):
 
 
 class Flask(Process):
-    """The article's stack (the app of the tests) under gunicorn: two processes of four threads, which keep connections."""
+    """The article's stack (the app of the tests) under gunicorn: two processes of four threads, with keep-alive."""
 
     DIRECTORY = Path(__file__).parent.parent / "tests/it/migration"
 
@@ -114,12 +114,12 @@ class Flask(Process):
         user = json.dumps({"username": NAME, "password": PASSWORD})
         assert ask(connection, "POST", "/api/users", {"Content-Type": "application/json"}, user) == 201
         connection.request("GET", "/api/token", headers={"Authorization": basic(NAME, PASSWORD)})
-        # The article's way to show a token: as the user name.
+        # The article sends a token as the user name of Basic authentication.
         self.token = basic(json.loads(connection.getresponse().read())["token"], "unused")
 
 
 class PocketBase(Process):
-    """PocketBase as it comes; what is asked for is one's own record, by a token."""
+    """PocketBase with default settings. A check reads the user's own record with a token."""
 
     LOGIN = "/api/collections/users/auth-with-password"
     JSON = {"Content-Type": "application/json"}
@@ -132,7 +132,7 @@ class PocketBase(Process):
         await_port(port, "pocketbase")
 
     def add_users(self, count):
-        """Users who can log in; a token of the first, and the path of that one's record."""
+        """Creates users. Sets the path to the first user's record and returns a token of that user."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port)
         for number in range(count):
             user = {"email": self.email(number), "password": PASSWORD, "passwordConfirm": PASSWORD}
@@ -151,16 +151,16 @@ class PocketBase(Process):
 
 
 def locked_versions(*names):
-    """Of crates, by bench/axum/Cargo.lock."""
+    """The versions of crates in bench/axum/Cargo.lock."""
     lock = tomllib.loads(Path(__file__).with_name("axum").joinpath("Cargo.lock").read_text())
     known = {package["name"]: package["version"] for package in lock["package"]}
     return ", ".join(known[name] for name in names)
 
 
 def versions(binary):
-    """Of all who take part, by their own words."""
+    """The versions of all programs, as they print them."""
 
-    def says(*command):
+    def first_line(*command):
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
@@ -169,12 +169,12 @@ def versions(binary):
         return lines[0].strip() if lines else "?"
 
     return {
-        "gatekey": says(binary, "--version"),
-        "nginx": says("/usr/sbin/nginx", "-v"),
+        "gatekey": first_line(binary, "--version"),
+        "nginx": first_line("/usr/sbin/nginx", "-v"),
         "axum, jsonwebtoken, rusqlite": locked_versions("axum", "jsonwebtoken", "rusqlite"),
-        "article's stack": says(VENV / "python", "-c", "import flask; print('Flask', flask.__version__)")
-        + ", " + says(VENV / "gunicorn", "--version"),
-        "PocketBase": says(VENV / "pocketbase", "--version"),
-        "Python": says("python3", "--version"),
-        "wrk": says("wrk", "-v"),
+        "article's stack": first_line(VENV / "python", "-c", "import flask; print('Flask', flask.__version__)")
+        + ", " + first_line(VENV / "gunicorn", "--version"),
+        "PocketBase": first_line(VENV / "pocketbase", "--version"),
+        "Python": first_line("python3", "--version"),
+        "wrk": first_line("wrk", "-v"),
     }

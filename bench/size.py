@@ -1,4 +1,4 @@
-"""What gatekey takes: bytes, memory, time to the first answer; and what a million users change."""
+"""Benchmarks of size: binary, memory, start-up time; and how the number of users affects performance."""
 
 import base64
 import contextlib
@@ -25,8 +25,8 @@ STATIC = "target/{}-unknown-linux-gnu/release/gatekey".format(os.uname().machine
 
 
 def footprint(binary, report):
-    """Bytes on disk; memory, idle, with 128 connections that wait, while 64 log in at once at the default cost on two slots;
-    time from start to first answer."""
+    """Size of the binary; resident memory when idle, with 128 idle connections, and during 64 concurrent logins at the default
+    cost with two hash slots; time from start to the first response."""
     server = Gatekey(binary, "--hash-slots", "2")
     server.command("user", "add", NAME, text=PASSWORD)
     server.stop()
@@ -39,7 +39,7 @@ def footprint(binary, report):
         server.stop()
     server.start("--hash-slots", "2")
     idle, anonymous = server.kib("VmRSS"), server.kib("RssAnon")
-    waiting = [answered(server.port) for _ in range(128)]
+    waiting = [idle_connection(server.port) for _ in range(128)]
     with_128 = server.kib("VmRSS")
     for connection in waiting:
         connection.close()
@@ -76,8 +76,8 @@ def footprint(binary, report):
         report.ratio("static binary, MB", Path(STATIC).stat().st_size / 1e6, "<=", 2.5)
 
 
-def answered(port):
-    """A connection that has been answered once and waits."""
+def idle_connection(port):
+    """An idle keep-alive connection, after one response."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.sendall(b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n")
     assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
@@ -85,7 +85,7 @@ def answered(port):
 
 
 def log_in_at_once(server, crowd):
-    """Each with another wrong password: the same would be hashed once for all who show it. Some are told to come again."""
+    """Each login has another wrong password, because identical checks would share one hash. Some get 503."""
 
     def log_in(number):
         connection = http.client.HTTPConnection("127.0.0.1", server.port, source_address=(f"127.0.8.{number + 1}", 0))
@@ -98,8 +98,8 @@ def log_in_at_once(server, crowd):
         thread.join()
 
 
-class Grown:
-    """A gatekey with so many users, all of one password, brought by `gatekey user import`."""
+class Populated:
+    """A gatekey server with many users of the same password, added by `gatekey user import`."""
 
     def __init__(self, binary, users, directory, in_turn=2000):
         self.users, self.server = users, Gatekey(binary, *LIFETIME)
@@ -113,7 +113,7 @@ class Grown:
         child = subprocess.Popen([binary, "user", "import", rows, *self.server.data], stdout=subprocess.DEVNULL)
         self.import_kib = 0
         while child.poll() is None:
-            self.import_kib = most_resident(child.pid) or self.import_kib
+            self.import_kib = peak_resident_kib(child.pid) or self.import_kib
             time.sleep(0.002)
         assert child.returncode == 0
         self.import_seconds = time.monotonic() - begin
@@ -128,7 +128,7 @@ class Grown:
         self.tokens.write_text("".join(self.sign(*user) + "\n" for user in shown))
 
     def sign(self, user, generation):
-        """A token as the server would issue it, by its own key: thousands of logins would take minutes."""
+        """Signs a token with the server's key, because thousands of logins would take minutes."""
         now = int(time.time())
         times = {"iat": now, "exp": now + 3600}
         parts = [{"alg": "HS256", **times}, {"id": user, "gen": generation, **times}]
@@ -136,7 +136,7 @@ class Grown:
         return (signed + b"." + url(hmac.digest(self.secret, signed, hashlib.sha256))).decode()
 
     def revoke(self, connection, client, number):
-        """One write, the first user's revocation of all tokens; and a pause, so that there are WRITES_PER_SECOND."""
+        """One write: the first user revokes all tokens. Then a pause, for WRITES_PER_SECOND."""
         token = f"Bearer {self.sign(self.own_id, self.own_generation)}"
         assert ask(connection, "DELETE", "/api/token", {"Authorization": token}) == 204
         self.own_generation += 1
@@ -152,8 +152,8 @@ class Grown:
             return clients.per_second(2 * SECONDS)
 
 
-def most_resident(pid):
-    """In KiB, of a process that may end at any moment. Not what wait4(2) says, which counts this program before the exec too."""
+def peak_resident_kib(pid):
+    """Peak resident memory of a process, which may end at any moment. wait4(2) would include this program before the exec."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
 
@@ -163,43 +163,43 @@ def url(data):
 
 
 def growth(binary, report):
-    """A thousand, a hundred thousand and a million users: how long `user import` takes and in how much memory, token checks of 2000
-    of them in turn on 32 connections, and logins of random ones."""
+    """With 1,000, 100,000 and 1,000,000 users: time and memory of `user import`; token checks for 2000 of the users on 32
+    connections; logins of random users."""
     sizes = (1_000, 100_000) if QUICK else (1_000, 100_000, 1_000_000)
     with tempfile.TemporaryDirectory() as directory:
-        grown = {users: Grown(binary, users, directory) for users in sizes}
-        for who in grown.values():
-            assert Load(who.server, None, 32, 1, who.tokens).refused == 0  # and warm
-        checks = interleaved(ROUNDS, {users: lambda who=who: Load(who.server, None, 32, SECONDS, who.tokens) for users, who in grown.items()})
-        logins = interleaved(ROUNDS, {users: who.logins_per_second for users, who in grown.items()})
-        for who in grown.values():
-            who.server.stop()
+        servers = {users: Populated(binary, users, directory) for users in sizes}
+        for populated in servers.values():
+            assert Load(populated.server, None, 32, 1, populated.tokens).refused == 0  # also warms up the server
+        checks = interleaved(ROUNDS, {users: lambda each=each: Load(each.server, None, 32, SECONDS, each.tokens) for users, each in servers.items()})
+        logins = interleaved(ROUNDS, {users: each.logins_per_second for users, each in servers.items()})
+        for populated in servers.values():
+            populated.server.stop()
     rate = {users: median(runs, "per_second") for users, runs in checks.items()}
     rows = []
-    for users, who in grown.items():
+    for users, populated in servers.items():
         figures = [rate[users], median(checks[users], "cpu_micros"), statistics.median(logins[users])]
-        rows.append([users, who.import_seconds, who.import_kib, *figures])
+        rows.append([users, populated.import_seconds, populated.import_kib, *figures])
     report.table(["users", "import s", "import KiB", "checks/s", "CPU us", "logins/s"], rows)
     report.ratio(f"checks/s, {sizes[-1]} users / {sizes[0]} users", rate[sizes[-1]] / rate[sizes[0]], ">=", 0.9)
     report.ratio(f"logins/s, {sizes[-1]} users / {sizes[0]} users", statistics.median(logins[sizes[-1]]) / statistics.median(logins[sizes[0]]))
 
 
 def million(binary, report):
-    """Token checks on 32 connections while five revocations a second are written: 100,000 of a million users in turn, beside a
-    thousand users, all of them in turn."""
+    """Token checks on 32 connections beside five revocations per second: for 100,000 of 1,000,000 users in turn, and for all of
+    1,000 users in turn."""
     many, in_turn = (100_000, 10_000) if QUICK else (1_000_000, 100_000)
     with tempfile.TemporaryDirectory() as directory:
-        grown = {1_000: Grown(binary, 1_000, directory, 1_000), many: Grown(binary, many, directory, in_turn)}
+        servers = {1_000: Populated(binary, 1_000, directory, 1_000), many: Populated(binary, many, directory, in_turn)}
 
-        def load(who):
-            with Clients(who.server, 1, who.revoke):
-                return Load(who.server, None, 32, SECONDS, who.tokens)
+        def load(populated):
+            with Clients(populated.server, 1, populated.revoke):
+                return Load(populated.server, None, 32, SECONDS, populated.tokens)
 
-        for who in grown.values():
-            assert load(who).refused == 0  # and warm
-        checks = interleaved(ROUNDS, {users: lambda who=who: load(who) for users, who in grown.items()})
-        for who in grown.values():
-            who.server.stop()
+        for populated in servers.values():
+            assert load(populated).refused == 0  # also warms up the server
+        checks = interleaved(ROUNDS, {users: lambda each=each: load(each) for users, each in servers.items()})
+        for populated in servers.values():
+            populated.server.stop()
     figures = ("per_second", "cpu_micros", "p99_millis")
     rows = [[users, *[median(runs, figure) for figure in figures]] for users, runs in checks.items()]
     report.table(["users", "checks/s", "CPU us", "p99 ms"], rows)

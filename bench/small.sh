@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What each set of features takes, in bytes and in memory; and what a server in a small place takes at each cost of passwords.
+# Size and memory of each set of features; and memory of a server with little memory at each cost of password hashing.
 #
 #   bench/small.sh
 #
-# Every build is the release profile's, stripped. Memory is what the kernel counts for the process (VmRSS, RssAnon, VmHWM).
+# Every build uses the release profile, stripped. Memory is the kernel's count for the process (VmRSS, RssAnon, VmHWM).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
@@ -16,7 +16,7 @@ kib() { awk -v name="^$2:" '$0 ~ name {print $2}' "/proc/$1/status"; }
 
 row() { printf '| %-28s | %-17s | %9s | %9s | %9s | %9s |\n' "$@"; }
 
-# One row for a program that is in that state now: features, what it is, its file, its process.
+# Prints one row for a running program: features, name, file, process.
 measured() { row "$1" "$2" "$(stat -c %s "$3")" "$(kib "$4" VmRSS)" "$(kib "$4" RssAnon)" "$(kib "$4" VmHWM)"; }
 
 # As the Makefile builds: the library for size, the last step for speed.
@@ -24,7 +24,7 @@ build() {
     CARGO_PROFILE_RELEASE_OPT_LEVEL=s cargo rustc --locked --quiet --release --no-default-features "$@" -- -C opt-level=3
 }
 
-# The example that does once what these features give; it waits until its standard input ends.
+# The example that uses these features once; it waits until its standard input ends.
 tier() {
     build --example tier --features "$1"
     local out in line pid
@@ -52,7 +52,7 @@ stop() {
     server=
 }
 
-# A user, a login, a token check: what every server has done after its first minute.
+# A user, a login and a token check, to warm up the server.
 use() {
     curl --silent --fail --output "$directory/user" --json '{"username":"ok","password":"correct horse"}' "$url/api/users"
     curl --silent --fail --user 'ok:correct horse' "$url/api/token" | sed 's/.*"token":"\([^"]*\)".*/\1/' >"$directory/token"
@@ -88,7 +88,7 @@ binary cli,tiny-http
 binary cli,legacy-hashes
 binary cli,tiny-http,legacy-hashes
 
-# The crowd at each cost: 32 connections that wait, and 64 logins at once, each with another wrong password.
+# The crowd at each cost: 32 idle connections, and 64 concurrent logins, each with another wrong password.
 crowd() {
     start --max-connections 128 --scrypt "$1" --max-hash-memory "$2M"
     use
@@ -114,7 +114,7 @@ crowd() {
 }
 
 echo
-echo 'gatekey serve with all features and --hash-slots 1: threads and resident KiB while nobody asks, and the most KiB'
+echo 'gatekey serve with all features and --hash-slots 1: threads and resident KiB when idle, and the peak KiB'
 echo 'with 32 idle connections and 64 logins at once.'
 echo
 printf '| %-15s | %7s | %9s | %9s | %9s |\n' --scrypt 'a hash' threads idle 'at most' --- ---: ---: ---: ---:

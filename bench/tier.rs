@@ -1,4 +1,4 @@
-//! The most that each tier's features give, done once: `make small` builds it with each set of them and measures that.
+//! Uses every feature of a tier once: `make small` builds it with each set of features and measures size and memory.
 //!
 //! `cargo run --example tier --no-default-features --features store </dev/null`
 
@@ -7,10 +7,10 @@ use std::io::{self, Read as _};
 
 type Outcome = Result<String, Box<dyn Error + Send + Sync>>;
 
-#[allow(clippy::print_stdout, reason = "whoever measures waits for the line")]
+#[allow(clippy::print_stdout, reason = "the measuring script waits for this line")]
 fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     println!("{}", work()?);
-    // So that its memory can be looked at, until standard input ends.
+    // Runs until standard input ends, so that its memory can be measured.
     io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
