@@ -47,7 +47,7 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 const VARIABLES: [&str; 6] =
     ["JOURNAL_STREAM", "NOTIFY_SOCKET", "RUST_BACKTRACE", "TMPDIR", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-/// Who has to run this command instead of root; `None` where this process may.
+/// The user that must run this command instead of root; `None` if this process may run it.
 ///
 /// # Errors
 /// [`CliError`] if no user can do it safely.

@@ -94,10 +94,10 @@ pub(super) fn run(
     input: Input,
     take: impl FnOnce(ChildStdout) -> io::Result<()>,
 ) -> io::Result<(ExitStatus, io::Result<()>)> {
-    // Before it exists: a signal meanwhile would end this process alone.
+    // Before the spawn: a signal in between would end this process and leave the child.
     let signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGHUP])?;
     let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    drop((program, input.stdin)); // or else the pipe would have a reader, also when the child is gone
+    drop((program, input.stdin)); // otherwise the pipe would have a reader after the child's end
     let id = child.id();
     let spawn = |name: &str| thread::Builder::new().name(name.into());
     spawn("signals").spawn(move || forward(signals, id))?;
@@ -107,12 +107,11 @@ pub(super) fn run(
     let errors = child.stderr.take();
     let errors = spawn("errors").spawn(move || errors.map(|errors| copy(errors, io::stderr())))?;
     let taken = child.stdout.take().map_or(Ok(()), take);
-    let _ = errors.join(); // it can't panic; without a reader of errors, the exit status suffices
+    let _ = errors.join(); // the thread can't panic; if stderr is closed, the exit status suffices
     Ok((child.wait()?, taken))
 }
 
-/// Forwards signals. The second one that ends a process ends also a child that doesn't obey, the third this
-/// process.
+/// Forwards signals to the child. Except for SIGHUP, the second kills the child and the third ends this process.
 fn forward(mut signals: Signals, child: u32) {
     let mut ends = 0_u8;
     for signal in &mut signals {

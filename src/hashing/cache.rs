@@ -3,7 +3,6 @@
 //!
 //! An app may send Basic credentials with each request; a hash for each would take a core per user.
 //!
-//!
 //! | the check is | result | calls to the rate limiter |
 //! |---|---|---|
 //! | proved right, less than a lifetime ago | right | [`check_limit`](Attempt::check_limit) |

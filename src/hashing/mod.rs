@@ -19,7 +19,7 @@
 //! ```text
 //!  realm                     Hasher               PasswordCache                           HashPool
 //!  authenticate.rs,          mod.rs               cache.rs                                pool.rs, queue.rs
-//!  guessing.rs
+//!  login_attempt.rs
 //!    |                          |                      |                                     |
 //!    |-- check(attempt) ------->|                      |                                     |
 //!    |                          |-- check(key) ------->|  neither proved nor in flight

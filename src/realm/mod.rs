@@ -19,8 +19,7 @@
 //! | `sessions.rs` | browser sessions, guard cookies, named tokens |
 //! | `links.rs` | one-time links: invitations and forgotten passwords |
 //!
-//! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take
-//! a
+//! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take a
 //! [`Now`], and convert it in their first line to a `RealmNow` (`time.rs`), which private functions take.
 
 /// Implements `From` for variants that wrap another error.

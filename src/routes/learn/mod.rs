@@ -1,9 +1,9 @@
-//! The page at `/learn`: how a password and a token open a door, told with the visitor's own requests.
+//! The page at `/learn`: explains password and token authentication with the visitor's own requests.
 //!
-//! Three files, which a browser also opens as they stand; joined into one here, so that nothing else is fetched. The
-//! Content-Security-Policy (CSP Level 3) names script and style by their hashes: nothing outside of the two files runs,
-//! whatever an attacker injects. It may request this server only, stores nothing, is in no frame, and no text can
-//! become markup in it (Trusted Types).
+//! The response inlines `page.css` and `page.js` into `page.html`. A browser can also open the three files from
+//! disk. The Content-Security-Policy (CSP Level 3) allows only this script and style, by their hashes, so injected
+//! code doesn't run. It allows requests to this server only, and no framing. With Trusted Types no text becomes
+//! markup. The page stores nothing.
 
 use crate::encoding;
 use crate::http::Response;
@@ -14,11 +14,11 @@ const HTML: &str = include_str!("page.html");
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The lines of the one file in whose place the others come.
+/// The lines of `page.html` that are replaced by the other two files.
 const STYLE_LINE: &str = "<link rel=\"stylesheet\" href=\"page.css\">";
 const SCRIPT_LINE: &str = "<script src=\"page.js\"></script>";
 
-/// Both are made once, when the page is first asked for.
+// Both are computed at the first request of the page.
 static PAGE: LazyLock<String> = LazyLock::new(joined);
 static SECURITY_POLICY: LazyLock<String> = LazyLock::new(security_policy);
 

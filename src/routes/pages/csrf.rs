@@ -1,11 +1,11 @@
-//! CSRF values: hidden form fields that only a page of ours can hold.
+//! CSRF tokens: signed values in hidden form fields, bound to a cookie of the browser.
 //!
-//! A value is signed, and names what the browser holds in a cookie: the session's id, or before sign-in a random number in
-//! a cookie of the form's own. No other site can read either, and a host below ours can't set a `__Host-` cookie, so no attacker
-//! can have a visitor sign in to another's account (login CSRF).
+//! A value contains the session's id or, before sign-in, the random number in the form cookie. Another site can
+//! read neither the value nor the cookie. A sibling host or subdomain can't set a `__Host-` cookie. This also prevents
+//! login CSRF, which signs a visitor in to the attacker's account.
 //!
-//! Each page that finds no such cookie sets one under a name of its own: of several tabs that load at once, none replaces
-//! the others' cookie.
+//! A page that receives no form cookie sets one with a random name, so that tabs which load at the same time don't
+//! overwrite each other's cookie.
 
 use super::Page;
 use super::cookie;

@@ -16,13 +16,13 @@ pub(super) fn show(view: &View<'_>) -> Result<Response, ApiError> {
     page(view, 200, query.get("rd"), Html::default())
 }
 
-/// `POST /logout` with a CSRF value that is not good any more.
+/// `POST /logout` with an invalid or expired CSRF value.
 pub(super) fn stale(view: &View<'_>, form: &FormFields) -> Result<Response, ApiError> {
     page(view, 403, form.get("rd"), alert("stale_form", &[]))
 }
 
-/// `POST /logout`. The cookies go only when the session's row has gone: else a client with a copy of them would still be
-/// signed in while the visitor believes otherwise.
+/// `POST /logout`. Deletes the session's row before the cookies: if that fails, copies of the cookies are still
+/// valid, and the visitor must not see a successful sign-out.
 pub(super) fn submit(view: &View<'_>, form: &FormFields) -> Result<Response, ApiError> {
     let Some(visitor) = view.visitor() else { return stale(view, form) };
     let own = visitor.session.map(|(id, _kind)| id);

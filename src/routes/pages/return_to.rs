@@ -1,15 +1,15 @@
 //! Return URLs: validates `rd`, the URL that a visitor goes to after signing in, against open redirects.
 //!
-//! A browser parses the `Location` by the URL Standard, which forgives much: `\` is `/`, tabs and line breaks are
-//! dropped, `https:/\evil.example` has a host. So this accepts the few shapes whose host is read in one way only, and a
-//! property test compares the host with a real browser's.
+//! A browser parses the `Location` by the URL Standard, which is lenient: `\` is `/`, tabs and line breaks are
+//! removed, `https:/\evil.example` has a host. This parser accepts only forms whose host is unambiguous. A property
+//! test compares the host with a real browser's.
 
 use super::config::{SignInPages, is_under};
 use crate::http::split_port;
 
-/// With more than this, some proxies refuse the response's headers.
+/// Some proxies reject responses whose headers are longer.
 const MAX_BYTES: usize = 4_096;
-/// Pages that are no target after signing in.
+/// Pages that a visitor is not sent to after signing in.
 const OWN_PAGES: [&str; 4] = ["/login", "/logout", "/register", "/set-password"];
 
 /// A URL that it is safe to redirect to, in ASCII.
