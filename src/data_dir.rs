@@ -353,7 +353,7 @@ impl fmt::Display for DataDirError {
             Self::KeysMissing { database, key_file } => write!(
                 f,
                 "there is a database ({}) but no key file ({}): put the file back from where you keep it, or name it \
-                 with --key-file; if it is lost, make a new key, which signs everybody out: {}",
+                 with --key-file; if it is lost, make a new key, which signs out all users: {}",
                 database.display(),
                 key_file.display(),
                 new_key_command(key_file)

@@ -56,7 +56,7 @@ impl fmt::Display for JsonError {
             Self::TooDeep => write!(f, "nested more than {MAX_DEPTH} levels deep"),
             Self::Syntax(error) => write!(f, "not JSON: {error}"),
             Self::NotAnObject => f.write_str("not a JSON object"),
-            Self::DuplicateMember => f.write_str("an object with a member that stands twice"),
+            Self::DuplicateMember => f.write_str("an object has a duplicate member"),
         }
     }
 }
@@ -149,7 +149,7 @@ mod tests {
             r#"{"a":{"b":1,"b":2}}"#,
             r#"{"a":[{"b":1,"b":2}]}"#,
         ] {
-            assert_eq!(error(text), "an object with a member that stands twice", "{text}");
+            assert_eq!(error(text), "an object has a duplicate member", "{text}");
         }
     }
 

@@ -122,13 +122,14 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     if ahead <= Duration::from_secs(1) {
         thread::sleep(ahead);
     }
-    let why = if ids_are_known { "" } else { ", far above: which were given since the backup is not known" };
+    let why =
+        if ids_are_known { "" } else { ", with a wide gap: the ids assigned since the backup are not known" };
     let mut out = io::stdout().lock();
     write!(
         out,
         "restored {file}: users: {users}\n\
-         Passwords, and who is disabled or deleted, are as they were then: do again what was done since.\n\
-         Everybody must log in again: no token lives again that was revoked since.\n\
+         Passwords, disabled users and deletions are those of the backup: repeat later changes.\n\
+         All users must log in again, so that no token revoked since is valid.\n\
          New users get ids above {last_id}{why}.\n"
     )?;
     if let Some(kept) = kept {

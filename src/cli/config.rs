@@ -175,8 +175,8 @@ impl ServeConfig {
             options.metrics.filter(|address| !options.allow_cleartext && !is_loopback(*address))
         {
             return Err(CliError::Usage(format!(
-                "{address} is not a loopback address: everybody there could read the metrics. Listen on 127.0.0.1, or say \
-                 --allow-cleartext"
+                "{address} is not a loopback address: any host that reaches it could read the metrics. Listen on 127.0.0.1, or \
+                 set --allow-cleartext"
             )));
         }
         Ok(Self {
@@ -263,11 +263,11 @@ pub(super) fn cleartext_advice(address: SocketAddr) -> String {
     if os::is_in_container() {
         format!(
             "in a container: publish the port only on the host's loopback address (-p 127.0.0.1:{port}:{port}), to a proxy \
-             that ends TLS, and say --allow-cleartext"
+             that terminates TLS, and set --allow-cleartext"
         )
     } else {
-        "put a proxy that ends TLS in front and listen on 127.0.0.1, or say --allow-cleartext if nobody else is on that \
-         network"
+        "listen on 127.0.0.1 behind a proxy that terminates TLS, or set --allow-cleartext if every host on that network \
+         is trusted"
             .into()
     }
 }

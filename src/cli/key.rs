@@ -89,13 +89,13 @@ fn rotate(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     output::say(&if is_compromised {
         let waited_for = await_dropped(config)?;
         format!(
-            "{signs}; older keys dropped: {older}. Every token issued before is dead: everybody must log in again. \
-             Passwords stay as they are. {waited_for}"
+            "{signs}; older keys dropped: {older}. All earlier tokens are revoked, and all users must log in \
+             again. Passwords are unchanged. {waited_for}"
         )
     } else {
         format!(
-            "{signs}; older keys kept: {older}. What they signed stays valid, so nobody is signed out. When it has \
-             expired: gatekey key prune"
+            "{signs}; older keys kept: {older}. Tokens that they signed stay valid, and no user is signed \
+             out. When those tokens have expired: gatekey key prune"
         )
     })
 }
@@ -277,7 +277,7 @@ fn cant(attempted: &str, error: &KeyFileError) -> CliError {
 
 /// The error for a rejected secret, with advice.
 fn not_added(error: &NewKeyError) -> CliError {
-    let risk = ". If tokens signed with it must be accepted for a while all the same: --";
+    let risk = ". If tokens signed with it must still be accepted for a while: --";
     CliError::Failed(match error {
         NewKeyError::Length(error) => return CliError::failed("can't add the secret as a key", error),
         NewKeyError::Published => format!("{error}{risk}force"),

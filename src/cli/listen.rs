@@ -29,12 +29,12 @@ pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
 fn refused(refusal: &ListenRefusal) -> CliError {
     CliError::Usage(match refusal {
         ListenRefusal::Cleartext(address) => format!(
-            "--listen {address} is not a loopback address: passwords would cross the network readable; {}",
+            "--listen {address} is not a loopback address: passwords would cross the network in cleartext; {}",
             cleartext_advice(*address)
         ),
         ListenRefusal::NeedsTrustedProxy => {
-            "a Unix socket needs --trusted-proxy unix: a proxy must stand there that says in X-Forwarded-For who its \
-             client is, or all clients would count as one"
+            "a Unix socket needs --trusted-proxy unix, and a proxy that sends the client's address in \
+             X-Forwarded-For: without it, all clients would count as one"
                 .into()
         }
         ListenRefusal::NeedsStrict => "--loop tiny-http listens on an address and a port only".into(),

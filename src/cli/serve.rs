@@ -140,19 +140,19 @@ fn warn_about_weak_settings(realm: &Realm) {
     let Policy { registration, min_password_chars, rate_limits, .. } = realm.policy();
     let (registration, min_password_chars) = (*registration, *min_password_chars);
     if rate_limits.is_none() {
-        log::notice("wrong passwords are not counted (--throttle off)");
+        log::notice("password attempts are not rate limited (--throttle off)");
     }
     if registration == Registration::Open && min_password_chars < ADVISED_PASSWORD_CHARS {
         log::notice(format!(
-            "anybody may register, with a password of {min_password_chars} or more characters; \
+            "anyone may register, with a password of {min_password_chars} or more characters; \
              --min-password-length {ADVISED_PASSWORD_CHARS} is advised"
         ));
     }
     for key in realm.ring().keys().filter(|key| keys::is_published(key)) {
         let fingerprint = key.fingerprint();
         log::notice(format!(
-            "the secret of signing key {fingerprint} stands in print: whoever has read it can act as anybody; \
-             gatekey key rotate --compromised ends that"
+            "the secret of signing key {fingerprint} is published: anyone can forge tokens with it; \
+             replace it: gatekey key rotate --compromised"
         ));
     }
     for key in realm.ring().keys().filter(|key| key.is_weak()) {

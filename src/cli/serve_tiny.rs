@@ -29,7 +29,7 @@ pub(super) fn run(
     let serve_metrics = |metrics: Endpoint| {
         thread::Builder::new().name("metrics".into()).spawn(move || {
             if let Err(error) = engine::run([metrics].into(), None, &beats, &until) {
-                log::notice(format!("can't serve metrics: {error}; everything else goes on"));
+                log::notice(format!("can't serve metrics: {error}; the server continues without them"));
             }
         })
     };

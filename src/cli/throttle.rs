@@ -55,8 +55,8 @@ fn list(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     }
     if list.end()? && !is_json {
         log::notice(
-            "no user's name is being guessed at from new addresses, as far as was saved in the last 10 s. Whoever is answered \
-             429 all the same is let in by: gatekey throttle clear, or gatekey token issue NAME",
+            "no user has failed attempts from new addresses, as of the last save (every 10 s). If a user still gets 429: \
+             gatekey throttle clear, or gatekey token issue NAME",
         );
     }
     Ok(ExitCode::SUCCESS)

@@ -60,7 +60,7 @@ fn passwd(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (realm, user) = open_for(config, username)?;
     let password = prompt::new_password(config)?;
     realm.set_password(&user, &password).or_fail(format!("can't set the password of {username:?}"))?;
-    output::say(&format!("changed the password of {username:?}; every token of the user is dead"))
+    output::say(&format!("changed the password of {username:?}; all tokens of the user are revoked"))
 }
 
 pub(super) const DISABLE: Command = Command {
@@ -74,7 +74,7 @@ pub(super) const DISABLE: Command = Command {
 };
 
 fn disable(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
-    let done = "disabled {}; every token of the user is dead";
+    let done = "disabled {}; all tokens of the user are revoked";
     change(config, config.operand(), done, |realm, id| realm.set_disabled(id, true))
 }
 
@@ -119,12 +119,12 @@ fn revoke_all(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let realm = open(config)?;
     prompt::confirm(config, prompt::REVOKE_ALL)?;
     let revoked = realm.revoke_all_tokens(clock::now());
-    let wait = revoked.or_fail("can't sign everybody out")?;
+    let wait = revoked.or_fail("can't sign out all users")?;
     progress::watched(|progress| {
-        progress.begin("waiting until new tokens live");
+        progress.begin("waiting until new tokens are valid");
         thread::sleep(wait);
     });
-    output::say("signed everybody out: every token issued before is dead, and everybody must log in again")
+    output::say("signed out all users: all earlier tokens are revoked, and all users must log in again")
 }
 
 pub(super) const DELETE: Command = Command {

@@ -84,9 +84,7 @@ impl fmt::Display for NewKeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length(error) => error.fmt(f),
-            Self::Published => {
-                f.write_str("this secret stands in print: whoever has read it can act as anybody")
-            }
+            Self::Published => f.write_str("this secret is published: anyone can forge tokens with it"),
             Self::Weak { bytes } => write!(
                 f,
                 "the secret has {bytes} bytes, expected at least {}: it can be guessed from one token",

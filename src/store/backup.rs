@@ -51,7 +51,7 @@ pub enum CopyError {
     File(PathBuf, io::Error),
     /// The backup file exists: a backup never replaces a file.
     Exists(PathBuf),
-    /// The partial file exists: another backup is running, or one was cut short.
+    /// The partial file exists: another backup is running, or one was interrupted.
     PartialExists(PathBuf),
     /// A process has the database open.
     InUse(PathBuf),
@@ -67,7 +67,7 @@ impl fmt::Display for CopyError {
             Self::Exists(path) => write!(f, "{} exists; give a name that is free", path.display()),
             Self::PartialExists(path) => write!(
                 f,
-                "{} exists: another backup is being made there, or one was cut short; in that case remove it",
+                "{} exists: another backup is being made there, or one was interrupted; in that case remove it",
                 path.display()
             ),
             Self::InUse(path) => write!(

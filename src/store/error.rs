@@ -40,7 +40,7 @@ impl fmt::Display for StoreError {
         match self {
             Self::Missing => f.write_str("there is no database; see --data, or make one: gatekey serve"),
             Self::Empty => f.write_str(
-                "the database file is empty: a first start was cut short, or the file was truncated",
+                "the database file is empty: a first start was interrupted, or the file was truncated",
             ),
             Self::Newer { found, known } => write!(
                 f,

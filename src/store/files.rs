@@ -55,7 +55,7 @@ impl OpenFile {
         let unavailable = |cause: String| Err(StoreError::Unavailable(cause.into()));
         match identify_entry(&self.path) {
             Ok(found) if found == self.id => Ok(()),
-            Ok(_) => unavailable(format!("another file stands at {path} now; restart gatekey")),
+            Ok(_) => unavailable(format!("{path} was replaced by another file; restart gatekey")),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 unavailable(format!("{path} was removed or moved away; {}", self.advice))
             }

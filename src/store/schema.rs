@@ -101,7 +101,7 @@ fn identify(connection: &Connection) -> Result<Identity, StoreError> {
 /// Rejects a database that is empty, not gatekey's, newer than [`VERSION`] or older than the steps.
 fn check_identity(identity: &Identity, steps: &[Migration]) -> Result<(), StoreError> {
     match *identity {
-        // The first start was cut short before the schema, or the file was replaced.
+        // The first start was interrupted before the schema, or the file was replaced.
         Identity { application_id: 0, version: 0, is_empty: true } => Err(StoreError::Empty),
         Identity { application_id, .. } if application_id != APPLICATION_ID => {
             Err(StoreError::Foreign("another program's SQLite database"))

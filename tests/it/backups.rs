@@ -193,7 +193,7 @@ fn a_backup_says_what_is_in_it_and_never_replaces_a_file() {
     assert_eq!(place.refused("backup", &file), exists);
     fs::rename(&file, place.path("backup.partial")).unwrap();
     let exists = format!(
-        "gatekey: can't back up: {file_name}.partial exists: another backup is being made there, or one was cut short; \
+        "gatekey: can't back up: {file_name}.partial exists: another backup is being made there, or one was interrupted; \
          in that case remove it\n"
     );
     assert_eq!(place.refused("backup", &file), exists);
@@ -269,8 +269,8 @@ fn a_restore_revives_no_revoked_token() {
     let said = place.done("restore", &file);
     let expected = format!(
         "restored {}: users: 2\n\
-         Passwords, and who is disabled or deleted, are as they were then: do again what was done since.\n\
-         Everybody must log in again: no token lives again that was revoked since.\n\
+         Passwords, disabled users and deletions are those of the backup: repeat later changes.\n\
+         All users must log in again, so that no token revoked since is valid.\n\
          New users get ids above 2.\n\
          The old database is now {}; remove it when all is well.\n",
         file.display(),
@@ -326,8 +326,7 @@ fn a_restore_skips_many_ids_if_the_used_ones_are_unknown() {
             assert_eq!(new.serve().stop().0, Some(0));
         }
         let said = new.done("restore", &file);
-        let above =
-            "New users get ids above 1000001, far above: which were given since the backup is not known.\n";
+        let above = "New users get ids above 1000001, with a wide gap: the ids assigned since the backup are not known.\n";
         assert!(said.contains(above), "{said}");
         assert_eq!(said.contains("There were no signing keys, so a new one was made: "), !is_quick, "{said}");
         assert_eq!(said.contains("The old database is now "), is_quick, "{said}");
@@ -369,7 +368,7 @@ fn an_invalid_backup_is_rejected_without_changes() {
     };
     refused("No such file or directory (os error 2)\n");
     fs::write(&spoilt, "").unwrap();
-    refused("the database file is empty: a first start was cut short, or the file was truncated\n");
+    refused("the database file is empty: a first start was interrupted, or the file was truncated\n");
     fs::write(&spoilt, "some text that is no database").unwrap();
     refused("the database is not gatekey's: it is not an SQLite database\n");
     for (sql, message) in [
@@ -446,7 +445,7 @@ fn a_damaged_database_is_replaced_and_kept_with_its_log() {
         fs::write(place.path(&format!("data/gatekey.sqlite3{end}")), "stale").unwrap();
     }
     let said = place.done("restore", &file);
-    assert!(said.contains("New users get ids above 1000001, far above"), "{said}");
+    assert!(said.contains("New users get ids above 1000001, with a wide gap"), "{said}");
     let kept = place.names().into_iter().filter(|name| name.contains(".before-restore-"));
     let kept: Vec<_> = kept.map(|name| fs::read_to_string(place.data().join(name)).unwrap()).collect();
     assert_eq!(kept, ["the disk's last words", "stale"]);

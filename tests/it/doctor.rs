@@ -108,18 +108,21 @@ fn a_sound_installation_is_found_so_and_is_as_it_was_also_beside_its_server() {
         assert_eq!(report.only("directory"), finding("ok", expected, ""));
         assert_eq!(report.only("database"), finding("ok", "sound; users: 1, schema version: 7", ""));
         let files = if server.is_some() { 3 } else { 1 };
-        let expected = format!("of the database: {files}, their owner's alone");
+        let expected = format!("database files: {files}, accessible to the owner only");
         assert_eq!(report.only("files"), finding("ok", expected, ""));
         assert_eq!(report.only("leftovers"), finding("ok", "none beside the key file", ""));
-        let expected = "wrong passwords are counted; registration is open";
-        assert_eq!(report.only("guessing"), finding("ok", expected, ""));
-        assert_eq!(report.only("exposure"), finding("ok", "127.0.0.1:5000 is this machine's alone", ""));
+        let expected = "password attempts are rate limited; registration is open";
+        assert_eq!(report.only("passwords"), finding("ok", expected, ""));
+        assert_eq!(
+            report.only("exposure"),
+            finding("ok", "127.0.0.1:5000 is reachable from this machine only", "")
+        );
         assert_eq!(
             report.only("proxy"),
             finding(
                 "ok",
-                "none is declared, and no option speaks of one; an app on this machine that passes its users' passwords on \
-             must be one (--trusted-proxy, X-Forwarded-For), or all of them share one rate limit",
+                "no trusted proxy is declared, and no option implies one; an app on this machine that forwards its users' \
+             passwords must be one (--trusted-proxy, X-Forwarded-For), or all its users share one rate limit",
                 ""
             )
         );
@@ -143,7 +146,7 @@ fn a_finding_is_a_line_with_what_to_do_below_and_the_last_line_sums_up() {
         written(&run(command.args(["doctor", "--throttle", "off", "--data"]).arg(place.data()), ""));
     assert_eq!((code, message.as_str()), (Some(0), ""));
     assert!(out.contains("ok       database   sound; users: 1, schema version: 7\n"), "{out}");
-    let warning = "warning  guessing   wrong passwords are not counted (--throttle off)\n                    leave that option out\n";
+    let warning = "warning  passwords  password attempts are not rate limited (--throttle off)\n                    leave that option out\n";
     assert!(out.contains(warning), "{out}");
     let count = |verdict: &str| out.lines().filter(|line| line.starts_with(verdict)).count();
     let (fine, warnings) = (count("ok  "), count("warning  "));
@@ -171,8 +174,8 @@ fn a_directory_that_others_may_use_is_found_and_so_is_one_above() {
     let place = Place::new();
     let (data, above) = (place.data(), place.0.path());
     for (path, mode, verdict, says) in [
-        (&*data, 0o755, "warning", format!("others may look into {} (mode 0755)", data.display())),
-        (&*data, 0o770, "failure", format!("others may put files into {} (mode 0770)", data.display())),
+        (&*data, 0o755, "warning", format!("other users can access {} (mode 0755)", data.display())),
+        (&*data, 0o770, "failure", format!("other users can create files in {} (mode 0770)", data.display())),
     ] {
         chmod(path, mode);
         let remedy = format!("chmod 700 {}", data.display());
@@ -180,7 +183,7 @@ fn a_directory_that_others_may_use_is_found_and_so_is_one_above() {
         chmod(path, 0o700);
     }
     chmod(above, 0o707);
-    let says = format!("anybody can replace the data, by renaming in {} (mode 0707)", above.display());
+    let says = format!("any user can replace the data, by renaming in {} (mode 0707)", above.display());
     let remedy = format!("chmod go-w {}, or move the data", above.display());
     assert_eq!(place.finding("directory", &[]), finding("failure", says, remedy.clone()));
     chmod(above, 0o720);
@@ -198,7 +201,7 @@ fn a_key_file_elsewhere_that_somebody_can_replace_is_found() {
     assert_eq!(place.finding("keys", &options).0, "ok");
     chmod(elsewhere.path(), 0o777);
     let name = elsewhere.path().display();
-    let says = format!("anybody can replace the keys, by renaming in {name} (mode 0777)");
+    let says = format!("any user can replace the keys, by renaming in {name} (mode 0777)");
     let remedy = format!("chmod go-w {name}, or move the keys");
     assert_eq!(place.finding("keys", &options), finding("failure", says, remedy));
 }
@@ -209,10 +212,10 @@ fn a_database_or_key_file_that_others_may_read_is_a_failure() {
     let (database, keys) = (place.file("gatekey.sqlite3"), place.file("signing-keys"));
     chmod(&database, 0o640);
     let name = database.display();
-    let says = format!("others may use {name} (mode 0640), in which password hashes stand");
+    let says = format!("other users can access {name} (mode 0640), which contains password hashes");
     assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
     chmod(&database, 0o400);
-    let says = format!("not even its owner may write to {name} (mode 0400)");
+    let says = format!("the owner can't read and write {name} (mode 0400)");
     assert_eq!(place.finding("files", &[]), finding("failure", says, format!("chmod 600 {name}")));
     chmod(&keys, 0o644);
     let (verdict, says, remedy) = place.finding("keys", &[]);
@@ -232,8 +235,8 @@ fn keys_that_the_world_knows_or_could_guess_or_that_are_gone_are_found() {
     let found = place.examine(&[]).of("keys");
     let verdicts: Vec<_> = found.iter().map(|(verdict, ..)| verdict.as_str()).collect();
     assert_eq!(verdicts, ["failure", "warning"]);
-    assert!(found[0].1.ends_with(" stands in print: whoever has read it can act as anybody"), "{found:?}");
-    assert_eq!(found[0].2, "gatekey key rotate --compromised, after which everybody must log in again");
+    assert!(found[0].1.ends_with(" is published: anyone can forge tokens with it"), "{found:?}");
+    assert_eq!(found[0].2, "gatekey key rotate --compromised; all users must then log in again");
     assert!(found[1].1.ends_with(" has under 32 bytes (RFC 7518 section 3.2)"), "{found:?}");
 
     let left = place.file("signing-keys.new-AAAAAAAA");
@@ -247,8 +250,8 @@ fn keys_that_the_world_knows_or_could_guess_or_that_are_gone_are_found() {
         remedy.starts_with("put it back from where you keep it, or name it: --key-file; if it is lost,"),
         "{remedy}"
     );
-    let says = format!("{} holds keys that nobody uses: whoever wrote it was cut short", left.display());
-    let remedy = format!("unless a gatekey key command runs at this moment: rm {}", left.display());
+    let says = format!("{} contains unused keys, left by an interrupted command", left.display());
+    let remedy = format!("unless a gatekey key command is running: rm {}", left.display());
     assert_eq!(place.finding("leftovers", &[]), finding("warning", says, remedy));
 }
 
@@ -311,25 +314,25 @@ fn who_can_listen_in_is_said() {
         (
             &["--listen", "192.0.2.1:80"][..],
             "failure",
-            "serve refuses 192.0.2.1:80: passwords would cross the network readable",
+            "serve refuses 192.0.2.1:80: passwords would cross the network in cleartext",
         ),
         (
             &["--listen", "192.0.2.1:80", "--allow-cleartext"],
             "warning",
-            "on 192.0.2.1:80 passwords cross the network readable for everybody on it (--allow-cleartext)",
+            "on 192.0.2.1:80 passwords cross the network in cleartext (--allow-cleartext)",
         ),
-        (&["--listen", "[::1]:80"], "ok", "[::1]:80 is this machine's alone"),
+        (&["--listen", "[::1]:80"], "ok", "[::1]:80 is reachable from this machine only"),
         (
             &["--listen", unix],
             "failure",
             "serve refuses /run/gatekey/socket: all clients of a Unix socket would count as one",
         ),
-        (&["--listen", unix, "--trusted-proxy", "unix"], "ok", "/run/gatekey/socket is this machine's alone"),
         (
-            &["--listen", "stdin"],
+            &["--listen", unix, "--trusted-proxy", "unix"],
             "ok",
-            "on a socket that is handed over; where that listens is not known here",
+            "/run/gatekey/socket is reachable from this machine only",
         ),
+        (&["--listen", "stdin"], "ok", "on an inherited socket, whose address is not known here"),
     ] {
         let (found, said, _) = place.finding("exposure", options);
         assert_eq!((found.as_str(), said.as_str()), (verdict, says));
@@ -343,13 +346,12 @@ fn who_can_listen_in_is_said() {
 fn a_proxy_that_is_not_declared_or_anybody_is_a_warning() {
     let place = Place::new();
     let url = ["--public-url", "https://example.org/auth"];
-    let says = "clients come by https://example.org/auth, so a proxy is in front, but none is declared: all clients \
-                count as one";
+    let says = "clients use https://example.org/auth, so a proxy is in front, but no trusted proxy is declared: all \
+                clients count as one";
     let (verdict, said, remedy) = place.finding("proxy", &url);
     assert_eq!((verdict.as_str(), said.as_str()), ("warning", says));
     assert!(
-        remedy
-            .starts_with("say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine")
+        remedy.starts_with("set --trusted-proxy to the proxy's address, 127.0.0.1 if it is on this machine")
     );
     let declared = [&url[..], &["--trusted-proxy", "127.0.0.1"]].concat();
     let (verdict, said, _) = place.finding("proxy", &declared);
@@ -359,7 +361,7 @@ fn a_proxy_that_is_not_declared_or_anybody_is_a_warning() {
     }
     let anybody = ["--trusted-proxy", "0.0.0.0/0", "--trusted-proxy", "10.0.0.0/8"];
     let (verdict, says, _) = place.finding("proxy", &anybody);
-    let expected = "--trusted-proxy 0.0.0.0/0: whoever connects from there may say it is anybody";
+    let expected = "--trusted-proxy 0.0.0.0/0: any client in these networks can forge its address";
     assert_eq!((verdict.as_str(), says.as_str()), ("warning", expected));
 }
 
@@ -372,8 +374,8 @@ fn a_proxy_that_was_seen_and_is_not_declared_is_a_warning() {
     assert_eq!(server.stop().0, Some(0));
     let (verdict, says, remedy) = place.finding("proxy", &[]);
     assert_eq!(verdict, "warning");
-    assert!(says.starts_with("127.0.0.1 sent X-Forwarded fields, lately on 20"), "{says}");
-    assert!(remedy.starts_with("if that is your proxy, say --trusted-proxy 127.0.0.1, or"), "{remedy}");
+    assert!(says.starts_with("127.0.0.1 sent X-Forwarded-* headers, last on 20"), "{says}");
+    assert!(remedy.starts_with("if that is your proxy, set --trusted-proxy 127.0.0.1, or"), "{remedy}");
     assert_eq!(place.finding("proxy", &["--trusted-proxy", "127.0.0.1"]).0, "ok");
 }
 
@@ -384,8 +386,8 @@ fn the_services_environment_is_judged_and_what_it_can_not_mean_is_status_2() {
     command.env("GATEKEY_LISTEN", "192.0.2.1:80").env("GATEKEY_THROTTLE", "off");
     let report = examine(command, &place.data(), &["--min-password-length", "8"]);
     assert_eq!((report.only("exposure").0.as_str(), report.code), ("failure", Some(1)));
-    let says = "wrong passwords are not counted (--throttle off)";
-    assert_eq!(report.only("guessing"), finding("warning", says, "leave that option out"));
+    let says = "password attempts are not rate limited (--throttle off)";
+    assert_eq!(report.only("passwords"), finding("warning", says, "leave that option out"));
     let (code, out, message) = written(&run(gatekey().args(["doctor", "--listen", "here"]), ""));
     assert_eq!((code, out.as_str()), (Some(2), ""));
     assert!(
@@ -403,7 +405,7 @@ fn a_file_of_variables_is_read_as_systemd_reads_it() {
     let mut command = gatekey();
     command.env("GATEKEY_THROTTLE", "on");
     let report = examine(command, &place.data(), &options);
-    assert_eq!(report.only("guessing").0, "warning", "the file goes before the environment");
+    assert_eq!(report.only("passwords").0, "warning", "the file goes before the environment");
 
     fs::write(
         &file,
@@ -497,7 +499,8 @@ fn a_clock_that_once_ran_ahead_is_found_and_there_is_a_way_back() {
     let (verdict, says, remedy) = place.finding("clock", &[]);
     assert_eq!(verdict, "warning");
     assert!(
-        says.contains(", and the database has seen 20") && says.ends_with("Z: time goes on from there"),
+        says.contains(", but the newest time in the database is 20")
+            && says.ends_with("Z: the server continues from there"),
         "{says}"
     );
     let expected = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
@@ -526,7 +529,7 @@ fn a_clock_that_once_ran_ahead_is_found_and_there_is_a_way_back() {
     assert_eq!(server.stop().0, Some(0));
     let (code, out, message) = reset(&place);
     assert_eq!((code, message.as_str()), (Some(0), ""));
-    assert!(out.contains("\nEvery token is dead, and everybody must log in again:"), "{out}");
+    assert!(out.contains("\nAll tokens are revoked, and all users must log in again:"), "{out}");
     assert_eq!(place.finding("clock", &[]).0, "ok");
     let server = place.serve();
     assert_eq!(shown(&server, &of_the_future), (401, true), "it would have lived for a day more");
@@ -543,5 +546,5 @@ fn tokens_that_are_all_dead_are_a_failure() {
     place.sql(&format!("UPDATE realm SET tokens_not_before = {tomorrow}"));
     let (verdict, says, _) = place.finding("clock", &[]);
     assert_eq!(verdict, "failure");
-    assert!(says.ends_with("Z are dead: all are"), "{says}");
+    assert!(says.ends_with("Z are rejected: all tokens are"), "{says}");
 }

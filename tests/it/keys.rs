@@ -97,8 +97,8 @@ fn key_rotation_at_a_running_server_signs_out_no_user() {
     let after = fingerprints(&server);
     assert_eq!((after.len(), &after[0]), (2, &before[0]));
     let expected = format!(
-        "the key {} signs from now on; older keys kept: 1. What they signed stays valid, so nobody is signed out. When \
-         it has expired: gatekey key prune\n",
+        "the key {} signs from now on; older keys kept: 1. Tokens that they signed stay valid, and no user is signed \
+         out. When those tokens have expired: gatekey key prune\n",
         after[1]
     );
     assert_eq!(said, expected);
@@ -120,8 +120,8 @@ fn rotation_after_a_compromise_revokes_every_old_token_at_a_running_server() {
     let fingerprints = fingerprints(&server);
     assert_eq!(fingerprints.len(), 1);
     let expected = format!(
-        "the key {} signs from now on; older keys dropped: 2. Every token issued before is dead: everybody must log in \
-         again. Passwords stay as they are. Waited until the servers in {} had dropped them: process {}\n",
+        "the key {} signs from now on; older keys dropped: 2. All earlier tokens are revoked, and all users must log in \
+         again. Passwords are unchanged. Waited until the servers in {} had dropped them: process {}\n",
         fingerprints[0],
         server.data.display(),
         server.pid()
@@ -341,10 +341,10 @@ fn weak_or_published_secrets_need_an_option() {
     let server = Server::start(&[]);
     let before = fs::read(key_file(&server)).unwrap();
     let add = |options: &[&str], secret: &str| failed(&server, &[&["key", "add"], options].concat(), secret);
-    let published = "gatekey: this secret stands in print: whoever has read it can act as anybody. If tokens signed \
-                     with it must be accepted for a while all the same: --force\n";
+    let published = "gatekey: this secret is published: anyone can forge tokens with it. If tokens signed \
+                     with it must still be accepted for a while: --force\n";
     let weak = "gatekey: the secret has 15 bytes, expected at least 16: it can be guessed from one token. If tokens \
-                signed with it must be accepted for a while all the same: --weak\n";
+                signed with it must still be accepted for a while: --weak\n";
     assert_eq!(add(&["--weak"], ARTICLE), published);
     assert_eq!(add(&["--force"], "fifteen bytes!!\n"), weak);
     let length = |bytes| {
@@ -390,7 +390,7 @@ fn a_published_secret_is_warned_of_at_start() {
     let data = directory.path().join("data");
     let (code, _) = Server::start_in(data.clone(), &[]).stop();
     assert_eq!(code, Some(0));
-    let complaint = "stands in print: whoever has read it can act as anybody";
+    let complaint = "is published: anyone can forge tokens with it";
     let article = "the quick brown fox jumps over the lazy dog";
     let added = run(gatekey().args(["key", "add", "--force", "--data"]).arg(&data), article);
     assert_eq!(added.status.code(), Some(0));

@@ -457,7 +457,7 @@ fn a_restart_keeps_the_counters_and_an_administrator_clears_them() {
     let throttle = |command: &str| {
         let (status, out, err) = written(&server.command(&["throttle", command], ""));
         assert_eq!(status, Some(0), "{err}");
-        (out, err.contains("no user's name is being guessed at"))
+        (out, err.contains("no user has failed attempts"))
     };
     let (listed, is_empty) = throttle("list");
     assert!(!is_empty);

@@ -156,7 +156,7 @@ fn a_trusted_proxy_on_a_unix_socket_forwards_the_client_address() {
 fn a_unix_socket_without_a_trusted_proxy_is_rejected() {
     let (_directory, data, path, listen) = places();
     for (options, expected) in [
-        (&["--listen", &listen][..], "a Unix socket needs --trusted-proxy unix: a proxy must stand there"),
+        (&["--listen", &listen][..], "a Unix socket needs --trusted-proxy unix, and a proxy that sends"),
         (&["--listen", &listen, "--trusted-proxy", "127.0.0.1"], "a Unix socket needs --trusted-proxy unix"),
         (
             &["--listen", &listen, TRUST[0], TRUST[1], "--loop", "tiny-http"],

@@ -92,10 +92,10 @@ fn a_database_without_its_keys_is_an_error_with_advice() {
     assert_eq!(code, Some(1));
     assert!(message.contains("but no key file"), "{message}");
     assert!(message.contains("put the file back from where you keep it"), "{message}");
-    assert!(!data.join("signing-keys").exists(), "a new key would sign everybody out");
+    assert!(!data.join("signing-keys").exists(), "a new key would sign out all users");
 
     // The way out that the message ends with is one that works.
-    let way_out = message.trim_end().rsplit_once("signs everybody out: ").unwrap().1;
+    let way_out = message.trim_end().rsplit_once("signs out all users: ").unwrap().1;
     let made = std::process::Command::new("sh").args(["-c", way_out]).status().unwrap();
     assert!(made.success());
     drop(Server::start_in(data, &[]));
@@ -203,11 +203,11 @@ fn a_container_gets_advice_that_fits_and_the_variables_to_set() {
         written(&run(command.args(words).arg("--data").arg(directory.path()), ""))
     };
     let advice = "in a container: publish the port only on the host's loopback address (-p 127.0.0.1:5000:5000), to a proxy \
-                  that ends TLS, and say --allow-cleartext";
+                  that terminates TLS, and set --allow-cleartext";
     let (code, _, message) = in_container(&["serve"]);
     let variables = "(variables: GATEKEY_LISTEN for --listen, GATEKEY_ALLOW_CLEARTEXT for --allow-cleartext)";
     let expected = format!(
-        "gatekey: --listen 0.0.0.0:5000 is not a loopback address: passwords would cross the network readable; {advice} \
+        "gatekey: --listen 0.0.0.0:5000 is not a loopback address: passwords would cross the network in cleartext; {advice} \
          {variables}\n"
     );
     assert_eq!((code, message), (Some(2), expected));
@@ -351,8 +351,8 @@ fn weak_settings_are_warned_of_at_start() {
     fs::write(data.join("signing-keys"), "a secret of 20 bytes").unwrap();
     fs::set_permissions(data.join("signing-keys"), fs::Permissions::from_mode(0o600)).unwrap();
     let (_, log) = Server::start_in(data, &["--new-database"]).stop();
-    assert!(log.contains("anybody may register, with a password of 1 or more characters"), "{log}");
-    assert!(log.contains("wrong passwords are not counted (--throttle off)"), "{log}"); // as the tests have it
+    assert!(log.contains("anyone may register, with a password of 1 or more characters"), "{log}");
+    assert!(log.contains("password attempts are not rate limited (--throttle off)"), "{log}"); // as the tests have it
     assert!(log.contains("has under 32 bytes (RFC 7518 section 3.2)"), "{log}");
 }
 

@@ -143,10 +143,7 @@ fn throttle_list_prints_failed_attempts_as_text_and_json() {
     };
     let (code, out, message) = list(&[]);
     assert_eq!((code, out.as_str()), (Some(0), ""));
-    assert!(
-        message.contains("gatekey: no user's name is being guessed at from new addresses, "),
-        "{message}"
-    );
+    assert!(message.contains("gatekey: no user has failed attempts from new addresses, "), "{message}");
     assert_eq!(list(&["--json"]), (Some(0), "[]\n".into(), String::new()));
 
     for number in 0..3 {
@@ -184,7 +181,7 @@ fn revoking_all_tokens_holds_from_the_servers_next_request() {
     assert_eq!((bearer(&server, &first), bearer(&server, &same_second)), (200, 200));
     assert_eq!(
         done(&server, &["user", "revoke", "--all"]),
-        "signed everybody out: every token issued before is dead, and everybody must log in again\n"
+        "signed out all users: all earlier tokens are revoked, and all users must log in again\n"
     );
     assert_eq!((bearer(&server, &first), bearer(&server, &same_second)), (401, 401));
     let new = token(&server);

@@ -48,7 +48,7 @@ fn advice(error: &StoreError) -> &'static str {
              restore FILE"
         }
         StoreError::Corrupt(_) => "stop the server, and put a backup in its place: gatekey restore FILE",
-        StoreError::Unavailable(_) | StoreError::WouldBlock => "see to what stands in the way, and try again",
+        StoreError::Unavailable(_) | StoreError::WouldBlock => "fix the cause, and try again",
     }
 }
 
@@ -68,8 +68,8 @@ fn is_unset(now: UnixTime) -> bool {
 
 fn unset(now: UnixTime) -> Finding {
     Finding::failure(
-        format!("it is {now}, says the clock: tokens are judged by that"),
-        "set the clock, by NTP say, before the server starts",
+        format!("it is {now} by the clock, which is wrong: token expiry depends on it"),
+        "set the clock, for example by NTP, before the server starts",
     )
 }
 
@@ -81,16 +81,19 @@ fn judge(
     let advice = "if the clock is behind, set it; if it once ran ahead, stop the server and: gatekey doctor --reset-clock";
     let latest = now.saturating_add(MAX_CLOCK_SKEW);
     if tokens_not_before > newest_time.max(latest) {
-        let says = format!("it is {now}, and tokens issued before {tokens_not_before} are dead: all are");
+        let says =
+            format!("it is {now}, but tokens issued before {tokens_not_before} are rejected: all tokens are");
         return Some(Finding::failure(says, advice));
     }
     if newest_time > latest {
-        let says = format!("it is {now}, and the database has seen {newest_time}: time goes on from there");
+        let says = format!(
+            "it is {now}, but the newest time in the database is {newest_time}: the server continues from there"
+        );
         return Some(Finding::warning(says, advice));
     }
     (others > 0).then(|| {
         let says =
-            format!("it is {now}, and some in the database are later: addresses, keys, users: {others}");
+            format!("it is {now}, but times in the database are later (of addresses, keys, users): {others}");
         Finding::warning(says, advice)
     })
 }
@@ -100,14 +103,14 @@ pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
     let now = clock::unix();
     if is_unset(now) {
         return Err(CliError::Failed(format!(
-            "can't reset the clock: it is {now}, which can't be; set it first"
+            "can't reset the clock: it shows {now}, which is wrong; set it first"
         )));
     }
     data_dir.reset_clock(now).or_fail("can't reset the clock")?;
     print(&format!(
-        "whatever was later than {now} is of {now} now\n\
-         Every token is dead, and everybody must log in again: some had expired and would live again, and some were \
-         issued for the time when the clock was ahead.\n"
+        "times later than {now} were set to {now}\n\
+         All tokens are revoked, and all users must log in again: otherwise expired tokens would be valid again, and \
+         tokens issued while the clock was ahead would live too long.\n"
     ))
 }
 
@@ -130,14 +133,14 @@ mod tests {
         let verdict = |ahead| judge(ahead, now).map(|finding| finding.says);
         assert_eq!(verdict(ahead(0, 0, 0)), None);
         assert_eq!(verdict(ahead(60, 60, 0)), None);
-        let says = "it is 2026-11-01T00:00:00Z, and the database has seen 2026-11-01T00:01:01Z: time goes on from there";
+        let says = "it is 2026-11-01T00:00:00Z, but the newest time in the database is 2026-11-01T00:01:01Z: the server \
+                    continues from there";
         assert_eq!(verdict(ahead(61, 61, 1)).unwrap(), says);
-        let says =
-            "it is 2026-11-01T00:00:00Z, and tokens issued before 2026-11-01T00:01:01Z are dead: all are";
+        let says = "it is 2026-11-01T00:00:00Z, but tokens issued before 2026-11-01T00:01:01Z are rejected: all tokens are";
         assert_eq!(verdict(ahead(60, 61, 0)).unwrap(), says);
         assert_eq!(judge(ahead(60, 61, 0), now).unwrap().severity, super::super::finding::Severity::Failure);
         let says =
-            "it is 2026-11-01T00:00:00Z, and some in the database are later: addresses, keys, users: 2";
+            "it is 2026-11-01T00:00:00Z, but times in the database are later (of addresses, keys, users): 2";
         assert_eq!(verdict(ahead(0, 0, 2)).unwrap(), says);
     }
 
@@ -148,7 +151,7 @@ mod tests {
         assert!(!is_unset(clock::unix()));
         assert_eq!(
             unset(at(0)).says,
-            "it is 1970-01-01T00:00:00Z, says the clock: tokens are judged by that"
+            "it is 1970-01-01T00:00:00Z by the clock, which is wrong: token expiry depends on it"
         );
     }
 }

@@ -60,14 +60,14 @@ fn mode(path: &Path, metadata: &Metadata) -> Option<Finding> {
     let (name, mode) = (path.display(), permissions(metadata));
     let advice = format!("chmod 700 {}", shell::quote_path(path));
     if mode & 0o022 != 0 {
-        let says = format!("others may put files into {name} (mode {mode:04o})");
+        let says = format!("other users can create files in {name} (mode {mode:04o})");
         return Some(Finding::failure(says, advice));
     }
     if mode & 0o700 != 0o700 {
-        let says = format!("not even its owner may make files in {name} (mode {mode:04o})");
+        let says = format!("the owner can't create files in {name} (mode {mode:04o})");
         return Some(Finding::failure(says, advice));
     }
-    let says = || format!("others may look into {name} (mode {mode:04o})");
+    let says = || format!("other users can access {name} (mode {mode:04o})");
     (mode & 0o077 != 0).then(|| Finding::warning(says(), advice))
 }
 
@@ -85,7 +85,7 @@ fn ancestor(path: &Path, what: &str, owners: &[u32]) -> Option<Finding> {
     let is_sticky = mode & STICKY != 0;
     let advice = format!("chmod go-w {}, or move the {what}", shell::quote_path(path));
     if mode & 0o002 != 0 && !is_sticky {
-        let says = format!("anybody can replace the {what}, by renaming in {name} (mode {mode:04o})");
+        let says = format!("any user can replace the {what}, by renaming in {name} (mode {mode:04o})");
         return Some(Finding::failure(says, advice));
     }
     if mode & 0o020 != 0 && !is_sticky {
@@ -106,7 +106,7 @@ pub(super) fn files(installation: &Installation) -> Vec<Finding> {
     if let Err(error) = installation.data_dir.refuse_links() {
         return vec![Finding::failure(
             chain::describe(&error),
-            "if you put the link there, name the real place instead (--data, --key-file); if not, somebody else can write here",
+            "if the link is yours, set the real path instead (--data, --key-file); if not, another user can write here",
         )];
     }
     let (mut found, mut count) = (Vec::new(), 0_usize);
@@ -126,7 +126,7 @@ pub(super) fn files(installation: &Installation) -> Vec<Finding> {
     if found.is_empty() {
         found.push(Finding::ok(match count {
             0 => "no database yet".into(),
-            _ => format!("of the database: {count}, their owner's alone"),
+            _ => format!("database files: {count}, accessible to the owner only"),
         }));
     }
     found
@@ -136,11 +136,11 @@ fn file(path: &Path, metadata: &Metadata, directory_owner: Option<u32>) -> Vec<F
     let (name, argument) = (path.display(), shell::quote_path(path));
     let (mode, mut found) = (permissions(metadata), Vec::new());
     if mode & 0o077 != 0 {
-        let says = format!("others may use {name} (mode {mode:04o}), in which password hashes stand");
+        let says = format!("other users can access {name} (mode {mode:04o}), which contains password hashes");
         found.push(Finding::failure(says, format!("chmod 600 {argument}")));
     }
     if mode & 0o600 != 0o600 {
-        let says = format!("not even its owner may write to {name} (mode {mode:04o})");
+        let says = format!("the owner can't read and write {name} (mode {mode:04o})");
         found.push(Finding::failure(says, format!("chmod 600 {argument}")));
     }
     if let Some(owner) = directory_owner.filter(|owner| *owner != metadata.uid()) {
@@ -158,10 +158,10 @@ pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
         Err(error) if error.is_missing() => return vec![missing_keys(installation, path)],
         Err(error) => {
             let advice = if error.is_exposed() {
-                "if anybody else could log in here meanwhile, or it lay in a backup, then also: gatekey key rotate \
+                "if other users could log in here meanwhile, or a backup contains it, then also: gatekey key rotate \
                  --compromised"
             } else {
-                "put it right: the server does not start, or goes on with the keys that it read before"
+                "fix the file: the server does not start, or keeps the keys that it loaded before"
             };
             return vec![Finding::failure(format!("{error}"), advice)];
         }
@@ -171,8 +171,8 @@ pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
         let fingerprint = key.fingerprint();
         if keys::is_published(key) {
             found.push(Finding::failure(
-                format!("the key {fingerprint} stands in print: whoever has read it can act as anybody"),
-                "gatekey key rotate --compromised, after which everybody must log in again",
+                format!("the secret of key {fingerprint} is published: anyone can forge tokens with it"),
+                "gatekey key rotate --compromised; all users must then log in again",
             ));
         } else if key.is_weak() {
             found.push(Finding::warning(
@@ -211,7 +211,7 @@ fn missing_keys(installation: &Installation, path: &Path) -> Finding {
         format!("there is a database, but no key file {name}"),
         format!(
             "put it back from where you keep it, or name it: --key-file; if it is lost, make a new key, which signs \
-             everybody out: {}",
+             out all users: {}",
             data_dir::new_key_command(path)
         ),
     )
@@ -232,10 +232,10 @@ pub(super) fn leftovers(installation: &Installation) -> Vec<Finding> {
     }
     let found = left.iter().map(|path| {
         let name = path.display();
-        let says = format!("{name} holds keys that nobody uses: whoever wrote it was cut short");
+        let says = format!("{name} contains unused keys, left by an interrupted command");
         Finding::warning(
             says,
-            format!("unless a gatekey key command runs at this moment: rm {}", shell::quote_path(path)),
+            format!("unless a gatekey key command is running: rm {}", shell::quote_path(path)),
         )
     });
     found.collect()

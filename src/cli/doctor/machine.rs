@@ -139,9 +139,9 @@ fn judge_memory(cost: Cost, slots: u64, available: u64) -> Option<Finding> {
 fn judge_time(cost: Cost, time: Duration) -> Finding {
     let says = format!("a hash at {cost} takes {} ms", time.as_millis());
     if time > SLOWEST {
-        Finding::warning(format!("{says}: who logs in waits"), "gatekey tune says what suits this machine")
+        Finding::warning(format!("{says}: logins are slow"), "gatekey tune says what suits this machine")
     } else if time < FASTEST {
-        let says = format!("{says}: guessing is cheap for whoever steals the database");
+        let says = format!("{says}: after a database leak, an offline brute-force attack is cheap");
         Finding::warning(says, "gatekey tune says what suits this machine")
     } else {
         Finding::ok(says)

@@ -59,7 +59,7 @@ const CHECKS: [Check; 13] = [
     ("hashing", machine::hashing),
     ("exposure", network::exposure),
     ("proxy", network::proxy),
-    ("guessing", network::guessing),
+    ("passwords", network::passwords),
     ("sign-in", network::sign_in),
 ];
 

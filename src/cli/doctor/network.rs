@@ -14,8 +14,8 @@ pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
     let mut found = vec![listener(&installation.config)];
     if installation.config.routes.public_url.as_ref().is_some_and(|url| !is_https(url)) {
         found.push(Finding::warning(
-            "clients come by a --public-url without TLS: their passwords can be read on the way",
-            "let the proxy end TLS, and name the https:// URL",
+            "--public-url has no TLS: passwords cross the network in cleartext",
+            "terminate TLS at the proxy, and set the https:// URL",
         ));
     }
     if installation.config.engine == Engine::TinyHttp {
@@ -38,28 +38,26 @@ fn listener(config: &ServeConfig) -> Finding {
     }
     match &config.listen {
         ListenAddress::Tcp(address) if !is_loopback(*address) => Finding::warning(
-            format!(
-                "on {address} passwords cross the network readable for everybody on it (--allow-cleartext)"
-            ),
+            format!("on {address} passwords cross the network in cleartext (--allow-cleartext)"),
             cleartext_advice(*address),
         ),
-        ListenAddress::Tcp(address) => Finding::ok(format!("{address} is this machine's alone")),
-        ListenAddress::Unix(path) => Finding::ok(format!("{} is this machine's alone", path.display())),
-        ListenAddress::Stdin => {
-            Finding::ok("on a socket that is handed over; where that listens is not known here")
+        ListenAddress::Tcp(address) => Finding::ok(format!("{address} is reachable from this machine only")),
+        ListenAddress::Unix(path) => {
+            Finding::ok(format!("{} is reachable from this machine only", path.display()))
         }
+        ListenAddress::Stdin => Finding::ok("on an inherited socket, whose address is not known here"),
     }
 }
 
 fn refused(refusal: &ListenRefusal, address: &ListenAddress) -> Finding {
     match (refusal, address) {
         (ListenRefusal::Cleartext(address), _) => Finding::failure(
-            format!("serve refuses {address}: passwords would cross the network readable"),
+            format!("serve refuses {address}: passwords would cross the network in cleartext"),
             cleartext_advice(*address),
         ),
         (ListenRefusal::NeedsTrustedProxy, ListenAddress::Unix(path)) => Finding::failure(
             format!("serve refuses {}: all clients of a Unix socket would count as one", path.display()),
-            "say --trusted-proxy unix, with a proxy there that sets X-Forwarded-For",
+            "set --trusted-proxy unix, and use a proxy that sets X-Forwarded-For",
         ),
         _ => Finding::failure(
             "serve refuses: --loop tiny-http listens on an address and a port only",
@@ -75,7 +73,10 @@ pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
     let wide: Vec<_> = proxies.overly_broad().map(ToString::to_string).collect();
     if !wide.is_empty() {
         return vec![Finding::warning(
-            format!("--trusted-proxy {}: whoever connects from there may say it is anybody", wide.join(", ")),
+            format!(
+                "--trusted-proxy {}: any client in these networks can forge its address",
+                wide.join(", ")
+            ),
             "name the proxy's own address, or the private network that only proxies are on",
         )];
     }
@@ -85,15 +86,15 @@ pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
     vec![match url.filter(|url| is_https(url) && proxies.is_empty()) {
         Some(url) => Finding::warning(
             format!(
-                "clients come by {}, so a proxy is in front, but none is declared: all clients count as one",
+                "clients use {}, so a proxy is in front, but no trusted proxy is declared: all clients count as one",
                 url.as_str()
             ),
-            "say --trusted-proxy with the proxy's address, 127.0.0.1 if it is on this machine, and let the proxy set \
+            "set --trusted-proxy to the proxy's address, 127.0.0.1 if it is on this machine, and let the proxy set \
              X-Forwarded-For: neither Forwarded nor the PROXY protocol is read",
         ),
         None if proxies.is_empty() => Finding::ok(
-            "none is declared, and no option speaks of one; an app on this machine that passes its users' passwords on \
-             must be one (--trusted-proxy, X-Forwarded-For), or all of them share one rate limit",
+            "no trusted proxy is declared, and no option implies one; an app on this machine that forwards its users' \
+             passwords must be one (--trusted-proxy, X-Forwarded-For), or all its users share one rate limit",
         ),
         None => Finding::ok(
             "declared; it must set X-Forwarded-For, or all its clients count as one: neither Forwarded nor the PROXY \
@@ -108,10 +109,10 @@ fn undeclared(installation: &Installation) -> Option<Finding> {
     let client = if peer == "unix" { Client::Local } else { Client::at(peer.parse().ok()?) };
     (!installation.config.routes.trusted_proxies.trusts(client)).then(|| {
         Finding::warning(
-            format!("{peer} sent X-Forwarded fields, lately on {at}, and is not declared: they were ignored"),
+            format!("{peer} sent X-Forwarded-* headers, last on {at}, and is no trusted proxy: they were ignored"),
             format!(
-                "if that is your proxy, say --trusted-proxy {peer}, or all its clients count as one; if not, somebody \
-                 tried in vain to look like another"
+                "if that is your proxy, set --trusted-proxy {peer}, or all its clients count as one; if not, a client \
+                 tried to forge its address"
             ),
         )
     })
@@ -136,18 +137,18 @@ pub(super) fn sign_in(installation: &Installation) -> Vec<Finding> {
 }
 
 /// Checks rate limits, registration and password length.
-pub(super) fn guessing(installation: &Installation) -> Vec<Finding> {
+pub(super) fn passwords(installation: &Installation) -> Vec<Finding> {
     let (policy, mut found) = (&installation.config.policy, Vec::new());
     let chars = policy.min_password_chars;
     if policy.rate_limits.is_none() {
         found.push(Finding::warning(
-            "wrong passwords are not counted (--throttle off)",
+            "password attempts are not rate limited (--throttle off)",
             "leave that option out",
         ));
     }
     if policy.registration == Registration::Open && chars < ADVISED_PASSWORD_CHARS {
         found.push(Finding::warning(
-            format!("anybody may register, with a password of {chars} or more characters"),
+            format!("anyone may register, with a password of {chars} or more characters"),
             format!("--min-password-length {ADVISED_PASSWORD_CHARS}, or --registration closed"),
         ));
     }
@@ -156,7 +157,8 @@ pub(super) fn guessing(installation: &Installation) -> Vec<Finding> {
             Registration::Open => "open",
             Registration::Closed => "closed",
         });
-        found.push(Finding::ok(format!("wrong passwords are counted; registration is {registration}")));
+        found
+            .push(Finding::ok(format!("password attempts are rate limited; registration is {registration}")));
     }
     found
 }

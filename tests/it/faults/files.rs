@@ -98,7 +98,7 @@ fn a_replaced_database_is_used_from_the_next_start() {
     let database = data.join("gatekey.sqlite3");
     fs::rename(&database, old.join("gatekey.sqlite3")).unwrap();
     fs::rename(other.join("gatekey.sqlite3"), &database).unwrap();
-    let cause = format!("another file stands at {} now; restart gatekey", database.display());
+    let cause = format!("{} was replaced by another file; restart gatekey", database.display());
     assert_refuses(&server, &cause);
     assert_eq!(server.stop().0, Some(0));
 
