@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::signer::SigningKey;
+use alloc::format;
+use alloc::string::{String, ToString as _};
+use alloc::vec::Vec;
 
 const DAY: Duration = Duration::from_secs(86_400);
 

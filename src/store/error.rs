@@ -31,7 +31,7 @@ pub enum StoreError {
     Corrupt(Box<dyn Error + Send + Sync>),
     /// The file, the disk or a lock prevents it. A retry may succeed.
     Unavailable(Box<dyn Error + Send + Sync>),
-    /// The operation would block, and was called with [`Reads::Batch`]. Nothing has changed.
+    /// The operation would block, and was called with [`Reads::Batch`](super::Reads::Batch). Nothing has changed.
     WouldBlock,
 }
 
