@@ -67,7 +67,7 @@ fn an_unavailable_database_is_logged_once_without_an_access_log() {
     let told: Vec<_> = log.lines().filter(|line| line.contains(" a request failed: ")).collect();
     let [told] = told[..] else { panic!("{log}") };
     assert!(told.contains("the database can't be used now: "), "{told}");
-    assert!(told.contains("was removed or moved away; put it back (more within a minute"), "{told}");
+    assert!(told.contains("was removed or moved away; put it back (reported once a minute"), "{told}");
 }
 
 #[test]
