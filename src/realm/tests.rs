@@ -1,4 +1,4 @@
-//! The realm: its rules, and what holds of them when much happens at once.
+//! Tests of the realm, with the helpers that they share.
 
 mod enumeration;
 mod fairness;
@@ -30,7 +30,7 @@ const NEW_COST: &str = "ln=2,r=1,p=1";
 
 const FIREFOX: Browser<'_> = Browser { name: "Firefox", lifetime: Duration::MAX };
 
-/// A realm in a directory of its own, that remembers what the operator was told.
+/// A realm in a directory of its own, that records its notices.
 struct TestRealm {
     realm: Realm,
     notices: Arc<Mutex<Vec<String>>>,
@@ -47,7 +47,7 @@ impl TestRealm {
         Self::in_directory(Arc::new(tempfile::tempdir().unwrap()), OLD_COST, policy)
     }
 
-    /// Another realm with the same data, whose new hashes have another cost: stored hashes are outdated to it.
+    /// Another realm with the same data and another hash cost, for which the stored hashes are outdated.
     fn with_new_cost(&self) -> Self {
         Self::in_directory(self.directory.clone(), NEW_COST, self.realm.policy.clone())
     }
@@ -110,7 +110,7 @@ impl TestRealm {
         self.realm.issue_token(principal, self.now).unwrap().token
     }
 
-    /// What the operator was told since this was last asked.
+    /// The notices since the last call.
     fn take_notices(&self) -> Vec<String> {
         std::mem::take(&mut self.notices.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! Backups: made while the server writes, and restored without undoing a revocation or giving an id twice.
+//! Backup and restore: beside a running server, without reviving revoked tokens or reusing user ids.
 
 use crate::harness::CHEAP;
 use crate::process::{Server, body, gatekey, gatekey_by, header, names_in, run, status, written};

@@ -1,4 +1,4 @@
-//! The other commands: what an operator does to users and tokens, beside a running server and without one.
+//! Commands for users and tokens, with and without a running server.
 
 use crate::process::{Server, gatekey, run, status, written};
 use gatekey::json::{self, Value, json};

@@ -1,4 +1,4 @@
-//! `gatekey doctor`: each fault is made, and its verdict seen; and the way back from a clock that ran ahead.
+//! `gatekey doctor`: its finding for each fault, and recovery from a clock that ran ahead.
 
 use crate::harness::CHEAP;
 use crate::process::{

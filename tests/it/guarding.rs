@@ -1,4 +1,4 @@
-//! Other apps behind a proxy that asks us first: the configurations in `deploy/`, run by the real programs, with TLS.
+//! Forward auth: the configurations in `deploy/` with the real proxies and TLS.
 
 mod app;
 mod caddy;

@@ -1,4 +1,4 @@
-//! What the tests stand on: a realm of their own in a directory of their own, at a time of their choosing.
+//! Test harness: a realm in a directory of its own, at a chosen time.
 
 use gatekey::clock::{self, Now, UnixTime};
 use gatekey::data_dir::DataDir;

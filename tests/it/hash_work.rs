@@ -1,4 +1,4 @@
-//! How many instructions one password hash costs in the binary, counted by callgrind: a count repeats where a time doesn't.
+//! The instructions of one password hash in the binary, counted by callgrind: counts are reproducible, times are not.
 
 use crate::process::{gatekey_by, run, written};
 use crate::skip;

@@ -1,4 +1,4 @@
-//! The documents name files, functions and tests: all of them are there, and a chapter stays a chapter.
+//! The documents name files, functions and tests that exist, and chapters have their parts.
 
 use std::collections::BTreeSet;
 use std::fs;

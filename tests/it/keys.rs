@@ -1,4 +1,4 @@
-//! Keys: new ones come and old ones go under a running server, and what would hurt people is refused first.
+//! Key rotation at a running server, and the rejection of dangerous key changes.
 
 use crate::process::{Server, body, gatekey, run, status, written};
 use gatekey::clock;

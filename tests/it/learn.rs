@@ -1,4 +1,4 @@
-//! The page at `/learn`, in the real browser: the whole walk, what goes wrong on it, and what it may not do.
+//! The page at `/learn` in a real browser: each step, its errors, and its restrictions.
 
 use crate::browser::{Browser, ENTER, TAB};
 use crate::process::{Server, body, header, status, written};

@@ -1,4 +1,4 @@
-//! Guessing doesn't pay, and keeps nobody out: the throttle, through the routes and over restarts.
+//! Rate limiting through the routes and across restarts, without account lockout.
 
 use crate::fuzz::mutations::Random;
 use crate::harness::{CHEAP, TestRealm, basic, error, header, json_request, object, text};

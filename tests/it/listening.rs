@@ -1,4 +1,4 @@
-//! Where the server listens besides an address: at a path, and on a socket that it is given as standard input.
+//! Listeners: Unix sockets, and sockets inherited as standard input.
 
 use crate::harness::CHEAP;
 use crate::hazards::SetAtEnd;

@@ -1,4 +1,4 @@
-//! Memory: what a crowd of logins and a crowd of idle connections may cost, and no more.
+//! Memory of many logins and many idle connections.
 
 use crate::process::{Server, body, read_some};
 use std::fs;

@@ -1,4 +1,4 @@
-//! `openapi.json`, held against the server: by its routes, by its answers, and by other people's tools.
+//! `openapi.json` against the server: its routes, its responses, and other tools.
 
 use crate::harness::{TestRealm, basic, error};
 use crate::process::{Server, body, gatekey, header, run, status, written};

@@ -1,4 +1,4 @@
-//! Behind proxies: who the client is, and under which URL it reaches us. First by the routes alone, then by the bytes.
+//! Trusted proxies: client address, scheme and host, by the routes and by the bytes.
 
 mod programs;
 

@@ -1,4 +1,4 @@
-//! `gatekey serve` as an operator sees it: first start, signals, errors, the log.
+//! `gatekey serve`: first start, signals, errors, access log.
 
 use crate::harness::{CHEAP, basic};
 use crate::hazards::SetAtEnd;

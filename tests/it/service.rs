@@ -1,4 +1,4 @@
-//! Under a service manager: what it is told, what the units for systemd allow, and a socket that it hands over.
+//! Service manager: notifications, watchdog, systemd units, socket activation.
 
 use crate::harness::CHEAP;
 use crate::hazards::watch::{await_that, threads_named};

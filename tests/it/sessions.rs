@@ -1,4 +1,4 @@
-//! The life of tokens: how long they last, how they are renewed, what ends them, and the keys under them.
+//! Token lifetime, renewal and revocation, and the keys that sign tokens.
 
 use crate::harness::{CHEAP, TestRealm, error, json_request, object};
 use gatekey::client::Client;

@@ -1,4 +1,4 @@
-//! What is made for other programs, read by them: completions by bash, zsh and fish, the manual page by man.
+//! Completions in bash, zsh and fish, and the manual page in man.
 
 use crate::process::{gatekey, run, written};
 use crate::skip;

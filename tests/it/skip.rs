@@ -1,4 +1,4 @@
-//! Skipping, loudly: a test that lacks a program of somebody else's says so, and in CI it fails.
+//! Skipped tests: one that lacks a program says so, and fails in CI.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};

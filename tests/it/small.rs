@@ -1,4 +1,4 @@
-//! Small places: the server where 16 to 128 MiB are all the memory there is, by the kernel's own count.
+//! Small devices: the server within memory limits of 16 to 128 MiB.
 
 mod cage;
 

@@ -1,4 +1,4 @@
-//! The repository itself: the layering, who owns which dependency, and how long things may be.
+//! The repository: layering, owners of dependencies, lengths of files and functions.
 
 mod documents;
 

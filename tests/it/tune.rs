@@ -1,4 +1,4 @@
-//! `gatekey tune`: what it prints is what `serve` takes. Times are the machine's, and are not looked at.
+//! `gatekey tune`: its output configures `serve`. Times depend on the machine and are not checked.
 
 use crate::process::{Server, gatekey, run, written};
 use gatekey::json;

@@ -1,4 +1,4 @@
-//! What an operator sees of users, and signs them out by: `user list`, `user show`, `user revoke`.
+//! `gatekey user list`, `user show` and `user revoke`.
 
 use crate::harness::{CHEAP, basic};
 use crate::process::{Server, body, gatekey, run, status, written};

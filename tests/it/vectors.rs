@@ -1,4 +1,4 @@
-//! The vectors in `tests/data/`: tokens and password hashes by others, with the verdict that each must get.
+//! Test vectors in `tests/data/`: tokens and password hashes of other programs, with their verdicts.
 
 use gatekey::clock::UnixTime;
 use gatekey::json::{self, Object, Value};

@@ -1,4 +1,4 @@
-//! What an operator sees of a running server: ids, log lines, security events; as files, what other programs read.
+//! Observability: request ids, access log, audit events.
 
 mod fail2ban;
 mod metrics;

@@ -1,4 +1,4 @@
-//! Both loops, by the bytes on the wire: what a client sees must not depend on which one serves it.
+//! Both servers by the bytes on the wire: clients must not see a difference.
 
 use crate::harness::basic;
 use crate::process::{Server, body, header, status};

@@ -1,4 +1,4 @@
-//! User enumeration: a request that is rejected does the same work whatever user it names.
+//! User enumeration: a rejected request does the same work for every user, existing or not.
 //!
 //! Work is counted as SQL statements. A stored hash can only be parsed where a statement has read one.
 

@@ -1,4 +1,4 @@
-//! Stored hashes: outdated ones are replaced, hostile ones are harmless, and each login costs one.
+//! Stored hashes: outdated ones are replaced, unusable ones are rejected, and each login costs one hash.
 
 use super::*;
 

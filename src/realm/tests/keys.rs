@@ -1,4 +1,4 @@
-//! Key rotation at the realm: which ring verifies and signs, and which keys are noted when.
+//! Key rotation: which key ring verifies and signs, and when the use of keys is recorded.
 
 use super::*;
 use crate::clock::UnixTime;

@@ -1,4 +1,4 @@
-//! What happens to a user between the beginning of a request and its end, step by step.
+//! Concurrent changes to a user during a request, step by step.
 //!
 //! A request is held between its two halves without a hook in the code: another connection has the lock that
 //! writing takes, so the request reads the user, hashes, and waits. That it has read is seen from the number

@@ -1,4 +1,4 @@
-//! What the password cache may answer, and what ends that: everything that ends the password itself.
+//! The password cache: what it answers, and what invalidates it.
 
 use super::*;
 use std::thread;

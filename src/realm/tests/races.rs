@@ -1,4 +1,4 @@
-//! The same with threads, in rounds: whatever comes first, what must hold holds afterwards.
+//! Races between threads, in rounds: the invariants hold for every order.
 
 use super::*;
 

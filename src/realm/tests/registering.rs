@@ -1,4 +1,4 @@
-//! Registering: who may, and with which password.
+//! Registration: policy, validation of usernames and passwords, and its cost in hashes.
 
 use super::*;
 use crate::clock::UnixTime;

@@ -1,4 +1,4 @@
-//! CORS: whose pages may read answers, and that nobody's may unless the operator said so.
+//! CORS: only pages of allowed origins can read responses.
 
 use super::PATHS;
 use crate::harness::{TestRealm, basic, header, json_request};

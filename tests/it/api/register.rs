@@ -1,4 +1,4 @@
-//! `POST /api/users`: who is registered, and every way not to be.
+//! `POST /api/users`: registration, and every rejection.
 
 use super::headers;
 use crate::harness::{TestRealm, error, header, json_request, object, text};

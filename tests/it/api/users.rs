@@ -1,4 +1,4 @@
-//! `/api/users/{id}` and `DELETE /api/token`: looking a user up, changing the password, leaving, signing out.
+//! `/api/users/{id}` and `DELETE /api/token`: look-up, password change, deletion, sign-out.
 
 use super::{headers, realm_that_guards_names};
 use crate::harness::{TestRealm, basic, error, header, json_request, text};

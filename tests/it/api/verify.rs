@@ -1,4 +1,4 @@
-//! `/api/verify`: what a proxy is told about the request that it holds.
+//! Forward auth: `/api/verify` by the routes alone.
 
 use super::METHODS;
 use crate::harness::{TestRealm, basic, error, header, object};

@@ -1,4 +1,4 @@
-//! Without `/dev`, and without the system call for random bytes.
+//! A chroot without `/dev`, and a failing getrandom(2).
 
 use crate::harness::CHEAP;
 use crate::process::{self, Server, gatekey_by, run, status, written};

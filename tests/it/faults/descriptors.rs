@@ -1,4 +1,4 @@
-//! No descriptors are left, for connections or for the database: H4.
+//! File descriptors run out, for connections or for the database: H4.
 //!
 //! The tiny_http server stops accepting for good when they have run out.
 

@@ -1,4 +1,4 @@
-//! The disk is full, or files may not grow, or may not be looked at: H24.
+//! A full disk, a file size limit, an inaccessible directory: H24.
 
 use super::{assert_unavailable, limit, without_privileges};
 use crate::harness::CHEAP;

@@ -1,4 +1,4 @@
-//! The database's files go while the server runs: removed, moved, replaced, closed to it.
+//! Database files are removed, moved, replaced or made inaccessible under a running server.
 //!
 //! SQLite itself goes on with files that nobody can open any more, and all that it writes is gone at the end.
 

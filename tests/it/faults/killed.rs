@@ -1,4 +1,4 @@
-//! The plug is pulled: what was acknowledged is there at the next start.
+//! Killed servers: every acknowledged write survives.
 
 use crate::harness::CHEAP;
 use crate::process::{Server, status};

@@ -1,4 +1,4 @@
-//! Another process has the database locked: H24.
+//! A database locked by another process: H24.
 
 use super::assert_unavailable;
 use crate::process::{Server, status};

@@ -1,4 +1,4 @@
-//! Standard error fails, or nobody reads it: H24, H27.
+//! Standard error fails or stalls: H24, H27.
 
 use crate::harness::CHEAP;
 use crate::hazards::watch::withstands;

@@ -1,4 +1,4 @@
-//! No thread can be made any more.
+//! The system has no more threads.
 
 use crate::harness::CHEAP;
 use crate::process::{self, Server, gatekey_at, status, written};

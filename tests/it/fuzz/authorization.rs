@@ -1,4 +1,4 @@
-//! The property of `Authorization` headers: credentials are exactly what was sent, and nobody is let in by less.
+//! Property of the `Authorization` parser: it returns exactly the credentials that were sent.
 
 use gatekey::credentials::{self, Credentials, MAX_USERNAME_CHARS, Scheme};
 use gatekey::encoding::{decode_base64, encode_base64};

@@ -1,4 +1,4 @@
-//! The property of registration's body: a user or a reason, decided by the body alone, and no word of the password.
+//! Property of registration: the body alone decides between a user and an error, which never has the password.
 
 use crate::harness::{TestRealm, error, header, json_request, object};
 use gatekey::http::{Body, MAX_BODY_BYTES, Request, Response};

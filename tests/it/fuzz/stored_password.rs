@@ -1,4 +1,4 @@
-//! The property of stored passwords: one spelling, bounds that hold, and nothing parsed that can't be verified.
+//! Property of stored hashes: one spelling, bounded parameters, and only verifiable hashes are parsed.
 
 use gatekey::encoding::{decode_base64_unpadded, encode_base64_unpadded};
 use gatekey::password::{self, AnyHash, StoredHash};

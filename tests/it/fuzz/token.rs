@@ -1,4 +1,4 @@
-//! The property of tokens: only what was signed verifies, in one spelling, and it says what was signed.
+//! Property of tokens: only signed ones verify, in one spelling, and have the signed claims.
 
 use gatekey::clock::UnixTime;
 use gatekey::encoding::encode_base64url;

@@ -1,4 +1,4 @@
-//! The guarded app: it knows nothing of users, records what reaches it, and can pass it on to a CGI-style app.
+//! The protected app: it records the requests that reach it, and can pass them to a CGI-style app.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

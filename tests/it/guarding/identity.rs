@@ -1,4 +1,4 @@
-//! Identity headers behind each proxy: the app gets the proxy's own and none of the client's, under any spelling.
+//! Identity headers behind each proxy: the app gets the proxy's and never the client's, in any spelling.
 
 use super::{APP, Site, behind_each, behind_each_passing_preflights, cgi};
 use crate::process::body;

@@ -1,4 +1,4 @@
-//! What passes each proxy: nothing without credentials, websockets with them; what it answers itself is gatekey's answer.
+//! What passes each proxy: authenticated requests and websockets; rejections are gatekey's responses.
 
 use super::{APP, AUTH, Site, behind_each};
 use crate::process::{body, header};

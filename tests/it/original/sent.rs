@@ -1,4 +1,4 @@
-//! What was sent to the original, by the recording's names; method and path stand in the recording itself.
+//! The requests to the original, by the names in the recording, which has method and path.
 
 use super::Exchange;
 use crate::harness::{TestRealm, basic};

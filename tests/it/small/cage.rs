@@ -1,4 +1,4 @@
-//! A hard limit of memory: a control group of the kernel's, of either version, for one process and what it starts.
+//! A hard memory limit: a control group, version 1 or 2, for a process and its children.
 //!
 //! Version 2 is a tree of directories with `memory.max` (kernel: admin-guide/cgroup-v2.rst), version 1 one with
 //! `memory.limit_in_bytes` (admin-guide/cgroup-v1/memory.rst). Where neither is mounted, one is, in a directory of

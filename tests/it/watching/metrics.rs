@@ -1,4 +1,4 @@
-//! Metrics of a real server: Prometheus's own parser takes them, and the numbers are those of what was done.
+//! Metrics of a real server: Prometheus's parser accepts them, and the numbers are right.
 
 use crate::harness::basic;
 use crate::hazards::watch::await_that;

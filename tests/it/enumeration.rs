@@ -1,4 +1,4 @@
-//! One public answer for every failed authentication, at one price: neither bytes nor work tell a guesser anything.
+//! User enumeration: every failed authentication has the same response and costs the same hashes.
 
 use crate::harness::{TestRealm, basic, error, json_request};
 use gatekey::clock::UnixTime;
