@@ -2,7 +2,7 @@
 //! `auth_request`, Caddy `forward_auth`, Traefik `forwardAuth`, Envoy `ext_authz`).
 //!
 //! The subrequest has the client's method and headers; the proxy decides by the status. Therefore every
-//! method is authenticated, also OPTIONS, and there is no CSRF check: state changes are the app's.
+//! method is authenticated, also OPTIONS. Credentials in `Authorization` need no CSRF check: state changes are the app's.
 //!
 //! ```text
 //! /api/verify?user=alice&user=bob              the query has the conditions
