@@ -79,10 +79,10 @@ fn curl_walks_through_with_any_name_and_password() {
         assert_eq!(code, Some(0), "{arguments:?}");
         out
     };
-    for (name, password) in PEOPLE {
+    for (id, (name, password)) in (1..).zip(PEOPLE) {
         let body = json!({"username": name, "password": password}).to_string();
         let registered = curl(&["--header", JSON, "--data", &body, &server.url("/api/users")]);
-        assert_eq!(registered, json!({"username": name}).to_string());
+        assert_eq!(registered, json!({"id": id, "username": name}).to_string());
         let credentials = format!("{name}:{password}");
         let resource = server.url("/api/resource");
         let hello = json!({"data": format!("Hello, {name}!")}).to_string();

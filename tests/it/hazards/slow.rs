@@ -191,7 +191,7 @@ fn a_long_answer_arrives_in_one_piece_h23() {
             assert!(answer.len() > url.len());
             assert_eq!(status(answer), 201);
             assert_eq!(header(answer, "Location"), Some(format!("{url}/api/users/{number}").as_str()));
-            assert_eq!(body(answer), format!(r#"{{"username":"user {number}"}}"#));
+            assert_eq!(body(answer), format!(r#"{{"id":{number},"username":"user {number}"}}"#));
         }
     });
 }
