@@ -98,7 +98,10 @@ fn units(place: &TempDir) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name);
         let text = fs::read_to_string(path).unwrap();
         let (text, install) = text.split_once("[Install]").unwrap();
-        let text = text.split("\n# It reads and writes its state directory").next().unwrap();
+        // The sandbox is last, and only in the service.
+        let marker = "\n# Sandbox: ";
+        assert_eq!(text.contains(marker), name == "gatekey.service");
+        let text = text.split(marker).next().unwrap();
         let lines = text.lines().filter(|line| !LEFT_OUT.iter().any(|start| line.starts_with(start)));
         let text = lines.collect::<Vec<_>>().join("\n") + "\n[Install]" + install;
         let text = text
