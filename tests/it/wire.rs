@@ -31,8 +31,8 @@ fn a_response_has_exactly_these_lines() {
              Location: {}\r\n\
              X-Request-Id: {}\r\n\
              Connection: close\r\n\
-             Content-Length: 17\r\n\r\n\
-             {{\"username\":\"ok\"}}",
+             Content-Length: 24\r\n\r\n\
+             {{\"id\":1,\"username\":\"ok\"}}",
             header(&answer, "Date").unwrap(),
             server.url("/api/users/1"),
             header(&answer, "X-Request-Id").unwrap(),

@@ -53,14 +53,14 @@ fn without_free_descriptors_the_database_is_503_and_new_connections_wait_h4() {
     connection.write_all(NOTHING).unwrap();
     assert_eq!(read_one(&mut connection).map(|answer| status(&answer)), Ok(404), "what needs none is served");
 
+    let accept = "can't accept connections: no descriptor left in this process (ulimit -n; in a systemd unit LimitNOFILE)";
+    assert!(await_that(|| server.log().contains(accept)), "{}", server.log());
     limit(&server, Resource::Nofile, None);
     assert_eq!(ask(&mut connection), Ok(200), "the cause is gone");
     assert_eq!(read_one(&mut newcomer).map(|answer| status(&answer)), Ok(200));
     let (_, log) = server.stop();
     let cause = "cause=\"the database can't be used now: unable to open a database file: no descriptor left in this process";
     assert!(log.contains(cause), "{log}");
-    let accept = "can't accept connections: no descriptor left in this process (ulimit -n; in a systemd unit LimitNOFILE)";
-    assert!(log.contains(accept), "{log}");
 }
 
 #[test]
