@@ -114,14 +114,20 @@ fn unauthenticated(
 /// The client's request to the app. A proxy reports it in `X-Forwarded` headers. Envoy sends method and URI as its own.
 fn guarded_request<'a>(context: &RequestContext<'a>) -> GuardedRequest<'a> {
     let forwarded = |name| forwarded(context, name);
-    let own_uri = uri_of_app(context.request).filter(|_| context.origin.has_trusted_proxy);
-    let own_method = own_uri.as_ref().map(|_| context.request.method.as_str());
+    let own_uri = || uri_of_app(context.request).filter(|_| context.origin.has_trusted_proxy);
     GuardedRequest {
-        method: forwarded("X-Forwarded-Method").or(own_method),
+        method: client_method(context),
         scheme: forwarded("X-Forwarded-Proto"),
         host: forwarded("X-Forwarded-Host"),
-        uri: forwarded_line(context, "X-Forwarded-Uri").map(Cow::Borrowed).or(own_uri),
+        uri: forwarded_line(context, "X-Forwarded-Uri").map(Cow::Borrowed).or_else(own_uri),
     }
+}
+
+/// The method of the client's request, if a trusted proxy reports it.
+fn client_method<'a>(context: &RequestContext<'a>) -> Option<&'a str> {
+    let is_envoys = || context.origin.has_trusted_proxy && context.request.path.starts_with("/api/verify/");
+    forwarded(context, "X-Forwarded-Method")
+        .or_else(|| is_envoys().then_some(context.request.method.as_str()))
 }
 
 /// Path and query of the app, in a path below `/api/verify/`.
@@ -140,13 +146,13 @@ fn uri_of_app(request: &Request) -> Option<Cow<'_, str>> {
 /// Rejects a request by cookie that changes something, or opens a websocket, unless a page of the app sends it.
 fn reject_cross_site(context: &RequestContext<'_>, conditions: &Conditions) -> Result<(), ApiError> {
     let request = context.request;
-    let guarded = guarded_request(context);
-    let method = guarded.method.unwrap_or(&request.method);
     let is_handshake =
         ["Upgrade", "Sec-WebSocket-Key"].iter().any(|name| request.headers(name).next().is_some());
-    if matches!(method, "GET" | "HEAD") && !is_handshake {
+    // A proxy's subrequest is a GET. Without a reported method, the client's may be any.
+    if matches!(client_method(context), Some("GET" | "HEAD")) && !is_handshake {
         return Ok(());
     }
+    let guarded = guarded_request(context);
     let sent_origin = request.header("Origin");
     let is_named = conditions.origins.iter().any(|origin| sent_origin == Some(origin.as_str().as_bytes()));
     let app_origin = guarded.scheme.and_then(web_scheme).zip(guarded.host);

@@ -220,3 +220,24 @@ fn whoami_takes_the_session_cookie_and_no_guard_cookie() {
     assert_eq!(visitor.get("/api/me").status, 401);
     assert_eq!(Visitor::new(&realm).get("/api/me").status, 401);
 }
+
+#[test]
+fn by_cookie_a_request_whose_method_is_not_reported_counts_as_a_change() {
+    let realm = guarded_realm();
+    let visitor = Visitor::signed_in(&realm);
+    // The proxy's subrequest is a GET, whatever the client's method.
+    let status = |peer: &str, headers: &[(&str, &str)]| {
+        let request =
+            visitor.request("GET", "/api/verify?login").from_peer(Client::Ip(peer.parse().unwrap()));
+        let request = request.with_header("X-Forwarded-Host", "app.example.org");
+        let request = headers.iter().fold(request, |request, (name, value)| request.with_header(name, value));
+        visitor.send(&request).status
+    };
+    let post = ("X-Forwarded-Method", "POST");
+    for site in ["cross-site", "same-site"] {
+        assert_eq!(status(PROXY, &[("Sec-Fetch-Site", site)]), 403, "the proxy reports no method");
+        assert_eq!(status("192.0.2.9", &[("Sec-Fetch-Site", site), post]), 403, "the proxy is not trusted");
+    }
+    assert_eq!(status(PROXY, &[("Sec-Fetch-Site", "same-origin")]), 200);
+    assert_eq!(status("192.0.2.9", &[("Sec-Fetch-Site", "none"), post]), 200);
+}
