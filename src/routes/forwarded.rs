@@ -53,11 +53,19 @@ pub(super) fn base_url(context: &RequestContext<'_>) -> String {
     if let Some(public) = &context.config.public_url {
         return public.as_str().into();
     }
-    // Schemes are case-insensitive (RFC 3986 section 3.1). Traefik sends `wss` for websockets.
-    let is_secure = |scheme: &str| ["https", "wss"].iter().any(|secure| scheme.eq_ignore_ascii_case(secure));
-    let scheme =
-        if forwarded(context, "X-Forwarded-Proto").is_some_and(is_secure) { "https" } else { "http" };
+    let scheme = forwarded(context, "X-Forwarded-Proto").and_then(web_scheme).unwrap_or("http");
     requested_host(context).map_or_else(String::new, |host| format!("{scheme}://{host}"))
+}
+
+/// The scheme of the page: `https` or `http`, also for the scheme of its websocket, which Traefik reports. Schemes are
+/// case-insensitive (RFC 3986 section 3.1).
+pub(super) fn web_scheme(scheme: &str) -> Option<&'static str> {
+    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+    match () {
+        () if is("https") || is("wss") => Some("https"),
+        () if is("http") || is("ws") => Some("http"),
+        () => None,
+    }
 }
 
 /// The host that the client requested, with an optional port: from a trusted proxy, else from `Host`.

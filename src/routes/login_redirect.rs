@@ -13,6 +13,7 @@
 //! URI as its own request's instead, behind the prefix. A browser is redirected only if it would come back with a cookie:
 //! the host has to be within the cookie's reach. Anything else would be a redirect loop.
 
+use super::forwarded::web_scheme;
 use super::pages::SignInPages;
 use crate::http::{Request, is_valid_host};
 use core::fmt::Write as _;
@@ -106,19 +107,9 @@ impl GuardedRequest<'_> {
             ));
         }
         let path = uri.split('?').next().unwrap_or_default();
-        let urls = [uri, path, "/"].map(|uri| login_url(own_origin, &origin, uri));
-        let [whole, without_query, start] = urls;
-        Ok([whole, without_query].into_iter().find(|url| url.len() <= MAX_LOCATION_BYTES).unwrap_or(start))
-    }
-}
-
-/// The scheme of pages from which a websocket is opened, for a websocket's (Traefik reports `wss`).
-pub(super) fn web_scheme(scheme: &str) -> Option<&'static str> {
-    let is = |name: &str| scheme.eq_ignore_ascii_case(name);
-    match () {
-        () if is("https") || is("wss") => Some("https"),
-        () if is("http") || is("ws") => Some("http"),
-        () => None,
+        let login_url = |uri| login_url(own_origin, &origin, uri);
+        let short = [uri, path].into_iter().map(login_url).find(|url| url.len() <= MAX_LOCATION_BYTES);
+        Ok(short.unwrap_or_else(|| login_url("/")))
     }
 }
 

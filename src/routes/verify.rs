@@ -21,8 +21,8 @@
 use super::config::Origin;
 use super::context::RequestContext;
 use super::error::ApiError;
-use super::forwarded::{forwarded, forwarded_line};
-use super::login_redirect::{self, GuardedRequest, Intent, NoRedirect, intent, web_scheme};
+use super::forwarded::{forwarded, forwarded_line, web_scheme};
+use super::login_redirect::{self, GuardedRequest, Intent, NoRedirect, intent};
 use super::pages::SignInPages;
 use super::pages::guard::{self, Visitor};
 use crate::http::{ErrorCode, Request, Response};
