@@ -162,9 +162,8 @@ fn cant_become(Owner { uid, .. }: Owner, error: &io::Error) -> CliError {
     ))
 }
 
-/// Opens what the operator named, as far as root alone, or the file's own owner, decides what that is:
-/// whatever is opened here, the owner of the data directory can read. The new program opens the rest itself,
-/// if it may.
+/// Opens the input files of a command, if only root and the file's owner control their paths. The owner of the data
+/// directory can read every file that is opened here. The new process opens the other files itself.
 fn open_inputs(config: &CommandConfig<'_>, command: &Command) -> Vec<(String, File)> {
     let mut opened = Vec::new();
     for path in inputs(config, command) {

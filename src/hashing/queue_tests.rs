@@ -144,8 +144,8 @@ fn records_of_owners_are_bounded() {
     assert_ne!(queue.known.records.last(known(9_999, 9_999).owner), 0);
 }
 
-/// However others come and go: a user who asks is rejected or displaced only where the line is full of others
-/// who were served less recently, and waits only for the turns of those.
+/// A request is rejected or displaced only if the queue is full of requests by users served less recently. It waits
+/// only for these.
 #[test]
 fn no_sequence_of_requests_rejects_the_least_recently_served_user() {
     const ATTACKERS: u64 = 20;

@@ -26,7 +26,7 @@
 //!
 //! Registrations and user look-ups are charged per address in the same way, successful ones too.
 //!
-//! Memory is fixed, whatever is sent (`table.rs`). A hash collision can delay a password check of an address
+//! Memory is fixed (`table.rs`). A hash collision can delay a password check of an address
 //! that isn't remembered. It never delays a token, nor a user at a remembered address because of other
 //! addresses; a client with thousands of accounts of its own, each at its limit, may delay a few remembered
 //! users.

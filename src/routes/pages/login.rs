@@ -69,7 +69,7 @@ pub(super) fn submit(view: &View<'_>, mut form: FormFields) -> Result<Response, 
     }
 }
 
-/// Gives the browser a session that was just opened, in place of those that it sent.
+/// Sets the cookie of a new session, and ends the sessions of the cookies in the request.
 pub(super) fn enter(view: &View<'_>, session: &NewSession, location: &str) -> Result<Response, ApiError> {
     for old in &view.sessions {
         view.context.realm.sign_out(old)?;
