@@ -98,6 +98,13 @@ impl Browser {
         self.ask("GET", &format!("{}/url", self.session), &Value::Null).as_str().unwrap().to_owned()
     }
 
+    /// Asserts that the browser is at this URL, as soon as it has followed the form or link.
+    #[track_caller]
+    pub fn assert_lands(&self, url: &str) {
+        let landed = crate::hazards::watch::await_that(|| self.url() == url);
+        assert!(landed, "{} instead of {url}", self.url());
+    }
+
     /// Opens a tab beside the others and goes there.
     pub fn open_tab(&self) -> String {
         let tab = self.command("window/new", &json!({"type": "tab"}))["handle"].as_str().unwrap().to_owned();

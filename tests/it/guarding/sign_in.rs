@@ -75,12 +75,12 @@ fn behind_each_proxy_a_browser_signs_in_once_for_two_apps_and_signs_out() {
         browser.find("[role=alert]");
         browser.fill("input[name=password]", "python");
         browser.click("form button");
-        assert_lands(&browser, &asked);
+        browser.assert_lands(&asked);
         assert_app_knows_visitor(site);
 
         let other = url(OTHER_APP, "/");
         browser.open(&other);
-        assert_lands(&browser, &other);
+        browser.assert_lands(&other);
         assert_app_knows_visitor(site);
         // By cookie, the app's own pages may change something.
         let status =
@@ -89,7 +89,7 @@ fn behind_each_proxy_a_browser_signs_in_once_for_two_apps_and_signs_out() {
 
         browser.open(&url(AUTH, "/logout"));
         browser.click("form button");
-        assert_lands(&browser, &url(AUTH, "/"));
+        browser.assert_lands(&url(AUTH, "/"));
         let before = site.app.count();
         for host in [APP, OTHER_APP] {
             browser.open(&url(host, "/"));
@@ -97,12 +97,6 @@ fn behind_each_proxy_a_browser_signs_in_once_for_two_apps_and_signs_out() {
         }
         assert_eq!(site.app.count(), before);
     });
-}
-
-#[track_caller]
-fn assert_lands(browser: &Browser, url: &str) {
-    let landed = crate::hazards::watch::await_that(|| browser.url() == url);
-    assert!(landed, "{} instead of {url}", browser.url());
 }
 
 #[track_caller]

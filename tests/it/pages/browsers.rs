@@ -63,20 +63,20 @@ fn a_visitor_signs_in_lands_and_signs_out_and_back_shows_nothing() {
     browser.press("#password", &format!("python{ENTER}"));
     browser.run("return document.readyState");
     let port = app.split(':').nth(1).unwrap();
-    assert_eq!(browser.url(), format!("http://localhost:{port}/landed"));
+    browser.assert_lands(&format!("http://localhost:{port}/landed"));
 
     // The fragment outlives the form's post and the redirect.
     let learn = server.url("/learn");
     browser.open(&format!("{}#token", server.url(&login_for(&learn))));
     browser.click("button[autofocus]");
     browser.find("#token");
-    assert_eq!(browser.url(), format!("{learn}#token"));
+    browser.assert_lands(&format!("{learn}#token"));
 
     browser.open(&server.url("/account"));
     assert_eq!(browser.text(".title strong"), "ok");
     browser.click(".title button");
     browser.find("a[href='/login']");
-    assert_eq!(browser.url(), server.url("/"));
+    browser.assert_lands(&server.url("/"));
     browser.back();
     browser.find("#username"); // the account redirects to the form
     assert!(!browser.text("body").contains("Signed in as"));
@@ -100,7 +100,7 @@ fn eight_tabs_each_sign_in_and_reach_their_own_url() {
     for (number, tab) in tabs.iter().enumerate() {
         browser.switch_to(tab);
         sign_in(&browser);
-        assert_eq!(browser.url(), format!("http://{app}/{number}"));
+        browser.assert_lands(&format!("http://{app}/{number}"));
     }
 }
 
