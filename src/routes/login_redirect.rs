@@ -15,8 +15,8 @@
 
 use super::forwarded::web_scheme;
 use super::pages::SignInPages;
+use super::percent;
 use crate::http::{Request, is_valid_host};
-use core::fmt::Write as _;
 use std::borrow::Cow;
 
 /// Bytes of the `Location`. nginx's buffer for all headers of a response is 4 KB by default.
@@ -121,16 +121,8 @@ pub(super) fn origin(scheme: &str, host: &str) -> String {
 }
 
 fn login_url(login_origin: &str, origin: &str, uri: &str) -> String {
-    let mut url = format!("{login_origin}/login?rd=");
-    for byte in origin.bytes().chain(uri.bytes()) {
-        // RFC 3986 section 2.3: only unreserved characters represent themselves.
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            url.push(char::from(byte));
-        } else {
-            let _ = write!(url, "%{byte:02X}"); // a String takes everything
-        }
-    }
-    url
+    let url = percent::encode(&format!("{origin}{uri}"), percent::is_unreserved);
+    format!("{login_origin}/login?rd={url}")
 }
 
 #[cfg(test)]

@@ -42,6 +42,8 @@
 //! | `config.rs` | configuration: public URL, trusted proxies, CORS origins, page |
 //! | `body.rs` | JSON bodies |
 //! | `forwarded.rs` | client address, scheme and host behind trusted proxies |
+//! | `login_redirect.rs` | redirects of forward auth to the login page |
+//! | `percent.rs` | percent-encoding |
 //! | `cors.rs` | CORS |
 //! | `csrf.rs` | CSRF and DNS rebinding protection |
 //! | `pages/` | the sign-in pages |
@@ -58,6 +60,7 @@ mod forwarded;
 mod learn;
 mod login_redirect;
 mod pages;
+mod percent;
 mod sessions;
 mod target;
 mod tokens;

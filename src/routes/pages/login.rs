@@ -2,12 +2,13 @@
 
 use super::form::FormFields;
 use super::html::Html;
-use super::return_to::{ReturnTo, percent_encode};
+use super::return_to::ReturnTo;
 use super::view::{View, alert, text, with_error};
 use super::{Page, cookie, csrf, user_agent};
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::realm::{Browser, NewSession, Principal};
 use crate::routes::error::ApiError;
+use crate::routes::percent;
 use core::time::Duration;
 
 /// How soon a browser that dropped the guard cookie comes back from the app.
@@ -198,6 +199,6 @@ fn footer(view: &View<'_>, rd: Option<&ReturnTo>) -> Html {
 pub(super) fn link(page: Page, rd: Option<&ReturnTo>) -> Html {
     let path = if page == Page::Register { "/register" } else { "/login" };
     let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/:".contains(&byte);
-    let with_rd = |rd: &ReturnTo| format!("{path}?rd={}", percent_encode(rd.as_str(), is_kept));
+    let with_rd = |rd: &ReturnTo| format!("{path}?rd={}", percent::encode(rd.as_str(), is_kept));
     Html::text(&rd.map_or_else(|| path.into(), with_rd))
 }

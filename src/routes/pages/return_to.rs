@@ -6,6 +6,7 @@
 
 use super::config::{SignInPages, is_under};
 use crate::http::split_port;
+use crate::routes::percent;
 
 /// Some proxies reject responses whose headers are longer.
 const MAX_BYTES: usize = 4_096;
@@ -49,7 +50,7 @@ impl ReturnTo {
             return None;
         }
         // A header is ASCII. A browser would encode the same bytes, for it reads a `Location` as UTF-8.
-        Some(Self { url: percent_encode(text, |byte| byte.is_ascii()), host: host.into() })
+        Some(Self { url: percent::encode(text, |byte| byte.is_ascii()), host: host.into() })
     }
 
     /// The URL, for `Location`.
@@ -69,12 +70,6 @@ fn is_plain_name(host: &str) -> bool {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
     };
     host.split('.').all(is_label)
-}
-
-/// Percent-encodes every byte but these.
-pub(super) fn percent_encode(text: &str, is_kept: impl Fn(u8) -> bool) -> String {
-    let encode = |byte: u8| if is_kept(byte) { char::from(byte).into() } else { format!("%{byte:02X}") };
-    text.bytes().map(encode).collect::<Vec<_>>().concat()
 }
 
 #[cfg(test)]
