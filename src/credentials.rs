@@ -20,7 +20,6 @@
 
 use crate::encoding;
 use crate::secret::Secret;
-use core::fmt;
 
 /// Maximum length of a user name in characters; longer ASCII text in its place is a token.
 pub const MAX_USERNAME_CHARS: usize = 64;
@@ -63,16 +62,9 @@ pub enum Credentials {
 }
 
 /// The header has no credentials of a known scheme.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected Basic with base64 of name:password, or Bearer with a token")]
 pub struct CredentialsError;
-
-impl fmt::Display for CredentialsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected Basic with base64 of name:password, or Bearer with a token")
-    }
-}
-
-impl core::error::Error for CredentialsError {}
 
 /// Parses an `Authorization` header. Also returns the scheme, whose challenge answers a 401.
 ///

@@ -40,8 +40,6 @@ use crate::shell;
 use crate::store::{
     self, Backup, CopyError, CopyStep, DatabaseReport, FirstGeneration, Restored, Store, StoreError,
 };
-use core::error::Error;
-use core::fmt;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -305,17 +303,28 @@ impl DataDir {
 }
 
 /// Error of the data directory.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
     /// The directory can't be created or read.
-    Directory(PathBuf, io::Error),
+    #[error("can't use {}: {}", .0.display(), .1)]
+    Directory(PathBuf, #[source] io::Error),
     /// The database can't be used.
-    Store(PathBuf, StoreError),
+    #[error("{}: {}", .0.display(), .1)]
+    Store(PathBuf, #[source] StoreError),
     /// The key file can't be used.
-    Keys(KeyFileError),
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// A backup or restore failed.
-    Copy(CopyError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The database exists, but not the key file.
+    #[error(
+        "there is a database ({}) but no key file ({}): put the file back from where you keep it, or name it \
+         with --key-file; if it is lost, make a new key, which signs out all users: {}",
+        database.display(),
+        key_file.display(),
+        new_key_command(key_file)
+    )]
     KeysMissing {
         /// The existing database.
         database: PathBuf,
@@ -323,6 +332,12 @@ pub enum DataDirError {
         key_file: PathBuf,
     },
     /// The key file exists, but the database is missing or empty, and not declared new.
+    #[error(
+        "there is a key file ({}) but no database ({} is missing or empty): put it back, or a backup in its place \
+         (gatekey restore FILE); if these keys never had a database, say so with --new-database",
+        key_file.display(),
+        database.display()
+    )]
     DatabaseMissing {
         /// The missing database.
         database: PathBuf,
@@ -331,57 +346,7 @@ pub enum DataDirError {
     },
 }
 
-impl From<KeyFileError> for DataDirError {
-    fn from(error: KeyFileError) -> Self {
-        Self::Keys(error)
-    }
-}
-
-impl From<CopyError> for DataDirError {
-    fn from(error: CopyError) -> Self {
-        Self::Copy(error)
-    }
-}
-
-impl fmt::Display for DataDirError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Directory(path, error) => write!(f, "can't use {}: {error}", path.display()),
-            Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Keys(error) => error.fmt(f),
-            Self::Copy(error) => error.fmt(f),
-            Self::KeysMissing { database, key_file } => write!(
-                f,
-                "there is a database ({}) but no key file ({}): put the file back from where you keep it, or name it \
-                 with --key-file; if it is lost, make a new key, which signs out all users: {}",
-                database.display(),
-                key_file.display(),
-                new_key_command(key_file)
-            ),
-            Self::DatabaseMissing { database, key_file } => write!(
-                f,
-                "there is a key file ({}) but no database ({} is missing or empty): put it back, or a backup in its place \
-                 (gatekey restore FILE); if these keys never had a database, say so with --new-database",
-                key_file.display(),
-                database.display()
-            ),
-        }
-    }
-}
-
 /// Shell command that creates a key file.
 pub fn new_key_command(key_file: &Path) -> String {
     alloc::format!("(umask 077 && head -c 32 /dev/urandom | base64 > {})", shell::quote_path(key_file))
-}
-
-impl Error for DataDirError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Directory(_, error) => error.source(),
-            Self::Store(_, error) => error.source(),
-            Self::Keys(error) => error.source(),
-            Self::Copy(error) => error.source(),
-            _ => None,
-        }
-    }
 }

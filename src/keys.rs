@@ -48,8 +48,6 @@ use crate::random::{self, RandomError};
 use crate::secret::SecretBytes;
 use crate::shell;
 use crate::signer::{KeyRing, KeyRingError, SigningKey};
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 use loaded::Announcement;
 use permissions::{is_mounted_secret, is_private};
@@ -67,19 +65,30 @@ const MAX_FILE_BYTES: u64 = 32 * 1024;
 pub const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Error of the key file. Messages begin with its path.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("signing keys {}: {problem}", path.display())]
 pub struct KeyFileError {
     path: PathBuf,
+    #[source]
     problem: Problem,
 }
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 enum Problem {
-    Io(&'static str, io::Error),
+    #[error("can't {0}: {1}")]
+    Io(&'static str, #[source] io::Error),
+    #[error("not a regular file")]
     NotAFile,
-    Mode { mode: u32 },
+    #[error(
+        "others may read it (mode {mode:04o}); expected 0600 or 0400, so: chmod 600 {}",
+        shell::quote_path(path)
+    )]
+    Mode { path: PathBuf, mode: u32 },
+    #[error("over {MAX_FILE_BYTES} bytes long, so it is no file of keys")]
     TooLarge,
+    #[error(transparent)]
     Ring(KeyRingError),
+    #[error(transparent)]
     Random(RandomError),
 }
 
@@ -96,35 +105,6 @@ impl KeyFileError {
     /// Whether others may read the file.
     pub fn is_exposed(&self) -> bool {
         matches!(&self.problem, Problem::Mode { .. })
-    }
-}
-
-impl fmt::Display for KeyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "signing keys {}: ", self.path.display())?;
-        match &self.problem {
-            Problem::Io(attempt, error) => write!(f, "can't {attempt}: {error}"),
-            Problem::NotAFile => f.write_str("not a regular file"),
-            Problem::Mode { mode } => write!(
-                f,
-                "others may read it (mode {mode:04o}); expected 0600 or 0400, so: chmod 600 {}",
-                shell::quote_path(&self.path)
-            ),
-            Problem::TooLarge => write!(f, "over {MAX_FILE_BYTES} bytes long, so it is no file of keys"),
-            Problem::Ring(error) => error.fmt(f),
-            Problem::Random(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for KeyFileError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.problem {
-            Problem::Io(_, error) => error.source(),
-            Problem::Ring(error) => error.source(),
-            Problem::Random(error) => error.source(),
-            _ => None,
-        }
     }
 }
 
@@ -201,7 +181,7 @@ fn read(path: &Path, file: &File) -> Result<(SecretBytes, Metadata), KeyFileErro
     let metadata = file.metadata().map_err(read_failed)?;
     let is_secret = || is_mounted_secret(&metadata, os::is_in_read_only_mount(file));
     if !is_private(&metadata, os::effective_ids()) && !is_secret() {
-        return Err(failed(Problem::Mode { mode: metadata.mode() & 0o7777 }));
+        return Err(failed(Problem::Mode { path: path.into(), mode: metadata.mode() & 0o7777 }));
     }
     let mut bytes = SecretBytes::default();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(read_failed)?;

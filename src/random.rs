@@ -1,25 +1,15 @@
 //! Random bytes by the system call getrandom(2), which needs no file: it works in a chroot without `/dev`.
 
-use core::fmt;
 use rustix::io;
 use rustix::rand::{self, GetRandomFlags};
 
 /// getrandom(2) failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "can't get random bytes from the operating system: the system call getrandom failed: {0}; it needs Linux 3.17 \
+     or newer, and a seccomp filter must allow it"
+)]
 pub struct RandomError(io::Errno);
-
-impl fmt::Display for RandomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "can't get random bytes from the operating system: the system call getrandom failed: {}; it needs Linux 3.17 \
-             or newer, and a seccomp filter must allow it",
-            self.0
-        )
-    }
-}
-
-impl core::error::Error for RandomError {}
 
 /// Cryptographically secure random bytes. Blocks until the kernel's generator is seeded, early after boot.
 ///

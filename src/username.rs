@@ -106,33 +106,24 @@ const FORMAT_AND_SEPARATORS: [(char, char); 20] = [
 ];
 
 /// Error of [`Username::parse`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UsernameError {
     /// It has no character.
+    #[error("the user name is empty, expected 1 to 64 characters")]
     Empty,
     /// It has more than [`MAX_USERNAME_CHARS`] characters.
+    #[error("the user name is over 64 characters long")]
     TooLong,
     /// It has a colon.
+    #[error("the user name has a colon, which HTTP Basic can't carry")]
     Colon,
     /// It has a control, format or line-separator character, or no character with a glyph.
+    #[error("the user name has a control, format or line-separator character")]
     Invisible,
     /// It begins or ends with white space.
+    #[error("the user name begins or ends with white space")]
     WhiteSpaceAround,
 }
-
-impl fmt::Display for UsernameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the user name is empty, expected 1 to 64 characters",
-            Self::TooLong => "the user name is over 64 characters long",
-            Self::Colon => "the user name has a colon, which HTTP Basic can't carry",
-            Self::Invisible => "the user name has a control, format or line-separator character",
-            Self::WhiteSpaceAround => "the user name begins or ends with white space",
-        })
-    }
-}
-
-impl core::error::Error for UsernameError {}
 
 #[cfg(test)]
 mod tests {

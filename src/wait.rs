@@ -5,21 +5,13 @@
 //! effect**, and a worker thread repeats the request from the beginning. [`crate::store::Reads`] says which
 //! kind of thread calls.
 
-use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 
 /// The operation would block an event loop. It had no side effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the operation would block an event loop")]
 pub struct WouldBlock;
-
-impl fmt::Display for WouldBlock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the operation would block an event loop")
-    }
-}
-
-impl core::error::Error for WouldBlock {}
 
 /// Name of the threads that must not block.
 pub const EVENT_LOOP: &str = "event-loop";

@@ -2,16 +2,19 @@
 
 use crate::os;
 use crate::shell;
-use core::error::Error;
-use core::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// Another user can write to the data directory or the database, and so act as any user of the realm.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum PermissionsError {
     /// Group or others have write permission.
+    #[error(
+        "others may write to {} (mode {mode:04o}), and so act as any user; first: chmod {expected:o} {}",
+        path.display(),
+        shell::quote_path(path)
+    )]
     Writable {
         /// The directory, or a file of the database.
         path: PathBuf,
@@ -21,6 +24,10 @@ pub enum PermissionsError {
         expected: u32,
     },
     /// It belongs to a user who is neither root nor this process's.
+    #[error(
+        "{} belongs to user {owner}, who could act as any user; run gatekey as that user, not as user {own}",
+        path.display()
+    )]
     ForeignOwner {
         /// The directory, or a file of the database.
         path: PathBuf,
@@ -46,25 +53,3 @@ pub(super) fn check(directory: &Path, database_files: [PathBuf; 3]) -> Result<()
     }
     Ok(())
 }
-
-impl fmt::Display for PermissionsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Writable { path, mode, expected } => {
-                let (path, argument) = (path.display(), shell::quote_path(path));
-                write!(
-                    f,
-                    "others may write to {path} (mode {mode:04o}), and so act as any user; first: chmod {expected:o} \
-                     {argument}"
-                )
-            }
-            Self::ForeignOwner { path, owner, own } => write!(
-                f,
-                "{} belongs to user {owner}, who could act as any user; run gatekey as that user, not as user {own}",
-                path.display()
-            ),
-        }
-    }
-}
-
-impl Error for PermissionsError {}

@@ -4,8 +4,6 @@
 use super::edit::KeyFile;
 use super::published::is_published;
 use crate::signer::{KeyLengthError, KeyRing, SigningKey};
-use core::error::Error;
-use core::fmt;
 
 /// The risks of a secret that an administrator accepts.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,23 +15,31 @@ pub struct AcceptedRisks {
 }
 
 /// The reason for which a secret is not added.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NewKeyError {
     /// No key has this length.
+    #[error(transparent)]
     Length(KeyLengthError),
     /// It is published, and that risk is not accepted.
+    #[error("this secret is published: anyone can forge tokens with it")]
     Published,
     /// It has so few bytes, and that risk is not accepted.
+    #[error(
+        "the secret has {bytes} bytes, expected at least {}: it can be guessed from one token",
+        SigningKey::MIN_BYTES
+    )]
     Weak {
         /// Its length.
         bytes: usize,
     },
     /// The key with this fingerprint is in the ring already.
+    #[error("the key {fingerprint} is there already")]
     Present {
         /// Its fingerprint.
         fingerprint: String,
     },
     /// The ring has this number of keys, and no room for another.
+    #[error("there are {keys} keys already, and no more may be")]
     Full {
         /// The number of keys.
         keys: usize,
@@ -79,24 +85,6 @@ impl KeyFile {
         if keys < KeyRing::MAX_KEYS { Ok(()) } else { Err(NewKeyError::Full { keys }) }
     }
 }
-
-impl fmt::Display for NewKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length(error) => error.fmt(f),
-            Self::Published => f.write_str("this secret is published: anyone can forge tokens with it"),
-            Self::Weak { bytes } => write!(
-                f,
-                "the secret has {bytes} bytes, expected at least {}: it can be guessed from one token",
-                SigningKey::MIN_BYTES
-            ),
-            Self::Present { fingerprint } => write!(f, "the key {fingerprint} is there already"),
-            Self::Full { keys } => write!(f, "there are {keys} keys already, and no more may be"),
-        }
-    }
-}
-
-impl Error for NewKeyError {}
 
 #[cfg(test)]
 mod tests {

@@ -27,7 +27,8 @@ pub struct PasswordAttempt<'a> {
 }
 
 /// The rate limit is exceeded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many {what}; again in {} s", self.retry_after_seconds())]
 pub struct RateLimited {
     /// When the next attempt is allowed.
     pub retry_after: Duration,
@@ -335,14 +336,6 @@ impl Drop for Charged<'_> {
         self.confirm_in(&mut limiter.lock());
     }
 }
-
-impl fmt::Display for RateLimited {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "too many {}; again in {} s", self.what, self.retry_after_seconds())
-    }
-}
-
-impl core::error::Error for RateLimited {}
 
 impl RateLimited {
     /// [`RateLimited::retry_after`] in whole seconds, rounded up; at least 1.

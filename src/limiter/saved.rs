@@ -10,7 +10,6 @@
 
 use super::charge::Limiter;
 use super::table::{KINDS, Kind, Millis, ROWS, Table, WIDTH};
-use core::fmt;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::time::Instant;
@@ -21,16 +20,9 @@ const HEAD_BYTES: usize = 6;
 const RECORD_BYTES: usize = 13;
 
 /// The bytes are not counters of this version and shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the saved counters are damaged, or of another version")]
 pub struct SavedError;
-
-impl fmt::Display for SavedError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the saved counters are damaged, or of another version")
-    }
-}
-
-impl core::error::Error for SavedError {}
 
 fn head() -> [u8; HEAD_BYTES] {
     let rows = u8::try_from(ROWS).expect("there are few rows");

@@ -96,18 +96,9 @@ impl FromStr for Cost {
 }
 
 /// The parameters are not written `ln=…,r=…,p=…`, or one is out of its range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected scrypt parameters as ln=14,r=8,p=5 with ln 1 to 20, r 1 to 32, p 1 to 16, ln < 16 r")]
 pub struct CostError;
-
-impl fmt::Display for CostError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "expected scrypt parameters as ln=14,r=8,p=5 with ln 1 to 20, r 1 to 32, p 1 to 16, ln < 16 r",
-        )
-    }
-}
-
-impl core::error::Error for CostError {}
 
 #[cfg(test)]
 mod tests {

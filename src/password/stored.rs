@@ -82,41 +82,30 @@ impl FromStr for StoredHash {
 }
 
 /// Error of parsing a stored hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoredHashError {
     /// Unknown scheme.
+    #[error("the stored hash is of a scheme that is not known here")]
     UnknownScheme,
     /// Parameters out of range.
+    #[error("the stored hash has scrypt parameters out of range")]
     Cost,
     /// A salt not of 8 to 64 bytes, or a hash not of 16 to 64.
+    #[error("the stored hash has a salt not of 8 to 64 bytes or a hash not of 16 to 64")]
     Length,
     /// More than 256 bytes.
+    #[error("the stored hash has more than 256 bytes")]
     TooLong,
     /// Not three parts after the scheme, or not base64.
+    #[error("the stored hash is not $scrypt$ln=…,r=…,p=…$salt$hash in base64 without padding")]
     Malformed,
     /// Malformed hash of another program; contains the expected form.
+    #[error("the stored hash is not {0}")]
     Form(&'static str),
     /// Hash of another program with more work than this limit.
+    #[error("the stored hash asks for more work than {0}")]
     Work(&'static str),
 }
-
-impl fmt::Display for StoredHashError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownScheme => "the stored hash is of a scheme that is not known here",
-            Self::Cost => "the stored hash has scrypt parameters out of range",
-            Self::Length => "the stored hash has a salt not of 8 to 64 bytes or a hash not of 16 to 64",
-            Self::TooLong => "the stored hash has more than 256 bytes",
-            Self::Malformed => {
-                "the stored hash is not $scrypt$ln=…,r=…,p=…$salt$hash in base64 without padding"
-            }
-            Self::Form(form) => return write!(f, "the stored hash is not {form}"),
-            Self::Work(limit) => return write!(f, "the stored hash asks for more work than {limit}"),
-        })
-    }
-}
-
-impl core::error::Error for StoredHashError {}
 
 #[cfg(test)]
 mod tests {

@@ -162,11 +162,13 @@ fn network(address: IpAddr, prefix: u32) -> IpAddr {
 }
 
 /// Error of parsing a [`TrustedProxy`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustedProxyError {
     /// Not `unix`, an address or a network.
+    #[error("expected an IP address, a network such as 10.0.0.0/8 or fd00::/8, or unix")]
     Malformed,
     /// Bits after the prefix: an address or a network may be meant.
+    #[error("expected {network}/{prefix} for the whole network, or {address} for that address alone")]
     HostBits {
         /// The address as written.
         address: IpAddr,
@@ -176,24 +178,6 @@ pub enum TrustedProxyError {
         prefix: u32,
     },
 }
-
-impl fmt::Display for TrustedProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed => {
-                f.write_str("expected an IP address, a network such as 10.0.0.0/8 or fd00::/8, or unix")
-            }
-            Self::HostBits { address, network, prefix } => {
-                write!(
-                    f,
-                    "expected {network}/{prefix} for the whole network, or {address} for that address alone"
-                )
-            }
-        }
-    }
-}
-
-impl core::error::Error for TrustedProxyError {}
 
 #[cfg(test)]
 mod tests {

@@ -25,8 +25,6 @@ use crate::secret::Secret;
 use crate::signed_value::{self, Purpose};
 use crate::store::{LinkRow, Reads, StoreError};
 use crate::user_id::{Generation, UserId};
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 
 /// A one-time link, without the URL of the page that takes it.
@@ -137,49 +135,24 @@ impl Realm {
 }
 
 /// Why a link was not made or used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum LinkError {
     /// The link was used, replaced or has expired, or is none; or its user is gone or disabled.
+    #[error("the link was used, replaced or has expired, or its user is disabled")]
     Dead,
     /// No key of the ring was made by gatekey, so nothing can sign links.
+    #[error("no signing key was made by gatekey; run: gatekey key rotate")]
     NoOwnKey,
     /// The new password is not allowed.
-    Password(PasswordError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// The store is unavailable.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The hash pool is busy.
-    Hash(HashError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// The password was set, but the browser was not signed in.
-    SignIn(AuthenticateError),
+    #[error(transparent)]
+    SignIn(#[from] AuthenticateError),
 }
-
-impl fmt::Display for LinkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dead => f.write_str("the link was used, replaced or has expired, or its user is disabled"),
-            Self::NoOwnKey => f.write_str("no signing key was made by gatekey; run: gatekey key rotate"),
-            Self::Password(error) => error.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::SignIn(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for LinkError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Dead | Self::NoOwnKey | Self::Password(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
-            Self::SignIn(error) => error.source(),
-        }
-    }
-}
-
-impl_from!(LinkError {
-    Password(PasswordError),
-    Store(StoreError),
-    Hash(HashError),
-    SignIn(AuthenticateError)
-});

@@ -22,18 +22,6 @@
 //! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take a
 //! [`Now`], and convert it in their first line to a `RealmNow` (`time.rs`), which private functions take.
 
-/// Implements `From` for variants that wrap another error.
-macro_rules! impl_from {
-    ($error:ident { $($variant:ident($source:ident)),+ }) => {
-        $(impl From<$source> for $error {
-            fn from(error: $source) -> Self {
-                Self::$variant(error)
-            }
-        })+
-    };
-}
-use impl_from;
-
 mod policy;
 mod time;
 mod notice;

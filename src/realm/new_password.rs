@@ -4,23 +4,32 @@ use super::Realm;
 use crate::password;
 use crate::secret::Secret;
 use crate::unicode;
-use core::error::Error;
-use core::fmt;
 
 /// Why a text is not a valid new password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
     /// Fewer characters than the policy requires.
+    #[error("{}", too_short(*min_chars))]
     TooShort {
         /// The minimum.
         min_chars: usize,
     },
     /// More than 1024 bytes of UTF-8, as sent or in the form that is hashed.
+    #[error("the password is over {} bytes of UTF-8 long", password::LENGTH.end())]
     TooLong,
     /// It ends in a NUL, which the hash ignores (see [`password::verify`]).
+    #[error("the password ends in a NUL character, expected another end")]
     Nul,
     /// It is the user's name.
+    #[error("the password is the user name, expected another one")]
     IsTheName,
+}
+
+fn too_short(min_chars: usize) -> String {
+    match min_chars {
+        1 => "the password is empty, expected at least 1 character".into(),
+        _ => format!("the password is too short, expected at least {min_chars} characters"),
+    }
 }
 
 impl Realm {
@@ -55,21 +64,3 @@ pub(super) fn check_differs(username: &str, password: &Secret) -> Result<(), Pas
     let is_the_name = normalized_name.as_ref().unwrap_or(&username).expose() == password.expose();
     if is_the_name { Err(PasswordError::IsTheName) } else { Ok(()) }
 }
-
-impl fmt::Display for PasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort { min_chars: 1 } => {
-                f.write_str("the password is empty, expected at least 1 character")
-            }
-            Self::TooShort { min_chars } => {
-                write!(f, "the password is too short, expected at least {min_chars} characters")
-            }
-            Self::TooLong => write!(f, "the password is over {} bytes of UTF-8 long", password::LENGTH.end()),
-            Self::Nul => f.write_str("the password ends in a NUL character, expected another end"),
-            Self::IsTheName => f.write_str("the password is the user name, expected another one"),
-        }
-    }
-}
-
-impl Error for PasswordError {}

@@ -8,20 +8,22 @@ use crate::store::StoreError;
 use crate::token::TokenError;
 use crate::user_id::UserId;
 use crate::wait::WouldBlock;
-use core::error::Error;
-use core::fmt;
 
 /// Why an authentication failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
     /// The credentials are invalid.
+    #[error("{}", .0.reason)]
     Refused(Refused),
     /// The store failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The hasher failed.
-    Hash(HashError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// Too many failed attempts; the password was not checked.
-    RateLimited(RateLimited),
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
 }
 
 /// Invalid credentials.
@@ -34,35 +36,49 @@ pub struct Refused {
 }
 
 /// Why credentials are invalid. For the log only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefusalReason {
     /// No user has the name.
+    #[error("no user has this name")]
     UnknownUser,
     /// The password is empty or too long.
+    #[error("the password is empty or too long")]
     NoPassword,
     /// The password is wrong.
+    #[error("wrong password")]
     WrongPassword,
     /// The user's stored hash can't be verified.
+    #[error("the stored hash can't be verified")]
     UnusableHash,
     /// The user is disabled.
+    #[error("the user is disabled")]
     Disabled,
     /// The token is invalid by itself.
+    #[error(transparent)]
     Token(TokenError),
     /// The token's user does not exist.
+    #[error("the token's user does not exist")]
     UserGone,
     /// The token was revoked: its user changed the password, signed out everywhere or was disabled.
+    #[error("the token was revoked")]
     OtherGeneration,
     /// The token was issued before all tokens were revoked.
+    #[error("the token was issued before all tokens were revoked")]
     BeforeCutoff,
     /// The token's session was ended, or evicted by newer ones.
+    #[error("the session was ended")]
     SessionEnded,
     /// The token's session has reached the maximum age of its kind.
+    #[error("the session has expired")]
     SessionExpired,
     /// The channel does not accept tokens of this kind, such as a cookie's in `Authorization`.
+    #[error("a token of this kind is not accepted here")]
     OtherChannel,
     /// A token was sent where a password is required.
+    #[error("a token was shown where a password is required")]
     PasswordRequired,
     /// The password was changed while the request was processed.
+    #[error("the password was changed meanwhile")]
     ChangedMeanwhile,
 }
 
@@ -73,49 +89,5 @@ pub(super) fn refusal(user: Option<UserId>, reason: RefusalReason) -> Authentica
 impl From<WouldBlock> for AuthenticateError {
     fn from(_: WouldBlock) -> Self {
         Self::Store(StoreError::WouldBlock)
-    }
-}
-
-super::impl_from!(AuthenticateError { Store(StoreError), Hash(HashError), RateLimited(RateLimited) });
-
-impl fmt::Display for AuthenticateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.reason.fmt(f),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::RateLimited(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for AuthenticateError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Refused(_) | Self::RateLimited(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
-        }
-    }
-}
-
-impl fmt::Display for RefusalReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::UnknownUser => "no user has this name",
-            Self::NoPassword => "the password is empty or too long",
-            Self::WrongPassword => "wrong password",
-            Self::UnusableHash => "the stored hash can't be verified",
-            Self::Disabled => "the user is disabled",
-            Self::Token(error) => return error.fmt(f),
-            Self::UserGone => "the token's user does not exist",
-            Self::OtherGeneration => "the token was revoked",
-            Self::BeforeCutoff => "the token was issued before all tokens were revoked",
-            Self::SessionEnded => "the session was ended",
-            Self::SessionExpired => "the session has expired",
-            Self::OtherChannel => "a token of this kind is not accepted here",
-            Self::PasswordRequired => "a token was shown where a password is required",
-            Self::ChangedMeanwhile => "the password was changed meanwhile",
-        })
     }
 }

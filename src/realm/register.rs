@@ -10,8 +10,6 @@ use crate::secret::Secret;
 use crate::store::{InsertError, StoreError};
 use crate::user_id::UserId;
 use crate::username::{Username, UsernameError};
-use core::error::Error;
-use core::fmt;
 
 /// A registered user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,48 +86,29 @@ impl Realm {
 }
 
 /// Why a user was not registered.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
     /// The policy allows no registration.
+    #[error("registration is closed")]
     Closed,
     /// The username is invalid.
-    Username(UsernameError),
+    #[error(transparent)]
+    Username(#[from] UsernameError),
     /// The password is invalid.
-    Password(PasswordError),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     /// A user with this name, or a confusable one, exists.
+    #[error("a user with this name, or one that looks the same, exists")]
     Taken,
     /// The store failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The hasher failed.
-    Hash(HashError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
     /// The address made too many registrations.
-    RateLimited(RateLimited),
-}
-
-super::impl_from!(RegisterError { Username(UsernameError), Password(PasswordError), Store(StoreError), RateLimited(RateLimited), Hash(HashError) });
-
-impl fmt::Display for RegisterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed => f.write_str("registration is closed"),
-            Self::Username(error) => error.fmt(f),
-            Self::Password(error) => error.fmt(f),
-            Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
-            Self::Store(error) => error.fmt(f),
-            Self::Hash(error) => error.fmt(f),
-            Self::RateLimited(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for RegisterError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Closed | Self::Username(_) | Self::Password(_) | Self::Taken | Self::RateLimited(_) => None,
-            Self::Store(error) => error.source(),
-            Self::Hash(error) => error.source(),
-        }
-    }
+    #[error(transparent)]
+    RateLimited(#[from] RateLimited),
 }
 
 impl From<InsertError> for RegisterError {

@@ -19,8 +19,6 @@ use crate::store::{MAX_NAMED_TOKENS, Reads, Session, SessionConflict, SessionKin
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
 use crate::wait::lock;
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 
 /// Characters that a session's name may have.
@@ -266,57 +264,26 @@ fn conflict(_: SessionConflict) -> AuthenticateError {
 }
 
 /// Why no named token was issued.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum NamedTokenError {
     /// The policy has no named tokens.
+    #[error("named tokens are off (--max-token-lifetime 0)")]
     Off,
     /// The name is empty, too long or has control characters.
+    #[error(
+        "the token's name must have 1 to {MAX_SESSION_NAME_CHARS} characters, without control characters"
+    )]
     Name,
     /// The lifetime is zero, or longer than this.
+    #[error("the token's lifetime must be 1 to {} seconds (--max-token-lifetime)", max.as_secs())]
     Lifetime {
         /// The longest that the policy allows.
         max: Duration,
     },
     /// The user has [`MAX_NAMED_TOKENS`] live ones.
+    #[error("the user has {MAX_NAMED_TOKENS} named tokens already; revoke one first")]
     TooMany,
     /// The credentials are not valid, or not any more; or the store is unavailable.
-    Authenticate(AuthenticateError),
-}
-
-impl From<AuthenticateError> for NamedTokenError {
-    fn from(error: AuthenticateError) -> Self {
-        Self::Authenticate(error)
-    }
-}
-
-impl fmt::Display for NamedTokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Off => f.write_str("named tokens are off (--max-token-lifetime 0)"),
-            Self::Name => write!(
-                f,
-                "the token's name must have 1 to {MAX_SESSION_NAME_CHARS} characters, without control characters"
-            ),
-            Self::Lifetime { max } => {
-                write!(
-                    f,
-                    "the token's lifetime must be 1 to {} seconds (--max-token-lifetime)",
-                    max.as_secs()
-                )
-            }
-            Self::TooMany => {
-                write!(f, "the user has {MAX_NAMED_TOKENS} named tokens already; revoke one first")
-            }
-            Self::Authenticate(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for NamedTokenError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Off | Self::Name | Self::Lifetime { .. } | Self::TooMany => None,
-            Self::Authenticate(error) => error.source(),
-        }
-    }
+    #[error(transparent)]
+    Authenticate(#[from] AuthenticateError),
 }

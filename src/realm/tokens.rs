@@ -5,8 +5,6 @@ use crate::clock::{Now, UnixTime};
 use crate::store::{Issued, Reads, StoreError};
 use crate::token::{self, Claims};
 use crate::user_id::UserId;
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 
 /// An issued token.
@@ -19,11 +17,13 @@ pub struct IssuedToken {
 }
 
 /// Why no token was issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IssueTokenError {
     /// The session has reached its maximum age; the client must send the password again.
+    #[error("the session has lasted as long as one may")]
     SessionExpired,
     /// A session's token was shown, which issues none.
+    #[error("a session's token issues no other")]
     OfSession,
 }
 
@@ -104,14 +104,3 @@ impl Realm {
         self.store.tokens_not_before(Reads::PerCall)
     }
 }
-
-impl fmt::Display for IssueTokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SessionExpired => "the session has lasted as long as one may",
-            Self::OfSession => "a session's token issues no other",
-        })
-    }
-}
-
-impl Error for IssueTokenError {}

@@ -13,8 +13,6 @@ use crate::secret::Secret;
 use crate::store::{Reads, StoreError, User};
 use crate::unicode;
 use crate::user_id::UserId;
-use core::error::Error;
-use core::fmt;
 
 impl Realm {
     /// Changes the own password, authenticated by the old one, and revokes all tokens of the user. Returns the
@@ -175,35 +173,17 @@ fn changed_meanwhile(user: &User) -> UserChangeError {
 }
 
 /// Why a user was not changed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum UserChangeError {
     /// The credentials are invalid, or became so before the change; or store or hasher failed.
-    Authenticate(AuthenticateError),
+    #[error(transparent)]
+    Authenticate(#[from] AuthenticateError),
     /// The credentials are those of this other user.
+    #[error("user {0} may change only user {0}")]
     Forbidden(UserId),
     /// The new password is invalid.
-    Password(PasswordError),
-}
-
-super::impl_from!(UserChangeError { Authenticate(AuthenticateError), Password(PasswordError) });
-
-impl fmt::Display for UserChangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Authenticate(error) => error.fmt(f),
-            Self::Forbidden(id) => write!(f, "user {id} may change only user {id}"),
-            Self::Password(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for UserChangeError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Authenticate(error) => error.source(),
-            Self::Forbidden(_) | Self::Password(_) => None,
-        }
-    }
+    #[error(transparent)]
+    Password(#[from] PasswordError),
 }
 
 impl From<StoreError> for UserChangeError {

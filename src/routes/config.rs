@@ -4,7 +4,6 @@
 use super::SignInPages;
 use crate::http::split_port;
 use crate::proxies::TrustedProxies;
-use core::fmt;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU16;
 
@@ -124,34 +123,20 @@ impl Origin {
 }
 
 /// The text is not an origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected an origin such as https://app.example.org or http://localhost:3000, in lower case, without path, \
+     slash or wildcard; name each origin"
+)]
 pub struct OriginError;
 
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "expected an origin such as https://app.example.org or http://localhost:3000, in lower case, without path, \
-             slash or wildcard; name each origin",
-        )
-    }
-}
-
-impl core::error::Error for OriginError {}
-
 /// The text is not a URL that clients can use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a URL such as https://auth.example.org or https://auth.example.org:8443/login: the host's name or \
+     address, a port from 1 to 65535, no wildcard, user, query or fragment"
+)]
 pub struct PublicUrlError;
-
-impl fmt::Display for PublicUrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "expected a URL such as https://auth.example.org or https://auth.example.org:8443/login: the host's name or \
-             address, a port from 1 to 65535, no wildcard, user, query or fragment",
-        )
-    }
-}
-
-impl core::error::Error for PublicUrlError {}
 
 #[cfg(test)]
 mod tests {

@@ -4,8 +4,7 @@ use super::engine::Listener;
 use super::service_manager::ProbeTarget;
 use crate::chain;
 use crate::os::{self, FileId, ListeningSocket};
-use core::error::Error;
-use core::fmt::{self, Display};
+use core::fmt::Display;
 use core::net::SocketAddr;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -17,16 +16,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Why a server can't listen, with advice.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
 pub struct ListenError(String);
-
-impl Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for ListenError {}
 
 /// Only owner and group may connect: a peer that connects can be a trusted proxy.
 const SOCKET_MODE: u32 = 0o660;

@@ -10,8 +10,6 @@ use super::error::StoreError;
 use super::lock::DirLock;
 use super::{files, schema, sqlite};
 use crate::os;
-use core::error::Error;
-use core::fmt;
 use rusqlite::Connection;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use std::fs::{self, File};
@@ -43,51 +41,29 @@ pub enum CopyStep<'a> {
 }
 
 /// Error of a backup or restore. Messages begin with the file.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// A database can't be read or written.
-    Store(PathBuf, StoreError),
+    #[error("{}: {}", .0.display(), .1)]
+    Store(PathBuf, #[source] StoreError),
     /// A file can't be created, moved or inspected.
-    File(PathBuf, io::Error),
+    #[error("{}: {}", .0.display(), .1)]
+    File(PathBuf, #[source] io::Error),
     /// The backup file exists: a backup never replaces a file.
+    #[error("{} exists; give a name that is free", .0.display())]
     Exists(PathBuf),
     /// The partial file exists: another backup is running, or one was interrupted.
+    #[error(
+        "{} exists: another backup is being made there, or one was interrupted; in that case remove it",
+        .0.display()
+    )]
     PartialExists(PathBuf),
     /// A process has the database open.
+    #[error("{} is in use; stop the server, and whatever else has it open, first", .0.display())]
     InUse(PathBuf),
     /// The file to restore is the database.
+    #[error("{} is the database itself", .0.display())]
     IsTheDatabase(PathBuf),
-}
-
-impl fmt::Display for CopyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
-            Self::Exists(path) => write!(f, "{} exists; give a name that is free", path.display()),
-            Self::PartialExists(path) => write!(
-                f,
-                "{} exists: another backup is being made there, or one was interrupted; in that case remove it",
-                path.display()
-            ),
-            Self::InUse(path) => write!(
-                f,
-                "{} is in use; stop the server, and whatever else has it open, first",
-                path.display()
-            ),
-            Self::IsTheDatabase(path) => write!(f, "{} is the database itself", path.display()),
-        }
-    }
-}
-
-impl Error for CopyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Store(_, error) => error.source(),
-            Self::File(_, error) => error.source(),
-            _ => None,
-        }
-    }
 }
 
 /// Backs the database up to a new file with mode 0600. The copy is verified and durable when this returns.

@@ -15,8 +15,6 @@ use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
 use core::cell::Cell;
-use core::error::Error;
-use core::fmt;
 use rusqlite::{Connection, params};
 
 /// Page cache of an import, in KiB: each user goes to a random page of two indexes.
@@ -187,47 +185,21 @@ fn is_id_violation(error: &rusqlite::Error) -> bool {
 }
 
 /// Why a user was not imported.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// A user has this name, or one with the same folded form.
+    #[error("a user with this name, or one that looks the same, exists")]
     NameTaken,
     /// The id is or was assigned.
+    #[error("the id is taken, or was: an id is never given twice, expected a free one or none")]
     IdTaken,
     /// The id is over 2^53 - 1.
+    #[error("the id is too large, expected one up to {MAX_ID}")]
     IdTooLarge,
     /// The generation is over 2^52.
+    #[error("the generation is too large, expected one up to {}", generations::MAX_IMPORTED)]
     GenerationTooLarge,
     /// The store failed.
-    Store(StoreError),
-}
-
-impl From<StoreError> for ImportError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NameTaken => f.write_str("a user with this name, or one that looks the same, exists"),
-            Self::IdTaken => f.write_str(
-                "the id is taken, or was: an id is never given twice, expected a free one or none",
-            ),
-            Self::IdTooLarge => write!(f, "the id is too large, expected one up to {MAX_ID}"),
-            Self::GenerationTooLarge => {
-                write!(f, "the generation is too large, expected one up to {}", generations::MAX_IMPORTED)
-            }
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ImportError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Store(error) => error.source(),
-            _ => None,
-        }
-    }
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

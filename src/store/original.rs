@@ -9,8 +9,6 @@ use super::error::StoreError;
 use super::files;
 use super::sqlite;
 use super::watchdog::Watchdog;
-use core::error::Error;
-use core::fmt;
 use core::time::Duration;
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
@@ -91,31 +89,47 @@ fn original_user(row: &Row<'_>) -> rusqlite::Result<OriginalUser> {
     Ok(OriginalUser { id: row.get(0)?, username: text(1)?, password_hash: text(2)? })
 }
 
+const EXPECTED: &str = "expected a table users with the columns id, username and password_hash";
+
 /// Error of [`read_original`].
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is a gatekey database.
+    #[error("it is gatekey's own database; export from it first: gatekey user export")]
     Ours,
     /// It has no table `users`.
+    #[error("{EXPECTED}")]
     NotTheOriginals,
     /// `users` is not a table that stores its rows, but this.
+    #[error("users is a {0}; {EXPECTED}")]
     NotATable(&'static str),
     /// An id is not an integer.
+    #[error(
+        "an id in the table users is not a whole number, and ids here are; write the users as JSON lines without \
+         ids, and gatekey gives each a new one"
+    )]
     IdNotANumber,
     /// The rows are out of order, or more than fit into the file: it is damaged.
+    #[error("the database is corrupt: the row after id {after} is not where it belongs")]
     Disordered {
         /// The previous id.
         after: i64,
     },
     /// A row has a value over 1 MiB.
+    #[error("a value in the row after id {after} is over {MAX_VALUE_BYTES} bytes long")]
     ValueTooLong {
         /// The previous id.
         after: i64,
     },
     /// The time limit for a row is exceeded.
+    #[error(
+        "the next row was not found within {} s; the file is damaged, or made to hold up the import",
+        ROW_TIME.as_secs()
+    )]
     TooSlow,
     /// SQLite failed.
-    Store(StoreError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl ReadError {
@@ -139,50 +153,6 @@ impl From<rusqlite::Error> for ReadError {
         match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Self::TooSlow,
             _ => Self::Store(error.into()),
-        }
-    }
-}
-
-impl From<StoreError> for ReadError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const EXPECTED: &str = "expected a table users with the columns id, username and password_hash";
-        match self {
-            Self::Ours => {
-                f.write_str("it is gatekey's own database; export from it first: gatekey user export")
-            }
-            Self::NotTheOriginals => f.write_str(EXPECTED),
-            Self::NotATable(kind) => write!(f, "users is a {kind}; {EXPECTED}"),
-            Self::IdNotANumber => f.write_str(
-                "an id in the table users is not a whole number, and ids here are; write the users as JSON lines without \
-                 ids, and gatekey gives each a new one",
-            ),
-            Self::Disordered { after } => {
-                write!(f, "the database is corrupt: the row after id {after} is not where it belongs")
-            }
-            Self::ValueTooLong { after } => {
-                write!(f, "a value in the row after id {after} is over {MAX_VALUE_BYTES} bytes long")
-            }
-            Self::TooSlow => write!(
-                f,
-                "the next row was not found within {} s; the file is damaged, or made to hold up the import",
-                ROW_TIME.as_secs()
-            ),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for ReadError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Store(error) => error.source(),
-            _ => None,
         }
     }
 }

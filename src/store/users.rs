@@ -9,8 +9,6 @@ use super::sqlite::is_unique_violation;
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use crate::username::Username;
-use core::error::Error;
-use core::fmt;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 /// A row of `users`.
@@ -46,36 +44,14 @@ pub struct TokenRow {
 }
 
 /// Why a user was not inserted.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum InsertError {
     /// A user has this name, or one with the same folded form.
+    #[error("a user with this name, or one that looks the same, exists")]
     Taken,
     /// The store failed.
-    Store(StoreError),
-}
-
-impl From<StoreError> for InsertError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl fmt::Display for InsertError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken => f.write_str("a user with this name, or one that looks the same, exists"),
-            Self::Store(error) => error.fmt(f),
-        }
-    }
-}
-
-impl Error for InsertError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Taken => None,
-            Self::Store(error) => error.source(),
-        }
-    }
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// The columns of a [`User`], in the order in which [`user`] reads them.

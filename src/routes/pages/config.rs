@@ -5,8 +5,6 @@ use crate::encoding;
 use crate::http::{is_loopback_name, split_port};
 use crate::routes::PublicUrl;
 use crate::signer;
-use core::error::Error;
-use core::fmt;
 use core::net::IpAddr;
 
 /// The sign-in pages of a server.
@@ -122,41 +120,30 @@ impl SignInPages {
 }
 
 /// Why there can't be sign-in pages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignInPagesError {
     /// Browsers keep `Secure` cookies for `https` alone.
+    #[error("sign-in pages need an https public URL, or http on a loopback host")]
     NotHttps,
     /// A cookie of ours is for a whole host.
+    #[error("sign-in pages need a public URL without a path")]
     Path,
     /// Empty, over 64 characters, or with control characters.
+    #[error("expected a title of 1 to 64 characters, without control characters")]
     Title,
     /// A loopback host has no hosts below it.
+    #[error("a cookie domain needs an https public URL")]
     DomainOnLoopback,
     /// No domain that browsers keep a cookie for.
+    #[error(
+        "expected a domain such as example.org: two labels or more, without scheme, port, leading dot or *, and \
+         no IP address"
+    )]
     Domain,
     /// The public URL's host, which is given, is not under the domain.
+    #[error("browsers drop the cookie: the public URL's host, {0}, is not under that domain")]
     OtherDomain(String),
 }
-
-impl fmt::Display for SignInPagesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotHttps => "sign-in pages need an https public URL, or http on a loopback host",
-            Self::Path => "sign-in pages need a public URL without a path",
-            Self::Title => "expected a title of 1 to 64 characters, without control characters",
-            Self::DomainOnLoopback => "a cookie domain needs an https public URL",
-            Self::Domain => {
-                "expected a domain such as example.org: two labels or more, without scheme, port, leading dot or *, and \
-                 no IP address"
-            }
-            Self::OtherDomain(host) => {
-                return write!(f, "browsers drop the cookie: the public URL's host, {host}, is not under that domain");
-            }
-        })
-    }
-}
-
-impl Error for SignInPagesError {}
 
 fn is_loopback_host(authority: &str) -> bool {
     let (name, _port) = split_port(authority);
