@@ -68,7 +68,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`session_id`], [`signer`], [`token`], [`signed_value`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | password hashes, and parsing of `Authorization` |
-//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`os`], [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | the whole realm with its users, without HTTP |
+//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], `os`, [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | the whole realm with its users, without HTTP |
 //! | `routes` | [`http`], [`routes`] | the routes, as functions on plain values |
 //! | `strict` | [`server`] | a server |
 //! | `cli` (default) | [`cli`] | the command line |
@@ -98,7 +98,8 @@ pub mod signed_value;
 #[cfg(feature = "password")]
 pub mod random;
 #[cfg(feature = "store")]
-pub mod shell;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "cli uses the rest"))]
+mod shell;
 #[cfg(feature = "password")]
 pub mod secret;
 #[cfg(feature = "password")]
@@ -119,7 +120,8 @@ pub mod unicode;
 #[cfg(feature = "store")]
 pub mod username;
 #[cfg(feature = "store")]
-pub mod os;
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports, reason = "cli uses the rest"))]
+mod os;
 #[cfg(feature = "store")]
 pub mod store;
 #[cfg(feature = "store")]

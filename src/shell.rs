@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// A word as a shell reads it: as it is, in `'...'`, or, with control characters, in `$'...'`.
-pub fn quote(word: &str) -> String {
+pub(crate) fn quote(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.into();
@@ -21,13 +21,13 @@ pub fn quote(word: &str) -> String {
 }
 
 /// A path as an argument: quoted, and never taken for an option.
-pub fn quote_path(path: &Path) -> String {
+pub(crate) fn quote_path(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.starts_with('-') { quote(&format!("./{text}")) } else { quote(&text) }
 }
 
 /// A name as the last operand: quoted, and never taken for an option.
-pub fn quote_operand(name: &str) -> String {
+pub(crate) fn quote_operand(name: &str) -> String {
     let separator = if name.starts_with('-') { "-- " } else { "" };
     format!("{separator}{}", quote(name))
 }

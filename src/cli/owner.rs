@@ -196,7 +196,7 @@ fn inputs(config: &CommandConfig<'_>, command: &Command) -> Vec<String> {
 /// # Errors
 /// [`CliError`] where another user could lead root astray.
 pub(super) fn place_for_file(owner: Owner, path: &Path) -> Result<Option<PathBuf>, CliError> {
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let directory = os::directory_of(path);
     let owners = walk(directory)?;
     match &owners.users[..] {
         [] if owners.last.is_whole_path => Ok(Some(owners.real.join(path.file_name().unwrap_or_default()))),

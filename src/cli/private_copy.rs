@@ -98,7 +98,7 @@ pub(super) fn of_input(path: &Path, files: &Files) -> Result<Option<PrivateCopy>
 /// Whether SQLite can't write beside this database, or others can: SQLite would take their `-wal` or
 /// `-journal` for part of it.
 pub(super) fn is_needed(database: &Path) -> bool {
-    let directory = database.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let directory = os::directory_of(database);
     let is_shared = fs::metadata(directory)
         .is_ok_and(|found| found.mode() & 0o022 != 0 || ![0, os::effective_ids().0].contains(&found.uid()));
     is_shared || !os::may_write(directory)

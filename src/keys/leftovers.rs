@@ -1,5 +1,6 @@
 //! Temporary key files of interrupted edits, which contain unused secrets.
 
+use crate::os;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub fn leftovers(path: &Path) -> io::Result<Vec<PathBuf>> {
     // An edit follows a link to the file.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let directory = os::directory_of(&path);
     // As `temporary_beside` names them.
     let is_one = |other: &Path| {
         let is_new = other.extension().is_some_and(|end| end.as_encoded_bytes().starts_with(b"new-"));

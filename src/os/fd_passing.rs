@@ -15,10 +15,12 @@ const MAX_FILES: usize = 8;
 const MAX_NOTE_BYTES: usize = 64 * 1024;
 
 /// Sends a standard input, these files and a note to a new socket, the standard input of the new program.
-///
-/// # Errors
-/// What the system reports; [`io::ErrorKind::InvalidInput`] for too many files or too long a note.
-pub fn send_files(stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>], note: &[u8]) -> io::Result<OwnedFd> {
+/// Errors: [`io::ErrorKind::InvalidInput`] for too many files or too long a note.
+pub(crate) fn send_files(
+    stdin: BorrowedFd<'_>,
+    files: &[BorrowedFd<'_>],
+    note: &[u8],
+) -> io::Result<OwnedFd> {
     if files.len() >= MAX_FILES || note.len() > MAX_NOTE_BYTES {
         return Err(io::ErrorKind::InvalidInput.into());
     }
@@ -33,10 +35,8 @@ pub fn send_files(stdin: BorrowedFd<'_>, files: &[BorrowedFd<'_>], note: &[u8]) 
 }
 
 /// Receives the note and the files of [`send_files`], and restores standard input.
-///
-/// # Errors
-/// Those of the system calls; [`io::ErrorKind::InvalidData`] if standard input is not such a socket.
-pub fn receive_files() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+/// Errors: [`io::ErrorKind::InvalidData`] if standard input is not such a socket.
+pub(crate) fn receive_files() -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut note = vec![0; MAX_NOTE_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FILES))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -9,24 +9,21 @@ use std::path::Path;
 
 /// Properties of a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileSystem {
+pub(crate) struct FileSystem {
     /// Type, such as `ext4` or `fuse.sshfs`; `None` without /proc.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Whether file locks are local to this machine, or missing: NFS with `nolock`.
-    pub has_only_local_locks: bool,
+    pub(crate) has_only_local_locks: bool,
     /// Free bytes for unprivileged users.
-    pub free_bytes: u64,
+    pub(crate) free_bytes: u64,
     /// Whether it is mounted read-only.
-    pub is_read_only: bool,
+    pub(crate) is_read_only: bool,
     /// Kind of a network file system, whose locks and shared memory are not sufficient for a database.
-    pub network: Option<&'static str>,
+    pub(crate) network: Option<&'static str>,
 }
 
 /// The file system of a path.
-///
-/// # Errors
-/// Those of statvfs(3) and statfs(2).
-pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
+pub(crate) fn file_system_of(path: &Path) -> io::Result<FileSystem> {
     let (room, kind) = (rustix::fs::statvfs(path)?, rustix::fs::statfs(path)?.f_type);
     // Magic numbers of statfs(2), as digits: the type of the number depends on the processor.
     let network = match format!("{kind:x}").as_str() {
@@ -47,12 +44,12 @@ pub fn file_system_of(path: &Path) -> io::Result<FileSystem> {
 }
 
 /// Whether this file is in a read-only mount.
-pub fn is_in_read_only_mount(file: &File) -> bool {
+pub(crate) fn is_in_read_only_mount(file: &File) -> bool {
     rustix::fs::fstatvfs(file).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 /// The file system type of a path.
-pub fn name_of_file_system(path: &Path) -> Option<String> {
+pub(crate) fn name_of_file_system(path: &Path) -> Option<String> {
     mount_of(path).map(|(name, _)| name)
 }
 
@@ -83,7 +80,7 @@ fn has_only_local_locks(options: &str) -> bool {
 
 /// Available memory in bytes: the kernel's estimate, or the lowest limit of this process's control groups
 /// (version 2).
-pub fn available_memory() -> Option<u64> {
+pub(crate) fn available_memory() -> Option<u64> {
     let system = fs::read_to_string("/proc/meminfo").ok().and_then(|text| available_of(&text));
     let group = fs::read_to_string("/proc/self/cgroup").ok().and_then(|text| limit_of_group(&text));
     system.into_iter().chain(group).min()
@@ -105,7 +102,7 @@ fn limit_of_group(cgroup: &str) -> Option<u64> {
 
 /// Whether this process is in a container: the marks of Docker and Podman, and the variable that Podman,
 /// systemd-nspawn and LXC set.
-pub fn is_in_container() -> bool {
+pub(crate) fn is_in_container() -> bool {
     let has_mark = ["/.dockerenv", "/run/.containerenv"].iter().any(|mark| Path::new(mark).exists());
     has_mark || ["container", "KUBERNETES_SERVICE_HOST"].iter().any(|name| env::var_os(name).is_some())
 }

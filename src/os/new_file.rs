@@ -1,5 +1,7 @@
 //! Atomic creation of files: written under a temporary name, and renamed without replacing a file.
 
+use super::files::{directory_of, open_directory_of};
+use super::machine::name_of_file_system;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -11,7 +13,7 @@ use std::path::Path;
 /// A new file with a temporary name; a drop removes it. All operations use one open directory, so that
 /// replacing the directory has no effect.
 #[derive(Debug)]
-pub struct NewFile {
+pub(crate) struct NewFile {
     directory: File,
     name: OsString,
     partial: OsString,
@@ -21,14 +23,12 @@ pub struct NewFile {
 
 impl NewFile {
     /// Creates an empty file with mode 0600; `end` is the suffix of its temporary name.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] if either name is taken; others of the system calls.
-    pub fn make(path: &Path, end: &str) -> io::Result<Self> {
+    /// Errors: [`io::ErrorKind::AlreadyExists`] if either name is taken; others of the system calls.
+    pub(crate) fn make(path: &Path, end: &str) -> io::Result<Self> {
         let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
         let mut partial = name.clone();
         partial.push(end);
-        let directory = super::open_directory_of(path)?;
+        let directory = open_directory_of(path)?;
         if rustix::fs::statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -39,18 +39,13 @@ impl NewFile {
     }
 
     /// The file, open for reading and writing.
-    ///
-    /// # Errors
-    /// Those of fcntl(2).
-    pub fn file(&self) -> io::Result<File> {
+    pub(crate) fn file(&self) -> io::Result<File> {
         self.file.try_clone()
     }
 
     /// Syncs the file, renames it and syncs the directory.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] if the name was taken meanwhile; others of the system calls.
-    pub fn keep(mut self) -> io::Result<()> {
+    /// Errors: [`io::ErrorKind::AlreadyExists`] if the name was taken meanwhile; others of the system calls.
+    pub(crate) fn keep(mut self) -> io::Result<()> {
         self.file.sync_all()?;
         rename_at(self.directory.as_fd(), &self.partial, &self.name)?;
         self.is_kept = true;
@@ -71,19 +66,15 @@ impl Drop for NewFile {
 /// By renameat2(2) with `RENAME_NOREPLACE`; else (NFS) by link(2); without hard links (exFAT, some FUSE) by
 /// an exclusively created empty file, which is then replaced. Only the last way leaves the empty file behind
 /// if the process is killed.
-///
-/// # Errors
-/// [`io::ErrorKind::AlreadyExists`]; others of the system calls, with the name of the file system.
-pub fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
+/// Errors: [`io::ErrorKind::AlreadyExists`]; others of the system calls, with the name of the file system.
+pub(crate) fn rename_to_free_name(from: &Path, to: &Path) -> io::Result<()> {
     let renamed = rename_at(CWD, from.as_os_str(), to.as_os_str());
     renamed.map_err(|error| name_file_system(error, to))
 }
 
 /// Links a file to another name without replacing a file; false without hard links.
-///
-/// # Errors
-/// [`io::ErrorKind::AlreadyExists`]; others of link(2).
-pub fn link_to_free_name(from: &Path, to: &Path) -> io::Result<bool> {
+/// Errors: [`io::ErrorKind::AlreadyExists`]; others of link(2).
+pub(crate) fn link_to_free_name(from: &Path, to: &Path) -> io::Result<bool> {
     match rustix::fs::linkat(CWD, from, CWD, to, AtFlags::empty()) {
         Err(error) if is_unsupported(error) => Ok(false),
         linked => Ok(linked.map(|()| true)?),
@@ -119,8 +110,7 @@ fn is_unsupported(error: Errno) -> bool {
 
 /// Adds the file system's name to an error.
 fn name_file_system(error: io::Error, path: &Path) -> io::Error {
-    let directory = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    match super::name_of_file_system(directory) {
+    match name_of_file_system(directory_of(path)) {
         Some(name) if error.kind() != io::ErrorKind::AlreadyExists => {
             io::Error::new(error.kind(), format!("{error} (file system: {name})"))
         }

@@ -7,6 +7,7 @@
 //!
 //! Left out: group- or world-writable directories without the sticky bit; `gatekey doctor` reports them.
 
+use super::process::effective_ids;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -19,33 +20,31 @@ const MAX_LINKS: usize = 40;
 
 /// Result of a walk along a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathOwners {
+pub(crate) struct PathOwners {
     /// The users but root who own a directory or a symbolic link on the path, in order. Not the owner of a
     /// file at its end.
-    pub users: Vec<u32>,
+    pub(crate) users: Vec<u32>,
     /// The path without symbolic links, as far as it exists.
-    pub real: PathBuf,
+    pub(crate) real: PathBuf,
     /// The entry at `real`.
-    pub last: LastEntry,
+    pub(crate) last: LastEntry,
 }
 
 /// The last entry of a path that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastEntry {
+pub(crate) struct LastEntry {
     /// Its owner.
-    pub uid: u32,
+    pub(crate) uid: u32,
     /// Its group.
-    pub gid: u32,
+    pub(crate) gid: u32,
     /// Whether the whole path exists; else the next component is missing.
-    pub is_whole_path: bool,
+    pub(crate) is_whole_path: bool,
 }
 
 impl PathOwners {
     /// Walks along a path from the root directory, through every symbolic link.
-    ///
-    /// # Errors
-    /// Those of lstat(2) and readlink(2), but not that the path doesn't exist.
-    pub fn of(path: &Path) -> io::Result<Self> {
+    /// Errors: Those of lstat(2) and readlink(2), but not that the path doesn't exist.
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let path = std::path::absolute(path)?;
         let mut walk =
             Walk { users: Vec::new(), real: PathBuf::from("/"), links: 0, unmapped: unmapped_user() };
@@ -130,11 +129,9 @@ fn entry(metadata: &Metadata) -> LastEntry {
 }
 
 /// Rejects a path that another user controls, if this process is root.
-///
-/// # Errors
-/// [`ErrorKind::PermissionDenied`] with advice; those of [`PathOwners::of`].
-pub fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
-    if super::effective_ids().0 != 0 {
+/// Errors: [`ErrorKind::PermissionDenied`] with advice; those of [`PathOwners::of`].
+pub(crate) fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
+    if effective_ids().0 != 0 {
         return Ok(());
     }
     match PathOwners::of(path)?.users.first() {
@@ -144,12 +141,10 @@ pub fn refuse_other_owners_as_root(path: &Path) -> io::Result<()> {
 }
 
 /// Rejects an open directory of another user, if this process is root.
-///
-/// # Errors
-/// [`ErrorKind::PermissionDenied`] with advice; those of fstat(2).
-pub fn refuse_directory_of_others_as_root(directory: &fs::File, path: &Path) -> io::Result<()> {
+/// Errors: [`ErrorKind::PermissionDenied`] with advice; those of fstat(2).
+pub(crate) fn refuse_directory_of_others_as_root(directory: &fs::File, path: &Path) -> io::Result<()> {
     let uid = directory.metadata()?.uid();
-    if super::effective_ids().0 == 0 && uid != 0 { Err(other_owner(path, uid)) } else { Ok(()) }
+    if effective_ids().0 == 0 && uid != 0 { Err(other_owner(path, uid)) } else { Ok(()) }
 }
 
 fn other_owner(path: &Path, uid: u32) -> io::Error {
@@ -171,7 +166,7 @@ mod tests {
         let real = fs::canonicalize(directory.path()).unwrap();
         fs::create_dir(real.join("data")).unwrap();
         symlink("data/../data", real.join("link")).unwrap();
-        let (own, _) = crate::os::effective_ids();
+        let (own, _) = effective_ids();
         let found = PathOwners::of(&real.join("link/./missing/deeper")).unwrap();
         assert_eq!((found.real, found.last.is_whole_path), (real.join("data"), false));
         assert_eq!(found.last.uid, own);

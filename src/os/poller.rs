@@ -10,10 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Waits until a descriptor is readable, a signal arrives, or the timeout. Returns the positions of the
 /// readable ones.
-///
-/// # Errors
-/// Those of poll(2).
-pub fn wait_to_read(descriptors: &[BorrowedFd<'_>], at_most: Option<Duration>) -> io::Result<Vec<usize>> {
+pub(crate) fn wait_to_read(
+    descriptors: &[BorrowedFd<'_>],
+    at_most: Option<Duration>,
+) -> io::Result<Vec<usize>> {
     let mut polled: Vec<_> = descriptors.iter().map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
     // A duration out of range is no limit.
     let at_most = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
@@ -30,64 +30,53 @@ pub fn wait_to_read(descriptors: &[BorrowedFd<'_>], at_most: Option<Duration>) -
 ///
 /// A descriptor is reported when it becomes ready, and again only after a read or write would have blocked.
 #[derive(Debug)]
-pub struct Poller(OwnedFd);
+pub(crate) struct Poller(OwnedFd);
 
 /// Readiness of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     /// As given to [`Poller::add`].
-    pub key: u64,
+    pub(crate) key: u64,
     /// A read doesn't block.
-    pub is_readable: bool,
+    pub(crate) is_readable: bool,
     /// A write doesn't block.
-    pub is_writable: bool,
+    pub(crate) is_writable: bool,
     /// The peer has closed its side, or the connection is gone. Unread bytes may remain.
-    pub is_hung_up: bool,
+    pub(crate) is_hung_up: bool,
 }
 
 impl Poller {
     /// Maximum number of descriptors that one [`Poller::wait`] reports.
-    pub const MAX_EVENTS: usize = 64;
+    pub(crate) const MAX_EVENTS: usize = 64;
 
     /// An empty poller.
-    ///
-    /// # Errors
-    /// Those of epoll_create1(2): no descriptors or no memory.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
 
     /// Registers a descriptor for reading. The next wait reports it if it is readable already.
-    ///
-    /// # Errors
-    /// Those of epoll_ctl(2).
-    pub fn add(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
         Ok(epoll::add(&self.0, descriptor, EventData::new_u64(key), Self::reads())?)
     }
 
     /// Registers a descriptor for writing, too.
-    ///
-    /// # Errors
-    /// Those of epoll_ctl(2).
-    pub fn watch_writes(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
+    pub(crate) fn watch_writes(&self, descriptor: &impl AsFd, key: u64) -> io::Result<()> {
         let interest = Self::reads() | EventFlags::OUT;
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(key), interest)?)
     }
 
     /// Deregisters a descriptor, as closing it does.
-    ///
-    /// # Errors
-    /// Those of epoll_ctl(2).
-    pub fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
+    pub(crate) fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.0, descriptor)?)
     }
 
     /// Waits until descriptors are ready, a signal arrives, or the timeout. Reports up to
     /// [`Poller::MAX_EVENTS`].
-    ///
-    /// # Errors
-    /// Those of epoll_wait(2).
-    pub fn wait(&self, at_most: Option<Duration>, mut report: impl FnMut(Readiness)) -> io::Result<()> {
+    pub(crate) fn wait(
+        &self,
+        at_most: Option<Duration>,
+        mut report: impl FnMut(Readiness),
+    ) -> io::Result<()> {
         let mut events = [MaybeUninit::uninit(); Self::MAX_EVENTS];
         let at_most = at_most.and_then(|at_most| Timespec::try_from(at_most).ok());
         match epoll::wait(&self.0, &mut events, at_most.as_ref()) {
@@ -115,19 +104,16 @@ impl Poller {
 
 /// An eventfd(2), by which any thread wakes the poller's thread.
 #[derive(Debug)]
-pub struct Waker(OwnedFd);
+pub(crate) struct Waker(OwnedFd);
 
 impl Waker {
     /// A new waker.
-    ///
-    /// # Errors
-    /// Those of eventfd(2): no descriptors or no memory.
-    pub fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
     /// Wakes the poller.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // It fails only if the counter is full, and then it is readable.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
     }

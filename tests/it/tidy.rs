@@ -101,7 +101,9 @@ fn names_after(text: &str, prefix: &str) -> Vec<String> {
 }
 
 fn modules_in_order() -> Vec<String> {
-    names_after(&read("src/lib.rs"), "pub mod ")
+    let mut modules = names_after(&read("src/lib.rs"), "mod ");
+    modules.retain(|module| module != "tests");
+    modules
 }
 
 #[test]
@@ -238,8 +240,7 @@ fn no_modules_of_a_directory_import_each_other_in_a_cycle() {
 }
 
 /// Modules that still have files that import each other in a cycle.
-const WITH_CYCLES: [&str; 9] =
-    ["token", "password", "os", "store", "keys", "realm", "http", "routes", "server"];
+const WITH_CYCLES: [&str; 8] = ["token", "password", "store", "keys", "realm", "http", "routes", "server"];
 
 /// A `mod.rs` uses its children, which then don't use it; or it only declares them.
 #[test]
