@@ -7,7 +7,7 @@
 //! | `cli_error.rs` | the error type, with exit statuses |
 //! | `options.rs`, `values.rs` | the table of options: name, type, default, help; parsers of their values |
 //! | `parse.rs` | parser of the command line |
-//! | `help.rs`, `man.rs`, `completions/` | help, manual page and shell completions |
+//! | `help.rs`, `man.rs`, `completions.rs` | help, manual page and shell completions |
 //! | `reference_tests.rs` | `docs/options.md`, which a test compares |
 //! | `suggest.rs` | spelling suggestions |
 //! | `environment.rs`, `env_file.rs` | misspelt variables; environment files |

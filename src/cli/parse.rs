@@ -141,7 +141,9 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Inv
     let name = command.words.join(" ");
     let operands = words.split_off(command.words.len());
     let needed = command.operands.iter().filter(|operand| !operand.starts_with('[')).count();
-    if !(needed..=command.operands.len()).contains(&operands.len()) {
+    let is_open = command.operands.last().is_some_and(|operand| operand.ends_with("...]"));
+    let most = if is_open { usize::MAX } else { command.operands.len() };
+    if !(needed..=most).contains(&operands.len()) {
         let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
         if let (Some(secret), true) = (secret_read(command), given > needed) {
             return Err(CliError::Usage(format!(

@@ -1,7 +1,8 @@
 //! Completions in bash, zsh and fish, and the manual page in man.
 
-use crate::process::{gatekey, run, written};
+use crate::process::{binary, gatekey, run, written};
 use crate::skip;
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -101,10 +102,17 @@ fn check(shell: &str, complete: impl FnOnce(&Path, &str) -> String) {
     }
 }
 
+/// The search path of a shell that completes: a script runs the program that it completes.
+fn search_path() -> std::ffi::OsString {
+    let paths = env::var_os("PATH").unwrap();
+    let ours = binary().parent().unwrap().to_owned();
+    env::join_paths([ours].into_iter().chain(env::split_paths(&paths))).unwrap()
+}
+
 /// A shell that reads lines from standard input, by a script of ours: what it printed.
 fn by_script(shell: &mut Command, directory: &Path, lines: &str) -> String {
     let shell = shell.arg(directory.join("completions")).current_dir(directory.join("current"));
-    let (code, out, message) = written(&run(shell.env("HOME", directory), lines));
+    let (code, out, message) = written(&run(shell.env("HOME", directory).env("PATH", search_path()), lines));
     assert_eq!((code, message.as_str()), (Some(0), ""), "{out}");
     out
 }
@@ -146,6 +154,7 @@ fn zsh_completes_every_command() {
         outer.args(["60", "zsh", "-f", "-c"]);
         outer.arg("zmodload zsh/zpty; zpty inner zsh -d -i; while zpty -r inner; do :; done");
         outer.current_dir(directory.join("current")).env("ZDOTDIR", directory).env("TERM", "dumb");
+        outer.env("PATH", search_path());
         outer.env("SCRIPT", directory.join("completions")).env("LINES_FILE", directory.join("lines"));
         let output = run(outer.env("OFFERED", directory.join("offered")), "");
         let offered = fs::read_to_string(directory.join("offered"));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Who alone may name each dependency: a top-level module with its submodules.
 /// Only rustix, the system calls, and signal-hook have two owners.
-const OWNERS: [(&str, &str); 24] = [
+const OWNERS: [(&str, &str); 25] = [
     ("argon2", "password"),
     ("base64", "encoding"),
     ("bcrypt", "password"),
@@ -30,6 +30,7 @@ const OWNERS: [(&str, &str); 24] = [
     ("sha2", "signer"),
     ("signal-hook", "cli"), // root waits for its child
     ("signal-hook", "server"),
+    ("strsim", "cli"),
     ("tiny_http", "server"),
     ("unicode-normalization", "unicode"),
     ("zeroize", "secret"),
