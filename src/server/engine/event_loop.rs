@@ -19,7 +19,6 @@
 use super::connection::{Connection, Step};
 use super::inbox::Inbox;
 use super::limits::{BATCH, FAR, READ_BYTES, SCAN_EVERY};
-use super::slab::Slab;
 use super::worker_pool::{Job, WorkerPool};
 use super::{Context, PAUSE};
 use crate::clock;
@@ -28,13 +27,13 @@ use crate::server::catch_panic;
 use crate::server::heartbeats::{Heartbeat, Heartbeats};
 use crate::store::{ReadSession, Reader, Reads};
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-/// The poller's key of the inbox. Keys of connections have an index in their lower half.
+/// The poller's key of the inbox. Connections are numbered.
 const INBOX: u64 = u64::MAX;
 /// Extension of the deadline of a queued connection: what it received in time is handled first.
 const QUEUED_GRACE: Duration = Duration::from_secs(1);
@@ -44,7 +43,9 @@ pub(super) struct EventLoop {
     poller: Poller,
     inbox: Arc<Inbox<Connection>>,
     pool: Arc<WorkerPool>,
-    connections: Slab<Box<Connection>>,
+    /// Without the connections of this batch.
+    connections: HashMap<u64, Box<Connection>>,
+    next_key: u64,
     /// The keys of connections that are ready to advance.
     queue: VecDeque<u64>,
     /// The database connection of each listener's service; `None` if it reads nothing on event loops.
@@ -77,7 +78,8 @@ impl EventLoop {
             poller,
             inbox,
             pool,
-            connections: Slab::default(),
+            connections: HashMap::new(),
+            next_key: 0,
             queue: VecDeque::new(),
             readers,
             scratch: vec![0; READ_BYTES],
@@ -124,7 +126,7 @@ impl EventLoop {
         let mut is_inbox_ready = false;
         let waited = poller.wait(Some(at_most), |Readiness { key, is_readable, is_hung_up, .. }| {
             is_inbox_ready |= key == INBOX;
-            if let Some(connection) = connections.get_mut(key) {
+            if let Some(connection) = connections.get_mut(&key) {
                 connection.ready(is_readable, is_hung_up);
                 enqueue(queue, key, connection);
             }
@@ -136,16 +138,16 @@ impl EventLoop {
     }
 
     /// Takes ownership of a connection.
-    fn insert(&mut self, connection: Box<Connection>) {
-        let key = self.connections.insert(connection);
-        let Some(connection) = self.connections.get_mut(key) else { return };
+    fn insert(&mut self, mut connection: Box<Connection>) {
+        let key = self.next_key;
+        self.next_key += 1;
         // The poller also reports what arrived before.
         if self.poller.add(&connection.entry().stream, key).is_err() {
-            drop(self.connections.remove(key)); // out of memory
-            return;
+            return; // out of memory
         }
         self.next_scan = self.next_scan.min(connection.deadline);
-        enqueue(&mut self.queue, key, connection);
+        enqueue(&mut self.queue, key, &mut connection);
+        self.connections.insert(key, connection);
     }
 
     /// Receives and parses for a batch of the queued connections; returns those with a request.
@@ -153,7 +155,7 @@ impl EventLoop {
         let mut batch = Vec::new();
         for _ in 0..self.queue.len().min(BATCH) {
             let Some(key) = self.queue.pop_front() else { break };
-            let Some(mut connection) = self.connections.take(key) else { continue };
+            let Some(mut connection) = self.connections.remove(&key) else { continue };
             connection.is_queued = false;
             let scratch = &mut self.scratch;
             match connection.step(|connection| connection.advance(scratch, now)) {
@@ -180,7 +182,7 @@ impl EventLoop {
     /// Sends the response, or hands the request to the worker pool.
     fn finish(&mut self, Dispatched { key, mut connection, step }: Dispatched, now: Instant) {
         match step {
-            Step::Block { may_hash } => self.hand_over(key, Job { connection, may_hash }, now),
+            Step::Block { may_hash } => self.hand_over(Job { connection, may_hash }, now),
             Step::Write => {
                 let step = connection.step(|connection| connection.write(now));
                 self.settle(key, connection, &step);
@@ -193,9 +195,8 @@ impl EventLoop {
         }
     }
 
-    fn hand_over(&mut self, key: u64, mut job: Job, now: Instant) {
+    fn hand_over(&mut self, mut job: Job, now: Instant) {
         let _ = self.poller.remove(&job.connection.entry().stream);
-        drop(self.connections.remove(key));
         job.connection.deregistered();
         let Err(Job { mut connection, .. }) = self.pool.submit(job) else { return };
         if !matches!(connection.step(|connection| connection.reject_as_busy(now)), Step::Close) {
@@ -206,14 +207,10 @@ impl EventLoop {
     /// Puts a connection back until its next event, or drops it.
     fn settle(&mut self, key: u64, mut connection: Box<Connection>, step: &Step) {
         match step {
-            Step::Close | Step::Dispatch | Step::Block { .. } | Step::Write => {
-                drop(self.connections.remove(key));
-                return;
-            }
+            Step::Close | Step::Dispatch | Step::Block { .. } | Step::Write => return,
             Step::Again => enqueue(&mut self.queue, key, &mut connection),
             Step::WaitToWrite if !connection.watches_writes => {
                 if self.poller.watch_writes(&connection.entry().stream, key).is_err() {
-                    drop(self.connections.remove(key));
                     return;
                 }
                 connection.watches_writes = true;
@@ -221,20 +218,20 @@ impl EventLoop {
             Step::WaitToWrite | Step::Wait => {}
         }
         self.next_scan = self.next_scan.min(connection.deadline);
-        self.connections.put_back(key, connection);
+        self.connections.insert(key, connection);
     }
 
     /// Expires connections whose deadline has passed.
     fn expire(&mut self, now: Instant) {
         let mut next = now + FAR;
         self.next_scan = next;
-        for key in self.connections.keys() {
-            let Some(connection) = self.connections.get_mut(key) else { continue };
+        for key in self.connections.keys().copied().collect::<Vec<_>>() {
+            let Some(connection) = self.connections.get_mut(&key) else { continue };
             if connection.deadline > now {
                 next = next.min(connection.deadline);
             } else if connection.is_queued && now < connection.deadline + QUEUED_GRACE {
                 next = now;
-            } else if let Some(mut connection) = self.connections.take(key) {
+            } else if let Some(mut connection) = self.connections.remove(&key) {
                 let step = connection.step(|connection| connection.expire(now));
                 self.settle(key, connection, &step);
             }

@@ -20,7 +20,6 @@
 //! | `registry.rs` | admission and eviction of connections |
 //! | `inbox.rs` | queue through which other threads hand connections to an event loop |
 //! | `connection/` | state machine of one connection: receiving and responding |
-//! | `slab.rs` | the connections of an event loop, by key |
 //! | `worker_pool.rs` | threads for requests that block |
 //! | `event_loop.rs` | a thread that serves many connections and never blocks |
 //! | `acceptor.rs` | accepts connections and hands them to the event loops |
@@ -43,7 +42,6 @@ mod limits;
 mod parser;
 mod registry;
 mod service;
-mod slab;
 mod stream;
 mod worker_pool;
 
