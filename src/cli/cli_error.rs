@@ -23,11 +23,6 @@ impl CliError {
     pub(super) fn failed(attempted: impl Display, error: &(dyn Error + 'static)) -> Self {
         Self::Failed(format!("{attempted}: {}", chain::describe(error)))
     }
-
-    /// The system has no thread.
-    pub(super) fn no_thread(error: &io::Error) -> Self {
-        Self::failed("can't make a thread", error)
-    }
 }
 
 /// An error of standard output. Other errors of input and output are converted where they occur.

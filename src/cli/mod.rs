@@ -17,7 +17,6 @@
 //! | `relay.rs` | root's side of that: input, output, questions and signals of the child process |
 //! | `temp_dir.rs`, `private_copy.rs` | a temporary directory; a copy of a database that can't be opened in place |
 //! | `serve.rs`, `user.rs`, `user_list.rs`, `token.rs`, `key.rs`, `throttle.rs`, `backup.rs` | the commands |
-//! | `serve_tiny.rs` | `serve` with the tiny_http server |
 //! | `doctor/` | `doctor`: checks of an installation |
 //! | `tune.rs` | `tune`: the cost of hashes |
 //! | `hash_time.rs` | benchmark of a hash |
@@ -57,8 +56,6 @@ mod prompt;
 mod relay;
 mod temp_dir;
 mod serve;
-#[cfg(feature = "tiny-http")]
-mod serve_tiny;
 mod suggest;
 mod throttle;
 mod token;

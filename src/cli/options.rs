@@ -131,11 +131,13 @@ macro_rules! options {
         /// The value of each option.
         pub(super) struct Options {
             $($(pub(super) $field: $type,)*)*
+            /// Each option that is set to another value than its default, and the variable that it is from.
+            pub(super) set: Vec<(&'static Opt, String)>,
         }
 
         impl Default for Options {
             fn default() -> Self {
-                Self { $($($field: options!(@initial $parse $(, $default)?),)*)* }
+                Self { $($($field: options!(@initial $parse $(, $default)?),)*)* set: Vec::new() }
             }
         }
     };
@@ -341,19 +343,27 @@ impl Options {
         environment: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<Self, CliError> {
         let mut parsed = Self::default();
+        let set = |parsed: &mut Self, option: &'static Opt, text: &str, from: &str| {
+            (option.set)(parsed, &Text { text, source: &format!("--{}{from}", option.name) })?;
+            let is_off = option.value.is_none() && values::flag(text) == Ok(false);
+            if !is_off && option.default != Some(text) {
+                let value = option.value.map_or(String::new(), |_| format!(" {text}"));
+                parsed.set.push((option, format!("--{}{value}{from}", option.name)));
+            }
+            Ok::<_, CliError>(())
+        };
         for option in options {
             let mut is_given = false;
             for (_, text) in given.iter().filter(|(given, _)| given.name == option.name) {
                 is_given = true;
-                (option.set)(&mut parsed, &Text { text, source: &format!("--{}", option.name) })?;
+                set(&mut parsed, option, text, "")?;
             }
             let variable = option.variable();
             let Some(text) = environment(&variable).filter(|text| !is_given && !text.is_empty()) else {
                 continue;
             };
             let text = text.to_str().ok_or_else(|| CliError::Usage(format!("{variable} is not UTF-8")))?;
-            let source = format!("--{}{FROM_VARIABLE}{variable}", option.name);
-            (option.set)(&mut parsed, &Text { text, source: &source })?;
+            set(&mut parsed, option, text, &format!("{FROM_VARIABLE}{variable}"))?;
         }
         Ok(parsed)
     }

@@ -4,6 +4,7 @@ use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::{CommandConfig, ServeConfig};
 use super::data;
+use super::doctor;
 use super::environment;
 use super::files;
 use super::listen;
@@ -11,9 +12,8 @@ use super::options;
 #[cfg(feature = "tiny-http")]
 use super::values::Engine;
 use crate::clock;
-use crate::keys;
 use crate::os;
-use crate::realm::{Policy, Realm, Registration};
+use crate::realm::Realm;
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
 use crate::server::engine::{self, Endpoint};
@@ -23,16 +23,12 @@ use crate::server::log;
 use crate::server::saver::spawn_saver;
 use crate::server::service_manager::ServiceManager;
 use crate::server::signals::SignalThread;
-use crate::signer::SigningKey;
 use std::env;
 use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
-
-/// Minimum length of a password chosen by its user (NIST SP 800-63B section 5.1.1.1).
-pub(super) const ADVISED_PASSWORD_CHARS: usize = 8;
 
 /// glibc's threshold in bytes: a larger block is mapped on its own, and unmapped when it is freed.
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
@@ -58,6 +54,8 @@ fn reexec_with_mmap_threshold() {
     }
 }
 
+const NO_THREAD: &str = "can't make a thread";
+
 pub(super) const SERVE: Command = Command {
     words: &["serve"],
     operands: &[],
@@ -75,7 +73,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     warn_about_unknown_variables();
     let config = ServeConfig::new(config)?;
     let log = config.log;
-    let _flush_at_end = log.begin().map_err(|error| CliError::no_thread(&error))?;
+    let _flush_at_end = log.begin().or_fail(NO_THREAD)?;
     // Before the data: if the address is in use, nothing is created.
     let BoundListener { listener, name, probe_target, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
@@ -85,8 +83,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let keys = keys.announced_in(data_dir.directory(), policy.max_session);
     let realm = Realm::open(store, keys, hasher, policy, clock::now()).or_fail("can't read the database")?;
     let realm = Arc::new(realm.with_observer(|notice| log::realm_notice(&notice)));
-    warn_about_weak_settings(&realm);
-    realm.record_key_use(clock::now());
+    doctor::weak_settings(realm.policy(), &realm.ring()).for_each(log::notice);
 
     let (shutdown, manager) = (Arc::new(Shutdown::default()), ServiceManager::from_environment());
     let signals =
@@ -95,20 +92,19 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.or_fail("can't name requests")?);
-    let saver = spawn_saver(&realm, &app, &shutdown).map_err(|error| CliError::no_thread(&error))?;
+    let saver = spawn_saver(&realm, &app, &shutdown).or_fail(NO_THREAD)?;
     let metrics = metrics
         .map(|listener| app::metrics_endpoint(listener, &app))
         .transpose()
         .or_fail("can't serve metrics")?;
     announce(&name);
     manager.ready();
-    manager
-        .spawn_watchdog(probe_target, &heartbeats, &shutdown)
-        .map_err(|error| CliError::no_thread(&error))?;
+    manager.spawn_watchdog(probe_target, &heartbeats, &shutdown).or_fail(NO_THREAD)?;
     match listener {
         #[cfg(feature = "tiny-http")]
         engine::Listener::Tcp(listener) if config.engine == Engine::TinyHttp => {
-            super::serve_tiny::run(listener, metrics, app.clone(), &heartbeats, &shutdown)?;
+            let served = app::run_tiny(&app, listener, metrics, &shutdown);
+            served.map_err(|error| CliError::Failed(format!("can't serve: {error}")))?;
         }
         listener => {
             let limits = limits.within_descriptors(event_loops);
@@ -133,31 +129,6 @@ fn warn_about_unknown_variables() {
         environment::complaints(names.filter(|name| ![RESTARTED, files::FOR_ROOT].contains(&name.as_str())))
     {
         log::notice(complaint);
-    }
-}
-
-fn warn_about_weak_settings(realm: &Realm) {
-    let Policy { registration, min_password_chars, rate_limits, .. } = realm.policy();
-    let (registration, min_password_chars) = (*registration, *min_password_chars);
-    if rate_limits.is_none() {
-        log::notice("password attempts are not rate limited (--throttle off)");
-    }
-    if registration == Registration::Open && min_password_chars < ADVISED_PASSWORD_CHARS {
-        log::notice(format!(
-            "anyone may register, with a password of {min_password_chars} or more characters; \
-             --min-password-length {ADVISED_PASSWORD_CHARS} is advised"
-        ));
-    }
-    for key in realm.ring().keys().filter(|key| keys::is_published(key)) {
-        let fingerprint = key.fingerprint();
-        log::notice(format!(
-            "the secret of signing key {fingerprint} is published: anyone can forge tokens with it; \
-             replace it: gatekey key rotate --compromised"
-        ));
-    }
-    for key in realm.ring().keys().filter(|key| key.is_weak()) {
-        let (fingerprint, strong) = (key.fingerprint(), SigningKey::STRONG_BYTES);
-        log::notice(format!("signing key {fingerprint} has under {strong} bytes (RFC 7518 section 3.2)"));
     }
 }
 

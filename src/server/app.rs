@@ -7,6 +7,8 @@ use super::engine::{Endpoint, Event, Limits, Service};
 use super::heartbeats::Heartbeats;
 use super::log::{self, Log};
 use super::metrics::{self, Metrics};
+#[cfg(feature = "tiny-http")]
+use super::{Handler, Shutdown, engine, tiny};
 use crate::client::Client;
 use crate::clock::{self, Now};
 use crate::http::{AccessRecord, AuditEvent, ErrorCode, REQUEST_ID, Request, RequestIds, Response};
@@ -17,6 +19,8 @@ use crate::realm::Realm;
 use crate::routes::{self, UndeclaredProxy};
 use crate::store::{Reader, Reads};
 use crate::wait::{WouldBlock, lock};
+#[cfg(feature = "tiny-http")]
+use core::error::Error;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -24,6 +28,8 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::Mutex;
+#[cfg(feature = "tiny-http")]
+use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 /// Connections to the metrics listener. One or two monitoring systems connect every few seconds.
@@ -50,7 +56,7 @@ pub struct App {
 }
 
 impl App {
-    /// An application with new metrics.
+    /// An application with new metrics. Records which signing keys are in use, for pruning.
     ///
     /// # Errors
     /// [`RandomError`] if the system has no random numbers for request ids.
@@ -60,6 +66,7 @@ impl App {
         heartbeats: Arc<Heartbeats>,
         log: Log,
     ) -> Result<Self, RandomError> {
+        realm.record_key_use(clock::now());
         Ok(Self {
             realm,
             config,
@@ -211,6 +218,38 @@ pub fn metrics_endpoint(listener: TcpListener, app: &Arc<App>) -> io::Result<End
     log::notice(format!("metrics on http://{address}/metrics"));
     let service = Box::new(MetricsService(app.clone()));
     Ok(Endpoint { listener: listener.into(), limits, proxies: TrustedProxies::default(), service })
+}
+
+/// Serves the application by tiny_http until the shutdown is requested, and the metrics by an engine beside it. An error
+/// of the metrics listener is logged and ends nothing else.
+///
+/// # Errors
+/// The listener fails, or the system has no thread.
+#[cfg(feature = "tiny-http")]
+pub fn run_tiny(
+    app: &Arc<App>,
+    listener: TcpListener,
+    metrics: Option<Endpoint>,
+    shutdown: &Arc<Shutdown>,
+) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let (until, beats) = (shutdown.clone(), app.heartbeats.clone());
+    let serve_metrics = |metrics: Endpoint| {
+        thread::Builder::new().name("metrics".into()).spawn(move || {
+            if let Err(error) = engine::run([metrics].into(), None, &beats, &until) {
+                log::notice(format!("can't serve metrics: {error}; the server continues without them"));
+            }
+        })
+    };
+    let metrics = metrics.map(serve_metrics).transpose()?;
+    let app = app.clone();
+    // `Reads::PerCall` waits where a batch would return `WouldBlock`, so this error doesn't occur.
+    let answer = move |request: &Request| {
+        app.handle(request, Reads::PerCall, clock::monotonic()).unwrap_or_else(|_| routes::panicked())
+    };
+    let handler: Arc<Handler> = Arc::new(answer);
+    let served = tiny::run(listener, &handler, shutdown);
+    let _ = metrics.map(JoinHandle::join); // a panic there has been logged already
+    served
 }
 
 fn answer(metrics: &Metrics, realm: &Realm, request: &Request) -> Response {

@@ -548,3 +548,21 @@ fn tokens_that_are_all_dead_are_a_failure() {
     assert_eq!(verdict, "failure");
     assert!(says.ends_with("Z are rejected: all tokens are"), "{says}");
 }
+
+#[test]
+fn doctor_prints_each_option_that_differs_from_its_default_and_where_it_is_from() {
+    let place = Place::new();
+    let mut doctor = gatekey();
+    doctor.env("GATEKEY_MAX_SESSION", "7d").env("GATEKEY_NO_PAGE", "0");
+    let options = ["--token-lifetime", "5m", "--request-timeout", "10", "--cors-origin", "https://a.example"];
+    let found: Vec<_> =
+        examine(doctor, &place.data(), &options).of("options").into_iter().map(|(_, says, _)| says).collect();
+    let expected = [
+        format!("--data {}", place.data().display()),
+        "--token-lifetime 5m".into(),
+        "--max-session 7d, from GATEKEY_MAX_SESSION".into(),
+        format!("--scrypt {CHEAP}"),
+        "--cors-origin https://a.example".into(),
+    ];
+    assert_eq!(found, expected);
+}

@@ -7,7 +7,7 @@ use crate::data_dir;
 use crate::keys;
 use crate::os;
 use crate::shell;
-use crate::signer::SigningKey;
+use crate::signer::{KeyRing, SigningKey};
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
@@ -167,6 +167,17 @@ pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
         }
     };
     let mut found = above_keys(installation, path);
+    found.extend(weak_keys(&ring));
+    if found.is_empty() {
+        let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
+        found.push(Finding::ok(format!("in the ring: {count}, {newest} signs")));
+    }
+    found
+}
+
+/// The keys whose signatures can be forged, or soon.
+pub(super) fn weak_keys(ring: &KeyRing) -> Vec<Finding> {
+    let mut found = Vec::new();
     for key in ring.keys() {
         let fingerprint = key.fingerprint();
         if keys::is_published(key) {
@@ -183,10 +194,6 @@ pub(super) fn keys(installation: &Installation) -> Vec<Finding> {
                 "gatekey key rotate; and gatekey key prune when its tokens have expired",
             ));
         }
-    }
-    if found.is_empty() {
-        let (count, newest) = (ring.keys().count(), ring.newest().fingerprint());
-        found.push(Finding::ok(format!("in the ring: {count}, {newest} signs")));
     }
     found
 }

@@ -4,6 +4,7 @@ use super::super::cli_error::CliError;
 use super::super::config::{CommandConfig, ServeConfig};
 use super::super::data;
 use super::super::hash_time;
+use super::super::options;
 use crate::clock::{self, UnixTime};
 use crate::data_dir::DataDir;
 use crate::hashing;
@@ -18,6 +19,8 @@ pub(super) const MAX_CLOCK_SKEW: Duration = Duration::from_secs(60);
 pub(super) struct Installation {
     pub(super) data_dir: DataDir,
     pub(super) config: ServeConfig,
+    /// The server's options that differ from their defaults.
+    pub(super) options: Vec<String>,
     /// The number of concurrent hashes.
     pub(super) slots: usize,
     pub(super) now: UnixTime,
@@ -29,11 +32,15 @@ impl Installation {
     /// # Errors
     /// [`CliError::Usage`] where `serve` has it too.
     pub(super) fn new(config: &CommandConfig<'_>) -> Result<Self, CliError> {
+        let set = config.options.set.iter();
+        let set = set.filter(|(option, _)| options::SERVE_OPTIONS.iter().any(|own| own.name == option.name));
+        let options = set.map(|(_, text)| text.clone()).collect();
         let config = ServeConfig::new(config)?;
         Ok(Self {
             data_dir: config.data_dir.clone(),
             slots: config.hash_slots.unwrap_or_else(hashing::cores),
             config,
+            options,
             now: clock::unix(),
             report: OnceCell::new(),
         })

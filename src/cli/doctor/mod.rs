@@ -26,6 +26,8 @@ use super::options;
 use super::output::json_text;
 use super::progress;
 use crate::json::Value;
+use crate::realm::Policy;
+use crate::signer::KeyRing;
 use finding::{Finding, Severity};
 use installation::Installation;
 use std::io::{self, Write as _};
@@ -47,7 +49,8 @@ pub(super) const DOCTOR: Command = Command {
 /// A check: its name and function. It has at least one finding.
 type Check = (&'static str, fn(&Installation) -> Vec<Finding>);
 
-const CHECKS: [Check; 13] = [
+const CHECKS: [Check; 14] = [
+    ("options", options),
     ("directory", files::directory),
     ("files", files::files),
     ("keys", files::keys),
@@ -62,6 +65,20 @@ const CHECKS: [Check; 13] = [
     ("passwords", network::passwords),
     ("sign-in", network::sign_in),
 ];
+
+/// The configuration that serve would run: the options that differ from their defaults.
+fn options(installation: &Installation) -> Vec<Finding> {
+    match &installation.options[..] {
+        [] => vec![Finding::ok("every option has its default")],
+        options => options.iter().map(Finding::ok).collect(),
+    }
+}
+
+/// What makes passwords or tokens easy to guess. The server logs it when it starts.
+pub(super) fn weak_settings(policy: &Policy, ring: &KeyRing) -> impl Iterator<Item = String> {
+    let found = network::weak_rules(policy).into_iter().chain(files::weak_keys(ring));
+    found.map(|Finding { says, advice, .. }| format!("{says}; {}", advice.unwrap_or_default()))
+}
 
 fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     if config.options.reset_clock {

@@ -1,13 +1,15 @@
 //! Checks of the network: cleartext passwords, reverse proxies, rate limits and registration.
 
 use super::super::config::{ListenRefusal, ServeConfig, cleartext_advice, is_loopback};
-use super::super::serve::ADVISED_PASSWORD_CHARS;
 use super::super::values::{Engine, ListenAddress};
 use super::finding::Finding;
 use super::installation::Installation;
 use crate::client::Client;
-use crate::realm::Registration;
+use crate::realm::{Policy, Registration};
 use crate::routes::{PublicUrl, SignInPages};
+
+/// Minimum length of a password chosen by its user (NIST SP 800-63B section 5.1.1.1).
+const ADVISED_PASSWORD_CHARS: usize = 8;
 
 /// Checks that passwords don't cross the network in cleartext.
 pub(super) fn exposure(installation: &Installation) -> Vec<Finding> {
@@ -138,8 +140,22 @@ pub(super) fn sign_in(installation: &Installation) -> Vec<Finding> {
 
 /// Checks rate limits, registration and password length.
 pub(super) fn passwords(installation: &Installation) -> Vec<Finding> {
-    let (policy, mut found) = (&installation.config.policy, Vec::new());
-    let chars = policy.min_password_chars;
+    let policy = &installation.config.policy;
+    let mut found = weak_rules(policy);
+    if found.is_empty() {
+        let registration = match policy.registration {
+            Registration::Open => "open",
+            Registration::Closed => "closed",
+        };
+        let says = format!("password attempts are rate limited; registration is {registration}");
+        found.push(Finding::ok(says));
+    }
+    found
+}
+
+/// The rules that make passwords easy to guess.
+pub(super) fn weak_rules(policy: &Policy) -> Vec<Finding> {
+    let (chars, mut found) = (policy.min_password_chars, Vec::new());
     if policy.rate_limits.is_none() {
         found.push(Finding::warning(
             "password attempts are not rate limited (--throttle off)",
@@ -151,14 +167,6 @@ pub(super) fn passwords(installation: &Installation) -> Vec<Finding> {
             format!("anyone may register, with a password of {chars} or more characters"),
             format!("--min-password-length {ADVISED_PASSWORD_CHARS}, or --registration closed"),
         ));
-    }
-    if found.is_empty() {
-        let registration = String::from(match policy.registration {
-            Registration::Open => "open",
-            Registration::Closed => "closed",
-        });
-        found
-            .push(Finding::ok(format!("password attempts are rate limited; registration is {registration}")));
     }
     found
 }
