@@ -72,7 +72,8 @@ class Report:
 
 
 def into_document(table):
-    """Writes the newest ratios into docs/benchmarks.md, between two comments."""
+    """Writes the newest ratios into docs/benchmarks.md, between two comments; not padded, since its lines are short."""
+    table = [re.sub("-{3,}", "---", re.sub(" +", " ", line)) for line in table]
     document = Path(__file__).parent.parent / "docs" / "benchmarks.md"
     begin, end = "which make bench puts here -->\n", "<!-- end of the ratios -->"
     before, rest = document.read_text().split(begin)
