@@ -11,7 +11,7 @@
 # make fuzz       each fuzz target for FUZZ_SECONDS=60 (a nightly compiler, cargo-fuzz)
 # make dist       a static binary with its manual, completions, units and documents, in target/dist as a tar file
 # make stage      the same for this machine, laid out in target/stage; then, as root: target/stage/install.sh
-# make install    both at once, for whoever may write there: PREFIX (/usr/local), DESTDIR
+# make install    both at once, for a user who may write there: PREFIX (/usr/local), DESTDIR
 # make doc        the library's documentation, as a book
 # make options    docs/options.md, from the table of options
 

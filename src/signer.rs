@@ -334,7 +334,7 @@ mod tests {
             assert!(ring.verify(b"input", &key.sign(b"input")));
         }
         assert_eq!(ring.keys().count(), 3);
-        let stranger = SigningKey::new(b"somebody else's key").unwrap();
+        let stranger = SigningKey::new(b"the key of another app").unwrap();
         assert!(!ring.verify(b"input", &stranger.sign(b"input")));
         assert!(!ring.verify(b"input", b""));
     }

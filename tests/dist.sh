@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What is shipped, tried as whoever downloads it would: unpacked, checked, installed, started, asked. Nothing is
+# What is shipped, tried as a user who downloads it would: unpacked, checked, installed, started, asked. Nothing is
 # installed outside of a directory that goes away.
 #
 #   tests/dist.sh target/dist/gatekey-VERSION-TARGET.tar.gz

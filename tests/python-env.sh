@@ -3,7 +3,7 @@
 # come as Python packages.
 #
 #   target/venv-original   itsdangerous 0.24, as the article had it
-#   target/venv-flask      the Flask stack that the article's app stands on
+#   target/venv-flask      the Flask stack of the article's app
 #   target/venv-current    what is used today: PyJWT, passlib, itsdangerous 1.1.0, requests
 #   target/venv-proxies    Caddy, Traefik and Envoy
 #   target/venv-hashers    Django, passlib and Werkzeug, whose password hashes are imported
@@ -22,7 +22,7 @@ data=$root/tests/data
 say() { printf 'python-env: %s\n' "$*" >&2; }
 
 # The first Python that can make an environment. Debian has the module that does in a package of its own, and a
-# python3 that stands before the system's in PATH may lack what the system's has.
+# python3 that comes before the system's in PATH may lack what the system's has.
 find_python() {
     local python
     for python in python3 /usr/bin/python3; do

@@ -79,7 +79,7 @@ fn sixty_four_accounts_with_one_request_each_leave_a_user_the_next_turn() {
         queue.serve(known(attacker, attacker));
         assert!(push(&mut queue, known(attacker, attacker), "attacker"));
     }
-    assert!(!push(&mut queue, known(63, 63), "attacker"), "nobody's second request displaces a first one");
+    assert!(!push(&mut queue, known(63, 63), "attacker"), "no second request displaces a first one");
     assert!(push(&mut queue, known(99, 99), "victim"));
     assert!(!push(&mut queue, known(63, 63), "attacker"), "nor does the one that was displaced come back");
     assert_eq!(queue.pop().unwrap(), "victim");

@@ -245,6 +245,6 @@ fn never_more_are_inside_than_may_be() {
     })
     .into_iter()
     .sum();
-    assert_eq!(served, 400, "whoever comes again is served");
+    assert_eq!(served, 400, "a client that retries is served");
     assert_eq!(hasher.inside(), 0);
 }

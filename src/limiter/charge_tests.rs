@@ -227,7 +227,7 @@ const ADDRESSES: [&str; 8] = [
     "2001:db8:0:3::1",
     "2001:db8:1::1",
 ];
-const NAMES: [&str; 5] = ["alice", "bob", "carol", "nobody", ""];
+const NAMES: [&str; 5] = ["alice", "bob", "carol", "absent", ""];
 
 /// Alice has logged in from the first address before, bob from the second.
 fn is_remembered(address: &str, name: &str) -> bool {
@@ -391,7 +391,7 @@ fn no_sequence_of_others_limits_a_user_at_a_remembered_address() {
             right.unwrap_or_else(|refused| panic!("seed {seed}, step {step}: {refused}")).refund();
         }
         assert!(
-            limiter.charge(&stranger("192.0.2.1", "nobody"), now).is_err(),
+            limiter.charge(&stranger("192.0.2.1", "absent"), now).is_err(),
             "the others had used theirs up"
         );
     }

@@ -14,7 +14,7 @@ use crate::signer::SigningKey;
 
 /// Separates these keyed hashes from the limiter's, which has the same key. The value is arbitrary; changing
 /// it changes the picks.
-const DOMAIN: &[u8] = b"whose hash stands in";
+const DOMAIN: &[u8] = b"decoy hash";
 
 impl Realm {
     /// The decoy hash for a username; `None` without any user or if the store can't be read.

@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::http::AuthRecord;
 
-    const NOBODY: PoolStats = PoolStats { slots: 2, busy: 1, waiting: 3 };
+    const STATS: PoolStats = PoolStats { slots: 2, busy: 1, waiting: 3 };
 
     fn to(route: Option<&'static str>, status: u16) -> Response {
         let mut response = Response::empty(status);
@@ -256,7 +256,7 @@ mod tests {
     }
 
     fn has(metrics: &Metrics, lines: &[&str]) {
-        let text = metrics.text(NOBODY, 5, [("token", 3)].into_iter(), 6);
+        let text = metrics.text(STATS, 5, [("token", 3)].into_iter(), 6);
         for line in lines {
             assert!(text.lines().any(|found| found == *line), "no {line}: {text}");
         }
@@ -280,7 +280,7 @@ mod tests {
         has(&metrics, &lines);
         assert_eq!(
             metrics
-                .text(NOBODY, 5, [("token", 3)].into_iter(), 6)
+                .text(STATS, 5, [("token", 3)].into_iter(), 6)
                 .matches("gatekey_http_requests_total{")
                 .count(),
             lines.len()

@@ -38,7 +38,7 @@ const PATHS: [(&str, &str); 18] = [
     ("/openapi.json", "GET, HEAD, OPTIONS"),
 ];
 
-/// Methods of RFC 9110 and RFC 5789, one in the wrong case, one that nobody knows.
+/// Methods of RFC 9110 and RFC 5789, one in the wrong case, one that is unknown.
 const METHODS: [&str; 11] =
     ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "BREW"];
 
@@ -50,7 +50,7 @@ fn a_health_check_needs_no_credentials_and_ignores_them() {
     let realm = TestRealm::new();
     for request in [
         Request::new("GET", "/healthz"),
-        Request::new("GET", "/healthz").with_header("Authorization", basic("nobody", "wrong")),
+        Request::new("GET", "/healthz").with_header("Authorization", basic("absent", "wrong")),
     ] {
         let response = realm.send(&request);
         assert_eq!((response.status, text(&response)), (200, r#"{"status":"ok"}"#));
@@ -284,9 +284,9 @@ fn head_is_get_without_its_body() {
         (user.as_str(), "ok"),
         ("/api/users/999", "ok"),
         ("/api/token", "ok"),
-        ("/api/token", "nobody"),
+        ("/api/token", "absent"),
         ("/api/resource", "ok"),
-        ("/api/resource", "nobody"),
+        ("/api/resource", "absent"),
     ] {
         let sent = |method| {
             let response = realm.basic(method, path, username, "python");

@@ -319,7 +319,7 @@ fn a_restore_skips_many_ids_if_the_used_ones_are_unknown() {
     old.done("backup", &file);
     assert_eq!(register(&server, "later"), 2);
 
-    // A new machine on which nothing is yet, and one on which somebody was too quick to start the server.
+    // A new machine on which nothing is yet, and one on which the server was started too early.
     for is_quick in [false, true] {
         if is_quick {
             fs::remove_dir_all(new.data()).unwrap();

@@ -143,7 +143,7 @@ impl Browser {
         self.command(&format!("{}/value", self.find(selector)), &json!({"text": keys}));
     }
 
-    /// Replaces what stands in a text field.
+    /// Replaces the content of a text field.
     #[track_caller]
     pub fn fill(&self, selector: &str, text: &str) {
         self.command(&format!("{}/clear", self.find(selector)), &json!({}));
@@ -175,7 +175,7 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", &screen);
     }
 
-    /// As for somebody who likes `light` or `dark`.
+    /// As for a user who prefers `light` or `dark`.
     pub fn prefer(&self, scheme: &str) {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.devtools("Emulation.setEmulatedMedia", &features);

@@ -93,12 +93,12 @@ fn an_impossible_command_reports_why_and_loses_nothing() {
     let server = Server::start(&[]);
     server.register("ok", "python");
     for words in [
-        ["user", "passwd", "nobody"],
-        ["user", "disable", "nobody"],
-        ["user", "delete", "nobody"],
-        ["token", "issue", "nobody"],
+        ["user", "passwd", "absent"],
+        ["user", "disable", "absent"],
+        ["user", "delete", "absent"],
+        ["token", "issue", "absent"],
     ] {
-        let expected = "gatekey: there is no user \"nobody\"; see: gatekey user list\n";
+        let expected = "gatekey: there is no user \"absent\"; see: gatekey user list\n";
         assert_eq!(failed(&server, &words, "x\n"), (Some(1), expected.into()));
     }
     let add = |name: &str, password: &str| failed(&server, &["user", "add", name], password).1;

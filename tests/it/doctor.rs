@@ -359,8 +359,8 @@ fn a_proxy_that_is_not_declared_or_anybody_is_a_warning() {
     for advice in [remedy, said] {
         assert!(advice.ends_with("neither Forwarded nor the PROXY protocol is read"), "{advice}");
     }
-    let anybody = ["--trusted-proxy", "0.0.0.0/0", "--trusted-proxy", "10.0.0.0/8"];
-    let (verdict, says, _) = place.finding("proxy", &anybody);
+    let any_network = ["--trusted-proxy", "0.0.0.0/0", "--trusted-proxy", "10.0.0.0/8"];
+    let (verdict, says, _) = place.finding("proxy", &any_network);
     let expected = "--trusted-proxy 0.0.0.0/0: any client in these networks can forge its address";
     assert_eq!((verdict.as_str(), says.as_str()), ("warning", expected));
 }

@@ -53,7 +53,7 @@ fn scene() -> Scene {
         ("a deleted user's", deleted),
         ("a foreign key's", foreign),
         ("changed in its signature", other_signature),
-        ("nobody's", token::issue(&claims(&test, 999, 1), &test.realm.ring())),
+        ("of no user", token::issue(&claims(&test, 999, 1), &test.realm.ring())),
         ("of a generation to come", token::issue(&claims(&test, 1, 3), &test.realm.ring())),
     ];
     Scene { test, user, bad_tokens }
@@ -84,7 +84,7 @@ fn damage_hash(test: &TestRealm, name: &str) {
 /// Names and passwords that don't hold, each with what is wrong.
 const BAD_PASSWORDS: [(&str, &str, &str); 6] = [
     ("wrong password", "ok", "ruby"),
-    ("unknown user", "nobody", "python"),
+    ("unknown user", "absent", "python"),
     ("a name in another case", "OK", "python"),
     ("disabled, right password", "disabled", "python"),
     ("disabled, wrong password", "disabled", "ruby"),
@@ -195,7 +195,7 @@ fn malformed_credentials_have_the_same_response_and_cost_no_hash() {
 fn a_password_of_impossible_length_costs_no_hash_for_any_name() {
     let scene = scene();
     let too_long = "p".repeat(1025);
-    for name in ["ok", "nobody", "disabled", "damaged"] {
+    for name in ["ok", "absent", "disabled", "damaged"] {
         for password in ["", &too_long] {
             let request = Request::new("GET", "/api/resource");
             let answer = refused(&scene, request, basic(name, password));

@@ -1,8 +1,8 @@
 //! What happens to the machine, not by clients: the plug is pulled, the disk is full, the database is locked, files
 //! go. What was acknowledged is there, what can't be done is said, and when the cause is gone the server goes on.
 //!
-//! Hazard H24 is in here (`disk.rs`, `locked.rs`, `stderr.rs`); what a client alone can do stands in `hazards/`. ENFILE, the whole
-//! machine out of descriptors, can't be made here without taking them from everybody else; it is handled as EMFILE is.
+//! Hazard H24 is in here (`disk.rs`, `locked.rs`, `stderr.rs`); what a client alone can do is in `hazards/`. ENFILE, the whole
+//! machine out of descriptors, can't be made here without taking them from every process; it is handled as EMFILE is.
 
 mod chroot;
 mod descriptors;

@@ -30,7 +30,7 @@ const AUTH: &str = "auth.example.org";
 const APP: &str = "app.example.org";
 const OTHER_APP: &str = "other.example.org";
 
-/// What a client may send to be taken for somebody.
+/// What a client may send to be taken for a user.
 const LIES: [&str; 16] = [
     "-H",
     "X-Forwarded-For: root",

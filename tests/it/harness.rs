@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// The cheapest cost: most tests are not about hashing.
 pub const CHEAP: &str = "ln=1,r=1,p=1";
 
-/// A realm behind its routes, without a socket, whose clock stands still until it is moved.
+/// A realm behind its routes, without a socket, whose clock is still until it is moved.
 pub struct TestRealm {
     pub realm: Realm,
     config: Config,
@@ -55,7 +55,7 @@ impl TestRealm {
         Self { realm, config: Config::default(), directory, now: Cell::new(now) }
     }
 
-    /// What the realm is told the time is.
+    /// The time that the realm gets.
     pub fn now(&self) -> Now {
         self.now.get()
     }

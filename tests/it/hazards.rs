@@ -1,4 +1,4 @@
-//! What a hostile or unlucky client does, sent over real sockets: the client is told, everybody else is
+//! What a hostile or unlucky client does, sent over real sockets: the client gets a response, every other client is
 //! served meanwhile, and afterwards the server has no thread, no descriptor and no memory more than before.
 //!
 //! Each test ends in the number of its hazard:
@@ -10,7 +10,7 @@
 //! | H4 | no descriptors left | H15 | bare CR and LF, NUL |
 //! | H5 | many connections at once | H16 | `TE` weights that are no numbers |
 //! | H6 | bodies that never come, `Expect`, `Upgrade` | H17 | resets |
-//! | H7 | answers that nobody reads | H18, H19, H20 | odd targets, hosts, methods |
+//! | H7 | answers that are not read | H18, H19, H20 | odd targets, hosts, methods |
 //! | H8 | floods of pipelined requests | H21 | crowds |
 //! | H9 | endless heads | H22 | one byte a packet |
 //! | H10 | silence, and trickling | H23 | long answers |

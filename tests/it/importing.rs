@@ -43,7 +43,7 @@ impl Place {
             written(&run(gatekey().args(words).arg("--data").arg(self.path("data")), ""));
         let made = format!("gatekey: made a new database, {}\n", database.display());
         let Some((time, rest)) = message.split_once(&made) else {
-            assert!(!is_new || !database.exists(), "whoever makes a database says so");
+            assert!(!is_new || !database.exists(), "a command that makes a database says so");
             return (code, out, message);
         };
         assert!(is_new && time.ends_with("Z "), "{message}");
@@ -298,12 +298,12 @@ fn the_originals_database_is_read_with_its_duplicates_and_nulls() {
     assert_eq!(complaints(&message), expected);
 
     let renames = place.path("renames");
-    let text = "{\"id\":4,\"to\":\"miguel2\"}\n{\"id\":5,\"to\":\"nobody\"}\n{\"username\":\"a:b\",\"to\":\"a-b\"}\n";
+    let text = "{\"id\":4,\"to\":\"miguel2\"}\n{\"id\":5,\"to\":\"absent\"}\n{\"username\":\"a:b\",\"to\":\"a-b\"}\n";
     fs::write(&renames, text).unwrap();
     let words = ["user", "import", file, "--rename", renames.to_str().unwrap(), "--skip-bad"];
     let (code, out, _) = place.command(&words);
     assert_eq!((code, out.as_str()), (Some(0), "imported 5 users, left out 2\n"));
-    let names = ["miguel", "susan", "miguel2", "nobody", "a-b"].into_iter().map(String::from);
+    let names = ["miguel", "susan", "miguel2", "absent", "a-b"].into_iter().map(String::from);
     let users: Vec<_> = [1, 2, 4, 5, 6].into_iter().zip(names).map(|(id, name)| (id, name, 0)).collect();
     assert_eq!(place.users(), users);
     assert_eq!(fs::read(&database).unwrap(), before, "it is read and not written");

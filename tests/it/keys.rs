@@ -133,7 +133,7 @@ fn rotation_after_a_compromise_revokes_every_old_token_at_a_running_server() {
     assert_eq!(bearer(&server, &new), 200);
 }
 
-/// A token as whoever has the server's keys makes it, for the user with the id 1.
+/// A token as a holder of the server's keys makes it, for the user with the id 1.
 fn forged(server: &Server) -> String {
     let now = clock::now().unix;
     let claims = token::Claims {

@@ -110,7 +110,7 @@ fn leave(browser: &Browser) {
     act(browser, "password", "401");
 }
 
-/// The console has nothing but the browser's own line for each answer that is an error, and nobody else was asked.
+/// The console has nothing but the browser's own line for each answer that is an error, and no other host was asked.
 fn assert_quiet(browser: &Browser, server: &Server) {
     let refused = "Failed to load resource: the server responded with a status of 401 (Unauthorized)";
     let expected =
@@ -166,7 +166,7 @@ fn a_token_is_read_by_the_keyboard_and_broken_by_one_character() {
     begin(&browser, &server);
     assert_contains(&browser.text("#claims"), &["The payload", "id\n1 whose it is"]);
     browser.press("[data-action=token]", TAB);
-    browser.find("#token .copy:focus"); // the exchange stands between
+    browser.find("#token .copy:focus"); // the exchange is between
     browser.press("#token .copy", TAB);
     assert_contains(&browser.text("#claims"), &["The header", "alg\n\"HS256\""]);
     browser.press("#parts .header", TAB);
@@ -353,7 +353,7 @@ fn the_page_can_be_read_and_used_by_anybody_on_any_screen() {
     for (width, is_phone) in [(360, true), (768, true), (1000, false)] {
         browser.resize(width, 740, is_phone);
         let wide = browser.run("return document.documentElement.scrollWidth");
-        assert_eq!(wide, width, "nothing stands out to the side");
+        assert_eq!(wide, width, "nothing overflows to the side");
     }
 }
 

@@ -98,7 +98,7 @@ fn an_unknown_user_is_rate_limited_like_a_known_one() {
     test.add_user("disabled", "python");
     let disabled = test.realm.find_user_by_name("disabled").unwrap().unwrap();
     test.realm.set_disabled(disabled.id, true).unwrap();
-    let answers = ["ok", "nobody", "disabled"].map(|name| {
+    let answers = ["ok", "absent", "disabled"].map(|name| {
         let address = format!("192.0.2.{}", name.len());
         let guesses = guess(&test, &address, name);
         let Response { status, headers, body, .. } = test.send(&log_in(&address, name, "python"));
@@ -189,7 +189,7 @@ fn identical_concurrent_wrong_passwords_are_each_charged() {
     let directory = tempfile::tempdir().unwrap();
     let now = clock::now();
     let realm = open(directory.path(), now);
-    for name in ["ok", "nobody"] {
+    for name in ["ok", "absent"] {
         if name == "ok" {
             let body = r#"{"username":"ok","password":"python"}"#;
             let registered = crate::harness::dispatch(&realm, &json_request("POST", "/api/users", body), now);
@@ -282,7 +282,7 @@ fn private_lookups_are_not_charged() {
 fn stranger(random: &mut Random) -> Request {
     const ADDRESSES: [&str; 6] =
         [HOME, ELSEWHERE, "198.51.100.2", "2001:db8:0:1::1", "2001:db8:0:2::1", "2001:db8:1::1"];
-    const NAMES: [&str; 4] = ["alice", "bob", "nobody", "mallory"];
+    const NAMES: [&str; 4] = ["alice", "bob", "absent", "mallory"];
     let address = ADDRESSES[random.below(ADDRESSES.len())];
     // Who shares alice's address may guess at her password as often as she may be wrong: not her name, from there.
     let names = if address == HOME { &NAMES[1..] } else { &NAMES[..] };
@@ -403,7 +403,7 @@ fn an_idle_realm_writes_nothing() {
         realm.save(Now { unix: now.unix.saturating_add(later), monotonic: now.monotonic + later });
     }
     assert_eq!(version(), before);
-    crate::harness::dispatch(&realm, &log_in(HOME, "nobody", "python"), now);
+    crate::harness::dispatch(&realm, &log_in(HOME, "absent", "python"), now);
     realm.save(now);
     assert_ne!(version(), before);
 }

@@ -260,7 +260,7 @@ fn a_listening_socket_on_standard_input_is_used() {
     assert_eq!(server.ready, format!("gatekey: listening on {listen}\n"));
     assert_eq!(status(&ask(connect_at(&path), GET)), 404);
     assert_eq!(server.stop().0, Some(0));
-    assert!(path.exists(), "whoever made it removes it");
+    assert!(path.exists(), "the process that made it removes it");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn an_idle_connection_costs_a_few_pages() {
     const CONNECTIONS: u64 = 256;
     // This is a debug build, whose stacks are deeper. In a release build it is less: make footprint.
     const KIB_EACH: u64 = 40;
-    // Its code is larger too, and stands in memory: a release build is below 16 MiB by far.
+    // Its code is larger too, and is in memory: a release build is below 16 MiB by far.
     const ALL_KIB: u64 = 20 * 1024;
     let server = Server::start(&["--log", "off"]);
     server.register("ok", "python");

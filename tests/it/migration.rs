@@ -1,5 +1,5 @@
 //! The way over from the Flask original, walked from its database and SECRET_KEY, which the real Flask stack makes: old
-//! passwords and live old tokens work from the first minute, and nobody else's do.
+//! passwords and live old tokens work from the first minute, and no others do.
 
 use crate::harness::CHEAP;
 use crate::process::{Server, gatekey, run, status, written};

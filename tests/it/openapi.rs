@@ -63,7 +63,7 @@ fn every_route_is_described_by_its_methods_and_no_other() {
     assert_eq!(described, route_names());
 }
 
-/// A path with this user's id, or with a session's that nobody has.
+/// A path with this user's id, or with a session's that does not exist.
 fn with_id(path: &str, user: &str) -> String {
     path.replace("tokens/{id}", "tokens/AAECAwQFBgcICQoLDA0ODw").replace("{id}", user)
 }
@@ -288,7 +288,7 @@ fn see_what_heads_get(described: &mut Described, server: &Server) {
     ] {
         described.assert_is("get /api/token", &server.exchange(head.as_bytes()));
     }
-    // A server of its own: on a busy machine a second may be too short for whoever is not slow.
+    // A server of its own: on a busy machine a second may be too short for a client that is not slow.
     let impatient = Server::start(&["--request-timeout", "1"]);
     let mut slow = impatient.connect();
     slow.write_all(b"GET /api/token HTTP/1.1\r\n").unwrap();
@@ -345,7 +345,7 @@ fn schemathesis_finds_no_fault() {
     };
     let directory = tempfile::tempdir().unwrap();
     let server = Server::start(&[]);
-    // With an id that nobody comes upon, so that the account outlives whoever deletes accounts.
+    // With an id that no test finds, so that no test deletes the account.
     let hash = server
         .command(&["user", "add", "seed", "--password-stdin", "--scrypt", crate::harness::CHEAP], "python\n");
     assert_eq!(hash.status.code(), Some(0));

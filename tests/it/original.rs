@@ -1,6 +1,6 @@
 //! The Flask original's recorded exchanges, each sent here too: the same answer, or a difference that is listed.
 //!
-//! `tests/data/original-http.txt` is the recording, and its header says what of. What was sent stands in
+//! `tests/data/original-http.txt` is the recording, and its header says what of. What was sent is in
 //! [`sent`], in the recording's order; every bug of the original that is not copied has a test in [`bugs`].
 //! Not listed one by one: JSON is compact here and indented there, and errors are JSON here and pages there.
 
@@ -32,7 +32,7 @@ const fn difference(
 }
 
 const UNREAD_CREDENTIALS: &str = "credentials that can't be read are none, and no failure of the server";
-const EMPTY_NAME: &str = "what holds no name is nobody, not the user whose name is empty";
+const EMPTY_NAME: &str = "an empty token has no user, not the user whose name is empty";
 const BODY_IS_NO_OBJECT: &str =
     "a body that is no object is the client's mistake, and no failure of the server";
 const NOT_SAID_TO_BE_JSON: &str =
@@ -58,7 +58,7 @@ const DIFFERENCES: &[Difference] = &[
     difference("empty strings", 201, (400, "invalid_username"), "an empty name is no name"),
     difference("no auth, but user \"\"/\"\" exists!", 200, (401, "unauthorized"), EMPTY_NAME),
     difference("username with colon", 201, (400, "invalid_username"), "Basic can't carry it, so it could never log in"),
-    difference("dup key json", 201, (400, "malformed_json"), "nobody can say which of two names was meant"),
+    difference("dup key json", 201, (400, "malformed_json"), "which of two names was meant is ambiguous"),
     difference("get missing", 400, (404, "not_found"), "what isn't there is 404"),
     difference("get user 0", 400, (404, "not_found"), "what isn't there is 404"),
     difference("get user 01", 200, (404, "not_found"), "a user has one URL"),
@@ -73,7 +73,7 @@ const DIFFERENCES: &[Difference] = &[
     difference("basic no colon", 500, (401, "unauthorized"), UNREAD_CREDENTIALS),
     difference("basic garbage b64", 500, (401, "unauthorized"), UNREAD_CREDENTIALS),
     difference("basic only", 200, (401, "unauthorized"), EMPTY_NAME),
-    difference("basic invalid utf8", 500, (401, "unauthorized"), "read as ISO-8859-1, it is nobody's name"),
+    difference("basic invalid utf8", 500, (401, "unauthorized"), "read as ISO-8859-1, it is no name of a user"),
     difference("token without id", 500, (401, "unauthorized"), UNREAD_TOKEN),
     difference("token payload number", 500, (401, "unauthorized"), UNREAD_TOKEN),
     difference("token id string", 200, (401, "unauthorized"), "an id is a number; the database turned it into one"),

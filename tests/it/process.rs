@@ -212,7 +212,7 @@ pub fn read_some(connection: &mut TcpStream, bytes: &mut [u8]) -> io::Result<usi
     }
 }
 
-/// The names of what stands in a directory, in order.
+/// The names of what is in a directory, in order.
 pub fn names_in(directory: &Path) -> Vec<String> {
     let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

@@ -153,7 +153,7 @@ fn commands(place: &Place) -> Vec<(Vec<String>, &'static str)> {
         (of("user disable ok"), ""),
         (of("user enable ok"), ""),
         (of("user revoke ok"), ""),
-        (of("user delete nobody"), ""),
+        (of("user delete absent"), ""),
         (with("user import", "users"), ""),
         (of("user export"), ""),
         (of("token issue ok"), ""),

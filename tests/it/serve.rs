@@ -331,7 +331,7 @@ fn the_access_log_has_a_line_a_request_without_secrets() {
     };
     assert_eq!(lines.iter().map(|line| without_time(line)).collect::<Vec<_>>(), expected);
     for secret in ["python-password", "mistyped", "typed-into", "a-query-secret", token] {
-        assert!(!log.contains(secret), "{secret} stands in the log");
+        assert!(!log.contains(secret), "{secret} is in the log");
     }
 }
 
@@ -356,7 +356,7 @@ fn weak_settings_are_warned_of_at_start() {
     assert!(log.contains("has under 32 bytes (RFC 7518 section 3.2)"), "{log}");
 }
 
-/// Among so many requests that one look at the database serves several of them: whoever asks after a revocation was answered asks
+/// Among so many requests that one look at the database serves several of them: a client that asks after a revocation was answered asks
 /// after it.
 #[test]
 fn a_revocation_holds_from_the_next_request_under_load() {

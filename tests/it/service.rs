@@ -14,12 +14,12 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Nobody waits longer than this: a test must end.
+/// The longest wait: a test must end.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The service may be no more exposed than this, in systemd's tenths of a point; docs/operations.md says so.
 const EXPOSURE: &str = "14";
 
-/// Where a service manager listens for what it is told.
+/// Where a service manager listens for notifications.
 struct Manager(UnixDatagram);
 
 impl Manager {
@@ -29,7 +29,7 @@ impl Manager {
         Self(socket)
     }
 
-    /// The next that it is told.
+    /// The next notification.
     fn told(&self) -> String {
         let mut bytes = [0; 256];
         let length = self.0.recv(&mut bytes).unwrap();
@@ -287,7 +287,7 @@ fn systemd_socket_activation_passes_the_socket() {
     assert_eq!(status(&answer), 200, "{}", body(&answer));
 }
 
-/// What strangers can do with a service that nobody has configured.
+/// What strangers can do with a service without a configuration.
 #[test]
 fn the_packaged_service_closes_registration_and_sets_a_minimum_of_8_characters() {
     for file in ["gatekey.service", "gatekey.conf"] {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 pub fn skip(test: &str, reason: &str) {
     let line = format!("SKIPPED {test}: {reason}\n");
     assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "no test may be skipped in CI: {line}");
-    // Not eprint!: the test runner keeps what that prints from whoever runs tests that pass.
+    // Not eprint!: the test runner keeps what that prints where tests pass.
     io::stderr().write_all(line.as_bytes()).unwrap();
     let directory = target();
     fs::create_dir_all(&directory).unwrap();

@@ -96,7 +96,7 @@ fn live_a_day(server: &Server) {
         let storm = scope.spawn(|| {
             crowd(server, LOGINS, |client, number| match number.checked_sub(USERS) {
                 None => client.login(&format!("user {number}"), "correct horse"),
-                Some(number) => client.login(&format!("nobody {number}"), "wrong"),
+                Some(number) => client.login(&format!("absent {number}"), "wrong"),
             })
         });
         let checks = scope.spawn(|| {
@@ -160,7 +160,7 @@ fn a_hash_of_32_mib_does_not_fit_into_32_mib() {
     let test = "a_hash_of_32_mib_does_not_fit_into_32_mib";
     let Some((cage, _directory, server)) = caged_server(test, 32, "ln=15,r=8,p=3") else { return };
     let mut client = Client::new(&server, 0);
-    let authorization = basic("nobody", "wrong");
+    let authorization = basic("absent", "wrong");
     let request = format!("GET /api/resource HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n\r\n");
     client.connection.write_all(request.as_bytes()).unwrap();
     match client.connection.read(&mut [0; 64]) {

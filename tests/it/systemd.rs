@@ -1,6 +1,6 @@
 //! The units under a real systemd: a user manager in namespaces of its own, with the units as shipped but for the sandbox and the
 //! user. A wrong option and a full disk, with clients that go on connecting: neither leaves a unit failed, and once the cause is
-//! gone the service answers without anybody's help.
+//! gone the service answers without an operator's help.
 
 use crate::process::binary;
 use crate::skip::skip;

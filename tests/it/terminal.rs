@@ -24,7 +24,7 @@ fn on_terminal(mut command: Command) -> String {
     let (mut ours, name) = open_terminal();
     let theirs = OpenOptions::new().read(true).write(true).open(name).unwrap();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(theirs).spawn().unwrap();
-    drop(command); // it holds a descriptor of theirs: as long as anybody does, we would wait for more
+    drop(command); // it holds a descriptor of theirs: as long as a process does, we would wait for more
     let (mut drawn, mut bytes) = (Vec::new(), [0; 4_096]);
     // The end of a terminal is an error.
     while let Ok(count @ 1..) = ours.read(&mut bytes) {
@@ -99,7 +99,7 @@ fn screen(drawn: &str) -> String {
     lines.iter().map(text).collect::<String>().trim_end().to_owned()
 }
 
-/// Nobody else reads or writes this database until the connection is closed.
+/// No other process reads or writes this database until the connection is closed.
 fn locked(database: &Path) -> Connection {
     let connection = Connection::open(database).unwrap();
     connection.pragma_update(None, "locking_mode", "EXCLUSIVE").unwrap();

@@ -121,7 +121,7 @@ fn a_module_uses_only_those_declared_above_it() {
         for used in names_after(&text, "crate::") {
             let used_position =
                 position(&used).unwrap_or_else(|| panic!("{path} uses crate::{used}, not a module"));
-            assert!(used_position <= own, "{path} uses {used}, which stands below {module}");
+            assert!(used_position <= own, "{path} uses {used}, which is below {module}");
             checked += 1;
         }
     }

@@ -52,8 +52,8 @@ tokens since:          -
     let expected = r#"{"created_at":1385669057,"generation":2,"id":2,"last_noted_login_at":null,"password_hash":"scrypt ln=1,r=1,p=1","remembered_addresses":0,"state":"disabled","tokens_not_before":null,"username":"josé"}"#;
     assert_eq!(done(&server, &["user", "show", "josé", "--json"]), format!("{expected}\n"));
 
-    let (code, out, message) = written(&server.command(&["user", "show", "nobody"], ""));
-    let expected = "gatekey: there is no user \"nobody\"; see: gatekey user list\n";
+    let (code, out, message) = written(&server.command(&["user", "show", "absent"], ""));
+    let expected = "gatekey: there is no user \"absent\"; see: gatekey user list\n";
     assert_eq!((code, out.as_str(), message.as_str()), (Some(1), "", expected));
 }
 
@@ -208,7 +208,7 @@ fn user_revoke_takes_one_user_or_all() {
     refused(&["user", "revoke"], "expected either USERNAME or --all");
     refused(&["user", "revoke", "ok", "--all"], "expected either USERNAME or --all");
     refused(&["user", "revoke", "ok", "other"], "expected [USERNAME], 2 given");
-    assert_eq!(bearer(&server, &token), 200, "nobody was signed out");
+    assert_eq!(bearer(&server, &token), 200, "no user was signed out");
     let help = written(&run(gatekey().args(["help", "user", "revoke"]), "")).1;
     assert!(help.contains("\nUsage: gatekey user revoke [USERNAME] [OPTIONS]\n"), "{help}");
 }

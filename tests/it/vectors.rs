@@ -14,7 +14,7 @@ const PASSWORDS: &str = include_str!("../data/passwords.json");
 
 const MAX_SESSION: Duration = Duration::from_secs(30 * 86_400);
 
-/// The rows of a file; `member` stands once in each, and is counted, so that no row is lost on the way.
+/// The rows of a file; `member` is once in each, and is counted, so that no row is lost on the way.
 fn rows(file: &str, member: &str) -> Vec<Object> {
     let mut file_object = json::parse_object(file.as_bytes()).unwrap();
     let Value::Array(rows) = file_object["vectors"].take() else { panic!("vectors is not an array") };
@@ -84,7 +84,7 @@ fn the_articles_own_printed_token_verifies_until_its_last_second() {
     assert_eq!(token::verify(ARTICLE, &ring, issued, MAX_SESSION), Ok(claims));
     assert_eq!(token::verify(ARTICLE, &ring, expires, MAX_SESSION), Ok(claims));
     assert_eq!(token::verify(ARTICLE, &ring, late, MAX_SESSION), Err(TokenError::Expired(expires)));
-    assert!(rows(TOKENS, "token").iter().any(|row| row["token"] == ARTICLE), "it stands among the vectors");
+    assert!(rows(TOKENS, "token").iter().any(|row| row["token"] == ARTICLE), "it is among the vectors");
 }
 
 fn password_rows(is_scrypt: bool) -> Vec<Object> {

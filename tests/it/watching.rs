@@ -9,7 +9,7 @@ use gatekey::json::{self, Object, json};
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt as _;
 
-/// What stands in the log, of each line one object.
+/// What is in the log, of each line one object.
 fn objects(log: &str) -> Vec<Object> {
     log.lines().map(|line| json::parse_object(line.as_bytes()).expect(line)).collect()
 }
@@ -73,7 +73,7 @@ fn every_line_of_the_json_log_is_an_object() {
     let server = Server::start(&["--log", "json"]);
     server.register("susan", "python");
     server.login("susan", "wrong");
-    server.login("nobody", "wrong");
+    server.login("absent", "wrong");
     server.exchange(b"GET / HTTP/1.1\r\n\r\n");
     let log = server.stop().1;
     let objects = objects(&log);
@@ -97,7 +97,7 @@ fn every_line_of_the_json_log_is_an_object() {
     ];
     assert_eq!(events, expected);
     assert!(log.contains("\"event\":\"notice\",\"message\":\"made a new database, "), "{log}");
-    assert!(!log.contains("nobody"), "{log}");
+    assert!(!log.contains("absent"), "{log}");
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub unsafe extern "C" fn gatekey_issue(
     issued.len()
 }
 
-/// Whose token it is, if it is good at this time; else 0, which is nobody's id.
+/// Whose token it is, if it is good at this time; else 0, which is no user's id.
 ///
 /// # Safety
 /// `key` points to `key_len` bytes, `token` to `token_len`.

@@ -168,7 +168,7 @@ fn strangers_reject_no_password_change_though_they_fill_their_line() {
         thread::scope(|scope| {
             let change = test.realm.hasher.while_slots_are_taken(|| {
                 let strangers =
-                    (0..64).map(|n| (format!("nobody {n}"), "x".into(), format!("198.51.100.{n}")));
+                    (0..64).map(|n| (format!("absent {n}"), "x".into(), format!("198.51.100.{n}")));
                 drop(crowd(scope, &test, strangers));
                 await_waiting(&test, 64);
                 let (test, new) = (&test, secret(new));

@@ -145,8 +145,8 @@ fn every_failed_login_costs_one_hash() {
         ("ok", &longest, refused(id, RefusalReason::WrongPassword)),
         ("disabled", "python", refused(disabled, RefusalReason::Disabled)),
         ("disabled", "ruby", refused(disabled, RefusalReason::Disabled)),
-        ("nobody", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
-        ("nobody", &longest, Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("absent", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("absent", &longest, Refused { user: None, reason: RefusalReason::UnknownUser }),
         ("", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
         ("OK", "python", Refused { user: None, reason: RefusalReason::UnknownUser }),
     ] {
@@ -160,7 +160,7 @@ fn every_failed_login_costs_one_hash() {
 fn a_password_of_impossible_length_costs_no_hash_for_any_user() {
     let test = TestRealm::new();
     test.add_user("ok", "python");
-    for username in ["ok", "nobody"] {
+    for username in ["ok", "absent"] {
         for password in ["", &"p".repeat(1025), &"é".repeat(513)] {
             let (result, hashes) = test.hashes_for(|| test.log_in(username, password));
             assert_eq!((result, hashes), (Err(Refused { user: None, reason: RefusalReason::NoPassword }), 0));
@@ -213,14 +213,14 @@ fn unknown_users_cost_the_decoy_hash_of_a_user_and_are_rejected() {
     };
     set(ours, "id % 4 > 0");
     set(other, "id % 4 = 0");
-    let drawn = |number: u32| test.realm.decoy_hash(&format!("nobody {number}")).unwrap();
+    let drawn = |number: u32| test.realm.decoy_hash(&format!("absent {number}")).unwrap();
     let first: Vec<String> = (0..400).map(drawn).collect();
     let others = first.iter().filter(|hash| *hash == other).count();
     assert!((50..=150).contains(&others), "{others} of 400 are like the quarter of the users that is");
     assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "a name costs the same each time");
 
     let again = TestRealm::in_directory(test.directory.clone(), OLD_COST, test.realm.policy.clone());
-    let drawn = |number: u32| again.realm.decoy_hash(&format!("nobody {number}")).unwrap();
+    let drawn = |number: u32| again.realm.decoy_hash(&format!("absent {number}")).unwrap();
     assert_eq!((0..400).map(drawn).collect::<Vec<_>>(), first, "after a restart too");
     again.add_user("user 9", "python");
     let moved = (0..400).map(drawn).zip(&first).filter(|(now, then)| now != *then).count();
@@ -229,9 +229,9 @@ fn unknown_users_cost_the_decoy_hash_of_a_user_and_are_rejected() {
     // The decoy is verified, and its password authenticates no user.
     let one = TestRealm::new();
     one.add_user("ok", "python");
-    let nobody = Refused { user: None, reason: RefusalReason::UnknownUser };
-    assert_eq!(one.log_in("nobody", "python"), Err(nobody));
+    let unknown = Refused { user: None, reason: RefusalReason::UnknownUser };
+    assert_eq!(one.log_in("absent", "python"), Err(unknown));
     let empty = TestRealm::new();
-    assert_eq!(empty.realm.decoy_hash("nobody"), None);
-    assert_eq!(empty.hashes_for(|| empty.log_in("nobody", "python")), (Err(nobody), 1));
+    assert_eq!(empty.realm.decoy_hash("absent"), None);
+    assert_eq!(empty.hashes_for(|| empty.log_in("absent", "python")), (Err(unknown), 1));
 }

@@ -146,7 +146,7 @@ fn identical_concurrent_checks_share_one_hash_for_every_user() {
         test.now.monotonic += Duration::from_secs(3600);
         for (username, password, expected) in [
             ("ok", "ruby", Err(refused(id, RefusalReason::WrongPassword))),
-            ("nobody", "python", Err(Refused { user: None, reason: RefusalReason::UnknownUser })),
+            ("absent", "python", Err(Refused { user: None, reason: RefusalReason::UnknownUser })),
             ("disabled", "python", Err(refused(disabled, RefusalReason::Disabled))),
             ("broken", "python", Err(refused(broken, RefusalReason::UnusableHash))),
             ("ok", "python", Ok(id)),

@@ -55,7 +55,7 @@ fn a_wrong_password_signs_nobody_in_at_the_cost_of_a_login() {
     let id = test.add_user("ok", "python");
     for (username, why) in [
         ("ok", refused(id, RefusalReason::WrongPassword)),
-        ("nobody", Refused { user: None, reason: RefusalReason::UnknownUser }),
+        ("absent", Refused { user: None, reason: RefusalReason::UnknownUser }),
     ] {
         let (signed_in, hashes) = test.hashes_for(|| {
             test.realm.sign_in(username, &secret("wrong"), Client::Local, FIREFOX, test.now).map(drop)

@@ -85,7 +85,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("change_password_text", "All your sessions and named tokens end; this browser stays signed in."),
     ("password_changed", "The password is changed. Everything else was signed out."),
     ("delete_account", "Delete the account"),
-    ("delete_account_text", "Sessions and tokens end at once. Nobody can bring the account back."),
+    ("delete_account_text", "Sessions and tokens end at once. The account can't be brought back."),
     ("sessions", "Signed-in browsers"),
     ("sessions_text", "If you don’t recognize one, sign it out and change the password."),
     ("this_browser", "This browser"),

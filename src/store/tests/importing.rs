@@ -89,7 +89,7 @@ fn every_user_is_picked_as_decoy_about_equally_often() {
     assert_eq!(
         test.store.pick_decoy_hash(0).unwrap().as_deref(),
         Some("of 1"),
-        "whatever the number, it is somebody's"
+        "whatever the number, it is a user's"
     );
     assert_eq!(test.store.pick_decoy_hash(u64::MAX).unwrap().as_deref(), Some("of 7"));
 }

@@ -66,8 +66,8 @@ fn a_session_is_found_with_its_user_in_one_statement_and_only_with_its_own() {
     assert_eq!(test.session(other, 1), None);
     let (row, none) = test.store.find_session(other, id(1), Reads::PerCall).unwrap().unwrap();
     assert_eq!((row.id, none), (other, None));
-    let nobody = UserId::new(99).unwrap();
-    assert_eq!(test.store.find_session(nobody, id(1), Reads::PerCall).unwrap(), None);
+    let absent = UserId::new(99).unwrap();
+    assert_eq!(test.store.find_session(absent, id(1), Reads::PerCall).unwrap(), None);
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_session_is_inserted_only_for_an_enabled_user_of_that_generation() {
     assert_eq!(
         test.open_session(&early),
         Err(SessionConflict::Revoked),
-        "everybody's tokens of then are dead"
+        "all users' tokens of then are dead"
     );
     assert!(test.store.delete_user(user).unwrap());
     let gone = test.store.insert_session(&session(user, 900, SessionKind::Browser), before, at(0));

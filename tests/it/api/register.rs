@@ -61,7 +61,7 @@ fn location_uses_the_public_url_or_a_valid_host_or_a_relative_path() {
         for host in &hosts {
             request = request.with_header("Host", host);
         }
-        // Forwarding headers are somebody's claim until a proxy is trusted.
+        // Forwarding headers are a client's claim until a proxy is trusted.
         request =
             request.with_header("X-Forwarded-Host", "evil.example").with_header("X-Forwarded-Proto", "https");
         let response = realm.send(&request);

@@ -31,8 +31,8 @@ fn public_user_lookup_needs_no_credentials() {
         assert_eq!((response.status, text(&response)), (200, r#"{"username":"ok"}"#));
         assert_eq!(headers(&response), [("Content-Type", "application/json")]);
     }
-    for nobody in ["/api/users/2", "/api/users/9223372036854775807"] {
-        assert_eq!(error(&realm.send(&Request::new("GET", nobody))), (404, "not_found".into()));
+    for absent in ["/api/users/2", "/api/users/9223372036854775807"] {
+        assert_eq!(error(&realm.send(&Request::new("GET", absent))), (404, "not_found".into()));
     }
 }
 

@@ -8,7 +8,7 @@ fn verify(method: &str, query: &str) -> Request {
     Request::new(method, &format!("/api/verify{query}"))
 }
 
-/// Status, and whom the app is told.
+/// Status, and the identity that the app receives.
 fn told(response: &Response) -> (u16, Option<&str>, Option<&str>) {
     (response.status, header(response, "Remote-User"), header(response, "Remote-User-Id"))
 }
@@ -60,7 +60,7 @@ fn forward_auth_accepts_only_users_in_the_query() {
         );
         assert_eq!(told(&ask(query, "wrong")), (401, None, None), "{query}");
     }
-    // A typing mistake must not let everybody in.
+    // A typing mistake must not let every user in.
     for query in
         ["?users=alice", "?user=alice&x", "?user=%zz", "?user=ok+", "/-/users=alice/", "/-/user=o+k/"]
     {

@@ -1,6 +1,6 @@
 //! Database files are removed, moved, replaced or made inaccessible under a running server.
 //!
-//! SQLite itself goes on with files that nobody can open any more, and all that it writes is gone at the end.
+//! SQLite itself goes on with files that no process can open any more, and all that it writes is gone at the end.
 
 use super::assert_unavailable;
 use crate::harness::CHEAP;
@@ -20,7 +20,7 @@ fn start(data: &Path) -> Server {
     server
 }
 
-/// Asserts that nobody is served, whether reading or writing, and that the log says why.
+/// Asserts that no client is served, whether reading or writing, and that the log says why.
 fn assert_refuses(server: &Server, cause: &str) {
     assert_unavailable(&server.register("late", "python"));
     assert_unavailable(&server.request("GET /api/users/1", &[], ""));

@@ -1,4 +1,4 @@
-//! The key file goes while the server runs, or can't be used any more: whoever has a token keeps it, whoever asks for
+//! The key file goes while the server runs, or can't be used any more: tokens stay valid, and
 //! one gets it, and the file is taken up again when it is back.
 
 use super::disk::Mounted;
@@ -45,7 +45,7 @@ fn harm(server: &Server, harm: impl FnOnce(&Path), expected: &str) {
     let new = issue(server, &format!("Bearer {old}"));
     assert_eq!(use_token(server, &new), 200);
 
-    // Under another name first, so that nobody reads half of it.
+    // Under another name first, so that no process reads half of it.
     let whole = server.data.join("whole");
     fs::write(&whole, secret).unwrap();
     fs::set_permissions(&whole, Permissions::from_mode(0o600)).unwrap();

@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 fn a_closed_standard_error_stops_nothing_h24() {
     let closed = "exec 2>&-";
     let full = "exec 2>/dev/full";
-    // A pipe whose reader has gone: whoever opens it for both is the reader for as long as it takes to open it.
+    // A pipe whose reader has gone: the process that opens it for both is the reader until it is open.
     let gone = "mkfifo \"${FIFO:?}\" && exec 3<>\"$FIFO\" 2>\"$FIFO\" && exec 3<&-";
     for redirection in [closed, full, gone] {
         for name in ["strict", "tiny-http"] {

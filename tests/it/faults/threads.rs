@@ -11,13 +11,13 @@ use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
 /// No user of this machine, and so none with processes that count.
-const SOMEBODY: u32 = 12_346;
+const OTHER_USER: u32 = 12_346;
 
-/// By somebody who may: whoever it is run as.
+/// As another user.
 fn limit_processes(server: &Server, to: u32) {
     let mut command = Command::new("prlimit");
     if geteuid().is_root() {
-        command.uid(SOMEBODY).gid(SOMEBODY);
+        command.uid(OTHER_USER).gid(OTHER_USER);
     }
     let done =
         command.args(["--pid", &server.pid().to_string(), &format!("--nproc={to}:")]).output().unwrap();
@@ -27,19 +27,19 @@ fn limit_processes(server: &Server, to: u32) {
 #[test]
 fn without_new_threads_slow_clients_block_no_others() {
     let directory = tempfile::tempdir().unwrap();
-    // Where whoever it is run as may find it.
+    // Where that user may find it.
     let binary = directory.path().join("gatekey");
     fs::copy(process::binary(), &binary).unwrap();
     let mut command = gatekey_at(&binary);
     if geteuid().is_root() {
         // Root may always make threads.
-        if chown(directory.path(), Some(SOMEBODY), Some(SOMEBODY)).is_err() {
+        if chown(directory.path(), Some(OTHER_USER), Some(OTHER_USER)).is_err() {
             return skip::skip(
                 "without_new_threads_slow_clients_block_no_others",
-                "nobody else can be run as here; run the tests as a user with few processes",
+                "no other user can be run as here; run the tests as a user with few processes",
             );
         }
-        command.uid(SOMEBODY).gid(SOMEBODY);
+        command.uid(OTHER_USER).gid(OTHER_USER);
     }
     let server = Server::start_as(command, directory.path().join("data"), &["--scrypt", CHEAP]);
     assert_eq!(status(&server.register("ok", "python")), 201);

@@ -7,7 +7,7 @@ use gatekey::encoding::{decode_base64, encode_base64};
 ///
 /// 1. For a header's value: the scheme is Bearer only if the value begins so; what it holds is what [`read`] finds by
 ///    the definition of each scheme; and a name and a password, sent again, are read as the same.
-/// 2. For what stands in base64 behind `Basic`: it is read by the definition of Basic.
+/// 2. For what is in base64 behind `Basic`: it is read by the definition of Basic.
 pub fn holds(bytes: &[u8]) -> bool {
     let in_basic = format!("bAsIc  {}", encode_base64(bytes));
     reads_as_defined(in_basic.as_bytes());

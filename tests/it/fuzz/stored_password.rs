@@ -30,7 +30,7 @@ fn parses_as_defined(text: &str) -> bool {
     true
 }
 
-/// Every number that stands where rounds, iterations or a cost do is one that we admit.
+/// Every number in the place where rounds, iterations or a cost do is one that we admit.
 fn others_are_bounded(text: &str) {
     let Ok(hash) = text.parse::<AnyHash>() else { return };
     assert!(text.len() <= 256 && text.is_ascii(), "{text}");

@@ -14,7 +14,7 @@ const SESSION: Duration = Duration::from_secs(30 * 86_400);
 /// The bytes are taken for three things. Tells whether the second was accepted.
 ///
 /// 1. For a token, as a stranger sends it: it opens only if it is what the key signs, to the character.
-/// 2. For header and payload, divided by a line feed, that somebody with the key signed: if they are accepted, the
+/// 2. For header and payload, divided by a line feed, that a holder of the key signed: if they are accepted, the
 ///    claims are those that stand in them, in their ranges, at their time; and with any one character changed, the
 ///    token is refused.
 /// 3. For five numbers: a token that claims these verifies to the same claims until the second it expires.

@@ -1,4 +1,4 @@
-//! Bodies that nobody reads: H28, H29.
+//! Bodies that are not read: H28, H29.
 
 use super::watch::{assert_is_refusal, read_all, read_one, withstands};
 use crate::process::{Server, status};

@@ -108,7 +108,7 @@ fn a_hundred_connections_are_all_served_h5() {
             for connection in &mut connections {
                 connection.write_all(GET).unwrap();
             }
-            // The last one first: nobody waits for another.
+            // The last one first: no client waits for another.
             for connection in connections.iter_mut().rev() {
                 assert_eq!(read_one(connection).map(|answer| status(&answer)), Ok(200), "round {round}");
             }
@@ -200,8 +200,8 @@ fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     // A hash takes longer than turning three newcomers away, however many cores there are. There is a slot
-    // for each, so that nobody waits in the queue: whoever did for five seconds, on a busy machine, would be
-    // told to come again.
+    // for each, so that no request waits in the queue: after five seconds, on a busy machine, it would be
+    // answered 503.
     let slow = ["--scrypt", "ln=13,r=8,p=16", "--hash-slots", "16", "--max-connections", "16"];
     let server = Server::start_in(data, &slow);
     let mut working: Vec<_> =
@@ -209,7 +209,7 @@ fn who_is_being_answered_is_never_cut_and_the_newcomer_is_told_h21() {
     for (connection, json) in &mut working {
         connection.write_all(json.as_bytes()).unwrap();
     }
-    // Until then some may still be reading a body, and whoever reads one for a second makes room.
+    // Until then some may still be reading a body, and a connection that reads one for a second is evicted.
     assert!(await_that(|| threads_named(&server, "hash") == 16), "all of them are being answered");
     for _ in 0..3 {
         // The request is there before the server looks: closing over it must not reset the connection, which
@@ -272,7 +272,7 @@ fn a_body_that_is_withheld_makes_room_after_a_while_h21() {
     let server = start(&["--max-connections", "8"]);
     let withheld: Vec<_> =
         (0..8).map(|number| begin_registration(&server, &format!("user {number}"))).collect();
-    // Until then the newcomer is told to come again.
+    // Until then the newcomer is answered 503.
     assert!(await_that(|| status(&ask_once(&server)) == 200));
     let ended = withheld.iter().filter(|(connection, _)| {
         connection.set_nonblocking(true).unwrap();

@@ -1,4 +1,4 @@
-//! SIGTERM while twenty clients ask as fast as they can: nobody's answer is cut.
+//! SIGTERM while twenty clients ask as fast as they can: no answer is cut.
 
 use super::watch::GET;
 use crate::process::{Server, read_some};
@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 const CLIENTS: usize = 20;
-/// So many answers before the signal: everybody is in the middle of it.
+/// So many answers before the signal: every client is in the middle of it.
 const BEFORE: usize = 400;
 
 /// Asks on one connection until that ends, and asserts that every answer that began is whole. Whether the server said

@@ -36,7 +36,7 @@ fn ask_and_never_read(mut connection: TcpStream) {
 #[test]
 fn who_never_reads_is_closed_h7() {
     withstands(&Server::start(&["--request-timeout", "1", "--log", "off"]), |server| {
-        // 60 answers fit into the kernel's buffers: nobody is stuck, and these clients just leave.
+        // 60 answers fit into the kernel's buffers: no client is stuck, and these just leave.
         let mut connections: Vec<_> = (0..8).map(|_| server.connect()).collect();
         for connection in &mut connections {
             connection.write_all(&SHORTEST.repeat(60)).unwrap();
@@ -84,7 +84,7 @@ fn pipelined_requests_are_answered_in_order_h8() {
         let answers = read_all(&mut connection);
         let got: Vec<_> =
             answers.split("HTTP/1.1 ").skip(1).map(|answer| answer[..3].parse::<u16>().unwrap()).collect();
-        // The one that is refused is the last, whatever stands behind it.
+        // The one that is refused is the last, whatever follows it.
         assert_eq!(got, [asked.as_slice(), &[400]].concat());
     });
 }

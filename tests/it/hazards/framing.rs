@@ -9,10 +9,10 @@ fn post(headers: &str, rest: &str) -> Vec<u8> {
         .into_bytes()
 }
 
-/// Had its body been taken, somebody would be called this.
+/// The user of a body that must not be taken.
 const SMUGGLED: &str = r#"{"username":"smuggled","password":"python"}"#;
 
-// Of this file's hazards the tiny_http server withstands none: it sets aside whatever length it is told (H1
+// Of this file's hazards the tiny_http server withstands none: it sets aside whatever length is declared (H1
 // aborts the process), overflows on the largest (H2), takes every coding for chunked (H11), reads every odd
 // length as none (H12), and what it doesn't understand of a body becomes the next request (H14).
 
@@ -151,7 +151,7 @@ fn a_broken_chunk_is_refused_and_a_cut_body_is_none_h14() {
     });
 }
 
-/// A whole registration but for its last bytes, and then the end: nobody is registered.
+/// A whole registration but for its last bytes, and then the end: no user is registered.
 fn cut_short(server: &Server) {
     let chunks = format!("{:x}\r\n{SMUGGLED}\r\n", SMUGGLED.len());
     for (headers, rest) in [

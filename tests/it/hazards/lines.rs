@@ -183,7 +183,7 @@ fn bare_line_ends_and_nul_are_refused_h15() {
             let request = format!("GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX: y{control}z\r\n\r\n");
             assert_refused(server, request.as_bytes(), 400);
         }
-        // Bytes over 127 in a value are nobody's business.
+        // Bytes over 127 in a value are not interpreted.
         let latin = b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\nX: \xe9\xff\r\nConnection: close\r\n\r\n";
         assert_eq!(status(&send(server, latin)), 200);
     });

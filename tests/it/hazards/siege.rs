@@ -29,7 +29,7 @@ const WARM_UP: Duration = Duration::from_secs(60);
 /// and each may cost 32 KiB.
 const ALLOWED_GROWTH_KIB: u64 = 8 * 1024;
 
-/// Short deadlines, so that whoever runs into one comes round again; a share that a hostile client uses up and the
+/// Short deadlines, so that a client that runs into one comes round again; a share that a hostile client uses up and the
 /// good ones don't; hashes that cost something, but leave time for the rest, and one thread for them, which is there
 /// since the first registration.
 const OPTIONS: [&str; 12] = [

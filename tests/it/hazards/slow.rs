@@ -53,7 +53,7 @@ fn an_expectation_gets_100_or_the_final_status_h6() {
         }
         assert_refused(server, head("Expect: 200-ok\r\nContent-Length: 2\r\n").as_bytes(), 417);
         assert_refused(server, head("Expect: 100-continue, other\r\nContent-Length: 2\r\n").as_bytes(), 417);
-        // Whoever has sent the body already waits for nothing, and neither does HTTP/1.0.
+        // A client that has sent the body already waits for nothing, and neither does HTTP/1.0.
         let together = head(&format!("{EXPECT}Connection: close\r\nContent-Length: 2\r\n")) + "{}";
         assert_is_refusal(&send(server, together.as_bytes()), 400, b"head and body in one");
         let old = head(&format!("{EXPECT}Content-Length: 2\r\n")).replace("HTTP/1.1", "HTTP/1.0") + "{}";
@@ -100,9 +100,9 @@ fn silence_and_halves_end_at_the_deadline_h10() {
             assert_is_refusal(&read_all(connection), 408, half.as_bytes());
         }
         for connection in &mut silent {
-            assert_eq!(read_all(connection), "", "nobody asked, so nobody is answered");
+            assert_eq!(read_all(connection), "", "no request, so no answer");
         }
-        // The same after a request: an idle connection is closed without a word, a begun request is told.
+        // The same after a request: an idle connection is closed without a response, a begun request is answered.
         let mut idle = server.connect();
         idle.write_all(super::watch::GET).unwrap();
         assert_eq!(status(&read_one(&mut idle).unwrap()), 200);

@@ -1,4 +1,4 @@
-//! The watch over a server while somebody offends against it.
+//! The watch over a server while a hostile client offends against it.
 
 use crate::process::{Server, read_some, status};
 use std::fs;
@@ -46,7 +46,7 @@ impl Holdings {
         let targets = count("fd").filter_map(|entry| fs::read_link(entry.path()).ok());
         let (database, others): (Vec<_>, Vec<_>) = targets.partition(|target| is_database(target));
         assert!(database.len() <= database_descriptors(), "{database:?}");
-        // Those that hash are as many as the slots at most, and are made when they are first needed: not held by anybody.
+        // Those that hash are as many as the slots at most, and are made when they are first needed: held by no client.
         let hashes = |task: &fs::DirEntry| {
             fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "hash\n")
         };
@@ -74,7 +74,7 @@ pub fn resident_kib(server: &Server) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Lets somebody offend against the server, and asserts that a well-behaved client on a connection of its own gets
+/// Lets a hostile client offend against the server, and asserts that a well-behaved client on a connection of its own gets
 /// every answer meanwhile, and that the server holds no more afterwards than before.
 pub fn withstands(server: &Server, offence: impl FnOnce(&Server)) {
     warm_up(server);
@@ -137,7 +137,7 @@ fn warm_up(server: &Server) {
     }
 }
 
-/// What everybody asks for that gets 200.
+/// The request of every client that gets 200.
 pub const GET: &[u8] = b"GET /api/users/1 HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn keep_asking(server: &Server, is_over: &AtomicBool, answers: &AtomicUsize) {

@@ -1,4 +1,4 @@
-# OPTIONS stands above.
+# OPTIONS is above.
 from itsdangerous import TimedJSONWebSignatureSerializer
 
 

@@ -11,7 +11,7 @@ use crate::python::{self, Venv};
 use gatekey::unicode;
 use gatekey::username::{Username, UsernameError};
 
-/// A name, in whose middle stands a character that Python knows.
+/// A name with a character in its middle that Python knows.
 struct Sample {
     name: String,
     /// The character's general category.

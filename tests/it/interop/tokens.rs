@@ -15,7 +15,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 const MAX_SESSION: Duration = Duration::from_secs(30 * 86_400);
 
-/// Somebody else's library that issues and verifies.
+/// Another library that issues and verifies.
 struct Library {
     name: &'static str,
     venv: Venv,

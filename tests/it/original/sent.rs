@@ -74,7 +74,7 @@ pub const SENT: &[(&str, Sent)] = &[
     ("token POST", Basic("miguel", "python")),
     ("resource ok", Basic("miguel", "python")),
     ("resource bad pw", Basic("miguel", "ruby")),
-    ("resource unknown user", Basic("nobody", "python")),
+    ("resource unknown user", Basic("absent", "python")),
     ("empty user+pw", Basic("", "")),
     ("Bearer scheme", Raw("Bearer abc")),
     ("basic lowercase", Raw("basic bWlndWVsOnB5dGhvbg==")),

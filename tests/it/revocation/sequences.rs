@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Some user who is there.
-    fn somebody(&mut self, realm: &Realm) -> Option<store::User> {
+    fn any_user(&mut self, realm: &Realm) -> Option<store::User> {
         let users = realm.list_users(None, 100).unwrap();
         if users.is_empty() { None } else { Some(users[self.below(users.len())].clone()) }
     }
@@ -120,7 +120,7 @@ impl World {
             let name = format!("user {}", self.last_name);
             realm.add_user(&name, &Secret::new("python".into()), self.now).unwrap();
         }
-        let Some(user) = self.somebody(&realm) else { return };
+        let Some(user) = self.any_user(&realm) else { return };
         let name = user.username.clone();
         match step {
             "log in" | "register" => {

@@ -76,7 +76,7 @@ fn documents_and_comments_use_precise_words() {
             found.extend(vague_words(line).map(|word| format!("{path}:{number}: {word}")));
         }
     }
-    let folders = ["src", "examples", "bench", "fuzz/fuzz_targets"];
+    let folders = ["src", "tests", "examples", "bench", "fuzz/fuzz_targets"];
     let sources = folders.into_iter().flat_map(|folder| files(folder, ".rs")).chain(["schema.sql".into()]);
     for path in sources {
         let marker = if path == "schema.sql" { "--" } else { "//" };

@@ -1,5 +1,5 @@
 //! fail2ban's own matcher, with the filter of `deploy/`, over the log of a real server: it names who failed to log in,
-//! and nobody whom a client named.
+//! and no address that a client named.
 
 use crate::harness::basic;
 use crate::process::{Server, status};
@@ -9,10 +9,10 @@ use std::process::Command;
 
 /// Who fails to log in, as the proxy in front says.
 const GUESSERS: [&str; 2] = ["192.0.2.1", "2001:db8::1"];
-/// Who does nothing but send what should look like a failed login of somebody else's.
+/// A client that only sends what should look like another client's failed login.
 const FORGER: &str = "192.0.2.2";
 
-/// Names, with the somebody else in them.
+/// Names, with the other client in them.
 const NAMES: [&str; 6] = [
     "192.0.2.66",
     "x client=192.0.2.66 user=1 name=x",
@@ -120,7 +120,7 @@ fn fail2ban_bans_rate_limited_clients_only_if_enabled() {
     for form in ["text", "json"] {
         let strict = ["--throttle", "on", "--guesses-per-user-and-address", "1/1h"];
         let server = Server::start(&[&["--log", form, "--trusted-proxy", "127.0.0.1"], &strict[..]].concat());
-        let wrong = format!("Authorization: {}", basic("nobody", "wrong"));
+        let wrong = format!("Authorization: {}", basic("absent", "wrong"));
         let guess = || server.request("GET /api/token", &["X-Forwarded-For: 192.0.2.1", &wrong], "");
         assert_eq!([status(&guess()), status(&guess())], [401, 429]);
         let log = server.stop().1;

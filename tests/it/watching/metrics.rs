@@ -64,7 +64,7 @@ const THROTTLED: [&str; 4] = ["--throttle", "on", "--guesses-per-user-and-addres
 fn the_metrics_count_requests_logins_and_hashes() {
     let server = start(&THROTTLED);
     use_everything(&server);
-    assert!(await_that(|| samples(&server)["gatekey_connections"] == "0"), "everybody has left");
+    assert!(await_that(|| samples(&server)["gatekey_connections"] == "0"), "every client has left");
     let samples = samples(&server);
     for (name, value) in [
         ("gatekey_http_requests_total{route=\"/api/users\",status=\"201\"}", "1"),
@@ -148,7 +148,7 @@ fn the_metrics_listener_serves_metrics_and_nothing_else() {
     ] {
         assert_eq!(status(&ask(&server, line)), expected, "{line}");
     }
-    assert_eq!(status(&server.request("GET /metrics", &[], "")), 404, "they are not for everybody");
+    assert_eq!(status(&server.request("GET /metrics", &[], "")), 404, "they are not for every client");
 }
 
 #[test]

@@ -35,7 +35,7 @@ const OFFENCES: [Offence; 14] = [
     ("H13, H15         folded lines, bare line ends, NUL", |client| client.say_each(&lines())),
     ("H4, H5, H21      crowds of idle connections", Client::crowd),
     ("H6               bodies that never come", Client::withhold_bodies),
-    ("H7               answers that nobody reads", Client::never_read),
+    ("H7               answers that are not read", Client::never_read),
     ("H8               floods of pipelined requests", Client::flood),
     ("H10              silence and halves", Client::be_silent),
     ("H10              a byte now and then", Client::trickle),
@@ -230,7 +230,7 @@ impl Client {
 
     fn guess(&self) -> Result<()> {
         let forged = format!("Bearer {}.{}.{}", "a".repeat(60), "b".repeat(60), "c".repeat(43));
-        for authorization in [basic("nobody", "python"), basic(&forged, ""), forged, "Basic !".into()] {
+        for authorization in [basic("absent", "python"), basic(&forged, ""), forged, "Basic !".into()] {
             let mut connection = self.connect()?;
             let headers = format!("Host: a\r\nConnection: close\r\nAuthorization: {authorization}\r\n");
             connection.write_all(format!("GET /api/token HTTP/1.1\r\n{headers}\r\n").as_bytes())?;
