@@ -15,11 +15,13 @@ use crate::limiter::Rules;
 use crate::os;
 use crate::password::Cost;
 use crate::realm::Policy;
-use crate::routes::{self, SignInPages, SignInPagesError};
+use crate::routes::{self, PublicUrl, SignInPages, SignInPagesError};
 use crate::server::engine::Limits;
+use crate::server::link_command::LinkCommand;
 use crate::server::log::{self, Log};
 #[cfg(feature = "tiny-http")]
 use crate::server::tiny;
+use core::fmt::Display;
 use core::net::SocketAddr;
 use core::num::NonZeroUsize;
 use std::ffi::OsString;
@@ -158,6 +160,8 @@ pub(super) struct ServeConfig {
     pub(super) hash_slots: Option<usize>,
     pub(super) policy: Policy,
     pub(super) routes: routes::Config,
+    /// What sends the links of `/forgot-password`, and the URL with which they begin.
+    pub(super) link_command: Option<(LinkCommand, PublicUrl)>,
     pub(super) engine: Engine,
     pub(super) limits: Limits,
     /// The number of event loops; `None` for the engine's default.
@@ -188,6 +192,7 @@ impl ServeConfig {
             engine: options.engine,
             limits: limits(options),
             event_loops: options.event_loops,
+            link_command: link_command(options)?,
             data_dir: config.data_dir.clone(),
             listen: options.listen.clone(),
             allow_cleartext: options.allow_cleartext,
@@ -198,6 +203,7 @@ impl ServeConfig {
                 cors_origins: options.cors_origins.clone(),
                 learn_page: !options.no_page,
                 sign_in_pages: sign_in_pages(options)?,
+                link_requests: None,
             },
         })
     }
@@ -239,6 +245,17 @@ fn sign_in_pages(options: &Options) -> Result<Option<SignInPages>, CliError> {
         (None, Some(_)) => Err(CliError::Usage("--cookie-domain needs --public-url".into())),
         (Some(Err(_)) | None, None) => Ok(None),
     }
+}
+
+/// The link command; it needs the sign-in pages, to which its links lead.
+fn link_command(options: &Options) -> Result<Option<(LinkCommand, PublicUrl)>, CliError> {
+    let Some(command) = &options.link_command else { return Ok(None) };
+    let usage = |reason: &dyn Display| {
+        CliError::Usage(format!("--link-command needs --public-url, the URL of the sign-in pages{reason}"))
+    };
+    let url = options.public_url.as_ref().ok_or_else(|| usage(&""))?;
+    SignInPages::new(url, &options.title).map_err(|error| usage(&format_args!(": {error}")))?;
+    Ok(Some((command.clone(), url.clone())))
 }
 
 /// Why the server doesn't listen on an address.

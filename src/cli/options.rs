@@ -12,6 +12,7 @@ use crate::password::Cost;
 use crate::proxies::TrustedProxy;
 use crate::realm::{Registration, UserLookup};
 use crate::routes::{Origin, PublicUrl};
+use crate::server::link_command::LinkCommand;
 use crate::server::log::Log;
 use core::fmt::Display;
 use core::net::SocketAddr;
@@ -241,6 +242,10 @@ options! {
         "The domain whose hosts are guarded by the sign-in pages, such as example.org: browsers send a second \
          cookie, good for /api/verify alone, to all hosts under it. The public URL's host must be one of \
          them. Default: none; only the public URL's host can be guarded.";
+    LINK_COMMAND "link-command" "COMMAND" => link_command: Option<LinkCommand> = LinkCommand::parse,
+        "Offer \"Forgot your password?\" on the sign-in page. The command sends the link: it is run without a \
+         shell, split at white space, with the link on standard input and the user's name in \
+         GATEKEY_USERNAME. It may run for 10 s. Needs --public-url. Default: none, and no such page.";
     NO_PAGE "no-page" => no_page: bool = values::flag,
         "Don't serve the page at /learn, which demonstrates registration, passwords and tokens with real \
          requests.";

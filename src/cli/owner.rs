@@ -141,7 +141,7 @@ fn program(
 ) -> Result<process::Command, CliError> {
     let packed = Files::hand_over(files, input.stdin.as_fd(), owner, is_child)
         .or_fail("can't hand over what root opened")?;
-    close_fds::set_fds_cloexec(3, &[]); // also what this process inherited
+    os::close_descriptors_on_exec(); // also what this process inherited
     let mut program = process::Command::new(THIS_PROGRAM);
     let is_passed = |name: &OsStr| {
         name.to_str().is_some_and(|name| VARIABLES.contains(&name) || name.starts_with("GATEKEY_"))

@@ -14,10 +14,12 @@ use super::values::Engine;
 use crate::clock;
 use crate::os;
 use crate::realm::Realm;
+use crate::routes::LinkRequests;
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
 use crate::server::engine::{self, Endpoint};
 use crate::server::heartbeats::Heartbeats;
+use crate::server::link_command;
 use crate::server::listener::BoundListener;
 use crate::server::log;
 use crate::server::saver::spawn_saver;
@@ -77,7 +79,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     // Before the data: if the address is in use, nothing is created.
     let BoundListener { listener, name, probe_target, file } = listen::listen(&config)?;
     let metrics = listen::listen_for_metrics(&config)?;
-    let ServeConfig { data_dir, hasher, policy, routes, limits, event_loops, .. } = config;
+    let ServeConfig { data_dir, hasher, policy, mut routes, link_command, limits, event_loops, .. } = config;
     data_dir.check_permissions().map_err(|error| CliError::Failed(error.to_string()))?;
     let (store, keys) = data::open_or_create(&data_dir)?;
     let keys = keys.announced_in(data_dir.directory(), policy.max_session);
@@ -89,10 +91,16 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let signals =
         SignalThread::spawn(&realm, &shutdown, manager.clone()).or_fail("can't listen for signals")?;
     let heartbeats = Arc::new(Heartbeats::new(clock::monotonic()));
+    let (requests, link_queue) = LinkRequests::queue();
+    routes.link_requests = link_command.is_some().then_some(requests);
     let proxies = routes.trusted_proxies.clone();
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.or_fail("can't name requests")?);
     let saver = spawn_saver(&realm, &app, &shutdown).or_fail(NO_THREAD)?;
+    let links = link_command
+        .map(|(command, url)| link_command::spawn(command, link_queue, url, (&realm, &app, &shutdown)))
+        .transpose()
+        .or_fail(NO_THREAD)?;
     let metrics = metrics
         .map(|listener| app::metrics_endpoint(listener, &app))
         .transpose()
@@ -116,6 +124,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     drop(file);
     // All references to the realm end, so that SQLite closes its file and removes the WAL.
     signals.close();
+    let _ = links.map(std::thread::JoinHandle::join);
     let _ = saver.join(); // it doesn't panic, and the next line saves anyway
     app.save(clock::now());
     drop((app, realm));

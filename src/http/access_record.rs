@@ -81,6 +81,8 @@ pub enum AuditEvent {
     NamedTokenIssued,
     /// A browser signed in.
     SignedIn,
+    /// Someone asked for a link to set a new password.
+    LinkRequested,
     /// A browser session or a named token was ended.
     SessionEnded,
 }

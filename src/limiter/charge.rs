@@ -1,7 +1,7 @@
 //! Charging: the limiter, its buckets, and charges that may be refunded.
 
 use super::promoted::Promoted;
-use super::rules::Rules;
+use super::rules::{RateLimit, Rules};
 use super::table::{KINDS, Key, Kind, Millis, Table, Tables};
 use crate::client::{AddressMark, Client};
 use crate::signer::{Signature, SigningKey};
@@ -14,6 +14,13 @@ use std::time::Instant;
 
 /// An IPv6 /48, the network of a household or an office, has this many times the limit of one address.
 const NETWORK_MULTIPLIER: u64 = 16;
+
+/// Requests for a link to set a new password: three for one name, then one in 20 minutes.
+const LINK_REQUESTS: RateLimit = RateLimit::new(3, 20 * 60);
+/// One address may ask for this many times as many, a network [`NETWORK_MULTIPLIER`] times that, and all together
+/// [`LINK_REQUESTS_IN_ALL`] times.
+const LINK_REQUESTS_PER_ADDRESS: u64 = 4;
+const LINK_REQUESTS_IN_ALL: u64 = 100;
 
 /// A password check, as the limiter sees it.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +115,7 @@ impl Limiter {
                 Kind::UserAndAddress | Kind::Remembered => rules.attempts_per_user_and_address,
                 Kind::Registrations => rules.registrations_per_address,
                 Kind::Lookups => rules.lookups_per_address,
+                Kind::LinkRequests => LINK_REQUESTS,
             })
         });
         Self {
@@ -158,6 +166,28 @@ impl Limiter {
     /// [`RateLimited`]; then nothing is charged.
     pub fn charge_registration(&self, client: Client, now: Instant) -> Result<Charged<'_>, RateLimited> {
         self.charge_all(self.per_address(Kind::Registrations, client).collect(), now)
+    }
+
+    /// Charges a request for a link to set a new password, whether there is a user of this name or not.
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub fn charge_link_request(
+        &self,
+        client: Client,
+        username: &str,
+        now: Instant,
+    ) -> Result<(), RateLimited> {
+        let key = |tag: u8, bytes: &[u8], times| self.key(Kind::LinkRequests, &[&[tag], bytes], times);
+        let network = client
+            .network()
+            .map(|network| key(b'w', &network.to_bytes(), LINK_REQUESTS_PER_ADDRESS * NETWORK_MULTIPLIER));
+        let keys = [
+            key(b'n', username.as_bytes(), 1),
+            key(b'a', &client.prefix().to_bytes(), LINK_REQUESTS_PER_ADDRESS),
+            key(b'*', &[], LINK_REQUESTS_IN_ALL),
+        ];
+        self.charge_all(keys.into_iter().chain(network).collect(), now).map(drop)
     }
 
     /// Charges a user look-up.

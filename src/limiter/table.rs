@@ -28,10 +28,18 @@ pub(super) enum Kind {
     Remembered = 3,
     Registrations = 4,
     Lookups = 5,
+    LinkRequests = 6,
 }
 
-pub(super) const KINDS: [Kind; 6] =
-    [Kind::Address, Kind::User, Kind::UserAndAddress, Kind::Remembered, Kind::Registrations, Kind::Lookups];
+pub(super) const KINDS: [Kind; 7] = [
+    Kind::Address,
+    Kind::User,
+    Kind::UserAndAddress,
+    Kind::Remembered,
+    Kind::Registrations,
+    Kind::Lookups,
+    Kind::LinkRequests,
+];
 
 /// One table of each kind, in the order of [`KINDS`].
 pub(super) type Tables = [Table; KINDS.len()];
@@ -45,6 +53,9 @@ impl Kind {
             Self::Remembered => "wrong passwords for this user at an address that is known",
             Self::Registrations => "registrations from this address or network",
             Self::Lookups => "look-ups from this address or network",
+            Self::LinkRequests => {
+                "requests for a link: for this name, from this address or network, or in all"
+            }
         }
     }
 

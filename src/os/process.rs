@@ -3,7 +3,7 @@
 
 use rustix::fs::{Gid, Mode, Uid};
 use rustix::io::Errno;
-use rustix::process::{self, DumpableBehavior, Pid, Resource, Signal};
+use rustix::process::{self, DumpableBehavior, Pid, Resource, Signal, WaitOptions};
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::AsFd as _;
@@ -99,6 +99,25 @@ pub(crate) fn send_signal(process: u32, signal: i32) {
     let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
     if let Some((pid, signal)) = pid.zip(Signal::from_named_raw(signal)) {
         let _ = process::kill_process(pid, signal);
+    }
+}
+
+/// Closes all descriptors but the standard ones in programs that this process executes from now on.
+pub(crate) fn close_descriptors_on_exec() {
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
+/// Kills the processes of a group, if there are any.
+pub(crate) fn kill_process_group(leader: u32) {
+    if let Some(pid) = i32::try_from(leader).ok().and_then(Pid::from_raw) {
+        let _ = process::kill_process_group(pid, Signal::KILL);
+    }
+}
+
+/// As process 1 (in a container), reaps the processes that others left behind. Not while a child is waited for.
+pub(crate) fn reap_orphans() {
+    if process::getpid().is_init() {
+        while let Ok(Some(_)) = process::wait(WaitOptions::NOHANG) {}
     }
 }
 

@@ -18,6 +18,11 @@ pub(crate) enum ListeningSocket {
     Unix(OwnedFd),
 }
 
+/// Makes reads and writes return instead of waiting.
+pub(crate) fn set_nonblocking(file: &impl AsFd) -> io::Result<()> {
+    Ok(rustix::io::ioctl_fionbio(file, true)?)
+}
+
 /// Takes the listening socket from standard input; `None` if it is not one. Standard input is then /dev/null.
 pub(crate) fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
     let stdin = io::stdin();

@@ -20,10 +20,12 @@ use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::HashError;
 use crate::json::{self, Value};
+use crate::limiter::{Limiter, RateLimited};
 use crate::random;
 use crate::secret::Secret;
 use crate::signed_value::{self, Purpose};
 use crate::store::{LinkRow, Reads, StoreError};
+use crate::unicode;
 use crate::user_id::{Generation, UserId};
 use core::time::Duration;
 
@@ -60,6 +62,16 @@ impl Realm {
         let now = self.time.advance(now);
         let row = self.store.next_link(user)?.filter(|row| !row.disabled).ok_or(LinkError::Dead)?;
         self.sign_link(&row, lifetime, now)
+    }
+
+    /// Charges a request for a link to the rate limit: by name, known or not, by address, and in all. Reads no user.
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub fn charge_link_request(&self, username: &str, client: Client, now: Now) -> Result<(), RateLimited> {
+        let username = unicode::nfc(username);
+        let charge = |limiter: &Limiter| limiter.charge_link_request(client, &username, now.monotonic);
+        self.limiter().map_or(Ok(()), charge)
     }
 
     /// Makes a link for a user who forgot the password. It ends no other.

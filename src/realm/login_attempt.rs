@@ -165,7 +165,7 @@ impl Realm {
         Ok(())
     }
 
-    fn limiter(&self) -> Option<&Limiter> {
+    pub(super) fn limiter(&self) -> Option<&Limiter> {
         self.durable_limiter.as_ref().map(|durable| &durable.limiter)
     }
 }

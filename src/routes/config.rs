@@ -1,7 +1,7 @@
 //! Configuration of the routes: what depends on HTTP. [`realm::Policy`](crate::realm::Policy) has the rules
 //! that don't.
 
-use super::SignInPages;
+use super::{LinkRequests, SignInPages};
 use crate::http::split_port;
 use crate::proxies::TrustedProxies;
 use core::net::{Ipv4Addr, Ipv6Addr};
@@ -20,6 +20,8 @@ pub struct Config {
     pub learn_page: bool,
     /// The sign-in pages, if there are any. `gatekey serve` sets them wherever the public URL allows them.
     pub sign_in_pages: Option<SignInPages>,
+    /// The queue of `/forgot-password`; without it there is no such page.
+    pub link_requests: Option<LinkRequests>,
 }
 
 /// An `http` or `https` URL without query and trailing slash: `https://auth.example.org/login`.

@@ -10,7 +10,7 @@
 //! | `GET /api/resource` | `resource` |
 //! | any method, `/api/verify` and every path below it | `verify::verify` |
 //! | `GET /healthz` | `health` |
-//! | `/`, `/login`, `/logout`, `/register`, `/set-password`, `/account` | `pages::serve` |
+//! | `/`, `/login`, `/logout`, `/register`, `/forgot-password`, `/set-password`, `/account` | `pages::serve` |
 //! | `GET /learn` | `learn::show` |
 //! | `GET /openapi.json` | `openapi.json`; a test compares it with the routes |
 //!
@@ -58,6 +58,7 @@ mod csrf;
 mod error;
 mod forwarded;
 mod learn;
+mod link_requests;
 mod login_redirect;
 mod pages;
 mod percent;
@@ -70,6 +71,7 @@ mod verify;
 pub use config::{Config, Origin, OriginError, PublicUrl, PublicUrlError};
 pub use error::panicked;
 pub use forwarded::{ForwardingIgnored, UndeclaredProxy};
+pub use link_requests::LinkRequests;
 pub use pages::{SignInPages, SignInPagesError};
 pub use target::HEALTH_PATH;
 

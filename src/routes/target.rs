@@ -54,6 +54,7 @@ impl Target {
             "/login" => Some(Self::Page(Page::Login)),
             "/logout" => Some(Self::Page(Page::Logout)),
             "/register" => Some(Self::Page(Page::Register)),
+            "/forgot-password" => Some(Self::Page(Page::ForgotPassword)),
             "/set-password" => Some(Self::Page(Page::SetPassword)),
             "/account" => Some(Self::Page(Page::Account)),
             _ if verify::is_path(path) => Some(Self::Verify),
@@ -83,6 +84,7 @@ impl Target {
             Self::Page(Page::Login) => "/login",
             Self::Page(Page::Logout) => "/logout",
             Self::Page(Page::Register) => "/register",
+            Self::Page(Page::ForgotPassword) => "/forgot-password",
             Self::Page(Page::SetPassword) => "/set-password",
             Self::Page(Page::Account) => "/account",
         }

@@ -111,6 +111,11 @@ impl App {
         }
     }
 
+    /// Counts a run of the link command.
+    pub(super) fn count_link(&self, was_sent: bool) {
+        self.metrics.link(was_sent);
+    }
+
     /// Warns once that users of an app on this machine may share a rate limit.
     fn warn_of_shared_limit(&self, response: &Response) {
         let AccessRecord { audit, client, .. } = &response.record;

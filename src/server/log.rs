@@ -151,6 +151,7 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
         }
         AuditEvent::RateLimited => Some(("throttled", None)),
         AuditEvent::SignedIn => Some(("signed in", None)),
+        AuditEvent::LinkRequested => Some(("link requested", None)),
         AuditEvent::Registered => change("registered"),
         AuditEvent::PasswordChanged => change("password"),
         AuditEvent::Deleted => change("deleted"),

@@ -38,6 +38,8 @@ pub struct Metrics {
     throttled: Counter,
     tokens_issued: Counter,
     sign_ins: Counter,
+    links_sent: Counter,
+    links_failed: Counter,
     accepted: Counter,
     closed: Counter,
     evicted: Counter,
@@ -92,6 +94,12 @@ impl Metrics {
     /// Counts a response to a malformed request.
     pub fn refused(&self, response: &Response) {
         self.count(response);
+    }
+
+    /// Counts a run of the link command.
+    pub fn link(&self, was_sent: bool) {
+        let counter = if was_sent { &self.links_sent } else { &self.links_failed };
+        counter.add(1);
     }
 
     /// Counts an accepted connection.
@@ -159,6 +167,10 @@ impl Metrics {
         let help = "Log lines that standard error did not accept.";
         text.counter("gatekey_log_lines_dropped_total", help, log_lines_dropped);
         text.counter("gatekey_sign_ins_total", "Browsers signed in.", self.sign_ins.value());
+        let name = "gatekey_links_total";
+        text.family(name, "counter", "Links that the link command sent, or failed to send.");
+        text.sample(name, &[("outcome", "sent")], self.links_sent.value());
+        text.sample(name, &[("outcome", "failed")], self.links_failed.value());
         text.family("gatekey_sessions", "gauge", "Live sessions: browsers, guard cookies and named tokens.");
         sessions.for_each(|(kind, count)| text.sample("gatekey_sessions", &[("kind", kind)], count));
         text.family("gatekey_build_info", "gauge", "Which gatekey this is; always 1.");
@@ -338,6 +350,8 @@ mod tests {
                 "gatekey_token_checks_total{outcome=\"undecided\"} 1",
                 "gatekey_tokens_issued_total 2",
                 "gatekey_sign_ins_total 0",
+                "gatekey_links_total{outcome=\"sent\"} 0",
+                "gatekey_links_total{outcome=\"failed\"} 0",
                 "gatekey_sessions{kind=\"token\"} 3",
                 "gatekey_throttled_total 1",
                 "gatekey_hashes_total 5",

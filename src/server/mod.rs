@@ -28,6 +28,8 @@ pub mod tiny;
 #[cfg(feature = "strict")]
 pub mod app;
 #[cfg(feature = "strict")]
+pub mod link_command;
+#[cfg(feature = "strict")]
 pub mod listener;
 #[cfg(feature = "strict")]
 pub mod descriptors;

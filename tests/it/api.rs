@@ -17,12 +17,13 @@ use gatekey::routes::{Config, PublicUrl, SignInPages};
 use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 18] = [
+const PATHS: [(&str, &str); 19] = [
     ("/", "GET, HEAD, OPTIONS"),
     ("/learn", "GET, HEAD, OPTIONS"),
     ("/login", "GET, HEAD, OPTIONS, POST"),
     ("/logout", "GET, HEAD, OPTIONS, POST"),
     ("/register", "GET, HEAD, OPTIONS, POST"),
+    ("/forgot-password", "GET, HEAD, OPTIONS, POST"),
     ("/set-password", "GET, HEAD, OPTIONS, POST"),
     ("/account", "GET, HEAD, OPTIONS, POST"),
     ("/api/users", "OPTIONS, POST"),

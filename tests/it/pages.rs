@@ -3,6 +3,7 @@
 mod account;
 mod attacks;
 mod browsers;
+mod forgotten;
 mod guarded;
 mod links;
 mod signing_in;
@@ -181,7 +182,7 @@ fn every_page_has_the_headers_that_protect_it() {
 #[test]
 fn without_an_https_url_of_a_whole_host_there_are_no_pages() {
     let realm = TestRealm::new();
-    for path in ["/", "/login", "/logout", "/register", "/set-password", "/account"] {
+    for path in ["/", "/login", "/logout", "/register", "/forgot-password", "/set-password", "/account"] {
         assert_eq!(realm.send(&Request::new("GET", path)).status, 404, "{path}");
         assert_eq!(realm.send(&Request::new("POST", path)).status, 404, "{path}");
     }
@@ -207,7 +208,7 @@ fn event_loops_answer_pages_by_the_cookie_and_leave_posts_to_workers() {
         assert_eq!((response.status, response.record.user.is_some()), (200, true), "{path}");
     }
     let form = [("csrf", &*hidden(&visitor.get("/logout"), "csrf"))];
-    for path in ["/login", "/logout", "/register", "/set-password", "/account"] {
+    for path in ["/login", "/logout", "/register", "/forgot-password", "/set-password", "/account"] {
         assert!(dispatch(&with_form(visitor.request("POST", path), &form), realm.now()).is_err(), "{path}");
     }
     assert!(visitor.is_signed_in(), "nothing has changed");

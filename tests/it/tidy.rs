@@ -12,7 +12,7 @@ const OWNERS: [(&str, &str); 25] = [
     ("argon2", "password"),
     ("base64", "encoding"),
     ("bcrypt", "password"),
-    ("close_fds", "cli"),
+    ("close_fds", "os"),
     ("ctutils", "secret"),
     ("hmac", "signer"),
     ("httparse", "server"),

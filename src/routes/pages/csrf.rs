@@ -48,7 +48,8 @@ pub(super) fn is_valid(view: &View<'_>, page: Page, value: &str) -> Result<bool,
     let context = view.context;
     let claims = context.realm.verify_value(Purpose::Csrf, value, context.reads, context.now)?;
     let claim = |name| claims.as_ref().and_then(|claims| claims.get(name)?.as_str());
-    let is_before_sign_in = matches!(page, Page::Login | Page::Register | Page::SetPassword);
+    let is_before_sign_in =
+        matches!(page, Page::Login | Page::Register | Page::ForgotPassword | Page::SetPassword);
     Ok(match (claim(SESSION), claim(FORM)) {
         (Some(session), None) => view.visitor().is_some_and(|visitor| session_id(visitor) == session),
         (None, Some(number)) => is_before_sign_in && numbers(view).any(|held| held == number),

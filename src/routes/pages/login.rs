@@ -161,6 +161,7 @@ fn page(view: &View<'_>, status: u16, shown: &Shown<'_>) -> Result<Response, Api
         ("username_attributes", attributes(!has_button && !starts_at_password)),
         ("password_attributes", attributes(!has_button && starts_at_password)),
         ("button_class", Html::constant(if has_button { " class=\"quiet\"" } else { "" })),
+        ("forgot", forgot(view)),
         ("footer", footer(view, rd.as_ref())),
     ];
     let mut response = view.page(status, "sign_in", include_str!("html/login.html"), &values);
@@ -185,6 +186,13 @@ pub(super) fn destination(rd: Option<&ReturnTo>) -> Html {
         Html::fill("<p class=\"destination\">{sign_in_to}</p>\n", &[("host", Html::text(rd.host()))])
     };
     rd.map(line).unwrap_or_default()
+}
+
+fn forgot(view: &View<'_>) -> Html {
+    if view.context.config.link_requests.is_none() {
+        return Html::default();
+    }
+    Html::fill("<p class=\"footer\"><a href=\"/forgot-password\">{forgot_password}</a></p>\n", &[])
 }
 
 fn footer(view: &View<'_>, rd: Option<&ReturnTo>) -> Html {

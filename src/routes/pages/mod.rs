@@ -6,6 +6,7 @@
 //! | `/login` | the sign-in form; `?rd=URL` is where to go afterwards | signs in, or renews the guard cookie |
 //! | `/logout` | a form; changes nothing | ends this session, or with `session` another one |
 //! | `/register` | the form, while registration is open | registers and signs in |
+//! | `/forgot-password` | the form, with `--link-command` | asks for a link |
 //! | `/set-password` | the form of a one-time link; `?token=` moves the link to a cookie | sets the password and signs in |
 //! | `/account` | sessions, named tokens, password | changes the password, or makes a named token |
 //!
@@ -18,6 +19,7 @@ mod account;
 mod config;
 mod cookie;
 mod csrf;
+mod forgot_password;
 mod form;
 pub(super) mod guard;
 mod html;
@@ -45,6 +47,7 @@ pub(super) enum Page {
     Login,
     Logout,
     Register,
+    ForgotPassword,
     SetPassword,
     Account,
 }
@@ -79,6 +82,7 @@ fn answer(view: &View<'_>, page: Page) -> Result<Response, ApiError> {
             Page::Login => login::show(view),
             Page::Logout => logout::show(view),
             Page::Register => register::show(view),
+            Page::ForgotPassword => forgot_password::show(view),
             Page::SetPassword => set_password::show(view),
             Page::Account => account::show(view),
         };
@@ -94,6 +98,8 @@ fn answer(view: &View<'_>, page: Page) -> Result<Response, ApiError> {
         (Page::Login, false) => login::stale(view, &form),
         (Page::Register, true) => register::submit(view, form),
         (Page::Register, false) => register::stale(view, &form),
+        (Page::ForgotPassword, true) => forgot_password::submit(view, &form),
+        (Page::ForgotPassword, false) => forgot_password::stale(view, &form),
         (Page::SetPassword, true) => set_password::submit(view, form),
         (Page::SetPassword, false) => set_password::stale(view),
         (Page::Logout, true) => logout::submit(view, &form),

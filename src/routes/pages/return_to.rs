@@ -11,7 +11,7 @@ use crate::routes::percent;
 /// Some proxies reject responses whose headers are longer.
 const MAX_BYTES: usize = 4_096;
 /// Pages that a visitor is not sent to after signing in.
-const OWN_PAGES: [&str; 4] = ["/login", "/logout", "/register", "/set-password"];
+const OWN_PAGES: [&str; 5] = ["/login", "/logout", "/register", "/forgot-password", "/set-password"];
 
 /// A URL that it is safe to redirect to, in ASCII.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -38,6 +38,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("register", "Create an account"),
     ("sign_out", "Sign out"),
     ("set_password", "Set your password"),
+    ("forgot_password", "Forgot your password?"),
     ("account", "Your account"),
     ("error", "Error"),
     ("not_possible", "That didn’t work"),
@@ -60,6 +61,12 @@ const TEXTS: &[(&str, &str)] = &[
     ("back_to_account", "Back to your account"),
     // One-time links
     ("set_password_text", "Then this browser is signed in, and all other sessions and named tokens end."),
+    ("forgot_password_text", "You receive a link with which you set a new one. It works once, for an hour."),
+    ("send_link", "Send me a link"),
+    (
+        "link_requested",
+        "If there is such an account, a link is on its way. If none arrives within some minutes, ask the administrator.",
+    ),
     ("link_dead", "This link was used, replaced by a newer one, or has expired. Ask for a new one."),
     (
         "link_missing",
@@ -114,7 +121,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("second", "{number} second"),
     ("seconds", "{number} seconds"),
     ("minutes", "{number} minutes"),
-    ("busy", "The server is busy. Your password wasn’t checked: try again in a moment."),
+    ("busy", "The server is busy. Nothing was checked or changed: try again in a moment."),
     ("unavailable", "The server can’t use its database now. Try again in a moment."),
     ("failed", "The server failed. Try again; if it happens again, tell the administrator."),
     ("username_taken", "This name, or one that looks the same, is taken. Choose another one."),

@@ -13,7 +13,7 @@ use std::process::Stdio;
 use std::thread;
 
 /// A server whose public URL is the one that it listens on, with the user `ok`.
-fn server(directory: &tempfile::TempDir, options: &[&str]) -> Server {
+pub(super) fn server(directory: &tempfile::TempDir, options: &[&str]) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let mut command = gatekey();
