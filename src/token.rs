@@ -36,6 +36,7 @@
 mod canonical;
 mod error;
 
+pub use canonical::Claims;
 pub use error::TokenError;
 
 use crate::clock::UnixTime;
@@ -52,22 +53,6 @@ use core::time::Duration;
 pub const MAX_BYTES: usize = 2048;
 /// Tolerated clock skew. A token from further in the future would survive a revocation of all tokens.
 pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(2);
-
-/// Claims of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// The user.
-    pub id: UserId,
-    /// The user's generation when it was issued.
-    pub generation: Generation,
-    /// Time of issue.
-    pub issued_at: UnixTime,
-    /// The first second at which it is expired. If only the header has `exp` (the article's tokens): the last
-    /// valid second.
-    pub expires_at: UnixTime,
-    /// The last password check. Renewal keeps it, which bounds a chain of renewals.
-    pub auth_time: UnixTime,
-}
 
 /// Issues a token, signed by the newest key.
 ///

@@ -1,6 +1,6 @@
 //! What the access log, the metrics and the audit events know of a request. Never sent to the client.
 
-use super::ErrorCode;
+use super::error::ErrorCode;
 use crate::client::Client;
 use crate::user_id::UserId;
 

@@ -4,7 +4,7 @@
 //! kept if it is 1 to 64 letters, digits and hyphens, so that it can't inject a log line or a header. Any
 //! client can send one, so an id is not evidence.
 
-use super::Request;
+use super::request::Request;
 use crate::random::{self, RandomError};
 use core::sync::atomic::{AtomicU64, Ordering};
 

@@ -1,6 +1,7 @@
 //! A response, and its encoding (RFC 9112 section 2.1).
 
-use super::{AccessRecord, AuditEvent, ErrorCode};
+use super::access_record::{AccessRecord, AuditEvent};
+use super::error::ErrorCode;
 use crate::clock::UnixTime;
 use crate::json::{self, Value, json};
 use crate::user_id::UserId;

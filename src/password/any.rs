@@ -1,8 +1,10 @@
 //! A stored hash of any scheme: scrypt, or that of another program.
 
+use super::cost::Cost;
+use super::hash::verify;
 #[cfg(feature = "legacy-hashes")]
 use super::legacy::LegacyHash;
-use super::{Cost, StoredHash, StoredHashError, verify};
+use super::stored::{StoredHash, StoredHashError};
 use crate::secret::Secret;
 use core::str::FromStr;
 

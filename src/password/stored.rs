@@ -2,7 +2,7 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use super::Cost;
+use super::cost::Cost;
 use crate::encoding;
 use core::fmt;
 use core::ops::RangeInclusive;

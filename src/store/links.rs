@@ -1,7 +1,9 @@
 //! One-time links: the operations on `users.link`, the number of the one link of a user that is alive.
 
 use super::columns::{generation, integer, timestamp, unsigned, user_id};
-use super::{Reads, Store, StoreError};
+use super::error::StoreError;
+use super::open::Store;
+use super::session::Reads;
 use crate::clock::UnixTime;
 use crate::user_id::{Generation, UserId};
 use rusqlite::{OptionalExtension as _, Row, params};

@@ -194,7 +194,7 @@ pub(super) fn connect(path: &Path, access: OpenFlags) -> Result<Connection, Stor
     // binding, which costs more than running it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     #[cfg(test)]
-    let connection = super::tests::trace::recorded(connection)?;
+    let connection = trace::recorded(connection)?;
     Ok(connection)
 }
 
@@ -335,3 +335,7 @@ pub(super) fn is_unique_violation(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
 }
+
+#[cfg(test)]
+#[path = "tests/trace.rs"]
+pub(crate) mod trace;

@@ -11,7 +11,7 @@ mod session_rows;
 mod sessions;
 mod threads;
 mod limiter;
-pub(crate) mod trace;
+pub(crate) use super::sqlite::trace;
 mod versions;
 
 use super::*;

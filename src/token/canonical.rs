@@ -1,11 +1,26 @@
-//! Canonical form of a token's header and payload: encoder, and a fast parser for it.
+//! Claims of a token, and their canonical form as header and payload: encoder, and a fast parser for it.
 
-use super::Claims;
 use crate::clock::UnixTime;
 use crate::session_id::SessionId;
 use crate::user_id::{Generation, UserId};
 use alloc::format;
 use alloc::string::String;
+
+/// Claims of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The user.
+    pub id: UserId,
+    /// The user's generation when it was issued.
+    pub generation: Generation,
+    /// Time of issue.
+    pub issued_at: UnixTime,
+    /// The first second at which it is expired. If only the header has `exp` (the article's tokens): the last
+    /// valid second.
+    pub expires_at: UnixTime,
+    /// The last password check. Renewal keeps it, which bounds a chain of renewals.
+    pub auth_time: UnixTime,
+}
 
 /// Length of a session id in a payload.
 const ENCODED_SESSION: usize = 22;

@@ -9,7 +9,7 @@
 //!
 //! The work is memory times passes: the product has a limit here, the memory one in [`crate::hashing`].
 
-use super::super::StoredHashError;
+use super::super::stored::StoredHashError;
 use super::parse_rounds;
 use crate::encoding;
 use crate::secret;

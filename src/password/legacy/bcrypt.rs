@@ -13,7 +13,7 @@
 //! Deviation: in the other forms only the first 72 bytes of a password count, as in every bcrypt, until the
 //! next login replaces the hash by scrypt.
 
-use super::super::StoredHashError;
+use super::super::stored::StoredHashError;
 use bcrypt::HashParts;
 use pbkdf2::sha2::{Digest as _, Sha256};
 

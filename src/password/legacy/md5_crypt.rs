@@ -7,7 +7,7 @@
 //! Weak: millions of brute-force attempts a second. The import warns of it, and the user's next login
 //! replaces it.
 
-use super::super::StoredHashError;
+use super::super::stored::StoredHashError;
 use super::sha_crypt::{ALPHABET, encode};
 use crate::secret;
 use md5::{Digest as _, Md5};

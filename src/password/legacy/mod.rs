@@ -26,7 +26,7 @@ use self::md5_crypt::Md5Crypt;
 use self::pbkdf2::Pbkdf2;
 use self::scrypt::ForeignScrypt;
 use self::sha_crypt::ShaCrypt;
-use super::StoredHashError;
+use super::stored::StoredHashError;
 use crate::secret::Secret;
 use core::fmt;
 

@@ -12,7 +12,7 @@
 //! | Django | `pbkdf2_sha1$`, `pbkdf2_sha256$` | the text itself | base64 |
 //! | passlib | `$pbkdf2$` (SHA-1), `$pbkdf2-sha256$`, `$pbkdf2-sha512$` | base64, `.` for `+`, no padding | the same |
 
-use super::super::StoredHashError;
+use super::super::stored::StoredHashError;
 use super::{is_salt, parse_hex, parse_rounds};
 use crate::encoding;
 use crate::secret;

@@ -8,7 +8,9 @@
 //!
 //! Werkzeug writes the hash in hexadecimal digits, Django in base64.
 
-use super::super::{Cost, StoredHashError, derive};
+use super::super::cost::Cost;
+use super::super::hash::derive;
+use super::super::stored::StoredHashError;
 use super::{is_salt, parse_hex};
 use crate::encoding;
 use crate::secret;

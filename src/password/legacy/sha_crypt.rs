@@ -11,7 +11,7 @@ use super::parse_rounds;
 use crate::secret;
 use sha_crypt::Params;
 
-use super::super::StoredHashError;
+use super::super::stored::StoredHashError;
 
 const FORM: &str = "$6$rounds=…$salt$hash or $5$rounds=…$salt$hash";
 /// Base64 alphabet of crypt(3).

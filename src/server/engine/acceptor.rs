@@ -2,11 +2,11 @@
 //! the fewest connections.
 
 use super::connection::Connection;
+use super::context::{Context, PAUSE};
 use super::inbox::Inbox;
 use super::limits::{LINGER, MAX_BACKLOG, MAX_REJECTED, READ_BYTES, RECEIVE_BUFFER_BYTES};
 use super::service::Event;
 use super::stream::{Listener, Stream};
-use super::{Context, PAUSE};
 use crate::client::Client;
 use crate::clock;
 use crate::http::{ErrorCode, KeepAlive, Response};

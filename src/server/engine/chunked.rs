@@ -10,7 +10,7 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use super::Refusal;
+use super::context::Refusal;
 use super::limits::{MAX_CHUNK_LINE, MAX_TRAILERS};
 use crate::http::ErrorCode;
 

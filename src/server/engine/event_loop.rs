@@ -17,10 +17,10 @@
 //! through the inbox.
 
 use super::connection::{Connection, Step};
+use super::context::{Context, PAUSE};
 use super::inbox::Inbox;
 use super::limits::{BATCH, FAR, READ_BYTES, SCAN_EVERY};
 use super::worker_pool::{Job, WorkerPool};
-use super::{Context, PAUSE};
 use crate::clock;
 use crate::os::{Poller, Readiness};
 use crate::server::catch_panic;

@@ -13,7 +13,7 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use super::Refusal;
+use super::context::Refusal;
 use super::limits::MAX_FIELDS;
 use crate::http::{ASTERISK_MESSAGE as ASTERISK, ErrorCode, Request, is_valid_host};
 

@@ -17,6 +17,7 @@
 //! | `parser_property.rs` | the property of the parser that tests and fuzzers check |
 //! | `stream.rs` | TCP and Unix sockets |
 //! | `service.rs` | the trait that an application implements |
+//! | `context.rs` | what all connections of a listener share |
 //! | `registry.rs` | admission and eviction of connections |
 //! | `inbox.rs` | queue through which other threads hand connections to an event loop |
 //! | `connection/` | state machine of one connection: receiving and responding |
@@ -35,6 +36,7 @@
 mod acceptor;
 mod chunked;
 mod connection;
+mod context;
 mod event_loop;
 mod head;
 mod inbox;
@@ -52,19 +54,18 @@ pub use parser::property;
 pub use service::{Event, Service};
 pub use stream::Listener;
 
+use super::Shutdown;
 use super::heartbeats::Heartbeats;
-use super::{Shutdown, catch_panic};
 use crate::clock;
-use crate::http::ErrorCode;
 use crate::os::Waker;
 use crate::proxies::TrustedProxies;
 use crate::wait::EVENT_LOOP;
 use acceptor::Acceptor;
 use connection::Connection;
+use context::Context;
 use core::fmt;
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
-use core::time::Duration;
 use event_loop::EventLoop;
 use inbox::Inbox;
 use limits::{CLOSE, DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
@@ -75,16 +76,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Instant;
 use worker_pool::{Bounds, WorkerPool};
-
-/// Pause after a system call that failed for lack of descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// A parse error: the response to bytes that are not a valid request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Refusal {
-    code: ErrorCode,
-    message: &'static str,
-}
 
 /// A listener and the service behind it.
 pub struct Endpoint {
@@ -109,23 +100,6 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint").field("listener", &self.listener).finish_non_exhaustive()
-    }
-}
-
-/// The state that all connections of one listener share.
-struct Context {
-    /// The index of the listener.
-    number: usize,
-    limits: Limits,
-    service: Box<dyn Service>,
-    registry: Registry,
-    is_stopping: AtomicBool,
-}
-
-impl Context {
-    /// Reports an event to the service. Ignores a panic there, since no response depends on it.
-    fn observe(&self, event: Event<'_>) {
-        let _ = catch_panic(|| self.service.observe(event));
     }
 }
 

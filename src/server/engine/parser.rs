@@ -5,8 +5,8 @@
 
 #![warn(clippy::arithmetic_side_effects)]
 
-use super::Refusal;
 use super::chunked::{Chunked, Progress};
+use super::context::Refusal;
 use super::head::{self, Framing, Head};
 use super::limits::{IDLE_BUFFER_BYTES, Limits};
 use crate::http::{Body, ErrorCode, Request};

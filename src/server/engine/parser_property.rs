@@ -9,7 +9,7 @@
 
 use super::{Missing, Parser, ParserStep};
 use crate::http::Body;
-use crate::server::engine::Refusal;
+use crate::server::engine::context::Refusal;
 use crate::server::engine::head::Head;
 use crate::server::engine::limits::{Limits, MAX_TRAILERS};
 

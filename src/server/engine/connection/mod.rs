@@ -19,7 +19,7 @@
 mod receive;
 mod respond;
 
-use super::Context;
+use super::context::{Context, Refusal};
 use super::head::Head;
 use super::inbox::Inbox;
 use super::limits::Limits;
@@ -28,14 +28,18 @@ use super::registry::{Activity, Entry};
 use super::service::Event;
 use crate::client::Client;
 use crate::clock;
+use crate::http::ErrorCode;
 use crate::server::catch_panic;
 use crate::store::Reads;
 use crate::wait::WouldBlock;
 use core::fmt;
 use core::time::Duration;
-use respond::TOO_SLOW;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// The error for a request that misses its deadline.
+const TOO_SLOW: Refusal =
+    Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
 
 /// An admitted connection. Dropping it removes it from the registry.
 #[allow(clippy::struct_excessive_bools, reason = "four independent flags")]

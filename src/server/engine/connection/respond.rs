@@ -4,7 +4,7 @@ use super::{AfterWrite, Connection, Output, Step};
 use crate::clock;
 use crate::http::{Body, ErrorCode, KeepAlive, Response};
 use crate::routes;
-use crate::server::engine::Refusal;
+use crate::server::engine::context::Refusal;
 use crate::server::engine::limits::{LINGER, LINGER_BYTES};
 use crate::server::engine::parser::Missing;
 use crate::server::engine::registry::Activity;
@@ -14,10 +14,6 @@ use core::time::Duration;
 use std::io::{self, ErrorKind, Write as _};
 use std::net;
 use std::time::Instant;
-
-/// The error for a request that misses its deadline.
-pub(super) const TOO_SLOW: Refusal =
-    Refusal { code: ErrorCode::RequestTimeout, message: "The request did not arrive in time." };
 
 impl Connection {
     /// Encodes the response to the request in progress, or to a malformed one. [`Connection::write`] sends

@@ -11,6 +11,7 @@ use crate::wait::WouldBlock;
 use connection::{Connection, Step};
 use core::net::SocketAddr;
 use core::sync::atomic::AtomicUsize;
+use core::time::Duration;
 use limits::LINGER;
 use std::io::{Read as _, Write as _};
 use std::net::{self, TcpListener, TcpStream};

@@ -1,9 +1,11 @@
 //! The engine's threads: how they start and end, and which connections they hand to each other.
 
 use super::*;
+use crate::server::catch_panic;
 use crate::store::Reader;
 use acceptor::Acceptor;
 use core::slice;
+use core::time::Duration;
 
 /// Runs the threads of an engine with this service.
 fn start(count: usize, service: impl Service + 'static, heartbeats: &Heartbeats) -> io::Result<Threads> {
