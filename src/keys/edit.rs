@@ -8,7 +8,7 @@
 //!
 //! Left out: access lists and extended attributes are lost.
 
-use super::{KeyFileError, Problem};
+use super::file::{self, KeyFileError};
 use crate::os::{self, FileId};
 use crate::secret::SecretBytes;
 use crate::signer::{self, KeyRing, SigningKey};
@@ -35,12 +35,11 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`].
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
-        let failed = |problem| KeyFileError { path: path.into(), problem };
-        os::refuse_other_owners_as_root(path).map_err(|error| failed(Problem::Io("change it", error)))?;
-        let real = fs::canonicalize(path).map_err(|error| failed(Problem::Io("read it", error)))?;
+        os::refuse_other_owners_as_root(path).map_err(KeyFileError::io(path, "change it"))?;
+        let real = fs::canonicalize(path).map_err(KeyFileError::io(path, "read it"))?;
         let file = lock(&real)?;
-        let (bytes, metadata) = super::read(&real, &file)?;
-        let ring = super::parse(&real, &bytes)?;
+        let (bytes, metadata) = file::read(&real, &file)?;
+        let ring = file::parse(&real, &bytes)?;
         let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         let lines = text.split(|byte| *byte == b'\n').map(|line| SecretBytes::new(line.to_vec())).collect();
         Ok(Self { path: real, metadata, ring, lines, _lock: file })
@@ -100,20 +99,18 @@ impl KeyFile {
 
     /// Replaces the file by the lines, and returns their ring.
     fn save(self) -> Result<KeyRing, KeyFileError> {
-        let failed = |problem| KeyFileError { path: self.path.clone(), problem };
         let mut bytes = SecretBytes::default();
         for line in &self.lines {
             bytes.extend_from_slice(line);
             bytes.push(b'\n');
         }
-        let ring = super::parse(&self.path, &bytes)?;
-        let temporary =
-            super::temporary_beside(&self.path).map_err(|error| failed(Problem::Random(error)))?;
+        let ring = file::parse(&self.path, &bytes)?;
+        let temporary = file::temporary_beside(&self.path).map_err(KeyFileError::at(&self.path))?;
         let replaced = write_like(&self.metadata, &temporary, &bytes)
             .and_then(|()| fs::rename(&temporary, &self.path))
             .inspect_err(|_| drop(fs::remove_file(&temporary)))
             .and_then(|()| os::sync_directory_of(&self.path));
-        replaced.map_err(|error| failed(Problem::Io("replace it", error)))?;
+        replaced.map_err(KeyFileError::io(&self.path, "replace it"))?;
         Ok(ring)
     }
 }
@@ -121,11 +118,10 @@ impl KeyFile {
 /// Locks the file at this path; retries if it was replaced meanwhile.
 fn lock(path: &Path) -> Result<File, KeyFileError> {
     loop {
-        let file = super::open(path)?;
+        let file = file::open(path)?;
         let is_current =
             file.lock().and_then(|()| Ok(FileId::of(&file.metadata()?) == FileId::of(&fs::metadata(path)?)));
-        let failed = |error| KeyFileError { path: path.into(), problem: Problem::Io("lock it", error) };
-        if is_current.map_err(failed)? {
+        if is_current.map_err(KeyFileError::io(path, "lock it"))? {
             return Ok(file);
         }
     }

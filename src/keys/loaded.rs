@@ -13,7 +13,7 @@
 //! abandoned. The file is created before the keys are read, and rewritten after a reload. So a server that
 //! [`await_dropped`] doesn't see reads the key file later.
 
-use super::{KeyFileError, load};
+use super::file::{KeyFileError, load};
 use crate::clock;
 use crate::encoding;
 use crate::os;
@@ -37,25 +37,36 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// What other processes can read about the keys in use.
 #[derive(Debug, Default)]
 pub(super) struct Announcement {
+    /// `None` announces nothing.
+    directory: Option<PathBuf>,
+    max_session: Duration,
     file: Option<LoadedKeys>,
     /// Whether other keys than the file's are in use.
     pub(super) is_stale: bool,
-    pub(super) max_session: Duration,
 }
 
 impl Announcement {
-    pub(super) fn create_in(&mut self, directory: &Path) -> io::Result<()> {
-        if self.file.is_none() {
-            self.file = Some(LoadedKeys::create_in(directory)?);
-        }
+    pub(super) fn new(directory: &Path, max_session: Duration) -> Self {
+        Self { directory: Some(directory.into()), max_session, file: None, is_stale: true }
+    }
+
+    /// Creates the file, unless it exists.
+    pub(super) fn create(&mut self) -> Result<(), KeyFileError> {
+        let (Some(directory), None) = (&self.directory, &self.file) else { return Ok(()) };
+        self.file = Some(LoadedKeys::create_in(directory).map_err(cant_announce(directory))?);
         Ok(())
     }
 
-    pub(super) fn publish(&mut self, ring: &KeyRing) -> io::Result<()> {
-        let published = self.file.as_ref().map_or(Ok(()), |file| file.publish(ring, self.max_session));
+    pub(super) fn publish(&mut self, ring: &KeyRing) -> Result<(), KeyFileError> {
+        let (Some(directory), Some(file)) = (&self.directory, &self.file) else { return Ok(()) };
+        let published = file.publish(ring, self.max_session).map_err(cant_announce(directory));
         self.is_stale = published.is_err();
         published
     }
+}
+
+fn cant_announce(directory: &Path) -> impl Fn(io::Error) -> KeyFileError {
+    KeyFileError::io(directory, "say there which keys are in use")
 }
 
 /// A server's file, removed on drop.
@@ -182,6 +193,10 @@ fn parse(text: &str) -> Option<RunningServer> {
     (checksum(&content) == sum).then_some(RunningServer { pid, max_session, keys })
 }
 
+fn cant_look(directory: &Path) -> impl Fn(io::Error) -> KeyFileError {
+    KeyFileError::io(directory, "find out which servers run")
+}
+
 /// Result of [`await_dropped`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dropped {
@@ -197,13 +212,12 @@ pub struct Dropped {
 /// # Errors
 /// [`KeyFileError`] if the files can't be read.
 pub fn await_dropped(directory: &Path, key_file: &Path, limit: Duration) -> Result<Dropped, KeyFileError> {
-    let failed = |error| KeyFileError::io(directory, "find out which servers run", error);
     let start = clock::monotonic();
     loop {
         // Each time: another command may change it.
         let current: BTreeSet<_> = load(key_file)?.keys().map(SigningKey::fingerprint).collect();
         let mut dropped = Dropped::default();
-        for Locked { server } in running_servers(directory).map_err(failed)? {
+        for Locked { server } in running_servers(directory).map_err(cant_look(directory))? {
             match server {
                 Some(RunningServer { pid, keys, .. }) if keys.is_subset(&current) => {
                     dropped.confirmed.push(pid.to_string());
@@ -232,8 +246,7 @@ pub fn await_loaded(
 ) -> Result<Vec<RunningServer>, KeyFileError> {
     let start = clock::monotonic();
     loop {
-        let servers = running_servers(directory)
-            .map_err(|error| KeyFileError::io(directory, "find out which servers run", error))?;
+        let servers = running_servers(directory).map_err(cant_look(directory))?;
         let servers: Vec<_> = servers.into_iter().filter_map(|locked| locked.server).collect();
         if servers.iter().all(|server| server.has_key(fingerprint)) || start.elapsed() >= limit {
             return Ok(servers);

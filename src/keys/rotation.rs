@@ -3,7 +3,7 @@
 //! A key signs while it is the newest of the ring. After that it is retired, and only verifies. It may be
 //! pruned when the last token that it signed has expired.
 
-use super::is_published;
+use super::published::is_published;
 use crate::clock::UnixTime;
 use crate::signer::{KeyRing, SigningKey};
 use crate::store::{SigningKeyUse, Store, StoreError};
