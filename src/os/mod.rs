@@ -20,11 +20,13 @@ pub(crate) use machine::{
 pub(crate) use new_file::{NewFile, link_to_free_name, rename_to_free_name};
 pub(crate) use path_owners::{PathOwners, refuse_directory_of_others_as_root, refuse_other_owners_as_root};
 pub(crate) use poller::{Poller, Readiness, Waker, wait_to_read};
+#[cfg(feature = "strict")]
+pub(crate) use process::close_descriptors_on_exec;
 pub(crate) use process::{
-    become_user, close_descriptors_on_exec, effective_ids, end_with_parent, explain_descriptors,
-    group_of_user, is_set_user_id, kill_process_group, leave_terminal, lower_priority_of_this_thread,
-    make_new_files_private, max_descriptors, reap_orphans, send_signal, stderr_is_journal,
-    system_descriptors, with_mode_of_new_files,
+    become_user, effective_ids, end_with_parent, explain_descriptors, group_of_user, is_set_user_id,
+    kill_process_group, leave_terminal, lower_priority_of_this_thread, make_new_files_private,
+    max_descriptors, reap_orphans, send_signal, stderr_is_journal, system_descriptors,
+    with_mode_of_new_files,
 };
 pub(crate) use sockets::{
     ListeningSocket, bound_socket_buffers, connect_unix, is_socket, set_nodelay, set_nonblocking,

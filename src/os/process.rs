@@ -103,6 +103,7 @@ pub(crate) fn send_signal(process: u32, signal: i32) {
 }
 
 /// Closes all descriptors but the standard ones in programs that this process executes from now on.
+#[cfg(feature = "strict")]
 pub(crate) fn close_descriptors_on_exec() {
     close_fds::set_fds_cloexec(3, &[]);
 }
