@@ -173,9 +173,6 @@ impl DataDir {
     }
 
     /// Opens an existing database and its keys.
-    ///
-    /// # Errors
-    /// [`DataDirError`].
     pub fn open(&self) -> Result<(Store, Keys), DataDirError> {
         self.with_keys(self.open_store())
     }
@@ -239,9 +236,6 @@ impl DataDir {
 
     /// Backs the database up to a new file, also while a server writes. Calls `on_step` at the start of each
     /// step.
-    ///
-    /// # Errors
-    /// [`DataDirError`].
     pub fn back_up(
         &self,
         file: &Path,
@@ -256,9 +250,6 @@ impl DataDir {
 
     /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not
     /// in the future.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn report(&self, at: UnixTime) -> Result<DatabaseReport, StoreError> {
         store::report(&self.database(), at)
     }
@@ -273,9 +264,6 @@ impl DataDir {
     }
 
     /// Rejects a directory or a database that another user can write to.
-    ///
-    /// # Errors
-    /// [`PermissionsError`].
     pub fn check_permissions(&self) -> Result<(), PermissionsError> {
         permissions::check(&self.directory, self.database_files())
     }

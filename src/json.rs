@@ -77,9 +77,6 @@ impl core::error::Error for JsonError {
 /// assert_eq!(object["username"], "ok");
 /// # Ok::<(), gatekey::json::JsonError>(())
 /// ```
-///
-/// # Errors
-/// [`JsonError`].
 pub fn parse_object(text: &[u8]) -> Result<Object, JsonError> {
     let written_members = scan(text)?;
     match serde_json::from_slice(text).map_err(JsonError::Syntax)? {

@@ -112,9 +112,6 @@ fn reject_session((claims, session): (Claims, Option<SessionId>)) -> Result<Clai
 
 /// Verifies any token, and returns its session, if it has one. The caller checks that the session exists; its
 /// row has the lifetime, so `max_session` doesn't apply.
-///
-/// # Errors
-/// [`TokenError`].
 pub fn verify_any(
     token: &str,
     ring: &KeyRing,

@@ -32,9 +32,6 @@ impl Username {
     /// assert!(Username::parse("a:b").is_err());
     /// # Ok::<(), gatekey::username::UsernameError>(())
     /// ```
-    ///
-    /// # Errors
-    /// [`UsernameError`].
     pub fn parse(name: &str) -> Result<Self, UsernameError> {
         let name = unicode::nfc(name);
         let visible: String = unicode::visible(&name).collect();

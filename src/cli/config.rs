@@ -209,9 +209,6 @@ impl ServeConfig {
     }
 
     /// Whether the server may listen on this address.
-    ///
-    /// # Errors
-    /// [`ListenRefusal`].
     pub(super) fn check_listener(&self, address: &ListenAddress) -> Result<(), ListenRefusal> {
         match address {
             // tiny_http removes, when it ends, any file at its path, and drops a connection of a shared socket.

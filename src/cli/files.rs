@@ -77,9 +77,6 @@ impl Files {
     }
 
     /// Opens a file to read.
-    ///
-    /// # Errors
-    /// What the system reports.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         match self.handed_over(path) {
             Some(file) => file.try_clone(),

@@ -279,9 +279,6 @@ impl Hasher {
 
     /// The user's row if the password is cached; otherwise `None`, without a charge. Doesn't block if the
     /// attempt doesn't.
-    ///
-    /// # Errors
-    /// Those of the attempt.
     pub fn check_cached<A: Attempt>(
         &self,
         check: &Check<'_>,

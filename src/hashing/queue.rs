@@ -84,9 +84,6 @@ impl<W> Queue<W> {
     }
 
     /// Adds a request, displacing one that is due later if the line is full. Returns its ticket.
-    ///
-    /// # Errors
-    /// [`QueueFull`].
     pub(super) fn push(&mut self, turn: Turn, waker: W) -> Result<u64, QueueFull> {
         let ticket = self.next_ticket;
         self.line(turn.line).push(Entry { turn, ticket, waker })?;

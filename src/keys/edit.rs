@@ -31,9 +31,6 @@ pub struct KeyFile {
 
 impl KeyFile {
     /// Locks and reads the file. Waits for an edit of another process.
-    ///
-    /// # Errors
-    /// [`KeyFileError`].
     pub fn open(path: &Path) -> Result<Self, KeyFileError> {
         os::refuse_other_owners_as_root(path).map_err(KeyFileError::io(path, "change it"))?;
         let real = fs::canonicalize(path).map_err(KeyFileError::io(path, "read it"))?;
@@ -60,27 +57,18 @@ impl KeyFile {
     }
 
     /// Puts a secret that others know at the end, so that it signs access tokens.
-    ///
-    /// # Errors
-    /// As [`KeyFile::rotate`].
     pub fn add_newest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
         self.lines.push(SecretBytes::new(signer::encode_line(secret)));
         self.save()
     }
 
     /// Puts a secret that others know at the beginning, so that it verifies and never signs.
-    ///
-    /// # Errors
-    /// As [`KeyFile::rotate`].
     pub fn add_oldest(mut self, secret: &[u8]) -> Result<KeyRing, KeyFileError> {
         self.lines.insert(0, SecretBytes::new(signer::encode_line(secret)));
         self.save()
     }
 
     /// Drops every key, and puts this new secret in their place.
-    ///
-    /// # Errors
-    /// As [`KeyFile::rotate`].
     pub fn replace_all(mut self, new: &[u8]) -> Result<KeyRing, KeyFileError> {
         self.lines = [SecretBytes::new(new.to_vec())].into();
         self.save()

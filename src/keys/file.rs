@@ -66,9 +66,6 @@ impl KeyFileError {
 }
 
 /// Creates the file with one new key, unless it exists.
-///
-/// # Errors
-/// [`KeyFileError`].
 pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
     let failed = KeyFileError::io(path, "make it");
     if path.symlink_metadata().is_ok() {
@@ -87,9 +84,6 @@ pub fn create_if_missing(path: &Path) -> Result<(), KeyFileError> {
 }
 
 /// A new secret: 32 random bytes in base64url, a line of the file without its line feed.
-///
-/// # Errors
-/// [`RandomError`].
 pub fn new_secret() -> Result<SecretBytes, RandomError> {
     let secret = random::bytes::<{ SigningKey::STRONG_BYTES }>()?;
     Ok(SecretBytes::new(encoding::encode_base64url(secret).into_bytes()))
@@ -133,9 +127,6 @@ fn write_and_sync(path: &Path, line: &[u8]) -> io::Result<()> {
 }
 
 /// Reads the file.
-///
-/// # Errors
-/// [`KeyFileError`].
 pub fn load(path: &Path) -> Result<KeyRing, KeyFileError> {
     load_with_stamp(path).map(|(ring, _)| ring)
 }

@@ -87,9 +87,6 @@ impl KeyStatus<'_> {
 
 /// Records that the keys of this ring are in use. `lifetime` is that of the tokens which its newest key signs
 /// here; zero where it signs none.
-///
-/// # Errors
-/// [`StoreError`].
 pub fn record_use(
     store: &Store,
     ring: &KeyRing,

@@ -61,9 +61,6 @@ impl Keys {
     }
 
     /// Loads the keys of a file, to be refreshed.
-    ///
-    /// # Errors
-    /// [`KeyFileError`].
     pub fn watched(path: PathBuf) -> Result<Self, KeyFileError> {
         let (ring, stamp) = load_with_stamp(&path)?;
         let announcement = Announcement::default();

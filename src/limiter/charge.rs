@@ -130,9 +130,6 @@ impl Limiter {
     }
 
     /// Checks the limits without a charge, for a password that the cache knows to be right.
-    ///
-    /// # Errors
-    /// [`RateLimited`].
     pub fn check(&self, attempt: &PasswordAttempt<'_>, now: Instant) -> Result<(), RateLimited> {
         let tables = self.lock(); // before keys_of, which depends on promotions
         check_limits(&tables, &self.keys_of(attempt, now), self.millis(now))
@@ -169,9 +166,6 @@ impl Limiter {
     }
 
     /// Charges a request for a link to set a new password, whether there is a user of this name or not.
-    ///
-    /// # Errors
-    /// [`RateLimited`].
     pub fn charge_link_request(
         &self,
         client: Client,
@@ -191,9 +185,6 @@ impl Limiter {
     }
 
     /// Charges a user look-up.
-    ///
-    /// # Errors
-    /// [`RateLimited`].
     pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), RateLimited> {
         self.charge_all(self.per_address(Kind::Lookups, client).collect(), now).map(drop)
     }

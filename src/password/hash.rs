@@ -47,9 +47,6 @@ pub fn verify(password: &Secret, stored: &StoredHash) -> bool {
 }
 
 /// A dummy hash of random bytes that no password matches; verifying against it takes the work of this cost.
-///
-/// # Errors
-/// [`RandomError`].
 pub fn dummy(cost: Cost) -> Result<StoredHash, RandomError> {
     let (salt, hash) = (random::bytes::<SALT_BYTES>()?, random::bytes::<HASH_BYTES>()?);
     Ok(StoredHash::new(cost, salt.to_vec(), hash.to_vec()))

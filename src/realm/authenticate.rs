@@ -68,9 +68,6 @@ pub(super) struct Proved<'a> {
 
 impl Realm {
     /// Authenticates a client. Blocks on the store and on a hash.
-    ///
-    /// # Errors
-    /// [`AuthenticateError`].
     pub fn authenticate(
         &self,
         credentials: &Credentials,
@@ -109,9 +106,6 @@ impl Realm {
 
     /// Like [`Realm::authenticate`] by a password only. A token is rejected, so that a stolen one can't be made into
     /// more.
-    ///
-    /// # Errors
-    /// [`AuthenticateError`].
     pub fn authenticate_password(
         &self,
         credentials: &Credentials,

@@ -65,9 +65,6 @@ impl Realm {
     }
 
     /// Charges a request for a link to the rate limit: by name, known or not, by address, and in all. Reads no user.
-    ///
-    /// # Errors
-    /// [`RateLimited`].
     pub fn charge_link_request(&self, username: &str, client: Client, now: Now) -> Result<(), RateLimited> {
         let username = unicode::nfc(username);
         let charge = |limiter: &Limiter| limiter.charge_link_request(client, &username, now.monotonic);
@@ -75,9 +72,6 @@ impl Realm {
     }
 
     /// Makes a link for a user who forgot the password. It ends no other.
-    ///
-    /// # Errors
-    /// As [`Realm::make_link`].
     pub fn make_requested_link(&self, user: UserId, now: Now) -> Result<Link, LinkError> {
         let now = self.time.advance(now);
         let row = self.store.find_link_row(user, Reads::PerCall)?;
@@ -105,9 +99,6 @@ impl Realm {
     }
 
     /// Sets the password by a link, and signs the browser in.
-    ///
-    /// # Errors
-    /// [`LinkError`].
     pub fn set_password_by_link(
         &self,
         token: &str,

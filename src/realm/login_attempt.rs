@@ -129,9 +129,6 @@ impl Realm {
 
     /// Pages through the users: of up to `limit` with ids above `after`, those with failed attempts, as last
     /// saved. Also returns the last id of the page, `None` at the end.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn failed_attempts(
         &self,
         after: Option<UserId>,
@@ -149,9 +146,6 @@ impl Realm {
     }
 
     /// The remembered logins of a user: without a limiter none, else at most one a day and address.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn login_history(&self, id: UserId, now: Now) -> Result<LoginHistory, StoreError> {
         self.store.login_history(id, remembered_since(self.time.peek(now).unix))
     }

@@ -161,9 +161,6 @@ impl Realm {
     }
 
     /// Checks that the store answers, by reading a row. For health checks.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn ping_store(&self, reads: Reads<'_>) -> Result<(), StoreError> {
         self.store.tokens_not_before(reads).map(drop)
     }

@@ -22,9 +22,6 @@ pub struct Registered {
 
 impl Realm {
     /// Registers a user who is not authenticated, if the policy allows it.
-    ///
-    /// # Errors
-    /// [`RegisterError`].
     pub fn register(
         &self,
         username: &str,

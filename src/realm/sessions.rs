@@ -48,9 +48,6 @@ pub struct NewSession {
 
 impl Realm {
     /// Signs a browser in by username and password, with the same limiter, hash pool and decoy hash as Basic.
-    ///
-    /// # Errors
-    /// [`AuthenticateError`].
     pub fn sign_in(
         &self,
         username: &str,
@@ -66,9 +63,6 @@ impl Realm {
 
     /// Changes a password, which ends every session and token of the user, and signs the browser that did it
     /// in again.
-    ///
-    /// # Errors
-    /// [`UserChangeError`].
     pub fn change_password_and_sign_in(
         &self,
         id: UserId,
@@ -110,9 +104,6 @@ impl Realm {
     }
 
     /// Issues a named token to a user who was authenticated by a password.
-    ///
-    /// # Errors
-    /// [`NamedTokenError`].
     pub fn issue_named_token(
         &self,
         principal: &Principal,
@@ -196,9 +187,6 @@ impl Realm {
 
     /// Signs out: ends the session behind this principal, and its guard cookies; without one, every session
     /// and token of the user. When this returns, they are not valid any more.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn sign_out(&self, principal: &Principal) -> Result<(), StoreError> {
         match principal.session {
             Some((session, _)) => self.end_session(principal.id, session).map(drop),
@@ -207,34 +195,22 @@ impl Realm {
     }
 
     /// Ends a session for this principal; a named token may end only itself. False if there is no such session.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn end_session_as(&self, principal: &Principal, session: SessionId) -> Result<bool, StoreError> {
         let may = principal.session.is_none_or(|(own, kind)| own == session || kind == SessionKind::Browser);
         Ok(may && self.end_session(principal.id, session)?)
     }
 
     /// Ends a session of this user. False if this user has no such session.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn end_session(&self, user: UserId, session: SessionId) -> Result<bool, StoreError> {
         self.store.delete_session(user, session)
     }
 
     /// Ends every session of every user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn end_all_sessions(&self) -> Result<(), StoreError> {
         self.store.delete_all_sessions()
     }
 
     /// The live browser sessions and named tokens of a user, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn list_sessions(&self, user: UserId, now: Now) -> Result<Vec<Session>, StoreError> {
         let now = self.time.advance(now).unix;
         let mut sessions = self.store.list_sessions(user)?;

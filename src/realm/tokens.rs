@@ -32,17 +32,11 @@ impl Realm {
     ///
     /// Renewal keeps `auth_time`, when the password was verified. The session expires `max_session` after
     /// that.
-    ///
-    /// # Errors
-    /// [`IssueTokenError`].
     pub fn issue_token(&self, principal: &Principal, now: Now) -> Result<IssuedToken, IssueTokenError> {
         self.issue_token_for(principal, Duration::MAX, now)
     }
 
     /// Like [`Realm::issue_token`], with a shorter lifetime than the policy's.
-    ///
-    /// # Errors
-    /// [`IssueTokenError`].
     pub fn issue_token_for(
         &self,
         principal: &Principal,
@@ -71,35 +65,23 @@ impl Realm {
     }
 
     /// Revokes all tokens of a user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn revoke_tokens(&self, id: UserId) -> Result<(), StoreError> {
         self.store.revoke_tokens(id).map(drop)
     }
 
     /// Revokes all tokens of all users. Returns how long to wait before new tokens are valid: a second, or
     /// more while the clock is behind the newest time in the store.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn revoke_all_tokens(&self, now: Now) -> Result<Duration, StoreError> {
         let newest = self.time.peek(now).unix;
         Ok(self.store.revoke_all_tokens(newest, now.unix)?.duration_since(newest))
     }
 
     /// For which ids and generations tokens may exist.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn issued(&self) -> Result<Issued, StoreError> {
         self.store.issued()
     }
 
     /// Tokens issued before this time are revoked.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn tokens_not_before(&self) -> Result<UnixTime, StoreError> {
         self.store.tokens_not_before(Reads::PerCall)
     }

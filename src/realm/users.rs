@@ -60,9 +60,6 @@ impl Realm {
 
     /// Deletes the own account, authenticated by the password. Returns the user's id: `id`, unless that is
     /// `None`.
-    ///
-    /// # Errors
-    /// As [`Realm::change_password`].
     pub fn delete_own_user(
         &self,
         id: impl Into<Option<UserId>>,
@@ -98,33 +95,21 @@ impl Realm {
     }
 
     /// The user with this id.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn find_user_by_id(&self, id: UserId, reads: Reads<'_>) -> Result<Option<User>, StoreError> {
         self.store.find_user_by_id(id, reads)
     }
 
     /// The user with this name, in any Unicode normalization form.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn find_user_by_name(&self, username: &str) -> Result<Option<User>, StoreError> {
         self.store.find_user_by_name(&unicode::nfc(username), Reads::PerCall)
     }
 
     /// Up to `limit` users with ids above `after`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn list_users(&self, after: Option<UserId>, limit: u32) -> Result<Vec<User>, StoreError> {
         self.store.list_users(after, limit)
     }
 
     /// The highest id of a user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn last_user_id(&self) -> Result<Option<UserId>, StoreError> {
         self.store.last_user_id()
     }
@@ -142,17 +127,11 @@ impl Realm {
     }
 
     /// Disables a user, which revokes all tokens, or enables the user again.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<(), StoreError> {
         self.store.set_disabled(id, disabled).map(drop)
     }
 
     /// Deletes a user by an administrator.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn delete_user(&self, id: UserId) -> Result<(), StoreError> {
         self.store.delete_user(id).map(drop)
     }

@@ -40,9 +40,6 @@ pub struct BoundListener {
 }
 
 /// Listens on a TCP address.
-///
-/// # Errors
-/// [`ListenError`].
 pub fn at_address(address: SocketAddr) -> Result<BoundListener, ListenError> {
     let listener = TcpListener::bind(address).map_err(|error| cant_bind(address, &error))?;
     let address = listener.local_addr().map_err(|error| cant_listen(&address, &error))?;
@@ -98,9 +95,6 @@ fn cant_bind(address: SocketAddr, error: &io::Error) -> ListenError {
 }
 
 /// Listens on a Unix socket at this path with mode 0660. Replaces a stale socket.
-///
-/// # Errors
-/// [`ListenError`].
 pub fn at_path(path: PathBuf) -> Result<BoundListener, ListenError> {
     let name = format!("unix:{}", path.display());
     let failed = |error| cant_listen(&name, &error);

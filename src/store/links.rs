@@ -27,9 +27,6 @@ pub struct LinkRow {
 
 impl Store {
     /// The row for the links of a user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn find_link_row(&self, id: UserId, reads: Reads<'_>) -> Result<Option<LinkRow>, StoreError> {
         let sql = "SELECT id, username, generation, link, disabled, tokens_not_before FROM users, realm WHERE id = ?1";
         self.read(reads, |connection| {
@@ -39,9 +36,6 @@ impl Store {
 
     /// Ends the links of a user, and returns the row with the number of the next one. `None` if there is no
     /// such user.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn next_link(&self, id: UserId) -> Result<Option<LinkRow>, StoreError> {
         let sql = "UPDATE users SET link = link + 1 WHERE id = ?1 \
                    RETURNING id, username, generation, link, disabled, (SELECT tokens_not_before FROM realm)";
@@ -52,9 +46,6 @@ impl Store {
 
     /// Sets the password of a user who has this link, and ends every link, token and session of the user.
     /// False, and nothing changed, if the link is not alive any more: of two uses at once, one wins.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn use_link(&self, row: &LinkRow, hash: &str) -> Result<bool, StoreError> {
         let sql = "UPDATE users SET password_hash = ?4, generation = generation + 1, link = link + 1 \
                    WHERE id = ?1 AND generation = ?2 AND link = ?3 AND disabled = 0";

@@ -124,9 +124,6 @@ fn outstanding(version: i64, steps: &[Migration]) -> Option<&[Migration]> {
 }
 
 /// Migrates an older database to [`VERSION`].
-///
-/// # Errors
-/// As [`inspect`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     create_or_migrate_by(connection, None, STEPS)
 }

@@ -197,9 +197,6 @@ impl Store {
     }
 
     /// How many sessions of each kind have not expired, in the order of [`SessionKind::ALL`].
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub fn count_sessions(&self, now: UnixTime) -> Result<[u64; 3], StoreError> {
         let sql = "SELECT count(*) FROM sessions WHERE kind = ?1 AND expires_at > ?2";
         self.database.read(|connection| {

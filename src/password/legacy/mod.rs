@@ -56,9 +56,6 @@ enum Scheme {
 
 impl LegacyHash {
     /// Parses a string of any of the schemes.
-    ///
-    /// # Errors
-    /// [`StoredHashError`].
     pub fn parse(text: &str) -> Result<Self, StoredHashError> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(StoredHashError::TooLong);
