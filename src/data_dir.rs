@@ -37,9 +37,7 @@ use crate::clock::UnixTime;
 use crate::keys::{self, KeyFileError, Keys};
 use crate::os;
 use crate::shell;
-use crate::store::{
-    self, Backup, CopyError, CopyStep, DatabaseReport, FirstGeneration, Restored, Store, StoreError,
-};
+use crate::store::{self, Backup, CopyError, DatabaseReport, FirstGeneration, Restored, Store, StoreError};
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -208,18 +206,13 @@ impl DataDir {
     }
 
     /// Restores a backup; creates a key if there is neither database nor key file, and returns whether it
-    /// did. Calls `on_step` at the start of each step.
+    /// did.
     ///
     /// # Errors
     /// [`DataDirError`]. An invalid backup, or a directory in use, changes nothing. After a later failure, a
     /// full disk for instance, a created key stays.
-    pub fn restore(
-        &self,
-        file: &Path,
-        now: UnixTime,
-        on_step: &dyn Fn(CopyStep<'_>),
-    ) -> Result<(Restored, bool), DataDirError> {
-        let backup = Backup::open(file, on_step)?;
+    pub fn restore(&self, file: &Path, now: UnixTime) -> Result<(Restored, bool), DataDirError> {
+        let backup = Backup::open(file)?;
         // The next start reports an unusable key file.
         let has_keys = self.has_key_file()?;
         self.refuse_links()?;
@@ -229,23 +222,18 @@ impl DataDir {
         } else if !has_keys {
             return Err(self.keys_missing());
         }
-        let restored = backup.restore_to(&self.database(), now, on_step)?;
+        let restored = backup.restore_to(&self.database(), now)?;
         let _ = keys::remove_abandoned(&self.directory); // left by killed servers, and harmless
         Ok((restored, !has_keys))
     }
 
-    /// Backs the database up to a new file, also while a server writes. Calls `on_step` at the start of each
-    /// step.
-    pub fn back_up(
-        &self,
-        file: &Path,
-        on_step: &dyn Fn(CopyStep<'_>),
-    ) -> Result<store::BackedUp, DataDirError> {
+    /// Backs the database up to a new file, also while a server writes.
+    pub fn back_up(&self, file: &Path) -> Result<store::BackedUp, DataDirError> {
         self.refuse_links()?;
         if !self.has_database()? && self.has_key_file()? {
             return Err(self.database_missing());
         }
-        Ok(store::back_up(&self.database(), file, on_step)?)
+        Ok(store::back_up(&self.database(), file)?)
     }
 
     /// Reads the whole database, and reports what a check needs to know. `at` is the newest time that is not

@@ -8,12 +8,12 @@ use super::files::Owner;
 use super::options;
 use super::owner;
 use super::private_copy::{self, PrivateCopy};
-use super::progress::{self, ProgressLine};
+use super::progress;
 use super::relay::{self, Input};
 use super::temp_dir::TempDir;
 use crate::clock;
 use crate::os::NewFile;
-use crate::store::{BackedUp, CopyError, CopyStep, Restored};
+use crate::store::{BackedUp, CopyError, Restored};
 use core::time::Duration;
 use std::ffi::OsString;
 use std::fs::File;
@@ -40,10 +40,7 @@ fn back_up(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let is_roots = config.files.has(Path::new(file));
     let temp_dir = is_roots.then(|| TempDir::new("backup")).transpose()?;
     let to = temp_dir.as_ref().map_or_else(|| file.into(), |temp_dir| temp_dir.path().join("backup"));
-    let made = progress::watched(|progress| {
-        progress.begin("opening the database");
-        data_dir.back_up(&to, &|step| show(progress, step))
-    });
+    let made = progress::watched("backing up", || data_dir.back_up(&to));
     if is_roots && made.is_ok() {
         fill(config, file, &to).or_fail(format!("can't write {file}"))?;
     }
@@ -113,8 +110,7 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let path = Path::new(file);
     let copy = private_copy::of_input(path, config.files)?;
     let from = copy.as_ref().map_or_else(|| path.into(), PrivateCopy::database);
-    let restored =
-        progress::watched(|progress| data_dir.restore(&from, clock::unix(), &|step| show(progress, step)));
+    let restored = progress::watched("restoring", || data_dir.restore(&from, clock::unix()));
     let (restored, made_key) = restored.or_fail("can't restore")?;
     let Restored { users, kept, last_id, ids_are_known, tokens_not_before } = restored;
     // A token issued before this time would be revoked, and the clock would seem to go back.
@@ -144,11 +140,4 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn show(progress: &ProgressLine, step: CopyStep<'_>) {
-    match step {
-        CopyStep::Copying { .. } => progress.begin("copying"),
-        CopyStep::Checking => progress.begin("checking the backup"),
-    }
 }

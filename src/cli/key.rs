@@ -176,8 +176,7 @@ fn prune(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
 /// Waits until no running server uses a removed key; returns a message that names the servers.
 fn await_dropped(config: &CommandConfig<'_>) -> Result<String, CliError> {
     let data_dir = &config.data_dir;
-    let waited = progress::watched(|progress| {
-        progress.begin("waiting until running servers have dropped the old keys");
+    let waited = progress::watched("waiting until running servers have dropped the old keys", || {
         keys::await_dropped(data_dir.directory(), data_dir.key_file(), CONFIRMED_WITHIN)
     });
     let Dropped { confirmed, unconfirmed } = waited.map_err(|error| {

@@ -1,12 +1,10 @@
-//! Progress line of a long task, on standard error if that is a terminal, from one second on: `gatekey: copying: 12 s`.
+//! Progress line of a long task, on standard error if that is a terminal, from one second on: `gatekey: backing up: 12 s`.
 //!
 //! A thread draws it, because SQLite does most of such a task in one call. The line is erased at the end.
 
 use crate::clock;
-use crate::wait::lock;
 use core::time::Duration;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 
@@ -14,38 +12,25 @@ use std::thread;
 const FIRST: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(250);
 
-/// The name of the current step.
-#[derive(Debug, Default)]
-pub(super) struct ProgressLine(Mutex<String>);
-
-impl ProgressLine {
-    /// Names the step that begins, such as `"checking"`.
-    pub(super) fn begin(&self, step: &str) {
-        *lock(&self.0) = step.into();
-    }
-}
-
-/// Does a task. It must not write to standard error.
-pub(super) fn watched<T>(task: impl FnOnce(&ProgressLine) -> T) -> T {
-    let progress = ProgressLine::default();
+/// Does a task of this name. It must not write to standard error.
+pub(super) fn watched<T>(name: &str, task: impl FnOnce() -> T) -> T {
     if !io::stderr().is_terminal() {
-        return task(&progress);
+        return task();
     }
     // Nothing is sent; the channel closes when the task ends, also by a panic.
     let (running, is_running) = mpsc::channel::<()>();
     thread::scope(|scope| {
-        let line = &progress;
         // Without a thread the task is done all the same.
         let _ = thread::Builder::new()
             .name("progress".into())
-            .spawn_scoped(scope, move || draw(line, &is_running));
-        let done = task(&progress);
+            .spawn_scoped(scope, move || draw(name, &is_running));
+        let done = task();
         drop(running);
         done
     })
 }
 
-fn draw(progress: &ProgressLine, is_running: &Receiver<()>) {
+fn draw(name: &str, is_running: &Receiver<()>) {
     let write = |text: String| {
         let mut terminal = io::stderr();
         let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
@@ -53,7 +38,7 @@ fn draw(progress: &ProgressLine, is_running: &Receiver<()>) {
     let (start, mut pause, mut width) = (clock::monotonic(), FIRST, 0);
     while is_running.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
         let seconds = clock::monotonic().saturating_duration_since(start).as_secs();
-        let line = format!("gatekey: {}: {seconds} s", lock(&progress.0));
+        let line = format!("gatekey: {name}: {seconds} s");
         write(format!("\r{line:width$}"));
         width = line.chars().count().max(width);
         pause = INTERVAL;

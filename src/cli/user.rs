@@ -120,10 +120,7 @@ fn revoke_all(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     prompt::confirm(config, prompt::REVOKE_ALL)?;
     let revoked = realm.revoke_all_tokens(clock::now());
     let wait = revoked.or_fail("can't sign out all users")?;
-    progress::watched(|progress| {
-        progress.begin("waiting until new tokens are valid");
-        thread::sleep(wait);
-    });
+    progress::watched("waiting until new tokens are valid", || thread::sleep(wait));
     output::say("signed out all users: all earlier tokens are revoked, and all users must log in again")
 }
 

@@ -26,20 +26,6 @@ pub struct BackedUp {
     pub bytes: u64,
 }
 
-/// Progress of a backup or restore.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CopyStep<'a> {
-    /// The copy is being written; it becomes at most about `bytes` long.
-    Copying {
-        /// The growing file.
-        to: &'a Path,
-        /// Size of the source.
-        bytes: u64,
-    },
-    /// Every page of a file is being verified.
-    Checking,
-}
-
 /// Error of a backup or restore. Messages begin with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
@@ -67,11 +53,11 @@ pub enum CopyError {
 }
 
 /// Backs the database up to a new file with mode 0600. The copy is verified and durable when this returns.
-/// The database stays unchanged, also one of an older version. Calls `on_step` at the start of each step.
+/// The database stays unchanged, also one of an older version.
 ///
 /// # Errors
 /// [`CopyError`]. Then no file is left, unless only the sync of its directory failed.
-pub fn back_up(database: &Path, file: &Path, on_step: &dyn Fn(CopyStep<'_>)) -> Result<BackedUp, CopyError> {
+pub fn back_up(database: &Path, file: &Path) -> Result<BackedUp, CopyError> {
     let unreadable = |error| CopyError::Store(database.into(), error);
     let _lock = DirLock::shared(database).map_err(unreadable)?;
     let (source, _) = open_verified(database, Depth::Schema).map_err(unreadable)?;
@@ -83,7 +69,7 @@ pub fn back_up(database: &Path, file: &Path, on_step: &dyn Fn(CopyStep<'_>)) -> 
         CopyError::File(_, error) => CopyError::File(file.into(), error), // the name that was given
         error => error,
     })?;
-    let made = fill(&source, database, &partial, on_step).and_then(|contents| {
+    let made = fill(&source, database, &partial).and_then(|contents| {
         os::rename_to_free_name(&partial, file).map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => CopyError::Exists(file.into()),
             _ => CopyError::File(file.into(), error),
@@ -110,14 +96,8 @@ pub(super) fn create(path: &Path) -> Result<(), CopyError> {
 }
 
 /// Copies into an empty file, verifies the copy and syncs it.
-fn fill(
-    source: &Connection,
-    database: &Path,
-    copy: &Path,
-    on_step: &dyn Fn(CopyStep<'_>),
-) -> Result<BackedUp, CopyError> {
-    copy_into(source, database, copy, on_step)?;
-    on_step(CopyStep::Checking);
+fn fill(source: &Connection, database: &Path, copy: &Path) -> Result<BackedUp, CopyError> {
+    copy_into(source, database, copy)?;
     let (connection, users) =
         open_verified(copy, Depth::EveryPage).map_err(|error| CopyError::Store(copy.into(), error))?;
     drop(connection);
@@ -126,15 +106,7 @@ fn fill(
 }
 
 /// Copies a database into an empty file.
-pub(super) fn copy_into(
-    source: &Connection,
-    database: &Path,
-    copy: &Path,
-    on_step: &dyn Fn(CopyStep<'_>),
-) -> Result<(), CopyError> {
-    let bytes = bytes_in_use(source).map_err(|error| CopyError::Store(database.into(), error.into()))?;
-    on_step(CopyStep::Copying { to: copy, bytes });
-
+pub(super) fn copy_into(source: &Connection, database: &Path, copy: &Path) -> Result<(), CopyError> {
     // Absolute, since names such as ":memory:" have a meaning to SQLite.
     let path = std::path::absolute(copy).map_err(|error| CopyError::File(copy.into(), error))?;
     let path = ToSqlOutput::Borrowed(ValueRef::Text(path.as_os_str().as_bytes()));
@@ -143,13 +115,6 @@ pub(super) fn copy_into(
         StoreError::Corrupt(_) => CopyError::Store(database.into(), error),
         _ => CopyError::Store(copy.into(), error), // the disk is full, mostly
     })
-}
-
-/// Size of the pages that are not free.
-fn bytes_in_use(connection: &Connection) -> rusqlite::Result<u64> {
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
-    Ok(pages.saturating_mul(number("page_size")?).unsigned_abs())
 }
 
 /// Syncs a file on which no store is open. Returns its size.

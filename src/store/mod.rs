@@ -72,7 +72,7 @@ mod limiter;
 mod users;
 mod watchdog;
 
-pub use backup::{BackedUp, CopyError, CopyStep, back_up};
+pub use backup::{BackedUp, CopyError, back_up};
 pub use error::StoreError;
 pub use import::{Import, ImportError, ImportedUser};
 pub use limiter::SavedLimiter;

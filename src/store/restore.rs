@@ -12,7 +12,7 @@
 //! The old database stays beside the new one under another name, with the contents of its `-wal`.
 
 use super::backup::CopyError;
-use super::backup::{self, CopyStep, Depth};
+use super::backup::{self, Depth};
 use super::error::StoreError;
 use super::lock::DirLock;
 use super::{files, generations, realm, schema, sqlite};
@@ -54,8 +54,7 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError::File`] and [`CopyError::Store`].
-    pub fn open(path: &Path, on_step: &dyn Fn(CopyStep<'_>)) -> Result<Self, CopyError> {
-        on_step(CopyStep::Checking);
+    pub fn open(path: &Path) -> Result<Self, CopyError> {
         // A mistyped name is not a missing database.
         let real = fs::canonicalize(path).map_err(|error| CopyError::File(path.into(), error))?;
         let (connection, users) = backup::open_verified(&real, Depth::EveryPage)
@@ -67,12 +66,7 @@ impl Backup {
     ///
     /// # Errors
     /// [`CopyError`]. Then the database is unchanged, unless only the sync of the directory failed.
-    pub fn restore_to(
-        &self,
-        database: &Path,
-        now: UnixTime,
-        on_step: &dyn Fn(CopyStep<'_>),
-    ) -> Result<Restored, CopyError> {
+    pub fn restore_to(&self, database: &Path, now: UnixTime) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(database.into(), error);
         if files::is_same_file(&self.path, database) {
             return Err(CopyError::IsTheDatabase(self.path.clone()));
@@ -81,7 +75,7 @@ impl Backup {
             DirLock::exclusive(database).map_err(failed)?.ok_or_else(|| CopyError::InUse(database.into()))?;
         let old = with_exclusive(database, |connection| Ok(HighWater::read(connection)))?;
         let staged = files::beside(database, ".restoring");
-        let prepared = self.stage(&staged, old.as_ref(), now, on_step).and_then(|prepared| {
+        let prepared = self.stage(&staged, old.as_ref(), now).and_then(|prepared| {
             // Checkpoints the old database's `-wal`.
             with_exclusive(database, |connection| connection.pragma_update(None, "journal_mode", "DELETE"))?;
             let kept = keep_old(database, now).map_err(failed)?;
@@ -99,17 +93,11 @@ impl Backup {
     }
 
     /// Creates the new database beside the old one, complete and synced.
-    fn stage(
-        &self,
-        staged: &Path,
-        old: Option<&HighWater>,
-        now: UnixTime,
-        on_step: &dyn Fn(CopyStep<'_>),
-    ) -> Result<Restored, CopyError> {
+    fn stage(&self, staged: &Path, old: Option<&HighWater>, now: UnixTime) -> Result<Restored, CopyError> {
         let failed = |error| CopyError::File(staged.into(), error);
         remove_staged(staged).map_err(failed)?; // left by a restore that was cut short
         backup::create(staged)?;
-        backup::copy_into(&self.connection, &self.path, staged, on_step)?;
+        backup::copy_into(&self.connection, &self.path, staged)?;
         let restored =
             self.carry_forward(staged, old, now).map_err(|error| CopyError::Store(staged.into(), error))?;
         backup::sync(staged).map_err(failed)?;

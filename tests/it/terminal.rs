@@ -136,10 +136,10 @@ fn what_takes_longer_than_a_second_is_shown_on_a_terminal_alone_and_erased() {
         let restored = scope.spawn(|| on_terminal(restore()));
         let unseen = scope.spawn(|| written(&run(&mut back_up(), "")));
         let drawn = backed_up.join().unwrap();
-        assert!(drawn.contains("\rgatekey: opening the database: "), "{drawn:?}");
+        assert!(drawn.contains("\rgatekey: backing up: "), "{drawn:?}");
         assert_eq!(screen(&drawn), back_up_message);
         let drawn = restored.join().unwrap();
-        assert!(drawn.contains("\rgatekey: checking the backup: "), "{drawn:?}");
+        assert!(drawn.contains("\rgatekey: restoring: "), "{drawn:?}");
         assert_eq!(screen(&drawn), restore_message);
         assert_eq!(unseen.join().unwrap(), (Some(1), String::new(), back_up_message + "\n"));
     });

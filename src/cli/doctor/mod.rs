@@ -88,11 +88,7 @@ fn doctor(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let mut out = io::stdout().lock();
     let (mut severities, mut objects) = (Vec::new(), Vec::new());
     for (name, check) in CHECKS {
-        let findings = progress::watched(|progress| {
-            progress.begin(name);
-            check(&installation)
-        });
-        for finding in findings {
+        for finding in progress::watched(name, || check(&installation)) {
             severities.push(finding.severity);
             if is_json {
                 objects.push(finding.json(name));

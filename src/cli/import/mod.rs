@@ -93,10 +93,7 @@ fn import(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
         let counts = taker.counts;
         Ok::<_, Ended>((!is_dry && (counts.bad == 0 || skips_bad), counts))
     };
-    let counts = progress::watched(|progress| {
-        progress.begin("importing");
-        store.import(import).map_err(|Ended(failure)| failure)
-    })?;
+    let counts = progress::watched("importing", || store.import(import).map_err(|Ended(failure)| failure))?;
     report(&counts, is_dry, skips_bad)
 }
 

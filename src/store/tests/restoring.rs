@@ -33,15 +33,12 @@ fn a_restore_carries_high_water_marks_forward() {
         assert_eq!(test.store.revoke_all_tokens(at(3_000), at(3_999)).unwrap(), at(4_000));
         test.store.raise_newest_time(at(own)).unwrap();
         let file = test.directory.path().join("backup");
-        back_up(&test.path(), &file, &|_| ()).unwrap();
+        back_up(&test.path(), &file).unwrap();
         test.store.raise_newest_time(at(old)).unwrap();
         let TestStore { store, directory } = test;
         drop(store);
 
-        let restored = Backup::open(&file, &|_| ())
-            .unwrap()
-            .restore_to(&database_in(&directory), at(clock), &|_| ())
-            .unwrap();
+        let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(clock)).unwrap();
         let kept = directory.path().join(format!("gatekey.sqlite3.before-restore-{clock}"));
         let expected = Restored {
             users: 1,
@@ -63,7 +60,7 @@ fn a_restore_over_another_realms_database_skips_ids() {
     test.insert("ok");
     test.store.limiter_key(&[1; 32]).unwrap();
     let file = test.directory.path().join("backup");
-    assert_eq!(back_up(&test.path(), &file, &|_| ()).unwrap().users, 1);
+    assert_eq!(back_up(&test.path(), &file).unwrap().users, 1);
 
     let other = TestStore::new();
     other.store.limiter_key(&[2; 32]).unwrap();
@@ -72,10 +69,7 @@ fn a_restore_over_another_realms_database_skips_ids() {
     }
     let TestStore { store, directory } = other;
     drop(store);
-    let restored = Backup::open(&file, &|_| ())
-        .unwrap()
-        .restore_to(&database_in(&directory), at(1_000), &|_| ())
-        .unwrap();
+    let restored = Backup::open(&file).unwrap().restore_to(&database_in(&directory), at(1_000)).unwrap();
     assert_eq!((restored.ids_are_known, restored.last_id), (false, 1_000_003));
 }
 
@@ -83,37 +77,11 @@ fn a_restore_over_another_realms_database_skips_ids() {
 fn a_backup_and_a_restored_database_have_mode_0600() {
     let test = TestStore::new();
     let (file, elsewhere) = (test.directory.path().join("backup"), tempfile::tempdir().unwrap());
-    back_up(&test.path(), &file, &|_| ()).unwrap();
+    back_up(&test.path(), &file).unwrap();
     let database = database_in(&elsewhere);
-    let restored = Backup::open(&file, &|_| ()).unwrap().restore_to(&database, at(1_000), &|_| ()).unwrap();
+    let restored = Backup::open(&file).unwrap().restore_to(&database, at(1_000)).unwrap();
     assert_eq!((restored.users, restored.kept), (0, None));
     for path in [file, database] {
         assert_eq!(path.metadata().unwrap().mode() & 0o7777, 0o600);
     }
-}
-
-#[test]
-fn a_copy_reports_each_step_and_its_size() {
-    let test = TestStore::new();
-    for number in 0..200 {
-        test.insert(&format!("user {number}"));
-    }
-    test.store.delete_user(UserId::new(1).unwrap()).unwrap();
-    let (file, steps) = (test.directory.path().join("backup"), std::cell::RefCell::new(Vec::new()));
-    let note = |step: CopyStep<'_>| {
-        steps.borrow_mut().push(match step {
-            CopyStep::Copying { to, bytes } => {
-                format!("{} {bytes}", to.file_name().unwrap().to_str().unwrap())
-            }
-            CopyStep::Checking => "checking".into(),
-        });
-    };
-    let bytes = back_up(&test.path(), &file, &note).unwrap().bytes;
-    assert!(bytes > 40_000, "it is longer than an empty one: {bytes}");
-    assert_eq!(steps.take(), [format!("backup.partial {bytes}"), "checking".into()]);
-
-    let TestStore { store, directory } = test;
-    drop(store);
-    Backup::open(&file, &note).unwrap().restore_to(&database_in(&directory), at(1_000), &note).unwrap();
-    assert_eq!(steps.take(), ["checking".into(), format!("gatekey.sqlite3.restoring {bytes}")]);
 }

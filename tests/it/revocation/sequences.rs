@@ -181,7 +181,7 @@ impl World {
     }
 
     fn restore(&self, file: &Path) {
-        self.alone(|| match self.data_dir().restore(file, self.now, &|_| ()) {
+        self.alone(|| match self.data_dir().restore(file, self.now) {
             Err(DataDirError::Copy(CopyError::InUse(_))) => false,
             restored => restored.is_ok() || panic!("not restored"),
         });
@@ -194,7 +194,7 @@ impl World {
         match step {
             "back up" => {
                 let file = self.place.path(&format!("backup {number}"));
-                self.data_dir().back_up(&file, &|_| ()).unwrap();
+                self.data_dir().back_up(&file).unwrap();
                 self.backups.push(file);
             }
             "restore" if !backups.is_empty() => {
