@@ -3,9 +3,9 @@
 set -u
 cd "$(dirname "$0")/.."
 # Each program and the package it comes in: curl speaks HTTP, nginx is in front; zsh, fish, man, systemd-analyze, fail2ban-regex and promtool
-# read what is made for them; chromium, driven by chromedriver, shows the page; strace makes system calls fail; valgrind counts instructions; msmtp sends mail;
+# read what is made for them; chromium, driven by chromedriver, shows the page; strace makes system calls fail; valgrind counts instructions; msmtp sends mail; npm fetches the packages of the Express examples;
 # php, php-cgi and lighttpd are apps behind the proxies.
-programs="curl:curl nginx:nginx-light haproxy:haproxy openssl:openssl php:php-cli php-cgi:php-cgi lighttpd:lighttpd zsh:zsh fish:fish man:man-db systemd-analyze:systemd ip:iproute2 fail2ban-regex:fail2ban promtool:prometheus chromium:chromium chromedriver:chromium-driver strace:strace valgrind:valgrind msmtp:msmtp"
+programs="curl:curl nginx:nginx-light haproxy:haproxy openssl:openssl php:php-cli php-cgi:php-cgi lighttpd:lighttpd zsh:zsh fish:fish man:man-db systemd-analyze:systemd ip:iproute2 fail2ban-regex:fail2ban promtool:prometheus chromium:chromium chromedriver:chromium-driver strace:strace valgrind:valgrind msmtp:msmtp node:nodejs npm:npm"
 missing=""
 for program in $programs; do
     PATH=$PATH:/usr/sbin command -v "${program%%:*}" >/dev/null || missing="$missing ${program##*:}"
@@ -25,3 +25,4 @@ if [ -n "$missing" ]; then
     fi
 fi
 tests/python-env.sh
+tests/node-env.sh

@@ -10,6 +10,7 @@
 )]
 
 mod api;
+mod apps;
 mod article;
 mod backups;
 mod browser;
