@@ -1,6 +1,7 @@
 //! Forward auth: the configurations in `deploy/` with the real proxies and TLS.
 
 mod app;
+mod basic;
 mod caddy;
 mod cgi;
 mod envoy;
