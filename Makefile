@@ -58,7 +58,7 @@ features:
 	  $(CARGO) clippy --locked --example tier --no-default-features --features "$$feature" -- -D warnings || exit 1; \
 	done
 	$(CARGO) test --locked --quiet --lib --no-default-features
-	$(CARGO) test --locked --quiet --lib --no-default-features --features cli settings
+	$(CARGO) test --locked --quiet --lib --no-default-features --features cli cli::
 
 # The token in a static library without std, used by a C program.
 no-std:

@@ -1,4 +1,4 @@
-//! Key file: creates, reads, reloads and edits `signing-keys`, whose format is [`KeyRing::parse`].
+//! Key file: creates, reads, reloads and edits `signing-keys`, whose format is [`KeyRing::parse`](crate::signer::KeyRing::parse).
 //!
 //! - It is created under a temporary name and renamed without replacing a file: concurrent first starts agree
 //!   on one key.
