@@ -1,7 +1,10 @@
 """Benchmarks of token checks: against other servers, against passwords, during a login storm, and with invalid tokens."""
 
+import http.client
+import re
 import statistics
 import time
+from urllib.parse import urlencode
 
 from measuring import NAME, PASSWORD, ROUNDS, SECONDS, Clients, Load, ask, basic, interleaved, median, spread
 from servers import LIFETIME, Axum, Flask, Nginx, PocketBase, gatekey
@@ -64,6 +67,39 @@ def proved(binary, report):
     rate = {name: median(runs, "per_second") for name, runs in loads.items()}
     report.table(["credentials", "requests/s", "CPU us"], [[name, rate[name], median(runs, "cpu_micros")] for name, runs in loads.items()])
     report.ratio("requests/s, password just proved / token", rate["password, just proved"] / rate["token"], ">=", 0.8)
+
+
+def sign_in(server, origin):
+    """Signs in by the form; returns the `Cookie` header of the session."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", "/login")
+    page = connection.getresponse()
+    csrf = re.search(r'name="csrf" value="([^"]+)"', page.read().decode())[1]
+    form = urlencode({"csrf": csrf, "username": NAME, "password": PASSWORD})
+    headers = {"Origin": origin, "Host": "localhost", "Content-Type": "application/x-www-form-urlencoded"}
+    connection.request("POST", "/login", form, headers | {"Cookie": page.getheader("Set-Cookie").split(";")[0]})
+    signed_in = connection.getresponse()
+    assert signed_in.status == 303, signed_in.read()
+    return "Cookie: " + signed_in.getheader("Set-Cookie").split(";")[0]
+
+
+def sessions(binary, report):
+    """`GET /api/me` by a token without a session, by a named token and by a browser's cookie, whose session is a row that is read
+    with the user; 32 connections."""
+    origin = "http://localhost:1"
+    server, token = gatekey(binary, "--public-url", origin)
+    server.path = "/api/me"
+    named = "Bearer " + server.command("token", "issue", NAME, "--name", "bench", "--lifetime", "1h")
+    credentials = {"token": token, "named token": named, "cookie": sign_in(server, origin)}
+    runs = {name: lambda shown=shown: Load(server, shown, 32) for name, shown in credentials.items()}
+    loads = interleaved(ROUNDS, runs)
+    server.stop()
+    assert not any(run.refused for runs in loads.values() for run in runs), "a check failed"
+    cpu = {name: median(runs, "cpu_micros") for name, runs in loads.items()}
+    rows = [[name, median(runs, "per_second"), cpu[name]] for name, runs in loads.items()]
+    report.table(["credentials", "checks/s", "CPU us"], rows)
+    for name in ("named token", "cookie"):
+        report.ratio(f"CPU per check, {name} / token", cpu[name] / cpu["token"], "<=", 1.1)
 
 
 def failed_gatekey_login(connection, client, number):

@@ -50,8 +50,9 @@ class Load:
     """One run of wrk: successful (2xx) responses per second, server CPU time per request, 99th percentile of the latency."""
 
     def __init__(self, server, authorization, connections, seconds=SECONDS, tokens=None, delay_millis=None):
+        header = authorization if authorization.startswith("Cookie: ") else f"Authorization: {authorization}"
         command = ["wrk", f"-t{min(2, connections)}", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "10s"]
-        command += ["-s", str(Path(__file__).with_name("spread.lua"))] if tokens else ["-H", f"Authorization: {authorization}"]
+        command += ["-s", str(Path(__file__).with_name("spread.lua"))] if tokens else ["-H", header]
         if delay_millis is not None:
             command += ["-s", str(Path(__file__).with_name("pace.lua"))]
         environment = {**os.environ, "TOKENS": str(tokens), "DELAY_MILLIS": str(delay_millis)}

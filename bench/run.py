@@ -4,7 +4,7 @@
     bench/run.py target/release/gatekey [PART...]
     bench/run.py --compare ONE.json OTHER.json
 
-Parts: tokens, loops, idle, proved, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth, million.
+Parts: tokens, loops, idle, proved, sessions, storm, paced, refused, logins, guesses, imported, enumeration, footprint, growth, million.
 Without a part, all run and the results are written to bench/results. BENCH_QUICK=1 makes one short run of each and writes no file.
 """
 
@@ -26,6 +26,7 @@ PARTS = {
     "loops": scale.loops,
     "idle": scale.idle,
     "proved": checks.proved,
+    "sessions": checks.sessions,
     "storm": checks.storm,
     "paced": scale.paced,
     "refused": checks.refused,
