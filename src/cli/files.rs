@@ -4,12 +4,11 @@
 use super::cli_error::{CliError, OrFail as _};
 use crate::json::{self, Value};
 use crate::os::{self, PathOwners};
-use std::env;
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::{env, io};
 
 /// Set for a program that root started to run as another user: [`ON_TERMINAL`] where what it writes to
 /// standard error is shown on a terminal.

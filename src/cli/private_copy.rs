@@ -11,10 +11,9 @@ use super::temp_dir::{TempDir, cant_write};
 use crate::os;
 use core::time::Duration;
 use std::fs::{self, File, Metadata};
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::{io, thread};
 
 /// The suffixes of the files that are the content of a database.
 const ENDS: [&str; 3] = ["", "-wal", "-journal"];

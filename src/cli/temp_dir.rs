@@ -3,11 +3,10 @@
 use super::cli_error::{CliError, OrFail as _};
 use crate::encoding;
 use crate::random;
-use std::env;
 use std::fs::{self, DirBuilder};
-use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
 #[derive(Debug)]
 pub(super) struct TempDir(PathBuf);

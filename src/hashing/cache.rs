@@ -40,8 +40,7 @@ use crate::signer::{Signature, SigningKey};
 use crate::wait::{assert_may_block, lock, try_lock};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
 /// Entries of the cache: more than eight cores verify in a minute at the default cost, in under a megabyte.

@@ -25,8 +25,7 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::process;
-use std::thread;
+use std::{process, thread};
 
 const NAME: &str = "loaded-keys-";
 /// Maximum size of the file: more than that of a full ring.

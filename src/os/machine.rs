@@ -1,11 +1,10 @@
 //! File systems and available memory.
 
 use rustix::fs::StatVfsMountFlags;
-use std::env;
 use std::fs::{self, File};
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::{env, io};
 
 /// Properties of a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,9 +15,8 @@ use crate::http::{AccessRecord, Request, is_valid_host};
 use crate::proxies::TrustedProxies;
 use crate::realm::Realm;
 use crate::store::StoreError;
-use core::fmt;
-use core::str;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::{fmt, str};
 use std::sync::OnceLock;
 
 /// Where a request comes from.

@@ -26,8 +26,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 #[cfg(feature = "tiny-http")]
 use std::thread::{self, JoinHandle};
 use std::time::Instant;

@@ -3,8 +3,7 @@
 use crate::wait::lock;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// The heartbeats of the acceptor and the event loops of one process.

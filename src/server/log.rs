@@ -29,10 +29,8 @@ use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::borrow::Cow;
-use std::io;
-use std::panic;
 use std::sync::LazyLock;
-use std::thread;
+use std::{io, panic, thread};
 
 /// Longer methods, paths and names are truncated to this many characters.
 const MAX_CHARS: usize = 128;

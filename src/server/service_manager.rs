@@ -12,16 +12,14 @@ use crate::os;
 use crate::routes;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::{self, UnixDatagram};
-use std::process;
 use std::sync::Arc;
-use std::thread;
+use std::{env, process, thread};
 
 /// The timeout of a notification to a service manager that doesn't read.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);

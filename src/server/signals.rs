@@ -9,10 +9,9 @@ use crate::clock;
 use crate::realm::Realm;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
-use std::io;
-use std::process;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::{io, process};
 
 /// The thread that waits for signals.
 #[derive(Debug)]

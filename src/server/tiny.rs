@@ -22,8 +22,7 @@ use core::error::Error;
 use core::time::Duration;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpListener;
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 /// Worker threads, one request each: as many as tiny_http has for reading requests.

@@ -9,13 +9,10 @@ use crate::wait::{assert_may_block, lock};
 use core::num::NonZeroUsize;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row};
-use std::fs;
-use std::io;
 use std::path::{self, Path, PathBuf};
-use std::sync::Arc;
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fs, io, thread};
 
 /// How long an operation waits for another process's lock before it is [`StoreError::Unavailable`].
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

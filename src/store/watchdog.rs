@@ -4,8 +4,7 @@ use super::error::StoreError;
 use crate::clock;
 use core::time::Duration;
 use rusqlite::InterruptHandle;
-use std::sync::Arc;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 

@@ -28,10 +28,9 @@ use crate::server::heartbeats::{Heartbeat, Heartbeats};
 use crate::store::{ReadSession, Reader, Reads};
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
+use std::{io, thread};
 
 /// The poller's key of the inbox. Connections are numbered.
 const INBOX: u64 = u64::MAX;

@@ -70,11 +70,10 @@ use event_loop::EventLoop;
 use inbox::Inbox;
 use limits::{CLOSE, DRAIN, MIN_EVENT_LOOPS, STACK_BYTES};
 use registry::Registry;
-use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::Instant;
+use std::{io, thread};
 use worker_pool::{Bounds, WorkerPool};
 
 /// A listener and the service behind it.

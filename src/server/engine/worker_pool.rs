@@ -11,9 +11,8 @@ use crate::clock;
 use crate::store::Reads;
 use crate::wait::lock;
 use std::collections::VecDeque;
-use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread;
+use std::{io, thread};
 
 /// A connection whose request would block an event loop.
 #[derive(Debug)]
