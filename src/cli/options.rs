@@ -109,6 +109,9 @@ impl<T> Field<T> for Vec<T> {
     }
 }
 
+/// A connection takes a descriptor, and up to 128 KiB of kernel memory.
+const MOST_CONNECTIONS: usize = 16_384;
+
 macro_rules! options {
     ($($list:ident { $($constant:ident $name:literal $($value:literal)? $([$default:literal])? =>
         $field:ident: $type:ty = $parse:expr, $help:literal;)* })*) => {
@@ -178,10 +181,10 @@ options! {
          at login.";
     MAX_HASH_MEMORY "max-hash-memory" "SIZE" ["64M"] => max_hash_memory: u64 = values::size,
         "Stored hashes that need more memory than this are rejected: bytes, or with K, M, G.";
-    HASH_SLOTS "hash-slots" "NUMBER" => hash_slots: Option<usize> = values::hash_slots,
+    HASH_SLOTS "hash-slots" "NUMBER" => hash_slots: Option<usize> = values::number::<1, 64>,
         "Threads of the hash pool: concurrent password hashes, 1 to 64. Each takes the memory of one hash. \
          Default: the number of cores.";
-    HASH_QUEUE "hash-queue" "NUMBER" ["64"] => hash_queue: usize = values::hash_queue,
+    HASH_QUEUE "hash-queue" "NUMBER" ["64"] => hash_queue: usize = values::number::<0, 1024>,
         "Length of the hash pool's queue, up to 1024. At most 2 requests of one address wait (any number \
          from this machine). Users at addresses from which they logged in before have a queue of the same \
          length, where at most 2 requests of one user wait. More are answered 503. With --loop tiny-http \
@@ -193,7 +196,7 @@ options! {
     REGISTRATION "registration" "open|closed" ["open"] => registration: Registration = values::registration,
         "Whether anyone may register. If closed, only gatekey user add and user import create users.";
     MIN_PASSWORD_LENGTH "min-password-length" "CHARACTERS" ["1"] =>
-        min_password_length: usize = values::password_length,
+        min_password_length: usize = values::number::<1, 256>,
         "Minimum length of a new password, in characters, 1 to 256.";
     PUBLIC_URL "public-url" "URL" => public_url: Option<PublicUrl> = PublicUrl::parse,
         "The URL under which clients reach this server. Location headers begin with it. State-changing \
@@ -253,11 +256,11 @@ options! {
         "Listen on other than loopback addresses, although passwords then cross the network in cleartext.";
     LOOP "loop" "strict|tiny-http" ["strict"] => engine: Engine = values::engine,
         "The server loop. tiny-http is for reading and embedding, not for an open network.";
-    MAX_CONNECTIONS "max-connections" "NUMBER" ["256"] => max_connections: usize = values::connections,
+    MAX_CONNECTIONS "max-connections" "NUMBER" ["256"] => max_connections: usize = values::number::<1, MOST_CONNECTIONS>,
         "Maximum number of connections of the strict server. Beyond it, a new connection replaces one that \
          waits. Fewer if the process may not open as many descriptors.";
     MAX_CONNECTIONS_PER_ADDRESS "max-connections-per-address" "NUMBER" =>
-        max_connections_per_address: Option<usize> = values::connections,
+        max_connections_per_address: Option<usize> = values::number::<1, MOST_CONNECTIONS>,
         "The same per address (IPv6: per /64). Default: 64, and no limit for this machine, where a proxy \
          may run. A number given here applies to this machine too, but never to trusted proxies.";
     EVENT_LOOPS "event-loops" "NUMBER" => event_loops: Option<NonZeroUsize> = values::event_loops,

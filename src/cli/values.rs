@@ -6,7 +6,6 @@ use crate::realm::{Registration, UserLookup};
 use crate::server::log::Log;
 use core::net::SocketAddr;
 use core::num::NonZeroUsize;
-use core::ops::RangeInclusive;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -121,36 +120,15 @@ pub(super) fn unix_time(text: &str) -> Result<UnixTime, &'static str> {
     digits(text).and_then(UnixTime::new).ok_or("expected seconds since 1970, below 2^53")
 }
 
-pub(super) fn hash_slots(text: &str) -> Result<usize, String> {
-    number(text, 1..=64)
-}
-
-pub(super) fn hash_queue(text: &str) -> Result<usize, String> {
-    number(text, 0..=1024)
-}
-
-/// 256 characters of any kind fit into 1024 bytes.
-pub(super) fn password_length(text: &str) -> Result<usize, String> {
-    number(text, 1..=256)
+pub(super) fn number<const LEAST: usize, const MOST: usize>(text: &str) -> Result<usize, String> {
+    let number = parse_with_unit(text, &[("", 1)]).and_then(|number| usize::try_from(number).ok());
+    let number = number.filter(|number| (LEAST..=MOST).contains(number));
+    number.ok_or_else(|| format!("expected a number from {LEAST} to {MOST}"))
 }
 
 /// More loops than this only compete for cores.
 pub(super) fn event_loops(text: &str) -> Result<NonZeroUsize, String> {
-    number(text, 1..=256).map(|number| NonZeroUsize::new(number).expect("it is at least 1"))
-}
-
-fn number(text: &str, range: RangeInclusive<usize>) -> Result<usize, String> {
-    let number = parse_with_unit(text, &[("", 1)]).and_then(|number| usize::try_from(number).ok());
-    number
-        .filter(|number| range.contains(number))
-        .ok_or_else(|| format!("expected a number from {} to {}", range.start(), range.end()))
-}
-
-/// A connection takes a descriptor, and up to 128 KiB of kernel memory.
-const MOST_CONNECTIONS: usize = 16_384;
-
-pub(super) fn connections(text: &str) -> Result<usize, String> {
-    number(text, 1..=MOST_CONNECTIONS)
+    number::<1, 256>(text).map(|number| NonZeroUsize::new(number).expect("it is at least 1"))
 }
 
 /// `90`, `90s`, `10m`, `24h`, `30d`: 1 second to 10 years.
@@ -167,7 +145,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
 pub(super) fn rate_limit(text: &str) -> Result<RateLimit, &'static str> {
     let parse = || {
         let (burst, every) = text.split_once('/')?;
-        let burst = number(burst, 1..=1_000_000).ok()?;
+        let burst = number::<1, 1_000_000>(burst).ok()?;
         Some(RateLimit { burst: u32::try_from(burst).ok()?, every: duration(every).ok()? })
     };
     parse().ok_or(
@@ -261,6 +239,7 @@ mod tests {
 
     #[test]
     fn a_number_is_digits() {
+        let (connections, hash_slots) = (number::<1, 16_384>, number::<1, 64>);
         assert_eq!((connections("16384"), unix_time("0")), (Ok(16_384), Ok(UnixTime::new(0).unwrap())));
         for text in ["", "+5", "-5", " 5", "5 ", "5.0", "0x5", "18446744073709551616", "\u{665}"] {
             assert!(connections(text).is_err() && unix_time(text).is_err(), "{text:?}");
