@@ -130,22 +130,17 @@ impl Limiter {
     }
 
     /// Checks the limits without a charge, for a password that the cache knows to be right.
-    pub fn check(&self, attempt: &PasswordAttempt<'_>, now: Instant) -> Result<(), RateLimited> {
-        let tables = self.lock(); // before keys_of, which depends on promotions
-        check_limits(&tables, &self.keys_of(attempt, now), self.millis(now))
-    }
-
-    /// [`Limiter::check`] for an event loop.
     ///
     /// # Errors
-    /// [`WouldBlock`] while another thread has the tables locked: a save takes some milliseconds.
-    pub fn try_check(
+    /// [`WouldBlock`] if it may not block, and another thread has the tables locked: a save takes some milliseconds.
+    pub fn check(
         &self,
         attempt: &PasswordAttempt<'_>,
+        may_block: bool,
         now: Instant,
     ) -> Result<Result<(), RateLimited>, WouldBlock> {
-        let keys = self.keys_of(attempt, now);
-        Ok(check_limits(&*try_lock(&self.tables)?, &keys, self.millis(now)))
+        let tables = self.lock_if(may_block)?; // before keys_of, which depends on promotions
+        Ok(check_limits(&tables, &self.keys_of(attempt, now), self.millis(now)))
     }
 
     /// Charges a password check before it runs.
@@ -185,22 +180,17 @@ impl Limiter {
     }
 
     /// Charges a user look-up.
-    pub fn charge_lookup(&self, client: Client, now: Instant) -> Result<(), RateLimited> {
-        self.charge_all(self.per_address(Kind::Lookups, client).collect(), now).map(drop)
-    }
-
-    /// [`Limiter::charge_lookup`] for an event loop.
     ///
     /// # Errors
-    /// [`WouldBlock`], as [`Limiter::try_check`].
-    pub fn try_charge_lookup(
+    /// [`WouldBlock`], as [`Limiter::check`].
+    pub fn charge_lookup(
         &self,
         client: Client,
+        may_block: bool,
         now: Instant,
     ) -> Result<Result<(), RateLimited>, WouldBlock> {
-        let keys = self.per_address(Kind::Lookups, client).collect();
-        let mut tables = try_lock(&self.tables)?;
-        let charged = self.charge_in(&mut tables, keys, now);
+        let mut tables = self.lock_if(may_block)?;
+        let charged = self.charge_in(&mut tables, self.per_address(Kind::Lookups, client).collect(), now);
         Ok(charged.map(|mut charged| charged.confirm_in(&mut tables)))
     }
 
@@ -306,6 +296,10 @@ impl Limiter {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Tables> {
         lock(&self.tables)
+    }
+
+    fn lock_if(&self, may_block: bool) -> Result<MutexGuard<'_, Tables>, WouldBlock> {
+        if may_block { Ok(self.lock()) } else { try_lock(&self.tables) }
     }
 }
 

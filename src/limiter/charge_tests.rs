@@ -51,8 +51,16 @@ fn failed_attempts_at_a_name_from_one_address_are_limited() {
     assert_eq!(failed_attempts(&limiter, alice, now), 4);
     let refused = limiter.charge(&alice, now).unwrap_err();
     assert_eq!(refused.retry_after, Duration::from_secs(240));
-    assert_eq!(limiter.check(&alice, now), Err(refused), "nor is a password that was just proved looked at");
-    assert_eq!(limiter.check(&stranger("192.0.2.2", "alice"), now), Ok(()), "others are not concerned");
+    assert_eq!(
+        limiter.check(&alice, true, now),
+        Ok(Err(refused)),
+        "nor is a password that was just proved looked at"
+    );
+    assert_eq!(
+        limiter.check(&stranger("192.0.2.2", "alice"), true, now),
+        Ok(Ok(())),
+        "others are not concerned"
+    );
     assert_eq!(failed_attempts(&limiter, alice, now + Duration::from_secs(240)), 1);
 }
 
@@ -132,9 +140,9 @@ fn registrations_and_lookups_have_buckets_of_their_own() {
     let limiter = limiter(now);
     let here = client("192.0.2.1");
     let registered = (0..10).filter(|_| limiter.charge_registration(here, now).is_ok()).count();
-    let looked_up = (0..10).filter(|_| limiter.charge_lookup(here, now).is_ok()).count();
+    let looked_up = (0..10).filter(|_| limiter.charge_lookup(here, true, now).unwrap().is_ok()).count();
     assert_eq!((registered, looked_up), (3, 5));
-    let refused = limiter.charge_lookup(here, now).unwrap_err().to_string();
+    let refused = limiter.charge_lookup(here, true, now).unwrap().unwrap_err().to_string();
     assert_eq!(refused, "too many look-ups from this address or network; again in 1 s");
     assert_eq!(failed_attempts(&limiter, stranger("192.0.2.1", "alice"), now), 4);
 }

@@ -120,11 +120,8 @@ impl Realm {
         reads: Reads<'_>,
         now: Now,
     ) -> Result<Result<(), RateLimited>, WouldBlock> {
-        match (self.limiter(), reads) {
-            (None, _) => Ok(Ok(())),
-            (Some(limiter), Reads::PerCall) => Ok(limiter.charge_lookup(client, now.monotonic)),
-            (Some(limiter), Reads::Batch(_)) => limiter.try_charge_lookup(client, now.monotonic),
-        }
+        let Some(limiter) = self.limiter() else { return Ok(Ok(())) };
+        limiter.charge_lookup(client, reads.may_block().is_ok(), now.monotonic)
     }
 
     /// Pages through the users: of up to `limit` with ids above `after`, those with failed attempts, as last
@@ -206,11 +203,8 @@ impl<'a> Attempt for LoginAttempt<'a> {
 
     fn check_limit(&self) -> Result<(), AuthenticateError> {
         let Some(limiter) = self.realm.limiter() else { return Ok(()) };
-        match self.reads {
-            Reads::PerCall => limiter.check(&self.password_attempt(), self.now.monotonic)?,
-            Reads::Batch(_) => limiter.try_check(&self.password_attempt(), self.now.monotonic)??,
-        }
-        Ok(())
+        let may_block = self.reads.may_block().is_ok();
+        Ok(limiter.check(&self.password_attempt(), may_block, self.now.monotonic)??)
     }
 
     fn charge(&self) -> Result<Self::Charge, AuthenticateError> {
