@@ -2,7 +2,7 @@
 //! compiler: the same functions that `make fuzz` gives to a fuzzer, so that neither can rot.
 //!
 //! Each property is one function on bytes, `holds`, which panics where it doesn't hold. The fifth, of the parser of
-//! requests, is beside the parser, which is private: `src/server/engine/parser_property.rs`.
+//! requests, is beside the parser, which is private: `src/server/engine/parser_property_tests.rs`.
 //!
 //! An input that a fuzzer found goes to `tests/it/fuzz/seeds/`, named by what it is, with the fix.
 

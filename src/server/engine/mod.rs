@@ -14,7 +14,6 @@
 //! | `head.rs` | parser of request line and headers |
 //! | `chunked.rs` | decoder of the chunked transfer coding |
 //! | `parser.rs` | request parser: bytes to requests, without a socket |
-//! | `parser_property.rs` | the property of the parser that tests and fuzzers check |
 //! | `stream.rs` | TCP and Unix sockets |
 //! | `service.rs` | the trait that an application implements |
 //! | `context.rs` | what all connections of a listener share |

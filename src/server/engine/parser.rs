@@ -193,7 +193,7 @@ impl Parser {
 }
 
 #[cfg(any(test, fuzzing))]
-#[path = "parser_property.rs"]
+#[path = "parser_property_tests.rs"]
 pub mod property;
 #[cfg(test)]
 #[path = "parser_tests.rs"]
