@@ -7,9 +7,7 @@ use super::config::CommandConfig;
 use super::options::{Opt, OptionLists};
 use std::process::ExitCode;
 
-/// A command.
 pub(super) struct Command {
-    /// Its name, word by word.
     pub(super) words: &'static [&'static str],
     /// Its operands. One in brackets is optional, and so are those behind it.
     pub(super) operands: &'static [&'static str],

@@ -177,7 +177,6 @@ fn values(name: &str) -> Vec<Candidate> {
     words.into_iter().map(|word| (word.to_string(), String::new())).collect()
 }
 
-/// The first clause of a help text.
 fn first_clause(text: &str) -> &str {
     let end = [": ", "; ", ". "].iter().filter_map(|stop| text.find(stop)).min();
     end.and_then(|end| text.get(..end)).unwrap_or(text).trim_end_matches('.')

@@ -121,7 +121,6 @@ impl<'a> CommandConfig<'a> {
         })
     }
 
-    /// The rate limits, whether they are on or not.
     pub(super) fn rate_limits(&self) -> Rules {
         Rules {
             attempts_per_address: self.options.guesses_per_address,
@@ -154,7 +153,6 @@ pub(super) struct ServeConfig {
     pub(super) metrics: Option<SocketAddr>,
     pub(super) data_dir: DataDir,
     pub(super) hasher: Hasher,
-    /// The cost of new hashes.
     pub(super) cost: Cost,
     /// The number of concurrent hashes; `None` for the number of cores.
     pub(super) hash_slots: Option<usize>,

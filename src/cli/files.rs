@@ -75,7 +75,6 @@ impl Files {
         os::send_files(stdin, &descriptors, note.to_string().as_bytes())
     }
 
-    /// Opens a file to read.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
         match self.handed_over(path) {
             Some(file) => file.try_clone(),

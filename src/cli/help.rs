@@ -58,7 +58,6 @@ fn on_option(option: &Opt) -> String {
     format!("  --{}{value}\n{}", option.name, wrapped(&help, 8))
 }
 
-/// Wraps a text, with an indent.
 pub(super) fn wrapped(text: &str, indent: usize) -> String {
     let mut lines = String::new();
     let mut column = 0;

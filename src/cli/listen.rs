@@ -41,7 +41,6 @@ fn refused(refusal: &ListenRefusal) -> CliError {
     })
 }
 
-/// The listener for metrics, if `--metrics` asks for one.
 pub(super) fn listen_for_metrics(config: &ServeConfig) -> Result<Option<TcpListener>, CliError> {
     let Some(address) = config.metrics else { return Ok(None) };
     let failed = |error| CliError::failed(format!("can't listen on {address} for metrics"), &error);

@@ -21,7 +21,6 @@ use core::str::FromStr as _;
 use core::time::Duration;
 use std::ffi::OsString;
 
-/// An option.
 pub(super) struct Opt {
     /// The name, without the two dashes.
     pub(super) name: &'static str,
@@ -132,7 +131,6 @@ macro_rules! options {
             [$($list),*].into_iter().flatten().copied()
         }
 
-        /// The value of each option.
         pub(super) struct Options {
             $($(pub(super) $field: $type,)*)*
             /// Each option that is set to another value than its default, and the variable that it is from.

@@ -93,7 +93,6 @@ impl<W: Write> List<W> {
     }
 }
 
-/// Prints a text.
 pub(super) fn print(text: &str) -> Result<ExitCode, CliError> {
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

@@ -14,7 +14,6 @@ pub(super) enum Invocation {
     Version,
     /// `help` or `--help`, with the words of a command or none.
     Help(Vec<String>),
-    /// A command.
     Run {
         command: &'static Command,
         /// The options with their texts; a flag has an empty one.

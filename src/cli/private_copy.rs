@@ -50,12 +50,10 @@ impl PrivateCopy {
         )))
     }
 
-    /// The copy.
     pub(super) fn database(&self) -> PathBuf {
         self.directory.path().join(&self.name)
     }
 
-    /// The directory of the copy.
     pub(super) fn directory(&self) -> &Path {
         self.directory.path()
     }

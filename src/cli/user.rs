@@ -167,12 +167,10 @@ fn apply(
     output::say(&done.replace("{}", &format!("{username:?}")))
 }
 
-/// Opens the realm.
 pub(super) fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {
     open_with(config, config.policy()?)
 }
 
-/// Opens the realm with another policy.
 pub(super) fn open_with(config: &CommandConfig<'_>, policy: Policy) -> Result<Realm, CliError> {
     let hasher = config.hasher()?;
     let (store, keys) = data::open(&config.data_dir)?;

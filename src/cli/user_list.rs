@@ -15,7 +15,6 @@ use std::process::ExitCode;
 
 /// Page size: not all users are in memory at once.
 pub(super) const PAGE: u32 = 1_000;
-/// The width of a time.
 pub(super) const MOMENT_WIDTH: usize = "2026-11-23T18:56:46Z".len();
 
 pub(super) const LIST: Command = Command {

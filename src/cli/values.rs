@@ -54,7 +54,6 @@ pub(super) fn engine(name: &str) -> Result<Engine, String> {
 pub(super) enum Format {
     /// The database of the article's Flask app.
     Sqlite,
-    /// One JSON object per line.
     JsonLines,
     /// A JSON array of objects, as Django's dumpdata writes it.
     JsonArray,

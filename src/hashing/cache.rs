@@ -46,7 +46,6 @@ use std::time::Instant;
 /// Entries of the cache: more than eight cores verify in a minute at the default cost, in under a megabyte.
 const MAX_PROVED: usize = 4096;
 
-/// Identifies a check.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CheckKey(Signature);
 

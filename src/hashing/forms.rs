@@ -22,13 +22,11 @@ pub(super) struct Forms {
 /// Result of [`Forms::verify`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Matched {
-    /// The form that matched.
     pub(super) form: Option<Form>,
     /// Number of hashes computed.
     pub(super) hashes: u64,
 }
 
-/// A form of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The form of new hashes.
@@ -45,7 +43,6 @@ impl Forms {
         Self { sent: password.clone(), normalized }
     }
 
-    /// The form to hash.
     pub(super) fn for_new_hash(&self) -> &Secret {
         self.normalized.as_ref().unwrap_or(&self.sent)
     }

@@ -27,7 +27,6 @@ const MAX_PER_OWNER: usize = 2;
 /// Owners, and addresses of owners, whose last turn a line records; the oldest record is evicted.
 const MAX_RECORDS: usize = 2048;
 
-/// A line of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Line {
     Known,

@@ -64,7 +64,6 @@ fn regular(file: File) -> io::Result<File> {
     }
 }
 
-/// The directory of a path.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
 }

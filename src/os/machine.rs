@@ -6,7 +6,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::{env, io};
 
-/// Properties of a file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct FileSystem {
     /// Type, such as `ext4` or `fuse.sshfs`; `None` without /proc.
@@ -15,13 +14,11 @@ pub(crate) struct FileSystem {
     pub(crate) has_only_local_locks: bool,
     /// Free bytes for unprivileged users.
     pub(crate) free_bytes: u64,
-    /// Whether it is mounted read-only.
     pub(crate) is_read_only: bool,
     /// Kind of a network file system, whose locks and shared memory are not sufficient for a database.
     pub(crate) network: Option<&'static str>,
 }
 
-/// The file system of a path.
 pub(crate) fn file_system_of(path: &Path) -> io::Result<FileSystem> {
     let (room, kind) = (rustix::fs::statvfs(path)?, rustix::fs::statfs(path)?.f_type);
     // Magic numbers of statfs(2), as digits: the type of the number depends on the processor.
@@ -42,17 +39,14 @@ pub(crate) fn file_system_of(path: &Path) -> io::Result<FileSystem> {
     })
 }
 
-/// Whether this file is in a read-only mount.
 pub(crate) fn is_in_read_only_mount(file: &File) -> bool {
     rustix::fs::fstatvfs(file).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// The file system type of a path.
 pub(crate) fn name_of_file_system(path: &Path) -> Option<String> {
     mount_of(path).map(|(name, _)| name)
 }
 
-/// Type and options of the mount of a path.
 fn mount_of(path: &Path) -> Option<(String, String)> {
     let device = fs::metadata(path).ok()?.dev();
     let device = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));

@@ -33,9 +33,7 @@ pub(crate) struct PathOwners {
 /// The last entry of a path that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LastEntry {
-    /// Its owner.
     pub(crate) uid: u32,
-    /// Its group.
     pub(crate) gid: u32,
     /// Whether the whole path exists; else the next component is missing.
     pub(crate) is_whole_path: bool,

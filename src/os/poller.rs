@@ -32,7 +32,6 @@ pub(crate) fn wait_to_read(
 #[derive(Debug)]
 pub(crate) struct Poller(OwnedFd);
 
-/// Readiness of a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Readiness {
     /// As given to [`Poller::add`].
@@ -107,12 +106,10 @@ impl Poller {
 pub(crate) struct Waker(OwnedFd);
 
 impl Waker {
-    /// A new waker.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
     }
 
-    /// Wakes the poller.
     pub(crate) fn wake(&self) {
         // It fails only if the counter is full, and then it is readable.
         let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());

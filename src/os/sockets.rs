@@ -9,12 +9,9 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::Duration;
 
-/// A listening socket.
 #[derive(Debug)]
 pub(crate) enum ListeningSocket {
-    /// TCP.
     Tcp(OwnedFd),
-    /// Unix.
     Unix(OwnedFd),
 }
 
@@ -40,7 +37,6 @@ pub(crate) fn take_listening_stdin() -> io::Result<Option<ListeningSocket>> {
     Ok(Some(kind(socket)))
 }
 
-/// Whether a descriptor is a socket.
 pub(crate) fn is_socket(descriptor: &impl AsFd) -> bool {
     sockopt::socket_type(descriptor).is_ok()
 }

@@ -173,7 +173,6 @@ impl LoginAttempt<'_> {
         Check { username, password, client, is_remembered }
     }
 
-    /// The client address.
     pub(super) fn client(&self) -> Client {
         self.client
     }

@@ -48,7 +48,6 @@ impl<'a> RequestContext<'a> {
         Ok(Self { realm, config, request, origin, reads, now, scheme, credentials, auth: Cell::new(None) })
     }
 
-    /// The client address.
     pub(super) fn client(&self) -> Client {
         self.origin.client
     }
@@ -61,7 +60,6 @@ impl<'a> RequestContext<'a> {
         self.credentials.as_ref().map_err(|_| ApiError::unauthorized(self.scheme))
     }
 
-    /// Authenticates the client.
     pub(super) fn authenticate(&self) -> Result<Principal, ApiError> {
         let credentials = self.credentials()?;
         let result = self.realm.authenticate_from(credentials, self.client(), self.reads, self.now);

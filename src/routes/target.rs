@@ -8,7 +8,6 @@ use crate::user_id::UserId;
 /// The path of the health check.
 pub const HEALTH_PATH: &str = Target::Health.route();
 
-/// The target of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// The users.
@@ -27,13 +26,11 @@ pub(super) enum Target {
     Resource,
     /// Forward auth.
     Verify,
-    /// Health check.
     Health,
     /// The OpenAPI document.
     Description,
     /// The interactive page that demonstrates the API.
     Learn,
-    /// A sign-in page.
     Page(Page),
 }
 

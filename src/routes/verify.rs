@@ -201,7 +201,6 @@ fn conditions(request: &Request) -> &str {
     }
 }
 
-/// The conditions of a guard.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Conditions {
     /// `user=alice`: the usernames that are allowed; none allow all.

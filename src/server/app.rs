@@ -192,7 +192,6 @@ impl Service for AppService {
     }
 }
 
-/// The metrics as an engine service.
 struct MetricsService(Arc<App>);
 
 impl Service for MetricsService {

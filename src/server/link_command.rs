@@ -60,7 +60,6 @@ impl LinkCommand {
         Ok(Self { program: program.ok_or(LinkCommandError::NoProgram(name))?, arguments: words.collect() })
     }
 
-    /// Runs the program with a link.
     fn run(&self, username: &str, link: &str, shutdown: &Shutdown) -> Result<(), Failure> {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)

@@ -252,7 +252,6 @@ pub fn one_line(text: &str) -> Cow<'_, str> {
     text.chars().map(escaped).collect::<String>().into()
 }
 
-/// A JSON string.
 fn quoted(text: &str) -> String {
     Value::from(text).to_string()
 }

@@ -15,7 +15,6 @@ use std::thread;
 const MAX_BYTES: usize = 256 * 1024;
 /// Batching: how long the thread waits for more lines, so that under load it wakes and writes once for many.
 const BATCH_DELAY: Duration = Duration::from_millis(1);
-/// The timeout of the flush at the end.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One for the process, as standard error is.

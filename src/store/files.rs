@@ -37,7 +37,6 @@ impl OpenFiles {
         files().map_err(|error: io::Error| StoreError::Unavailable(error.into()))
     }
 
-    /// Checks the database file.
     pub(super) fn check_database(&self) -> Result<(), StoreError> {
         let [database, ..] = &self.0;
         database.check()

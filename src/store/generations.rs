@@ -63,14 +63,12 @@ pub(super) fn delete_all_sessions(connection: &Connection) -> rusqlite::Result<(
     Ok(())
 }
 
-/// Raises the generation of new users.
 pub(super) fn raise_first_generation(connection: &Connection, at: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE realm SET first_generation = max(first_generation, ?1)";
     connection.execute(sql, [at])?;
     Ok(())
 }
 
-/// Raises the last assigned id.
 pub(super) fn raise_last_id(connection: &Connection, last_id: i64) -> rusqlite::Result<()> {
     let known = "SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'users'";
     let known: i64 = connection.query_row(known, [], |row| row.get(0))?;

@@ -258,7 +258,6 @@ pub(super) fn connect_exclusive(database: &Path) -> rusqlite::Result<Connection>
     Ok(connection)
 }
 
-/// ObjectKind of a schema object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ObjectKind {
     /// A table that stores its rows.
@@ -290,7 +289,6 @@ impl ObjectKind {
     }
 }
 
-/// The kind of the object with this name.
 pub(super) fn kind_of(connection: &Connection, name: &str) -> rusqlite::Result<Option<ObjectKind>> {
     let sql = "SELECT type, ifnull(rootpage, 0) FROM main.sqlite_schema WHERE lower(name) = ?1 \
                ORDER BY type IN ('table', 'view') DESC LIMIT 1";

@@ -59,7 +59,6 @@ fn row(mut object: Object) -> Result<Row, String> {
     })
 }
 
-/// The error for an id.
 pub(super) fn bad_id(name: &str, id: &Value) -> String {
     let hint = if id.is_string() { ", it is a text; without an id the user gets a new one" } else { "" };
     format!("{name} is not a whole number above 0{hint}")

@@ -13,7 +13,6 @@ pub(super) const MAX_LINE_BYTES: u64 = 16 * 1024;
 pub(super) const MAX_SKIPPED_BYTES: usize = 1 << 20;
 pub(super) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The position of a record in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RecordPosition {
     /// From 1.
@@ -46,7 +45,6 @@ pub(super) struct Row {
     pub(super) disabled: bool,
 }
 
-/// A record of the file.
 #[derive(Debug)]
 pub(super) enum Record {
     User(Row),
@@ -54,7 +52,6 @@ pub(super) enum Record {
     Issued(Issued),
 }
 
-/// Receives each record, or its error.
 pub(super) type Take<'a> = dyn FnMut(RecordPosition, Result<Record, String>) -> Result<(), CliError> + 'a;
 
 /// Why reading stopped.

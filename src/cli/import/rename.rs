@@ -28,7 +28,6 @@ enum Rename {
 }
 
 impl Renames {
-    /// Reads the whole file.
     pub(super) fn read(path: &Path, files: &Files) -> Result<Self, CliError> {
         let mut renames = Self::default();
         let failed = |error| CliError::failed(format!("can't read {}", path.display()), &error);

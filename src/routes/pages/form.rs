@@ -11,7 +11,6 @@ const MAX_FIELDS: usize = 32;
 pub(super) struct FormFields(Vec<(String, String)>);
 
 impl FormFields {
-    /// Parses the body of a request.
     pub(super) fn from_body(request: &Request) -> Result<Self, ApiError> {
         let media_type = request.header("Content-Type").unwrap_or_default();
         let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
@@ -22,7 +21,6 @@ impl FormFields {
         Self::parse(body)
     }
 
-    /// Parses the query of a request.
     pub(super) fn from_query(request: &Request) -> Result<Self, ApiError> {
         Self::parse(request.query.as_deref().unwrap_or_default().as_bytes())
     }

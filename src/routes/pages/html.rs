@@ -5,7 +5,6 @@
 
 use super::texts;
 
-/// A piece of HTML.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Html(String);
 
@@ -58,7 +57,6 @@ impl Html {
         Self(html)
     }
 
-    /// The markup.
     pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0.into_bytes()
     }

@@ -40,7 +40,6 @@ pub use config::{SignInPages, SignInPagesError};
 use form::FormFields;
 use view::View;
 
-/// A page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
     Home,

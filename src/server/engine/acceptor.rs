@@ -23,7 +23,6 @@ use std::time::{Duration, Instant};
 /// Between two reports that connections can't be accepted.
 const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The state of the acceptor.
 pub(super) struct Acceptor<'a> {
     pub(super) listeners: Vec<(Listener, Arc<Context>)>,
     pub(super) inboxes: &'a [Arc<Inbox<Connection>>],

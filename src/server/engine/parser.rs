@@ -33,7 +33,6 @@ pub(super) enum Missing {
     Body { expects_continue: bool },
 }
 
-/// The parser of one connection.
 #[derive(Debug)]
 pub(super) struct Parser {
     limits: Limits,

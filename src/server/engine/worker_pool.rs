@@ -30,7 +30,6 @@ pub(super) struct WorkerPool {
     changed: Condvar,
 }
 
-/// The bounds of a pool.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Unanswered jobs that may hash.

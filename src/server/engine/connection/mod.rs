@@ -78,12 +78,14 @@ struct Output {
 /// The action after all bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterWrite {
-    /// Read the next request.
     NextRequest,
     /// Read the body that the client sends after a 100.
     ReadBody,
     /// Lingering close: discard `left` more bytes, for `at_most` this time.
-    Linger { left: usize, at_most: Duration },
+    Linger {
+        left: usize,
+        at_most: Duration,
+    },
 }
 
 /// The next step of a connection.
@@ -92,8 +94,9 @@ pub(super) enum Step {
     /// Answer the request that has arrived.
     Dispatch,
     /// Hand it to a worker thread: answering it would block.
-    Block { may_hash: bool },
-    /// Write the response.
+    Block {
+        may_hash: bool,
+    },
     Write,
     /// Wait until the socket is ready or the deadline has passed.
     Wait,
