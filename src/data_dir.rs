@@ -268,7 +268,6 @@ impl DataDir {
         }
     }
 
-    /// Whether the path of the key file exists.
     fn has_key_file(&self) -> Result<bool, DataDirError> {
         match self.key_file.symlink_metadata() {
             Ok(_) => Ok(true),

@@ -5,7 +5,6 @@ use core::error::Error;
 use core::fmt::Display;
 use std::io;
 
-/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum CliError {
     /// The command line, or a value in it or in a variable, is invalid: exit status 2.

@@ -30,7 +30,6 @@ impl Command {
     }
 }
 
-/// A command's function.
 #[derive(Clone, Copy)]
 pub(super) enum Run {
     Plain(fn(&CommandConfig<'_>) -> Result<ExitCode, CliError>),

@@ -77,7 +77,6 @@ impl<'a> CommandConfig<'a> {
         self
     }
 
-    /// The operand of a command that has one.
     pub(super) fn operand(&self) -> &str {
         self.operands.first().expect("the parser rejects a command without its operand")
     }
@@ -145,7 +144,6 @@ fn read_env_file(path: &str, files: &Files) -> Result<EnvFile, CliError> {
     Ok(file.unwrap_or_default())
 }
 
-/// The configuration of the server.
 pub(super) struct ServeConfig {
     pub(super) listen: ListenAddress,
     pub(super) allow_cleartext: bool,
@@ -206,7 +204,6 @@ impl ServeConfig {
         })
     }
 
-    /// Whether the server may listen on this address.
     pub(super) fn check_listener(&self, address: &ListenAddress) -> Result<(), ListenRefusal> {
         match address {
             // tiny_http removes, when it ends, any file at its path, and drops a connection of a shared socket.
@@ -253,7 +250,6 @@ fn link_command(options: &Options) -> Result<Option<(LinkCommand, PublicUrl)>, C
     Ok(Some((command.clone(), url.clone())))
 }
 
-/// Why the server doesn't listen on an address.
 pub(super) enum ListenRefusal {
     /// The address is no loopback address, and `--allow-cleartext` isn't set.
     Cleartext(SocketAddr),
@@ -284,7 +280,6 @@ pub(super) fn cleartext_advice(address: SocketAddr) -> String {
     }
 }
 
-/// The limits of the strict engine.
 fn limits(options: &Options) -> Limits {
     let default = Limits::default();
     let per_address = options.max_connections_per_address;

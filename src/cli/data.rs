@@ -71,7 +71,6 @@ pub(super) fn named<'a>(config: &'a CommandConfig<'_>) -> Result<&'a DataDir, Cl
     )))
 }
 
-/// Opens database and keys, which must exist.
 pub(super) fn open(data_dir: &DataDir) -> Result<(Store, Keys), CliError> {
     data_dir.open().map_err(|error| failed(&error))
 }

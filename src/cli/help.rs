@@ -7,7 +7,6 @@ use super::options::Opt;
 use super::parse::{find_command, unknown_command};
 use core::fmt::Write as _;
 
-/// Line width of the help.
 const WIDTH: usize = 100;
 
 /// Help about the command with this name, about the commands that begin with these words, or about all.

@@ -264,7 +264,6 @@ fn verifies_until(key: &KeyStatus<'_>) -> String {
     format!("the key {} may go from {from} on{sessions}", key.fingerprint)
 }
 
-/// Opens the key file and locks it for a change.
 fn open(config: &CommandConfig<'_>) -> Result<KeyFile, CliError> {
     KeyFile::open(config.data_dir.key_file()).map_err(|error| cant("change", &error))
 }
@@ -274,7 +273,6 @@ fn cant(attempted: &str, error: &KeyFileError) -> CliError {
     CliError::Failed(format!("can't {attempted} the keys: {}{first}", chain::describe(error)))
 }
 
-/// The error for a rejected secret, with advice.
 fn not_added(error: &NewKeyError) -> CliError {
     let risk = ". If tokens signed with it must still be accepted for a while: --";
     CliError::Failed(match error {
@@ -286,7 +284,6 @@ fn not_added(error: &NewKeyError) -> CliError {
     })
 }
 
-/// Opens the database; `None` if there is none.
 fn open_store(config: &CommandConfig<'_>) -> Result<Option<Store>, CliError> {
     match config.data_dir.open_store() {
         Ok(store) => Ok(Some(store)),

@@ -8,7 +8,6 @@ use crate::server::service_manager::ProbeTarget;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
-/// Opens the listener that `--listen` names.
 pub(super) fn listen(config: &ServeConfig) -> Result<BoundListener, CliError> {
     let check = |address: &ListenAddress| config.check_listener(address).map_err(|refusal| refused(&refusal));
     check(&config.listen)?;

@@ -133,7 +133,6 @@ fn on_option(option: &Opt) -> String {
     text
 }
 
-/// Escapes a text for troff.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {

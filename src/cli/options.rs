@@ -29,7 +29,6 @@ pub(super) struct Opt {
     /// The value if neither an argument nor the environment has one.
     pub(super) default: Option<&'static str>,
     pub(super) help: &'static str,
-    /// Parses a text and sets the field.
     set: fn(&mut Options, &Text<'_>) -> Result<(), CliError>,
 }
 
@@ -333,9 +332,7 @@ options! {
     }
 }
 
-/// The options that name the data directory.
 pub(super) const DATA_OPTIONS: &[&Opt] = &[&DATA, &KEY_FILE];
-/// The options of the commands that hash a password.
 pub(super) const HASH_OPTIONS: &[&Opt] = &[&SCRYPT, &MAX_HASH_MEMORY];
 
 impl Options {

@@ -7,7 +7,6 @@ use core::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// Prints a line.
 pub(super) fn say(text: &str) -> Result<ExitCode, CliError> {
     writeln!(io::stdout().lock(), "{text}")?;
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,6 @@ use super::suggest;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 
-/// The parsed command line.
 pub(super) enum Invocation {
     /// `--version`.
     Version,
@@ -23,7 +22,6 @@ pub(super) enum Invocation {
     },
 }
 
-/// Parses the arguments behind the program's name.
 pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, CliError> {
     let mut parser = Parser::from_args(arguments);
     let (mut words, mut given, mut wants_help) = (Vec::new(), Vec::new(), false);

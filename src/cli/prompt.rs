@@ -51,7 +51,6 @@ pub(super) fn token() -> Result<Secret, CliError> {
     first_line("the token")
 }
 
-/// The question before all tokens are revoked.
 pub(super) const REVOKE_ALL: &str = "Revoke the tokens of all users? All of them must log in again.";
 
 /// Asks for confirmation on a terminal, unless --yes is set. Without a terminal it is not needed.

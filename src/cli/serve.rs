@@ -131,7 +131,6 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Logs variables that are probably misspelt.
 fn warn_about_unknown_variables() {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for complaint in

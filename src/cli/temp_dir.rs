@@ -37,7 +37,6 @@ impl Drop for TempDir {
     }
 }
 
-/// The error for a temporary file that can't be written.
 pub(super) fn cant_write(path: &Path, error: &io::Error) -> CliError {
     CliError::Failed(format!(
         "can't write {}: {error}; another directory for temporary files: TMPDIR=DIRECTORY",

@@ -44,7 +44,6 @@ const MIB: u64 = 1 << 20;
 /// The maximum of `--hash-slots`.
 const MOST_SLOTS: u64 = 64;
 
-/// A setting and its measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Measured {
     cost: Cost,

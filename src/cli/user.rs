@@ -145,7 +145,6 @@ fn delete(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     apply(&realm, &user, username, "deleted {}", Realm::delete_user)
 }
 
-/// Changes a user, and prints a message.
 fn change(
     config: &CommandConfig<'_>,
     username: &str,

@@ -49,7 +49,6 @@ pub(super) fn engine(name: &str) -> Result<Engine, String> {
     }
 }
 
-/// The format of a file of users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// The database of the article's Flask app.

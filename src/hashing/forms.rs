@@ -12,7 +12,6 @@ use crate::password::{self, AnyHash};
 use crate::secret::Secret;
 use crate::unicode;
 
-/// The forms of a password that was sent.
 pub(super) struct Forms {
     sent: Secret,
     /// `None` if it is the form that was sent.
@@ -23,7 +22,6 @@ pub(super) struct Forms {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Matched {
     pub(super) form: Option<Form>,
-    /// Number of hashes computed.
     pub(super) hashes: u64,
 }
 

@@ -21,7 +21,6 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// How long a request waits for a slot.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Nice value of the threads (sched(7)): about a tenth of a core beside busy threads, all of an idle one.
 const NICENESS: i32 = 10;
@@ -89,7 +88,6 @@ impl HashPool {
         self.slots
     }
 
-    /// Current use.
     pub(super) fn stats(&self) -> PoolStats {
         let state = self.shared.lock();
         PoolStats { slots: self.slots, busy: state.taken, waiting: state.queue.len() }

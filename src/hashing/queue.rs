@@ -70,7 +70,6 @@ struct Entry<W> {
 }
 
 impl<W> Queue<W> {
-    /// Lines of at most this length each.
     pub(super) fn new(max: usize) -> Self {
         let line = || Waiting { max, entries: Vec::new(), records: Records::default() };
         Self { known: line(), strangers: line(), next_ticket: 0, last_line: Line::Strangers }

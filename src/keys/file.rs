@@ -179,7 +179,6 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<KeyRing, KeyFileError> 
     KeyRing::parse(bytes).map(|ring| ring.disown(is_published)).map_err(KeyFileError::at(path))
 }
 
-/// Identifies a version of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     id: FileId,

@@ -169,7 +169,6 @@ impl Table {
         }
     }
 
-    /// Takes the charge of a check in flight back.
     pub(super) fn refund(&mut self, Key { cells, multiplier, .. }: Key) {
         let cost = self.cost(multiplier);
         for cell in cells {

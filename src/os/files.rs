@@ -14,7 +14,6 @@ pub(crate) fn create_private_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
-/// The error for a symbolic link in place of a data file.
 pub(crate) fn unexpected_link(path: &Path) -> io::Error {
     let path = path.display();
     io::Error::other(format!(
@@ -30,13 +29,11 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// The id of a file, from its metadata.
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
-/// Whether this process may create files in a directory.
 pub(crate) fn may_write(directory: &Path) -> bool {
     rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }

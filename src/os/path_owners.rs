@@ -18,7 +18,6 @@ use std::path::{Component, Path, PathBuf};
 /// The kernel's limit of symbolic links in a path.
 const MAX_LINKS: usize = 40;
 
-/// Result of a walk along a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PathOwners {
     /// The users but root who own a directory or a symbolic link on the path, in order. Not the owner of a
@@ -26,7 +25,6 @@ pub(crate) struct PathOwners {
     pub(crate) users: Vec<u32>,
     /// The path without symbolic links, as far as it exists.
     pub(crate) real: PathBuf,
-    /// The entry at `real`.
     pub(crate) last: LastEntry,
 }
 

@@ -36,9 +36,7 @@ pub(crate) struct Poller(OwnedFd);
 pub(crate) struct Readiness {
     /// As given to [`Poller::add`].
     pub(crate) key: u64,
-    /// A read doesn't block.
     pub(crate) is_readable: bool,
-    /// A write doesn't block.
     pub(crate) is_writable: bool,
     /// The peer has closed its side, or the connection is gone. Unread bytes may remain.
     pub(crate) is_hung_up: bool,
@@ -48,7 +46,6 @@ impl Poller {
     /// Maximum number of descriptors that one [`Poller::wait`] reports.
     pub(crate) const MAX_EVENTS: usize = 64;
 
-    /// An empty poller.
     pub(crate) fn new() -> io::Result<Self> {
         Ok(Self(epoll::create(CreateFlags::CLOEXEC)?))
     }
@@ -64,7 +61,6 @@ impl Poller {
         Ok(epoll::modify(&self.0, descriptor, EventData::new_u64(key), interest)?)
     }
 
-    /// Deregisters a descriptor, as closing it does.
     pub(crate) fn remove(&self, descriptor: &impl AsFd) -> io::Result<()> {
         Ok(epoll::delete(&self.0, descriptor)?)
     }

@@ -22,12 +22,10 @@ pub(crate) fn with_mode_of_new_files<T>(mode: u32, create: impl FnOnce() -> T) -
     created
 }
 
-/// Effective user and group: (uid, gid).
 pub(crate) fn effective_ids() -> (u32, u32) {
     (process::geteuid().as_raw(), process::getegid().as_raw())
 }
 
-/// Whether this program runs set-user-ID.
 pub(crate) fn is_set_user_id() -> bool {
     process::getuid() != process::geteuid()
 }
@@ -57,7 +55,6 @@ pub(crate) fn system_descriptors() -> Option<(u64, u64)> {
     Some((open, max))
 }
 
-/// Limit of open descriptors; `None` for no limit.
 pub(crate) fn max_descriptors() -> Option<u64> {
     process::getrlimit(Resource::Nofile).current
 }

@@ -8,9 +8,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 
-/// Accepted length of a salt.
 const SALT_BYTES: RangeInclusive<usize> = 8..=64;
-/// Accepted length of a hash.
 const HASH_BYTES: RangeInclusive<usize> = 16..=64;
 /// Maximum length of the string, checked before decoding.
 const MAX_TEXT_BYTES: usize = 256;

@@ -48,9 +48,7 @@ pub struct App {
     ids: RequestIds,
     metrics: Metrics,
     heartbeats: Arc<Heartbeats>,
-    /// When a failed request was last reported.
     last_failure_notice: Mutex<Option<Instant>>,
-    /// Whether the warning about a shared rate limit was logged.
     has_warned_of_shared_limit: AtomicBool,
 }
 
@@ -110,7 +108,6 @@ impl App {
         }
     }
 
-    /// Counts a run of the link command.
     pub(super) fn count_link(&self, was_sent: bool) {
         self.metrics.link(was_sent);
     }

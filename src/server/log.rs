@@ -160,7 +160,6 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
     }
 }
 
-/// The content of a request's lines.
 struct Line<'a> {
     client: Client,
     method: &'a str,

@@ -36,7 +36,6 @@ pub(super) fn write(lines: &str) {
     WRITER.write(lines);
 }
 
-/// The number of lines dropped since the start.
 pub(super) fn dropped() -> u64 {
     WRITER.dropped.load(Ordering::Relaxed)
 }

@@ -84,7 +84,6 @@ pub fn back_up(database: &Path, file: &Path) -> Result<BackedUp, CopyError> {
     Ok(contents)
 }
 
-/// Creates an empty file with mode 0600.
 pub(super) fn create(path: &Path) -> Result<(), CopyError> {
     match os::create_private_file(path) {
         Ok(_) => Ok(()),
@@ -105,7 +104,6 @@ fn fill(source: &Connection, database: &Path, copy: &Path) -> Result<BackedUp, C
     Ok(BackedUp { users, bytes })
 }
 
-/// Copies a database into an empty file.
 pub(super) fn copy_into(source: &Connection, database: &Path, copy: &Path) -> Result<(), CopyError> {
     // Absolute, since names such as ":memory:" have a meaning to SQLite.
     let path = std::path::absolute(copy).map_err(|error| CopyError::File(copy.into(), error))?;
@@ -124,7 +122,6 @@ pub(super) fn sync(path: &Path) -> io::Result<u64> {
     Ok(file.metadata()?.len())
 }
 
-/// How much of a database is verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
     /// Application id, version and columns.

@@ -123,7 +123,6 @@ fn outstanding(version: i64, steps: &[Migration]) -> Option<&[Migration]> {
     steps.len().checked_sub(count).and_then(|done| steps.get(done..))
 }
 
-/// Migrates an older database to [`VERSION`].
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     create_or_migrate_by(connection, None, STEPS)
 }

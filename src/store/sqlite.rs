@@ -23,7 +23,6 @@ const MAX_READERS: usize = 16;
 /// Page cache of a connection, in KiB: the hot pages are a short path from a table's root.
 const CACHE_KIB: i64 = 256;
 
-/// The connections to one file.
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) path: PathBuf,

@@ -25,7 +25,6 @@ pub struct Claims {
 /// Length of a session id in a payload.
 const ENCODED_SESSION: usize = 22;
 
-/// Encodes header and payload.
 pub(super) fn encode(claims: &Claims, session: Option<SessionId>) -> (String, String) {
     let Claims { id, generation, issued_at, expires_at, auth_time } = claims;
     let (iat, exp) = (issued_at.seconds(), expires_at.seconds());

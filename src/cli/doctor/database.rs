@@ -98,7 +98,6 @@ fn judge(
     })
 }
 
-/// Sets all future times in the database to now.
 pub(super) fn reset_clock(data_dir: &DataDir) -> Result<ExitCode, CliError> {
     let now = clock::unix();
     if is_unset(now) {

@@ -25,7 +25,6 @@ impl Severity {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Finding {
     pub(super) severity: Severity,
-    /// The state that was found.
     pub(super) says: String,
     /// What to do; `None` if the severity is ok.
     pub(super) advice: Option<String>,

@@ -21,7 +21,6 @@ pub(super) struct Installation {
     pub(super) config: ServeConfig,
     /// The server's options that differ from their defaults.
     pub(super) options: Vec<String>,
-    /// The number of concurrent hashes.
     pub(super) slots: usize,
     pub(super) now: UnixTime,
     /// Read once, by the first check that needs it.

@@ -33,7 +33,6 @@ fn is_https(url: &PublicUrl) -> bool {
     url.as_str().starts_with("https://")
 }
 
-/// Checks the address of the listener.
 fn listener(config: &ServeConfig) -> Finding {
     if let Err(refusal) = config.check_listener(&config.listen) {
         return refused(&refusal, &config.listen);
@@ -68,7 +67,6 @@ fn refused(refusal: &ListenRefusal, address: &ListenAddress) -> Finding {
     }
 }
 
-/// Checks the declaration of reverse proxies.
 pub(super) fn proxy(installation: &Installation) -> Vec<Finding> {
     let (proxies, url) =
         (&installation.config.routes.trusted_proxies, installation.config.routes.public_url.as_ref());

@@ -3,7 +3,6 @@
 use crate::hashing::HashError;
 use crate::password::StoredHashError;
 
-/// The longest name of a scheme.
 const MAX_NAME_CHARS: usize = 32;
 const MIB: u64 = 1 << 20;
 

@@ -136,7 +136,6 @@ struct Counts {
     weak: u64,
 }
 
-/// Inserts rows.
 struct Taker<'a, W: io::Write> {
     into: &'a Import<'a>,
     hasher: &'a Hasher,
@@ -198,11 +197,8 @@ impl<W: io::Write> Taker<'_, W> {
     }
 }
 
-/// Why a row was not inserted.
 enum Refused {
-    /// The row is invalid.
     Row(String),
-    /// The database fails.
     Store(StoreError),
 }
 

@@ -54,14 +54,11 @@ pub(super) enum Record {
 
 pub(super) type Take<'a> = dyn FnMut(RecordPosition, Result<Record, String>) -> Result<(), CliError> + 'a;
 
-/// Why reading stopped.
 #[derive(Debug)]
 pub(super) enum Stopped {
-    /// The file can't be read.
     Reading(io::Error),
     /// The file is no database of the original.
     Original(ReadError),
-    /// The receiver failed.
     Taking(CliError),
 }
 

@@ -35,9 +35,7 @@ pub const MAX_PASSWORD_BYTES: usize = 256;
 /// Maximum number of rounds or iterations, which take sha512_crypt seconds.
 pub const MAX_ROUNDS: u32 = 5_000_000;
 
-/// Maximum length of a string of these schemes.
 const MAX_TEXT_BYTES: usize = 256;
-/// Maximum length of a salt's text.
 const MAX_SALT_BYTES: usize = 64;
 
 /// A parsed hash of another program.

@@ -105,7 +105,6 @@ impl Acceptor<'_> {
 #[derive(Default)]
 struct Rejected {
     connections: VecDeque<(Instant, Stream)>,
-    /// When it was last reported that connections can't be accepted.
     reported_at: Option<Instant>,
 }
 

@@ -17,7 +17,6 @@ use crate::http::ErrorCode;
 const MALFORMED: Refusal =
     Refusal { code: ErrorCode::MalformedRequest, message: "The body is not what the chunked coding writes." };
 
-/// The state of the decoder.
 #[derive(Debug)]
 pub(super) struct Chunked {
     state: State,
@@ -33,7 +32,6 @@ enum State {
     Done,
 }
 
-/// The result of a decoding step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     Unfinished,

@@ -20,7 +20,6 @@ pub(super) struct Refusal {
 
 /// The state that all connections of one listener share.
 pub(super) struct Context {
-    /// The index of the listener.
     pub(super) number: usize,
     pub(super) limits: Limits,
     pub(super) service: Box<dyn Service>,

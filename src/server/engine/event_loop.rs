@@ -87,7 +87,6 @@ impl EventLoop {
         })
     }
 
-    /// Runs until the inbox is closed.
     pub(super) fn run(mut self) {
         while self.iterate() {}
     }

@@ -17,7 +17,6 @@ use super::context::Refusal;
 use super::limits::MAX_FIELDS;
 use crate::http::{ASTERISK_MESSAGE as ASTERISK, ErrorCode, Request, is_valid_host};
 
-/// Parsed request line and headers.
 #[derive(Debug)]
 pub(super) struct Head {
     /// The request, without its body.

@@ -14,11 +14,9 @@ use crate::http::{Body, ErrorCode, Request};
 /// The next step of the connection.
 #[derive(Debug)]
 pub(super) enum ParserStep {
-    /// Receive more bytes.
     Read(Missing),
     /// Dispatch this request. It is complete, or its body is too large.
     Request(Head),
-    /// Respond with this error, and close.
     Refuse(Refusal),
 }
 
@@ -62,7 +60,6 @@ impl Parser {
         Self { limits, buffer: Vec::new(), scanned: 0, skipped_line: false, body: None }
     }
 
-    /// Adds received bytes.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }

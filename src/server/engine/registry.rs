@@ -74,12 +74,10 @@ impl Entry {
         self.activity.load(Ordering::Acquire)
     }
 
-    /// Whether the connection was evicted.
     pub(super) fn is_evicted(&self) -> bool {
         self.activity() == Activity::Evicted as u8
     }
 
-    /// The time since the last change of the activity.
     fn has_waited(&self, now: MillisSinceStart) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.since.load(Ordering::Relaxed)))
     }
@@ -163,7 +161,6 @@ impl Registry {
         Ok(entry)
     }
 
-    /// Removes a closed connection.
     pub(super) fn remove(&self, entry: &Arc<Entry>) {
         let mut entries = self.lock();
         let position = entries.all.iter().position(|other| Arc::ptr_eq(other, entry));

@@ -72,7 +72,6 @@ impl From<UnixListener> for Listener {
     }
 }
 
-/// A connected socket.
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),

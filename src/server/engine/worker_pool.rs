@@ -18,11 +18,9 @@ use std::{io, thread};
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) connection: Box<Connection>,
-    /// Whether answering may take a password hash.
     pub(super) may_hash: bool,
 }
 
-/// A pool of threads with a job queue.
 #[derive(Debug)]
 pub(super) struct WorkerPool {
     bounds: Bounds,
@@ -40,7 +38,6 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// The bounds for this number of connections.
     pub(super) fn new(max_connections: usize) -> Self {
         let hashing = max_connections.min(MAX_HASHING);
         let jobs = hashing + NEVER_HASHING;
@@ -52,7 +49,6 @@ impl Bounds {
 struct State {
     /// Jobs that no thread has taken yet.
     queue: VecDeque<Job>,
-    /// The number of unanswered jobs.
     unanswered: usize,
     /// Of these, those that may hash.
     hashing: usize,

@@ -46,7 +46,6 @@ const TOO_SLOW: Refusal =
 pub(super) struct Connection {
     context: Arc<Context>,
     entry: Arc<Entry>,
-    /// The inbox of its event loop.
     inbox: Arc<Inbox<Connection>>,
     client: Client,
     parser: Parser,
@@ -68,14 +67,12 @@ pub(super) struct Connection {
     output: Output,
 }
 
-/// The bytes to send.
 struct Output {
     bytes: Vec<u8>,
     written: usize,
     after: AfterWrite,
 }
 
-/// The action after all bytes are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AfterWrite {
     NextRequest,
@@ -88,7 +85,6 @@ enum AfterWrite {
     },
 }
 
-/// The next step of a connection.
 #[derive(Debug)]
 pub(super) enum Step {
     /// Answer the request that has arrived.
@@ -104,7 +100,6 @@ pub(super) enum Step {
     WaitToWrite,
     /// Advance again, after other connections.
     Again,
-    /// Drop the connection.
     Close,
 }
 
@@ -162,7 +157,6 @@ impl Connection {
         self.inbox.clone()
     }
 
-    /// The index of its listener.
     pub(super) fn endpoint(&self) -> usize {
         self.context.number
     }
@@ -218,7 +212,6 @@ impl Connection {
         step.unwrap_or(Step::Close)
     }
 
-    /// Handles an expired deadline.
     pub(super) fn expire(&mut self, now: Instant) -> Step {
         match self.activity {
             Activity::PartialHead | Activity::PartialBody => self.refuse(TOO_SLOW, now),
