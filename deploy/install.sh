@@ -7,7 +7,7 @@
 #   DESTDIR=/tmp/package ./install.sh    into a tree that is packed or copied
 #   ./install.sh --uninstall             removes what it installed; data, /etc/gatekey.conf and the user stay
 set -eu
-from=$(cd "$(dirname "$0")" && pwd)
+from=$(CDPATH="" cd -- "$(dirname -- "$0")" && pwd)
 PREFIX=${PREFIX:-/usr/local}
 DESTDIR=${DESTDIR:-}
 uninstall=

@@ -31,6 +31,10 @@ fi
 mkdir "$directory/root"
 DESTDIR=$directory/root PREFIX=/usr ./install.sh
 DESTDIR=$directory/root PREFIX=/usr ./install.sh # as an upgrade does
+# CDPATH leads it to no other directory of the same name.
+unpacked=$(basename "$PWD")
+mkdir -p "$directory/elsewhere/$unpacked"
+(cd .. && CDPATH=$directory/elsewhere DESTDIR=$directory/root PREFIX=/usr "$unpacked/install.sh")
 for file in bin/gatekey share/man/man1/gatekey.1 share/bash-completion/completions/gatekey \
     share/zsh/site-functions/_gatekey share/fish/vendor_completions.d/gatekey.fish \
     lib/systemd/system/gatekey.service lib/systemd/system/gatekey.socket share/doc/gatekey/README.md \
