@@ -68,7 +68,7 @@
 //! |---|---|---|
 //! | (none) | [`chain`], [`clock`], [`encoding`], [`json`], [`user_id`], [`session_id`], [`signer`], [`token`], [`signed_value`] | tokens; `no_std` with `alloc`, four crates |
 //! | `password` | [`random`], [`secret`], [`password`], [`credentials`] | password hashes, and parsing of `Authorization` |
-//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], `os`, [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | the whole realm with its users, without HTTP |
+//! | `store` | [`wait`], [`client`], [`proxies`], [`limiter`], [`unicode`], [`username`], [`group_name`], `os`, [`store`], [`keys`], [`hashing`], [`realm`], [`data_dir`] | the whole realm with its users, without HTTP |
 //! | `routes` | [`http`], [`routes`] | the routes, as functions on plain values |
 //! | `strict` | [`server`] | a server |
 //! | `cli` (default) | [`cli`] | the command line |
@@ -119,6 +119,8 @@ pub mod limiter;
 pub mod unicode;
 #[cfg(feature = "store")]
 pub mod username;
+#[cfg(feature = "store")]
+pub mod group_name;
 #[cfg(feature = "store")]
 #[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports, reason = "cli uses the rest"))]
 mod os;

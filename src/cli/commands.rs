@@ -2,7 +2,7 @@
 
 use super::command::Commands;
 use super::{
-    backup, completions, doctor, export, import, key, link, man, serve, throttle, token, tune, user,
+    backup, completions, doctor, export, group, import, key, link, man, serve, throttle, token, tune, user,
     user_list,
 };
 
@@ -15,6 +15,9 @@ pub(super) const COMMANDS: Commands = &[
     &user_list::SHOW,
     &user::PASSWD,
     &link::RESET,
+    &group::ADD,
+    &group::REMOVE,
+    &group::LIST,
     &user::DISABLE,
     &user::ENABLE,
     &user::REVOKE,

@@ -40,6 +40,7 @@ mod export;
 mod cli_error;
 mod files;
 mod hash_time;
+mod group;
 mod help;
 mod import;
 mod key;

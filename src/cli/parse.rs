@@ -141,7 +141,8 @@ fn run(mut words: Vec<String>, given: Vec<(&'static Opt, String)>) -> Result<Inv
     let is_open = command.operands.last().is_some_and(|operand| operand.ends_with("...]"));
     let most = if is_open { usize::MAX } else { command.operands.len() };
     if !(needed..=most).contains(&operands.len()) {
-        let (expected, given) = (command.operands.first().unwrap_or(&"nothing more"), operands.len());
+        let (expected, given) = (command.operands.join(" "), operands.len());
+        let expected = if expected.is_empty() { "nothing more" } else { &expected };
         if let (Some(secret), true) = (secret_read(command), given > needed) {
             return Err(CliError::Usage(format!(
                 "{name} reads {secret} from standard input, never from an argument, which other users of this machine can \

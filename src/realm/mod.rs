@@ -37,6 +37,7 @@ mod new_password;
 mod register;
 mod users;
 mod sessions;
+mod groups;
 mod links;
 
 pub use authenticate::Principal;

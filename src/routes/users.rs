@@ -38,7 +38,7 @@ pub(super) fn show_me(context: &RequestContext<'_>) -> Result<Response, ApiError
     let body = json!({
         "id": principal.id.number(),
         "username": principal.username,
-        "groups": [],
+        "groups": context.realm.groups_of(principal.id, context.reads)?,
         "auth_time": principal.auth_time.seconds(),
         "expires_at": principal.expires_at.map(UnixTime::seconds),
     });

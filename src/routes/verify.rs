@@ -5,7 +5,7 @@
 //! method is authenticated, also OPTIONS. Credentials in `Authorization` need no CSRF check: state changes are the app's.
 //!
 //! ```text
-//! /api/verify?user=alice&user=bob              the query has the conditions
+//! /api/verify?group=staff&user=bob             the query has the conditions; named users and groups are alternatives
 //! /api/verify/-/user=alice&user=bob/...        Envoy's `path_prefix`: the path has them, up to the next slash
 //! /api/verify/...                              no conditions; path and query are the app's
 //! ```
@@ -26,6 +26,7 @@ use super::login_redirect::{self, GuardedRequest, Intent, NoRedirect, intent};
 use super::pages::SignInPages;
 use super::pages::guard::{self, Visitor};
 use super::percent;
+use crate::group_name::GroupName;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;
 use std::borrow::Cow;
@@ -65,12 +66,23 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
         },
     };
     let is_principal = |name: &String| unicode::nfc(name) == principal.username;
-    if !conditions.users.is_empty() && !conditions.users.iter().any(is_principal) {
+    let groups = match conditions.asks_for_groups() {
+        true => context.realm.groups_of(principal.id, context.reads)?,
+        false => Vec::new(),
+    };
+    let is_member = |group: &GroupName| groups.iter().any(|own| own == group.as_str());
+    let admits_all = conditions.users.is_empty() && conditions.groups.is_empty();
+    let is_admitted =
+        admits_all || conditions.users.iter().any(is_principal) || conditions.groups.iter().any(is_member);
+    if !is_admitted {
         return Err(ApiError::not_allowed(principal.id));
     }
     let mut response = Response::empty(200)
         .with_header("Remote-User", percent::encode(&principal.username, percent::is_unreserved))
         .with_header("Remote-User-Id", principal.id.to_string());
+    if conditions.asks_for_groups() {
+        response.headers.push(("Remote-Groups", groups.join(",").into()));
+    }
     response.headers.extend(guard::cookies_of_app(request).map(|cookies| ("Cookie", cookies.into())));
     Ok(response.for_user(principal.id))
 }
@@ -205,6 +217,10 @@ fn conditions(request: &Request) -> &str {
 struct Conditions {
     /// `user=alice`: the usernames that are allowed; none allow all.
     users: Vec<String>,
+    /// `group=staff`: the groups that are allowed, besides the users.
+    groups: Vec<GroupName>,
+    /// `groups`: the app gets the user's groups, though no condition names one.
+    with_groups: bool,
     /// `login`: browsers are redirected to the login page.
     login: bool,
     /// `login=401`: as `login`, with 401 in place of the redirect, for proxies that replace other statuses.
@@ -225,11 +241,16 @@ impl Conditions {
         let mut conditions = Self::default();
         let mut parameters = text.split('&').filter(|parameter| !parameter.is_empty());
         parameters.try_for_each(|parameter| conditions.add(parameter)).ok_or_else(|| {
-            let message = "The conditions are not understood; expected user=NAME, login, login=401, cookie-only or \
-                           origin=ORIGIN, several with & between, percent-encoded.";
+            let message = "The conditions are not understood; expected user=NAME, group=NAME, groups, login, login=401, \
+                           cookie-only or origin=ORIGIN, several with & between, percent-encoded.";
             ApiError::new(ErrorCode::MalformedRequest, message)
         })?;
         Ok(conditions)
+    }
+
+    /// Whether the answer needs the user's groups. Otherwise they are not read.
+    fn asks_for_groups(&self) -> bool {
+        self.with_groups || !self.groups.is_empty()
     }
 
     /// Adds one condition; `None` for an unknown one.
@@ -238,6 +259,8 @@ impl Conditions {
             None if parameter == "login" => self.login = true,
             Some(("login", "401")) => (self.login, self.login_as_401) = (true, true),
             None if parameter == "cookie-only" => self.cookie_only = true,
+            None if parameter == "groups" => self.with_groups = true,
+            Some(("group", name)) => self.groups.push(GroupName::parse(name).ok()?),
             Some(("user", name)) => self.users.push(percent::decode(name)?),
             Some(("origin", origin)) => self.origins.push(Origin::parse(&percent::decode(origin)?).ok()?),
             _ => return None,
@@ -280,6 +303,11 @@ mod tests {
             "Login",
             "cookie",
             "cookie-only=1",
+            "group=",
+            "group=Staff",
+            "group=a,b",
+            "groups=a",
+            "group",
             "origin",
             "origin=*",
             "origin=https://a.example/",
@@ -294,11 +322,17 @@ mod tests {
         let expected = Conditions {
             users: vec!["a".into(), "b".into()],
             login: true,
-            login_as_401: false,
             cookie_only: true,
             origins: vec![Origin::parse("https://spa.example.org").unwrap()],
+            ..Conditions::default()
         };
         assert_eq!(Conditions::parse(text).unwrap(), expected);
+        let expected = Conditions {
+            groups: ["staff", "a.b"].map(|name| GroupName::parse(name).unwrap()).into(),
+            with_groups: true,
+            ..Conditions::default()
+        };
+        assert_eq!(Conditions::parse("group=staff&group=a.b&groups").unwrap(), expected);
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! | `lock.rs` | directory lock: shared by open stores, exclusive for a restore |
 //! | `files.rs` | detects that an open file was moved or replaced |
 //! | `columns.rs` | integer columns to checked types |
+//! | `groups.rs` | table `user_groups` |
 //! | `generations.rs` | token generations that were never signed for |
 //! | `users.rs` | table `users` |
 //! | `sessions.rs` | table `sessions`: signed-in browsers, their guard cookies, and named tokens |
@@ -52,6 +53,7 @@ mod columns;
 mod error;
 mod files;
 mod generations;
+mod groups;
 mod import;
 mod io_errors;
 mod links;
@@ -74,6 +76,7 @@ mod watchdog;
 
 pub use backup::{BackedUp, CopyError, back_up};
 pub use error::StoreError;
+pub use groups::MAX_GROUPS;
 pub use import::{Import, ImportError, ImportedUser};
 pub use limiter::SavedLimiter;
 pub use links::LinkRow;

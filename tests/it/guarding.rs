@@ -6,6 +6,7 @@ mod caddy;
 mod cgi;
 mod envoy;
 mod fastcgi;
+mod groups;
 mod identity;
 mod nginx;
 mod passing;

@@ -22,6 +22,7 @@ mod event_loops;
 mod faults;
 mod flask_app;
 mod fuzz;
+mod groups;
 mod guarding;
 mod harness;
 mod hash_work;
