@@ -66,9 +66,10 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
         },
     };
     let is_principal = |name: &String| unicode::nfc(name) == principal.username;
-    let groups = match conditions.asks_for_groups() {
-        true => context.realm.groups_of(principal.id, context.reads)?,
-        false => Vec::new(),
+    let groups = if conditions.asks_for_groups() {
+        context.realm.groups_of(principal.id, context.reads)?
+    } else {
+        Vec::new()
     };
     let is_member = |group: &GroupName| groups.iter().any(|own| own == group.as_str());
     let admits_all = conditions.users.is_empty() && conditions.groups.is_empty();
@@ -97,14 +98,14 @@ fn unauthenticated(
     let request = context.request;
     let is_browser = guard::has_own_cookie(request)
         || request.header_names().any(|name| name.to_ascii_lowercase().starts_with("sec-fetch-"));
-    let plain = if conditions.login && is_browser {
+    let plain = if conditions.login != Login::Off && is_browser {
         ApiError::not_signed_in()
     } else {
         ApiError::unauthorized(context.scheme)
     };
     let guarded = guarded_request(context);
     let intent = intent(guarded.method.unwrap_or_default(), request);
-    if !conditions.login || conditions.login_as_401 || intent == Intent::Other {
+    if conditions.login != Login::Redirect || intent == Intent::Other {
         return Err(plain.because(cause));
     }
     let login_url = match guarded.login_url(pages) {
@@ -213,6 +214,18 @@ fn conditions(request: &Request) -> &str {
     }
 }
 
+/// What a browser that navigates and is not signed in gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Login {
+    /// 401, as every client.
+    #[default]
+    Off,
+    /// `login`: a redirect to the login page.
+    Redirect,
+    /// `login=401`: the same with 401 in place of 303, for proxies that replace other statuses.
+    As401,
+}
+
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Conditions {
     /// `user=alice`: the usernames that are allowed; none allow all.
@@ -221,10 +234,7 @@ struct Conditions {
     groups: Vec<GroupName>,
     /// `groups`: the app gets the user's groups, though no condition names one.
     with_groups: bool,
-    /// `login`: browsers are redirected to the login page.
-    login: bool,
-    /// `login=401`: as `login`, with 401 in place of the redirect, for proxies that replace other statuses.
-    login_as_401: bool,
+    login: Login,
     /// `cookie-only`: the app reads `Authorization` itself.
     cookie_only: bool,
     /// `origin=https://spa.example.org`: further origins whose requests are accepted by cookie.
@@ -256,8 +266,9 @@ impl Conditions {
     /// Adds one condition; `None` for an unknown one.
     fn add(&mut self, parameter: &str) -> Option<()> {
         match parameter.split_once('=') {
-            None if parameter == "login" => self.login = true,
-            Some(("login", "401")) => (self.login, self.login_as_401) = (true, true),
+            None if parameter == "login" && self.login == Login::As401 => {}
+            None if parameter == "login" => self.login = Login::Redirect,
+            Some(("login", "401")) => self.login = Login::As401,
             None if parameter == "cookie-only" => self.cookie_only = true,
             None if parameter == "groups" => self.with_groups = true,
             Some(("group", name)) => self.groups.push(GroupName::parse(name).ok()?),
@@ -321,7 +332,7 @@ mod tests {
         let text = "login&user=a&cookie-only&origin=https%3A%2F%2Fspa.example.org&user=b";
         let expected = Conditions {
             users: vec!["a".into(), "b".into()],
-            login: true,
+            login: Login::Redirect,
             cookie_only: true,
             origins: vec![Origin::parse("https://spa.example.org").unwrap()],
             ..Conditions::default()
