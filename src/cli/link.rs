@@ -1,6 +1,6 @@
 //! `gatekey user invite` and `gatekey user reset`: one-time links with which a user sets a password.
 
-use super::cli_error::CliError;
+use super::cli_error::{CliError, OrFail as _};
 use super::command::{Command, Run};
 use super::config::CommandConfig;
 use super::{options, user};
@@ -9,6 +9,7 @@ use crate::realm::Realm;
 use crate::routes::{PublicUrl, SignInPages};
 use crate::server::log;
 use crate::shell;
+use crate::store::MAX_GROUPS;
 use crate::user_id::UserId;
 use core::time::Duration;
 use std::io::{self, Write as _};
@@ -23,18 +24,28 @@ pub(super) const INVITE: Command = Command {
     summary: "Add a user without a password, and print a link with which the user sets one.",
     details: "The link works once, for 3 days unless --lifetime says otherwise. Needs --public-url, under which the \
               server has its sign-in pages. A newer link ends the older one: gatekey user reset.",
-    example: "gatekey user invite alice --public-url https://auth.example.org",
-    options: &[options::DATA_OPTIONS, options::HASH_OPTIONS, &[&options::PUBLIC_URL, &options::LIFETIME]],
+    example: "gatekey user invite alice --groups staff --public-url https://auth.example.org",
+    options: &[
+        options::DATA_OPTIONS,
+        options::HASH_OPTIONS,
+        &[&options::PUBLIC_URL, &options::LIFETIME, &options::GROUPS],
+    ],
     run: Run::Plain(invite),
 };
 
 fn invite(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
-    let url = pages_url(config)?;
+    let (url, groups) = (pages_url(config)?, &config.options.groups);
+    if groups.len() > MAX_GROUPS as usize {
+        return Err(CliError::Usage(format!("--groups: a user may be in {MAX_GROUPS} groups")));
+    }
     let realm = user::open(config)?;
     let invited = realm.invite_user(username, clock::unix());
     let invited = invited.map_err(|error| CliError::failed(format!("can't invite {username:?}"), &error))?;
     log::notice(format!("added {username:?} with id {}", invited.id));
+    for group in groups {
+        realm.add_to_group(invited.id, group).or_fail(format!("can't add {username:?} to {group}"))?;
+    }
     print_link(config, &realm, url, invited.id, INVITATION_LIFETIME)
 }
 

@@ -7,6 +7,7 @@
 use super::cli_error::CliError;
 use super::values::{self, Engine, Format, ListenAddress};
 use crate::clock::UnixTime;
+use crate::group_name::GroupName;
 use crate::limiter::RateLimit;
 use crate::password::Cost;
 use crate::proxies::TrustedProxy;
@@ -293,6 +294,8 @@ options! {
     LIFETIME "lifetime" "DURATION" => lifetime: Option<Duration> = values::duration,
         "How long the named token or the link is valid: 90 (seconds), 24h, 90d. A named token: at most \
          --max-token-lifetime.";
+    GROUPS "groups" "GROUP,..." => groups: Vec<GroupName> = GroupName::parse,
+        "The groups of the invited user, with commas between, at most 32.";
     ALL "all" => all: bool = values::flag,
         "All users, instead of one.";
     YES "yes" => yes: bool = values::flag,

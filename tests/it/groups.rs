@@ -127,6 +127,15 @@ fn administrators_change_groups_by_the_command_line_while_the_server_runs() {
         let (given, _, complaint) = group(words);
         assert!(given == Some(code) && complaint.contains(expected), "{words:?}: {complaint}");
     }
+    let invite = |name: &str, groups: &str| {
+        let words = ["user", "invite", name, "--public-url", "https://a.example", "--groups", groups];
+        written(&server.command(&words, ""))
+    };
+    assert_eq!(invite("guest", "staff,a.team").0, Some(0));
+    assert_eq!(group(&["list", "guest"]).1, "a.team\nstaff\n");
+    let (code, _, complaint) = invite("late", "staff,Other");
+    assert!(code == Some(2) && complaint.contains("a group's name"), "{complaint}");
+    assert!(group(&["list", "late"]).2.contains("there is no user"), "nothing was added");
     let me = format!("Authorization: {}", basic("alice", "python"));
     let me = server.request("GET /api/me", &[&me], "");
     assert!(body(&me).contains(r#""groups":["a.team"]"#), "{me}");
