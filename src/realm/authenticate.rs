@@ -5,9 +5,10 @@
 
 use super::channel::Channel;
 use super::login_attempt::LoginAttempt;
+use super::notice::Notice;
 use super::refusal::{AuthenticateError, RefusalReason, refusal};
+use super::state::Realm;
 use super::time::RealmNow;
-use super::{Notice, Realm};
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::credentials::Credentials;

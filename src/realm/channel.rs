@@ -6,7 +6,7 @@
 //! | cookie of a browser | browser sessions |
 //! | guard cookie | guard sessions |
 
-use super::Policy;
+use super::policy::Policy;
 use super::refusal::RefusalReason;
 use crate::clock::UnixTime;
 use crate::session_id::SessionId;

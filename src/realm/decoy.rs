@@ -8,7 +8,7 @@
 //! username picks that user: always the same one for a name, and each kind of hash as often as users have it.
 //! The pick itself takes time, so it precedes every hash, needed or not.
 
-use super::Realm;
+use super::state::Realm;
 use crate::random;
 use crate::signer::SigningKey;
 

@@ -4,7 +4,7 @@
 //! replaces them in the store and increments an epoch there. Every login reads the epoch; on a change the
 //! server reloads the counters.
 
-use super::Notice;
+use super::notice::Notice;
 use super::time::RealmNow;
 use crate::limiter::{Limiter, Rules, SavedError};
 use crate::random::{self, RandomError};

@@ -1,7 +1,8 @@
 //! Key reload: the realm checks the key file for changes, and records in the store which keys are in use.
 
+use super::notice::Notice;
+use super::state::Realm;
 use super::time::RealmNow;
-use super::{Notice, Realm};
 use crate::clock::Now;
 use crate::json::Object;
 use crate::keys::{self, Refresh};

@@ -10,11 +10,11 @@
 //! each use and each password change raises that number, so a newer one ends the older ones. A link that a user asked for
 //! carries the current number and raises none: asking ends no other link.
 
-use super::Realm;
 use super::new_password::{PasswordError, check_differs};
 use super::refusal::AuthenticateError;
 use super::register::{RegisterError, Registered};
 use super::sessions::{Browser, NewSession};
+use super::state::Realm;
 use super::time::RealmNow;
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};

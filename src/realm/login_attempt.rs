@@ -12,8 +12,10 @@
 //! The work for a rejected login is therefore the same for every user, existing or not. A client can only
 //! find out whether *its own* address is remembered for a name.
 
+use super::notice::Notice;
+use super::refusal::AuthenticateError;
+use super::state::Realm;
 use super::time::RealmNow;
-use super::{AuthenticateError, Notice, Realm};
 use crate::client::{AddressMark, Client};
 use crate::clock::{Now, UnixTime};
 use crate::hashing::{Attempt, Check, HashError, Stored};

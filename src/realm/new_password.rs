@@ -1,6 +1,6 @@
 //! Validation of new passwords.
 
-use super::Realm;
+use super::state::Realm;
 use crate::password;
 use crate::secret::Secret;
 use crate::unicode;

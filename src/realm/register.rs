@@ -1,7 +1,8 @@
 //! Registration, by users and by administrators.
 
 use super::new_password::{PasswordError, check_differs};
-use super::{Realm, Registration};
+use super::policy::Registration;
+use super::state::Realm;
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::HashError;

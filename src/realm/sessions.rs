@@ -3,10 +3,10 @@
 //! A session's token has the claim `sid` and is signed by the key ring like any other. It is valid while its
 //! row is in the store, on the one channel of its kind (`channel.rs`).
 
-use super::Realm;
 use super::authenticate::Principal;
 use super::channel::Channel;
 use super::refusal::{AuthenticateError, RefusalReason, refusal};
+use super::state::Realm;
 use super::time::RealmNow;
 use super::users::UserChangeError;
 use crate::client::Client;

@@ -13,12 +13,13 @@ mod sessions;
 
 use super::*;
 use crate::client::Client;
-use crate::clock;
+use crate::clock::{self, Now};
 use crate::credentials::Credentials;
 use crate::data_dir::DataDir;
+use crate::hashing::Hasher;
 use crate::password::StoredHash;
 use crate::secret::Secret;
-use crate::store::User;
+use crate::store::{Reads, User};
 use crate::user_id::UserId;
 use core::time::Duration;
 use std::sync::{Arc, Mutex};

@@ -1,6 +1,8 @@
 //! Issuing and revocation of tokens.
 
-use super::{Policy, Principal, Realm};
+use super::authenticate::Principal;
+use super::policy::Policy;
+use super::state::Realm;
 use crate::clock::{Now, UnixTime};
 use crate::store::{Issued, Reads, StoreError};
 use crate::token::{self, Claims};

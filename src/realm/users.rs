@@ -1,9 +1,9 @@
 //! User accounts: look-up, password change and deletion, by the users and by administrators.
 
-use super::Realm;
 use super::authenticate::{Principal, Proved};
 use super::new_password::{PasswordError, check_differs};
 use super::refusal::{AuthenticateError, RefusalReason, refusal};
+use super::state::Realm;
 use super::time::RealmNow;
 use crate::client::Client;
 use crate::clock::Now;
