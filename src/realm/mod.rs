@@ -21,7 +21,7 @@
 //! | `links.rs` | one-time links: invitations and forgotten passwords |
 //!
 //! Threads share a [`Realm`] by reference. It never reads a clock: public functions that depend on time take a
-//! [`Now`], and convert it in their first line to a `RealmNow` (`time.rs`), which private functions take.
+//! [`Now`](crate::clock::Now), and convert it in their first line to a `RealmNow` (`time.rs`), which private functions take.
 
 mod policy;
 mod state;

@@ -1,8 +1,8 @@
 //! The context of a request: what a route works with, and authentication with its audit record.
 
-use super::Config;
+use super::client_origin::ClientOrigin;
+use super::config::Config;
 use super::error::ApiError;
-use super::forwarded::ClientOrigin;
 use crate::client::Client;
 use crate::clock::Now;
 use crate::credentials::{self, Credentials, CredentialsError, Scheme};

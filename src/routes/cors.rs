@@ -4,8 +4,8 @@
 //! is never sent, so a page has to send the user's credentials itself. Errors have the headers too: otherwise
 //! a page could not distinguish a wrong password from a network error.
 
-use super::Origin;
 use super::target::Target;
+use super::url::Origin;
 use crate::http::{Request, Response};
 
 /// Response headers that a page may read.

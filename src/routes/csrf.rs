@@ -10,11 +10,11 @@
 //! server that only the victim's network reaches. A browser's request is therefore served only under a host
 //! that an attacker cannot own: the public URL's, a loopback name (RFC 6761 section 6.3) or an IP address.
 
-use super::PublicUrl;
-use super::RequestContext;
+use super::context::RequestContext;
 use super::cors;
 use super::error::ApiError;
 use super::forwarded::requested_host;
+use super::url::PublicUrl;
 use crate::http::{is_loopback_name, split_port};
 use core::net::{Ipv4Addr, Ipv6Addr};
 

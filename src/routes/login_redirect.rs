@@ -14,8 +14,8 @@
 //! the host has to be within the cookie's reach. Anything else would be a redirect loop.
 
 use super::forwarded::web_scheme;
-use super::pages::SignInPages;
 use super::percent;
+use super::sign_in_pages::SignInPages;
 use crate::http::{Request, is_valid_host};
 use std::borrow::Cow;
 
@@ -128,7 +128,7 @@ fn login_url(login_origin: &str, origin: &str, uri: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes::PublicUrl;
+    use crate::routes::url::PublicUrl;
 
     fn host_only() -> SignInPages {
         let url = PublicUrl::parse("https://auth.example.org").unwrap();

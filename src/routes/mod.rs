@@ -52,7 +52,9 @@
 
 mod body;
 mod config;
+mod client_origin;
 mod context;
+mod cookie;
 mod cors;
 mod csrf;
 mod error;
@@ -63,17 +65,20 @@ mod login_redirect;
 mod pages;
 mod percent;
 mod sessions;
+mod sign_in_pages;
 mod target;
 mod tokens;
+mod url;
 mod users;
 mod verify;
 
-pub use config::{Config, Origin, OriginError, PublicUrl, PublicUrlError};
+pub use client_origin::{ForwardingIgnored, UndeclaredProxy};
+pub use config::Config;
 pub use error::panicked;
-pub use forwarded::{ForwardingIgnored, UndeclaredProxy};
 pub use link_requests::LinkRequests;
-pub use pages::{SignInPages, SignInPagesError};
+pub use sign_in_pages::{SignInPages, SignInPagesError};
 pub use target::HEALTH_PATH;
+pub use url::{Origin, OriginError, PublicUrl, PublicUrlError};
 
 use crate::clock::Now;
 use crate::credentials::{self, Credentials};
@@ -82,10 +87,10 @@ use crate::json::json;
 use crate::realm::{Realm, Registration};
 use crate::store::Reads;
 use crate::wait::WouldBlock;
+use client_origin::ClientOrigin;
 use context::RequestContext;
 use error::ApiError;
-use forwarded::ClientOrigin;
-use pages::Page;
+use pages::page::Page;
 use target::Target;
 
 /// OpenAPI 3.1, written by hand for readers too.

@@ -1,7 +1,8 @@
 //! `/api/tokens`: named tokens are issued, listed and ended, and browser sessions listed and ended.
 
+use super::body;
+use super::context::RequestContext;
 use super::error::ApiError;
-use super::{RequestContext, body};
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::{Value, json};
 use crate::session_id::SessionId;

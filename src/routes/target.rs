@@ -1,6 +1,6 @@
 //! Targets of requests: paths, their names in log and metrics, and their methods.
 
-use super::pages::Page;
+use super::pages::page::Page;
 use super::verify;
 use crate::session_id::SessionId;
 use crate::user_id::UserId;

@@ -1,6 +1,6 @@
 //! `/api/token`: issuing, renewal and revocation of tokens.
 
-use super::RequestContext;
+use super::context::RequestContext;
 use super::error::ApiError;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;

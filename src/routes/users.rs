@@ -1,8 +1,9 @@
 //! `/api/users` and `/api/users/{id}`: registration, look-up, password change, deletion.
 
+use super::context::RequestContext;
 use super::error::ApiError;
 use super::pages::guard::{self, Visitor};
-use super::{RequestContext, body, forwarded};
+use super::{body, forwarded};
 use crate::clock::UnixTime;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;

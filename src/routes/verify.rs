@@ -18,14 +18,14 @@
 //!
 //! Left out: `+`, which is a space in form encoding and a plus sign in RFC 3986. It is 400.
 
-use super::config::Origin;
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::forwarded::{forwarded, forwarded_line, web_scheme};
 use super::login_redirect::{self, GuardedRequest, Intent, NoRedirect, intent};
-use super::pages::SignInPages;
 use super::pages::guard::{self, Visitor};
 use super::percent;
+use super::sign_in_pages::SignInPages;
+use super::url::Origin;
 use crate::group_name::GroupName;
 use crate::http::{ErrorCode, Request, Response};
 use crate::unicode;

@@ -7,13 +7,13 @@
 //! A page that receives no form cookie sets one with a random name, so that tabs which load at the same time don't
 //! overwrite each other's cookie.
 
-use super::Page;
-use super::cookie;
+use super::page::Page;
 use super::view::View;
 use crate::encoding;
 use crate::json;
 use crate::random;
 use crate::realm::Principal;
+use crate::routes::cookie;
 use crate::routes::error::ApiError;
 use crate::signed_value::Purpose;
 use crate::store::StoreError;

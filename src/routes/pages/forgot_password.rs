@@ -8,8 +8,8 @@ use super::form::FormFields;
 use super::html::Html;
 use super::view::{View, alert, notice, with_error};
 use crate::http::{AuditEvent, ErrorCode, Response};
-use crate::routes::LinkRequests;
 use crate::routes::error::ApiError;
+use crate::routes::link_requests::LinkRequests;
 
 /// `GET /forgot-password`.
 pub(super) fn show(view: &View<'_>) -> Result<Response, ApiError> {

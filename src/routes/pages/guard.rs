@@ -1,13 +1,13 @@
 //! Forward auth with cookies: who is signed in at a guarded app, and the pages for visitors who are not.
 
-use super::config::SignInPages;
-use super::cookie;
 use super::html::Html;
 use super::view::{self, View};
 use crate::http::{Request, Response};
 use crate::realm::Principal;
 use crate::routes::context::RequestContext;
+use crate::routes::cookie;
 use crate::routes::error::ApiError;
+use crate::routes::sign_in_pages::SignInPages;
 use crate::store::SessionKind;
 
 /// Who a request's cookies say is signed in.

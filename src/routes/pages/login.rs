@@ -2,11 +2,13 @@
 
 use super::form::FormFields;
 use super::html::Html;
+use super::page::Page;
 use super::return_to::ReturnTo;
 use super::view::{View, alert, text, with_error};
-use super::{Page, cookie, csrf, user_agent};
+use super::{csrf, user_agent};
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::realm::{Browser, NewSession, Principal};
+use crate::routes::cookie;
 use crate::routes::error::ApiError;
 use crate::routes::percent;
 use core::time::Duration;

@@ -16,8 +16,6 @@
 //! construction (`html.rs`), and no other site may frame a page or be a form's target.
 
 mod account;
-mod config;
-mod cookie;
 mod csrf;
 mod forgot_password;
 mod form;
@@ -26,6 +24,7 @@ mod html;
 mod login;
 mod logout;
 mod origin;
+pub(super) mod page;
 mod register;
 mod return_to;
 mod set_password;
@@ -36,27 +35,9 @@ mod view;
 use super::context::RequestContext;
 use super::error::ApiError;
 use crate::http::Response;
-pub use config::{SignInPages, SignInPagesError};
 use form::FormFields;
+use page::Page;
 use view::View;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Page {
-    Home,
-    Login,
-    Logout,
-    Register,
-    ForgotPassword,
-    SetPassword,
-    Account,
-}
-
-impl Page {
-    /// Whether a POST of this page's forms may take a password hash.
-    pub(super) fn may_hash(self) -> bool {
-        matches!(self, Self::Login | Self::Register | Self::SetPassword | Self::Account)
-    }
-}
 
 /// Answers a request for a page. Errors are pages too.
 pub(super) fn serve(context: &RequestContext<'_>, page: Page) -> Result<Response, ApiError> {

@@ -3,9 +3,10 @@
 use super::form::FormFields;
 use super::html::Html;
 use super::login::{self, Shown};
+use super::page::Page;
 use super::return_to::ReturnTo;
 use super::view::{View, alert, with_error};
-use super::{Page, csrf, user_agent};
+use super::{csrf, user_agent};
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::realm::Browser;
 use crate::routes::error::ApiError;

@@ -4,9 +4,9 @@
 //! removed, `https:/\evil.example` has a host. This parser accepts only forms whose host is unambiguous. A property
 //! test compares the host with a real browser's.
 
-use super::config::{SignInPages, is_under};
 use crate::http::split_port;
 use crate::routes::percent;
+use crate::routes::sign_in_pages::{SignInPages, is_under};
 
 /// Some proxies reject responses whose headers are longer.
 const MAX_BYTES: usize = 4_096;
@@ -75,7 +75,7 @@ fn is_plain_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::routes::PublicUrl;
+    use crate::routes::url::PublicUrl;
 
     fn pages(url: &str) -> SignInPages {
         SignInPages::new(&PublicUrl::parse(url).unwrap(), "Example").unwrap()

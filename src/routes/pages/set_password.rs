@@ -7,10 +7,11 @@
 use super::form::FormFields;
 use super::html::Html;
 use super::view::{View, alert, with_error};
-use super::{cookie, csrf, login, user_agent};
+use super::{csrf, login, user_agent};
 use crate::encoding;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::realm::{Browser, LinkError};
+use crate::routes::cookie;
 use crate::routes::error::ApiError;
 use crate::signer;
 use core::time::Duration;

@@ -1,13 +1,14 @@
 //! What all pages share: who is signed in, the frame, the headers, errors.
 
-use super::config::SignInPages;
 use super::html::{Html, Placeholders};
-use super::{cookie, texts};
+use super::texts;
 use crate::encoding;
 use crate::http::{ErrorCode, Response};
 use crate::realm::{AuthenticateError, Principal, Registration};
 use crate::routes::context::RequestContext;
+use crate::routes::cookie;
 use crate::routes::error::{ApiError, COOKIE_CHALLENGE};
+use crate::routes::sign_in_pages::SignInPages;
 use crate::signer;
 use crate::store::SessionKind;
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@
 use super::cookie::Cookie;
 use crate::encoding;
 use crate::http::{is_loopback_name, split_port};
-use crate::routes::PublicUrl;
+use crate::routes::url::PublicUrl;
 use crate::signer;
 use core::net::IpAddr;
 
