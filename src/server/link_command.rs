@@ -30,8 +30,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 /// How often the thread looks whether the program has ended, and between requests for the shutdown.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How much of the program's standard error is logged, in bytes.
-const MAX_LOGGED: u64 = 512;
+/// How much of the program's standard error is read, in bytes, and logged, in characters. Far less is logged, so that no
+/// link is cut before it is replaced.
+const MAX_READ: u64 = 8_192;
+const MAX_LOGGED: usize = 512;
 /// `PATH`, unless the server has one.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -79,7 +81,7 @@ impl LinkCommand {
         os::kill_process_group(child.id());
         match ended {
             Ok(Some(status)) if status.success() => Ok(()),
-            Ok(Some(status)) => Err(Failure::Status(status, error_text(&mut child).replace(link, "LINK"))),
+            Ok(Some(status)) => Err(Failure::Status(status, error_text(&mut child, link))),
             Ok(None) => {
                 let _ = child.wait();
                 Err(Failure::TimedOut)
@@ -115,15 +117,17 @@ fn wait(child: &mut Child, shutdown: &Shutdown) -> io::Result<Option<ExitStatus>
     }
 }
 
-/// The beginning of what the program wrote to standard error. Doesn't wait for more: a process that it left behind may
+/// The beginning of what the program wrote to standard error, without the link or its token. Doesn't wait for more: a process that it left behind may
 /// hold the pipe.
-fn error_text(child: &mut Child) -> String {
+fn error_text(child: &mut Child, link: &str) -> String {
     let Some(stderr) = child.stderr.take() else { return String::new() };
     let mut text = Vec::new();
     if os::set_nonblocking(&stderr).is_ok() {
-        let _ = stderr.take(MAX_LOGGED).read_to_end(&mut text); // ends with WouldBlock if the pipe is still held
+        let _ = stderr.take(MAX_READ).read_to_end(&mut text); // ends with WouldBlock if the pipe is still held
     }
-    String::from_utf8_lossy(&text).trim().into()
+    let token = link.rsplit_once('=').map_or(link, |(_, token)| token);
+    let text = String::from_utf8_lossy(&text).replace(link, "LINK").replace(token, "TOKEN");
+    text.trim().chars().take(MAX_LOGGED).collect()
 }
 
 /// Why a link was not sent.

@@ -172,14 +172,16 @@ fn a_program_that_fails_is_reported_without_the_link() {
     let directory = tempfile::tempdir().unwrap();
     let command = script(
         directory.path(),
-        "read link; printf 'can\\047t send %s\\033[2J to %s\\n' \"$link\" $GATEKEY_USERNAME >&2; exit 75",
+        "read link; printf 'can\\047t send %s\\033[2J to %s %s\\n' \"$link\" $GATEKEY_USERNAME ${link#*=} >&2\n\
+         printf '%490s%s' '' \"$link\" >&2; exit 75",
     );
     let server = browsers::server(&directory, &["--link-command", &command]);
     ask_server(&server, "ok");
     let expected = "no link was sent to user 1: the link command ended with exit status: 75: can't send LINK";
     assert!(await_that(|| server.log().contains(expected)), "{}", server.log());
     let (_, log) = server.stop();
-    assert!(!log.contains("token=") && !log.contains('\u{1b}'), "{log}");
+    assert!(log.contains(" to ok TOKEN") && !log.contains('\u{1b}'), "{log}");
+    assert!(!log.contains("token=") && !log.contains("eyJ"), "{log}");
 }
 
 #[test]
