@@ -6,6 +6,7 @@ mod browsers;
 mod forgotten;
 mod guarded;
 mod links;
+mod restarts;
 mod signing_in;
 
 use crate::harness::{TestRealm, header, text};

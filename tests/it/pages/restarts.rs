@@ -1,0 +1,69 @@
+//! Browsers stay signed in while the server is restarted or killed, and while its key changes.
+
+use super::encode;
+use crate::process::{Server, body, header, status};
+
+const ORIGIN: &str = "http://localhost:1";
+
+fn start(data: &std::path::Path) -> Server {
+    let options = ["--public-url", ORIGIN, "--scrypt", crate::harness::CHEAP];
+    Server::start_in(data.to_owned(), &options)
+}
+
+/// Signs in by the form; the cookie of the session.
+fn sign_in(server: &Server) -> String {
+    let page = server.request("GET /login", &[], "");
+    let cookie = header(&page, "Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
+    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+    let form = format!("csrf={}&username=ok&password=python", encode(csrf));
+    let length = form.len();
+    let answer = server.exchange(
+        format!(
+            "POST /login HTTP/1.1\r\nHost: localhost:1\r\nOrigin: {ORIGIN}\r\nCookie: {cookie}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+        )
+        .as_bytes(),
+    );
+    assert_eq!(status(&answer), 303, "{answer}");
+    header(&answer, "Set-Cookie").unwrap().split(';').next().unwrap().to_owned()
+}
+
+#[track_caller]
+fn assert_signed_in(server: &Server, cookie: &str) {
+    let cookie = format!("Cookie: {cookie}");
+    let me = server.request("GET /api/me", &[&cookie], "");
+    assert!(status(&me) == 200 && body(&me).contains("\"username\":\"ok\""), "{me}");
+    assert_eq!(status(&server.request("GET /account", &[&cookie], "")), 200);
+}
+
+#[test]
+fn a_restart_a_crash_and_a_new_key_keep_browsers_signed_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let server = start(&data);
+    server.register("ok", "python");
+    let cookie = sign_in(&server);
+    assert_signed_in(&server, &cookie);
+    assert_eq!(server.stop().0, Some(0));
+
+    let server = start(&data);
+    assert_signed_in(&server, &cookie);
+    server.kill();
+
+    let server = start(&data);
+    assert_signed_in(&server, &cookie);
+    assert!(server.command(&["key", "rotate"], "").status.success());
+    assert_signed_in(&server, &cookie);
+    let newer = sign_in(&server);
+    assert_eq!(server.stop().0, Some(0));
+
+    let server = start(&data);
+    for cookie in [&cookie, &newer] {
+        assert_signed_in(&server, cookie);
+    }
+    assert!(server.command(&["key", "rotate", "--compromised"], "").status.success());
+    for cookie in [&cookie, &newer] {
+        let account = server.request("GET /api/me", &[&format!("Cookie: {cookie}")], "");
+        assert_eq!(status(&account), 401, "{account}");
+    }
+}
