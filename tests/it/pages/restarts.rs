@@ -1,7 +1,7 @@
-//! Browsers stay signed in while the server is restarted or killed, and while its key changes.
+//! Sessions outlive restarts, crashes and new keys, and no restore revives them.
 
 use super::encode;
-use crate::process::{Server, body, header, status};
+use crate::process::{Server, body, gatekey, header, status};
 
 const ORIGIN: &str = "http://localhost:1";
 
@@ -66,4 +66,32 @@ fn a_restart_a_crash_and_a_new_key_keep_browsers_signed_in() {
         let account = server.request("GET /api/me", &[&format!("Cookie: {cookie}")], "");
         assert_eq!(status(&account), 401, "{account}");
     }
+}
+
+#[test]
+fn a_restored_backup_revives_no_session_and_no_named_token() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let backup = directory.path().join("backup.sqlite3");
+    let server = start(&data);
+    server.register("ok", "python");
+    let cookie = sign_in(&server);
+    let issued = server.command(&["token", "issue", "ok", "--name", "cron", "--lifetime", "30d"], "");
+    let token = String::from_utf8(issued.stdout).unwrap();
+    let statuses = |server: &Server| {
+        [format!("Cookie: {cookie}"), format!("Authorization: Bearer {}", token.trim())]
+            .map(|header| status(&server.request("GET /api/me", &[&header], "")))
+    };
+    assert_eq!(statuses(&server), [200, 200]);
+    assert!(server.command(&["backup", backup.to_str().unwrap()], "").status.success());
+    assert_eq!(server.stop().0, Some(0));
+    let mut restore = gatekey();
+    restore.arg("restore").arg(&backup).arg("--data").arg(&data);
+    assert!(restore.output().unwrap().status.success());
+
+    let server = start(&data);
+    assert_eq!(statuses(&server), [401, 401]);
+    assert_eq!(server.login("ok", "python"), 200, "the user is there");
+    let sessions = server.command(&["token", "list", "ok"], "");
+    assert!(!String::from_utf8(sessions.stdout).unwrap().contains("cron"), "no row is left");
 }
