@@ -124,7 +124,7 @@ fn restore(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     write!(
         out,
         "restored {file}: users: {users}\n\
-         Passwords, disabled users and deletions are those of the backup: repeat later changes.\n\
+         Passwords, groups, disabled users and deletions are those of the backup: repeat later changes.\n\
          All users must log in again, so that no token revoked since is valid.\n\
          New users get ids above {last_id}{why}.\n"
     )?;

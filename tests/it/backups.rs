@@ -269,7 +269,7 @@ fn a_restore_revives_no_revoked_token() {
     let said = place.done("restore", &file);
     let expected = format!(
         "restored {}: users: 2\n\
-         Passwords, disabled users and deletions are those of the backup: repeat later changes.\n\
+         Passwords, groups, disabled users and deletions are those of the backup: repeat later changes.\n\
          All users must log in again, so that no token revoked since is valid.\n\
          New users get ids above 2.\n\
          The old database is now {}; remove it when all is well.\n",
