@@ -1,12 +1,13 @@
 //! The properties of `fuzz/`, over their seeds and a few thousand mutations of them, in a few seconds and on a stable
 //! compiler: the same functions that `make fuzz` gives to a fuzzer, so that neither can rot.
 //!
-//! Each property is one function on bytes, `holds`, which panics where it doesn't hold. The fifth, of the parser of
+//! Each property is one function on bytes, `holds`, which panics where it doesn't hold. One more, of the parser of
 //! requests, is beside the parser, which is private: `src/server/engine/parser_property_tests.rs`.
 //!
 //! An input that a fuzzer found goes to `tests/it/fuzz/seeds/`, named by what it is, with the fix.
 
 mod authorization;
+mod form;
 pub mod mutations;
 mod registration;
 mod stored_password;
@@ -77,6 +78,29 @@ fn a_registration_is_a_user_or_a_reason() {
         b"\"password\":1,",
     ];
     try_property("registration", registration::holds, 8_000, &words);
+}
+
+#[test]
+fn a_form_gets_a_page_without_foreign_markup_or_return_urls() {
+    let words: [&[u8]; 16] = [
+        b"%",
+        b"%00",
+        b"%3C",
+        b"<",
+        b"&",
+        b"=",
+        b"+",
+        b"\n",
+        b";",
+        b"rd=",
+        b"%5C",
+        b"%40",
+        b"\xff",
+        b"__Host-gatekey=",
+        b"https://",
+        b"username=",
+    ];
+    try_property("form", form::holds, 6_000, &words);
 }
 
 #[test]
