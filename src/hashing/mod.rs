@@ -55,7 +55,7 @@
 //! | their wait | 5 s | `hashing/pool.rs`: `QUEUE_TIMEOUT: Duration = Duration::from_secs(5)` |
 //! | records of the fair queue | 2048 a line, in under 512 KiB | `hashing/queue.rs`: `MAX_RECORDS: usize = 2048` |
 //! | entries of the password cache | 4096, in under 1 MB | `hashing/cache.rs`: `MAX_PROVED: usize = 4096` |
-//! | the rate limiter's seven tables | 1 MiB each: 4 × 32768 × 8 bytes | `limiter/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
+//! | the rate limiter's eight tables | 1 MiB each: 4 × 32768 × 8 bytes | `limiter/table.rs`: `ROWS: usize = 4`, `WIDTH: usize = 1 << 15` |
 //! | their serialization | 13 bytes for each cell, under 10 MiB | `limiter/saved.rs`: `RECORD_BYTES: usize = 13` |
 //! | connections | 256 | `server/engine/limits.rs`: `max_connections: 256` |
 //! | kernel buffers of a TCP connection, each direction | 64 KiB | `server/engine/limits.rs`: `SEND_BUFFER_BYTES: usize = 32 * 1024`, `RECEIVE_BUFFER_BYTES: usize = 32 * 1024` |

@@ -15,12 +15,11 @@ use std::time::Instant;
 /// An IPv6 /48, the network of a household or an office, has this many times the limit of one address.
 const NETWORK_MULTIPLIER: u64 = 16;
 
-/// Requests for a link to set a new password: three for one name, then one in 20 minutes.
-const LINK_REQUESTS: RateLimit = RateLimit::new(3, 20 * 60);
-/// One address may ask for this many times as many, a network [`NETWORK_MULTIPLIER`] times that, and all together
-/// [`LINK_REQUESTS_IN_ALL`] times.
-const LINK_REQUESTS_PER_ADDRESS: u64 = 4;
-const LINK_REQUESTS_IN_ALL: u64 = 100;
+/// Requests for a link to set a new password, for one name and from one address.
+const LINK_REQUESTS_FOR_NAME: RateLimit = RateLimit::new(3, 20 * 60);
+const LINK_REQUESTS_PER_ADDRESS: RateLimit = RateLimit::new(12, 5 * 60);
+/// All addresses together have this many times the limit of one.
+const LINK_REQUESTS_MULTIPLIER: u64 = 25;
 
 /// A password check, as the limiter sees it.
 #[derive(Clone, Copy, Debug)]
@@ -115,7 +114,8 @@ impl Limiter {
                 Kind::UserAndAddress | Kind::Remembered => rules.attempts_per_user_and_address,
                 Kind::Registrations => rules.registrations_per_address,
                 Kind::Lookups => rules.lookups_per_address,
-                Kind::LinkRequests => LINK_REQUESTS,
+                Kind::LinkRequests => LINK_REQUESTS_PER_ADDRESS,
+                Kind::LinkRequestsForName => LINK_REQUESTS_FOR_NAME,
             })
         });
         Self {
@@ -167,16 +167,12 @@ impl Limiter {
         username: &str,
         now: Instant,
     ) -> Result<(), RateLimited> {
-        let key = |tag: u8, bytes: &[u8], times| self.key(Kind::LinkRequests, &[&[tag], bytes], times);
-        let network = client
-            .network()
-            .map(|network| key(b'w', &network.to_bytes(), LINK_REQUESTS_PER_ADDRESS * NETWORK_MULTIPLIER));
-        let keys = [
-            key(b'n', username.as_bytes(), 1),
-            key(b'a', &client.prefix().to_bytes(), LINK_REQUESTS_PER_ADDRESS),
-            key(b'*', &[], LINK_REQUESTS_IN_ALL),
+        let others = [
+            self.key(Kind::LinkRequests, &[], LINK_REQUESTS_MULTIPLIER),
+            self.key(Kind::LinkRequestsForName, &[username.as_bytes()], 1),
         ];
-        self.charge_all(keys.into_iter().chain(network).collect(), now).map(drop)
+        let keys = self.per_address(Kind::LinkRequests, client).chain(others);
+        self.charge_all(keys.collect(), now).map(drop)
     }
 
     /// Charges a user look-up.

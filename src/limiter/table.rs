@@ -29,9 +29,10 @@ pub(super) enum Kind {
     Registrations = 4,
     Lookups = 5,
     LinkRequests = 6,
+    LinkRequestsForName = 7,
 }
 
-pub(super) const KINDS: [Kind; 7] = [
+pub(super) const KINDS: [Kind; 8] = [
     Kind::Address,
     Kind::User,
     Kind::UserAndAddress,
@@ -39,6 +40,7 @@ pub(super) const KINDS: [Kind; 7] = [
     Kind::Registrations,
     Kind::Lookups,
     Kind::LinkRequests,
+    Kind::LinkRequestsForName,
 ];
 
 /// One table of each kind, in the order of [`KINDS`].
@@ -53,9 +55,8 @@ impl Kind {
             Self::Remembered => "wrong passwords for this user at an address that is known",
             Self::Registrations => "registrations from this address or network",
             Self::Lookups => "look-ups from this address or network",
-            Self::LinkRequests => {
-                "requests for a link: for this name, from this address or network, or in all"
-            }
+            Self::LinkRequests => "requests for a link from this address or network, or in all",
+            Self::LinkRequestsForName => "requests for a link for this name",
         }
     }
 
