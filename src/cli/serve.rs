@@ -14,12 +14,12 @@ use super::values::Engine;
 use crate::clock;
 use crate::os;
 use crate::realm::Realm;
-use crate::routes::LinkRequests;
+use crate::routes::{LinkRequests, PublicUrl};
 use crate::server::Shutdown;
 use crate::server::app::{self, App, AppService};
 use crate::server::engine::{self, Endpoint};
 use crate::server::heartbeats::Heartbeats;
-use crate::server::link_command;
+use crate::server::link_command::{LinkCommand, LinkSender};
 use crate::server::listener::BoundListener;
 use crate::server::log;
 use crate::server::saver::spawn_saver;
@@ -31,6 +31,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::thread::JoinHandle;
 
 /// glibc's threshold in bytes: a larger block is mapped on its own, and unmapped when it is freed.
 const MMAP_THRESHOLD: (&str, &str) = ("MALLOC_MMAP_THRESHOLD_", "131072");
@@ -97,10 +99,7 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let app = App::new(realm.clone(), routes, heartbeats.clone(), log);
     let app = Arc::new(app.or_fail("can't name requests")?);
     let saver = spawn_saver(&realm, &app, &shutdown).or_fail(NO_THREAD)?;
-    let links = link_command
-        .map(|(command, url)| link_command::spawn(command, link_queue, url, (&realm, &app, &shutdown)))
-        .transpose()
-        .or_fail(NO_THREAD)?;
+    let links = spawn_link_sender(link_command, link_queue, &realm, &app, &shutdown).or_fail(NO_THREAD)?;
     let metrics = metrics
         .map(|listener| app::metrics_endpoint(listener, &app))
         .transpose()
@@ -124,11 +123,23 @@ fn serve(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     drop(file);
     // All references to the realm end, so that SQLite closes its file and removes the WAL.
     signals.close();
-    let _ = links.map(std::thread::JoinHandle::join);
+    let _ = links.map(JoinHandle::join);
     let _ = saver.join(); // it doesn't panic, and the next line saves anyway
     app.save(clock::now());
     drop((app, realm));
     Ok(ExitCode::SUCCESS)
+}
+
+fn spawn_link_sender(
+    command: Option<(LinkCommand, PublicUrl)>,
+    queue: Receiver<String>,
+    realm: &Arc<Realm>,
+    app: &Arc<App>,
+    shutdown: &Arc<Shutdown>,
+) -> io::Result<Option<JoinHandle<()>>> {
+    let Some((command, url)) = command else { return Ok(None) };
+    let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
+    LinkSender { command, url, realm, app, shutdown }.spawn(queue).map(Some)
 }
 
 fn warn_about_unknown_variables() {

@@ -11,7 +11,6 @@ use crate::clock;
 use crate::os;
 use crate::realm::{Link, LinkError, Realm};
 use crate::routes::PublicUrl;
-use core::fmt;
 use core::time::Duration;
 use std::env;
 use std::ffi::OsString;
@@ -28,7 +27,7 @@ use std::thread::{self, JoinHandle};
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it may run on once the server shuts down.
 const TIMEOUT_AT_SHUTDOWN: Duration = Duration::from_secs(1);
-/// How often the thread looks whether the program has ended, and between requests for the shutdown.
+/// How often the thread checks whether the program has ended.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// How much of the program's standard error is read, in bytes, and logged, in characters. Far less is logged, so that no
 /// link is cut before it is replaced.
@@ -72,21 +71,19 @@ impl LinkCommand {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .process_group(0)
-            .spawn()
-            .map_err(Failure::NotStarted)?;
+            .spawn()?;
         // A pipe holds more than a link, so this doesn't block. The program may also end without reading it.
         let _ = child.stdin.take().map(|mut input| writeln!(input, "{link}"));
         let ended = wait(&mut child, shutdown);
         // What the program started, and left behind, ends too.
         os::kill_process_group(child.id());
-        match ended {
-            Ok(Some(status)) if status.success() => Ok(()),
-            Ok(Some(status)) => Err(Failure::Status(status, error_text(&mut child, link))),
-            Ok(None) => {
+        match ended? {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(Failure::Status(status, error_text(&mut child, link))),
+            None => {
                 let _ = child.wait();
                 Err(Failure::TimedOut)
             }
-            Err(error) => Err(Failure::NotStarted(error)),
         }
     }
 }
@@ -130,81 +127,73 @@ fn error_text(child: &mut Child, link: &str) -> String {
     text.trim().chars().take(MAX_LOGGED).collect()
 }
 
-/// Why a link was not sent.
+/// Why the command did not send a link.
+#[derive(Debug, thiserror::Error)]
 enum Failure {
-    NotStarted(io::Error),
+    #[error("the link command did not run: {0}")]
+    Io(#[from] io::Error),
+    #[error("the link command ended with {0}{separator}{1}", separator = if .1.is_empty() { "" } else { ": " })]
     Status(ExitStatus, String),
+    #[error("the link command ran for over {} s and was killed", TIMEOUT.as_secs())]
     TimedOut,
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotStarted(error) => write!(f, "the link command did not run: {error}"),
-            Self::Status(status, text) if text.is_empty() => {
-                write!(f, "the link command ended with {status}")
-            }
-            Self::Status(status, text) => write!(f, "the link command ended with {status}: {text}"),
-            Self::TimedOut => {
-                write!(f, "the link command ran for over {} s and was killed", TIMEOUT.as_secs())
-            }
-        }
-    }
+/// Takes the requests from the queue, and sends links by a command.
+#[derive(Debug)]
+pub struct LinkSender {
+    /// The command.
+    pub command: LinkCommand,
+    /// The URL with which links begin.
+    pub url: PublicUrl,
+    /// The realm whose users ask.
+    pub realm: Arc<Realm>,
+    /// The application that counts the links.
+    pub app: Arc<App>,
+    /// The shutdown that ends the thread.
+    pub shutdown: Arc<Shutdown>,
 }
 
-/// Starts the thread, which ends at the shutdown.
-///
-/// # Errors
-/// The system has no thread.
-pub fn spawn(
-    command: LinkCommand,
-    queue: Receiver<String>,
-    url: PublicUrl,
-    (realm, app, shutdown): (&Arc<Realm>, &Arc<App>, &Arc<Shutdown>),
-) -> io::Result<JoinHandle<()>> {
-    let (realm, app, shutdown) = (realm.clone(), app.clone(), shutdown.clone());
-    os::close_descriptors_on_exec(); // also what this process inherited
-    let serve = move || {
-        loop {
+impl LinkSender {
+    /// Starts the thread, which ends at the shutdown.
+    ///
+    /// # Errors
+    /// The system has no thread.
+    pub fn spawn(self, queue: Receiver<String>) -> io::Result<JoinHandle<()>> {
+        os::close_descriptors_on_exec();
+        thread::Builder::new().name("links".into()).spawn(move || self.serve(&queue))
+    }
+
+    fn serve(&self, queue: &Receiver<String>) {
+        while !self.shutdown.wait_for(Duration::ZERO) {
             match queue.recv_timeout(Duration::from_millis(200)) {
-                Ok(username) => send(&command, &realm, &app, &url, &username, &shutdown),
+                Ok(username) => self.send(&username),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if shutdown.wait_for(Duration::ZERO) {
-                return;
-            }
             os::reap_orphans();
         }
-    };
-    thread::Builder::new().name("links".into()).spawn(serve)
-}
+    }
 
-/// Sends a link to the user of this name, if there is one.
-fn send(
-    command: &LinkCommand,
-    realm: &Realm,
-    app: &App,
-    url: &PublicUrl,
-    username: &str,
-    shutdown: &Shutdown,
-) {
-    let user = match realm.find_user_by_name(username) {
-        Ok(Some(user)) if !user.disabled => user,
-        Ok(_) => return,
-        Err(error) => return log::notice(format!("no link was sent: {error}")),
-    };
-    let sent = match realm.make_requested_link(user.id, clock::now()) {
-        Ok(Link { token, .. }) => {
-            let link = format!("{}/set-password?token={}", url.as_str(), token.expose());
-            command.run(&user.username, &link, shutdown).map_err(|failure| failure.to_string())
+    /// Sends a link to the user of this name, if there is one.
+    fn send(&self, username: &str) {
+        let user = match self.realm.find_user_by_name(username) {
+            Ok(Some(user)) if !user.disabled => user,
+            Ok(_) => return,
+            Err(error) => return log::notice(format!("no link was sent: {error}")),
+        };
+        let sent = match self.realm.make_requested_link(user.id, clock::now()) {
+            Ok(Link { token, .. }) => {
+                let link = format!("{}/set-password?token={}", self.url.as_str(), token.expose());
+                let ran = self.command.run(&user.username, &link, &self.shutdown);
+                ran.map_err(|failure| failure.to_string())
+            }
+            Err(LinkError::Dead) => return, // disabled or deleted meanwhile
+            Err(error) => Err(error.to_string()),
+        };
+        self.app.count_link(sent.is_ok());
+        if let Err(failure) = sent {
+            log::notice(format!("no link was sent to user {}: {failure}", user.id));
         }
-        Err(LinkError::Dead) => return, // disabled or deleted meanwhile
-        Err(error) => Err(error.to_string()),
-    };
-    app.count_link(sent.is_ok());
-    if let Err(failure) = sent {
-        log::notice(format!("no link was sent to user {}: {failure}", user.id));
     }
 }
 
