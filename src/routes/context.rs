@@ -92,6 +92,11 @@ impl<'a> RequestContext<'a> {
         self.record_user_change(Some(CredentialKind::Password), result)
     }
 
+    /// Whether the client sends an `Authorization` header, valid or not. Then cookies don't authenticate.
+    pub(super) fn has_authorization(&self) -> bool {
+        self.request.headers("Authorization").next().is_some()
+    }
+
     /// Whether the client sends a password by HTTP Basic.
     pub(super) fn has_basic_password(&self) -> bool {
         self.kind() == Some(CredentialKind::Password)

@@ -28,8 +28,8 @@ pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, ApiErro
 /// `GET /api/me`: the principal, and until when the credentials are valid, unless they are a password. Without an
 /// `Authorization` header, the session cookie authenticates.
 pub(super) fn show_me(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    let has_authorization = context.request.headers("Authorization").next().is_some();
-    let principal = match context.config.sign_in_pages.as_ref().filter(|_| !has_authorization) {
+    let pages = context.config.sign_in_pages.as_ref().filter(|_| !context.has_authorization());
+    let principal = match pages {
         Some(pages) => match guard::browser(context, pages)? {
             Visitor::SignedIn(visitor) => visitor,
             Visitor::SignedOut | Visitor::Ambiguous => context.authenticate()?,

@@ -51,7 +51,7 @@ pub(super) fn verify(context: &RequestContext<'_>) -> Result<Response, ApiError>
     reject_spoofed_identity(request)?;
     let conditions = Conditions::parse(conditions(request))?;
     let pages = context.config.sign_in_pages.as_ref();
-    let has_authorization = !conditions.cookie_only && request.headers("Authorization").next().is_some();
+    let has_authorization = !conditions.cookie_only && context.has_authorization();
     let principal = match pages.filter(|_| !has_authorization) {
         None => context.authenticate()?,
         Some(pages) => match guard::visitor(context, pages)? {
