@@ -201,17 +201,7 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn directory() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    fn write(path: &Path, text: &str, mode: u32) {
-        let _ = fs::remove_file(path);
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
+    use crate::keys::test_files::{directory, write};
 
     #[test]
     fn a_new_file_has_one_strong_key_and_mode_0600() {

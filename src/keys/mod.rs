@@ -33,6 +33,8 @@ mod loaded;
 mod new_key;
 mod published;
 mod rotation;
+#[cfg(test)]
+mod test_files;
 mod watched;
 
 pub use edit::KeyFile;

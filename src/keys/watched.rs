@@ -141,17 +141,7 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    fn directory() -> tempfile::TempDir {
-        tempfile::tempdir().unwrap()
-    }
-
-    fn write(path: &Path, text: &str, mode: u32) {
-        let _ = fs::remove_file(path);
-        fs::write(path, text).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    }
+    use crate::keys::test_files::{directory, write};
 
     #[test]
     fn a_panic_during_a_refresh_does_not_stop_later_ones() {
