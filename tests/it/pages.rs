@@ -10,7 +10,7 @@ mod restarts;
 mod signing_in;
 
 use crate::harness::{TestRealm, header, text};
-use crate::process::{gatekey, written};
+use crate::process::{self, Server, gatekey, written};
 use gatekey::clock::Now;
 use gatekey::http::{Body, Request, Response};
 use gatekey::realm::{Policy, Registration};
@@ -122,6 +122,22 @@ fn with_form(request: Request, fields: &[(&str, &str)]) -> Request {
     let pairs = fields.iter().map(|(name, value)| format!("{name}={}", encode(value)));
     let body = pairs.collect::<Vec<_>>().join("&").into_bytes();
     request.with_body(Body::Complete(body))
+}
+
+/// Posts a form to a running server whose public URL has this origin, as a browser does that opened the page.
+fn post_form(server: &Server, origin: &str, path: &str, fields: &[(&str, &str)]) -> String {
+    let page = server.request(&format!("GET {path}"), &[], "");
+    let cookie = process::header(&page, "Set-Cookie").unwrap().split(';').next().unwrap();
+    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
+    let fields = [&[("csrf", csrf)], fields].concat();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let (form, host) = (fields.join("&"), origin.trim_start_matches("http://"));
+    let length = form.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nCookie: {cookie}\r\nConnection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+    );
+    server.exchange(request.as_bytes())
 }
 
 /// Percent-encodes every byte.

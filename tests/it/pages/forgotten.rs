@@ -114,22 +114,8 @@ fn script(directory: &Path, lines: &str) -> String {
     path.to_str().unwrap().into()
 }
 
-/// Asks a running server for a link, as a browser does.
 fn ask_server(server: &Server, name: &str) -> String {
-    let page = server.request("GET /forgot-password", &[], "");
-    let cookie = page.split_once("Set-Cookie: ").unwrap().1.split(';').next().unwrap();
-    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
-    let form = format!("csrf={}&username={}", encode(csrf), encode(name));
-    let origin = server.url("");
-    let host = origin.trim_start_matches("http://");
-    server.exchange(
-        format!(
-            "POST /forgot-password HTTP/1.1\r\nHost: {host}\r\nOrigin: {origin}\r\nCookie: {cookie}\r\n\
-             Connection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
-            form.len()
-        )
-        .as_bytes(),
-    )
+    post_form(server, &server.url(""), "/forgot-password", &[("username", name)])
 }
 
 #[test]
@@ -268,7 +254,7 @@ fn receive_mail(listener: &TcpListener) -> String {
 
 #[test]
 fn the_documented_script_mails_the_link_to_the_address_in_the_file() {
-    if !crate::process::run(Command::new("sh").args(["-c", "command -v msmtp"]), "").status.success() {
+    if !process::run(Command::new("sh").args(["-c", "command -v msmtp"]), "").status.success() {
         return crate::skip::skip("the_documented_script_mails_the_link", "msmtp is not installed");
     }
     let directory = tempfile::tempdir().unwrap();

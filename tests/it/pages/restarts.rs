@@ -1,6 +1,6 @@
 //! Sessions outlive restarts, crashes and new keys, and no restore revives them.
 
-use super::encode;
+use super::post_form;
 use crate::process::{Server, body, gatekey, header, status};
 
 const ORIGIN: &str = "http://localhost:1";
@@ -12,18 +12,7 @@ fn start(data: &std::path::Path) -> Server {
 
 /// Signs in by the form; the cookie of the session.
 fn sign_in(server: &Server) -> String {
-    let page = server.request("GET /login", &[], "");
-    let cookie = header(&page, "Set-Cookie").unwrap().split(';').next().unwrap().to_owned();
-    let csrf = page.split_once("name=\"csrf\" value=\"").unwrap().1.split('"').next().unwrap();
-    let form = format!("csrf={}&username=ok&password=python", encode(csrf));
-    let length = form.len();
-    let answer = server.exchange(
-        format!(
-            "POST /login HTTP/1.1\r\nHost: localhost:1\r\nOrigin: {ORIGIN}\r\nCookie: {cookie}\r\nConnection: close\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
-        )
-        .as_bytes(),
-    );
+    let answer = post_form(server, ORIGIN, "/login", &[("username", "ok"), ("password", "python")]);
     assert_eq!(status(&answer), 303, "{answer}");
     header(&answer, "Set-Cookie").unwrap().split(';').next().unwrap().to_owned()
 }
