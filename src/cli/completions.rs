@@ -1,8 +1,8 @@
 //! `gatekey completions`: completion scripts for bash, zsh and fish.
 //!
-//! A script asks this program what completes the last word: `gatekey completions bash -- WORD...`. The answer is made
-//! from the tables of commands and options, one candidate a line; `:files` and `:directories` stand for what the shell
-//! itself completes.
+//! A script asks this program what completes the last word: `gatekey completions bash -- WORD...`. The program prints one
+//! candidate a line, from the tables of commands and options. With `:files` or `:directories` it asks the shell to complete
+//! a path.
 
 use super::cli_error::CliError;
 use super::command::{self, Command, Commands, Run};

@@ -52,7 +52,7 @@ fn named_users_and_groups_are_alternatives_and_an_unknown_condition_is_400() {
     let refused = verify(&realm, "/api/verify?group=staff", "other");
     assert_eq!(error(&refused), (403, "forbidden".into()));
     let without = realm.send(&Request::new("GET", "/api/verify?group=staff"));
-    assert_eq!(without.status, 401, "who the client is comes first");
+    assert_eq!(without.status, 401, "authentication comes first");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_user_is_in_at_most_32_groups() {
     let user = realm.realm.find_user_by_name("ok").unwrap().unwrap().id;
     let add = |name: &str| realm.realm.add_to_group(user, &group(name)).unwrap();
     assert!((0..30).all(|number| add(&format!("g{number}"))));
-    assert_eq!((add("one-more"), add("staff"), add("g0")), (false, true, true), "who is in it stays in it");
+    assert_eq!((add("one-more"), add("staff"), add("g0")), (false, true, true), "a member stays a member");
     let listed = verify(&realm, "/api/verify?groups", "ok");
     assert_eq!(header(&listed, "Remote-Groups").unwrap().split(',').count(), 32);
     assert_eq!(text(&listed), "");
