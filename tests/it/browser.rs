@@ -23,6 +23,23 @@ pub struct Browser {
     session: String,
 }
 
+/// How often a driver is started. It takes a free port of ::1, and ends if another program has that of 127.0.0.1.
+const STARTS: usize = 5;
+
+/// A driver, and the port on which it listens; `None` if it has ended.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver");
+    let driver = driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut driver = driver.spawn().unwrap();
+    let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port =
+        lines.find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
+    if port.is_none() {
+        let _ = driver.wait();
+    }
+    Some((driver, port?))
+}
+
 impl Browser {
     /// A browser of its own, which remembers nothing; `None` if there is none, and then the test is [skipped](skip::skip).
     pub fn start(test: &str) -> Option<Self> {
@@ -32,14 +49,9 @@ impl Browser {
             skip::skip(test, &format!("there is no {missing}; install it: {install}"));
             return None;
         }
-        let mut driver = Command::new("chromedriver");
-        let driver = driver.arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut driver = driver.spawn().unwrap();
-        let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let port = lines
-            .find_map(|line| line.split_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
-        let mut browser =
-            Self { driver, port: port.expect("chromedriver says its port"), session: String::new() };
+        let started = (0..STARTS).find_map(|_| start_driver());
+        let (driver, port) = started.expect("chromedriver says its port");
+        let mut browser = Self { driver, port, session: String::new() };
         let started = browser.ask(
             "POST",
             "/session",
