@@ -7,7 +7,7 @@ use super::output;
 use super::{options, user};
 use crate::group_name::GroupName;
 use crate::realm::Realm;
-use crate::store::{MAX_GROUPS, Reads, User};
+use crate::store::{ADMIN_GROUP, MAX_GROUPS, Reads, User};
 use std::process::ExitCode;
 
 pub(super) const ADD: Command = Command {
@@ -45,6 +45,9 @@ pub(super) const REMOVE: Command = Command {
 fn remove(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let (realm, user, group) = open(config)?;
     let name = &user.username;
+    if group.as_str() == ADMIN_GROUP {
+        user::warn_of_last_administrator(&realm, user.id).or_fail("can't read the groups")?;
+    }
     if !realm.remove_from_group(user.id, &group).or_fail(format!("can't change {name:?}"))? {
         return Err(CliError::Failed(format!("{name:?} is not in the group {group}")));
     }

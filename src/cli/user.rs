@@ -9,6 +9,7 @@ use crate::clock;
 use crate::hashing::Hasher;
 use crate::keys::Keys;
 use crate::realm::{Policy, Realm};
+use crate::server::log;
 use crate::store::{Store, StoreError, User};
 use crate::user_id::UserId;
 use std::process::ExitCode;
@@ -75,7 +76,10 @@ pub(super) const DISABLE: Command = Command {
 
 fn disable(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let done = "disabled {}; all tokens of the user are revoked";
-    change(config, config.operand(), done, |realm, id| realm.set_disabled(id, true))
+    change(config, config.operand(), done, |realm, id| {
+        warn_of_last_administrator(realm, id)?;
+        realm.set_disabled(id, true)
+    })
 }
 
 pub(super) const ENABLE: Command = Command {
@@ -138,6 +142,7 @@ pub(super) const DELETE: Command = Command {
 fn delete(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
     let username = config.operand();
     let (realm, user) = open_for(config, username)?;
+    warn_of_last_administrator(&realm, user.id).or_fail("can't read the groups")?;
     prompt::confirm(
         config,
         &format!("Delete the user {username:?}, with id {}? This can't be undone.", user.id),
@@ -164,6 +169,14 @@ fn apply(
 ) -> Result<ExitCode, CliError> {
     change(realm, user.id).or_fail(format!("can't change {username:?}"))?;
     output::say(&done.replace("{}", &format!("{username:?}")))
+}
+
+/// The command line may remove the last administrator, since it can make another.
+pub(super) fn warn_of_last_administrator(realm: &Realm, id: UserId) -> Result<(), StoreError> {
+    if realm.is_last_administrator(id)? {
+        log::notice("this is the last administrator; make another: gatekey user group add NAME admin");
+    }
+    Ok(())
 }
 
 pub(super) fn open(config: &CommandConfig<'_>) -> Result<Realm, CliError> {

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
-use crate::store::{Reads, StoreError, User};
+use crate::store::{AdministerError, Reads, StoreError, User};
 use crate::unicode;
 use crate::user_id::UserId;
 
@@ -60,6 +60,9 @@ impl Realm {
 
     /// Deletes the own account, authenticated by the password. Returns the user's id: `id`, unless that is
     /// `None`.
+    ///
+    /// # Errors
+    /// [`UserChangeError`]. [`UserChangeError::LastAdministrator`] for the only enabled member of the group `admin`.
     pub fn delete_own_user(
         &self,
         id: impl Into<Option<UserId>>,
@@ -71,8 +74,11 @@ impl Realm {
         let now = self.time.advance(now);
         let Proved { user, reservation, .. } = self.verify_own_password(id, shown, client, now)?;
         drop(reservation);
-        let deleted = self.store.delete_proved_user(&user)?;
-        check_unchanged(&user, deleted).map(|()| user.id)
+        match self.store.delete_proved_user(&user) {
+            Ok(deleted) => check_unchanged(&user, deleted).map(|()| user.id),
+            Err(AdministerError::Store(error)) => Err(error.into()),
+            Err(_) => Err(UserChangeError::LastAdministrator(user.id)),
+        }
     }
 
     /// Verifies the password of this user. Tokens are rejected, so that a stolen one can't take over the
@@ -136,6 +142,11 @@ impl Realm {
         self.store.delete_user(id).map(drop)
     }
 
+    /// Whether this user is the only enabled member of the group `admin`.
+    pub fn is_last_administrator(&self, id: UserId) -> Result<bool, StoreError> {
+        self.store.is_last_administrator(id)
+    }
+
     /// A principal for an administrator, as if the user's password had been verified now.
     pub fn principal_for_operator(&self, user: &User, now: Now) -> Principal {
         self.principal(user.clone(), self.time.advance(now))
@@ -160,6 +171,9 @@ pub enum UserChangeError {
     /// The credentials are those of this other user.
     #[error("user {0} may change only user {0}")]
     Forbidden(UserId),
+    /// Without this user there would be no administrator.
+    #[error("user {0} is the last administrator")]
+    LastAdministrator(UserId),
     /// The new password is invalid.
     #[error(transparent)]
     Password(#[from] PasswordError),

@@ -116,7 +116,9 @@ impl<'a> RequestContext<'a> {
         result: Result<T, UserChangeError>,
     ) -> Result<T, ApiError> {
         match &result {
-            Ok(_) | Err(UserChangeError::Forbidden(_)) => self.record_auth(kind, None),
+            Ok(_) | Err(UserChangeError::Forbidden(_) | UserChangeError::LastAdministrator(_)) => {
+                self.record_auth(kind, None);
+            }
             Err(UserChangeError::Authenticate(error)) => self.record_auth(kind, Some(error)),
             Err(UserChangeError::Password(_)) => {} // the new password is checked first
         }

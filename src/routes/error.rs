@@ -151,6 +151,12 @@ impl ApiError {
         Self::new(ErrorCode::Forbidden, "You may see and change only your own account.").for_user(Some(user))
     }
 
+    /// Without the user there would be no administrator.
+    fn last_administrator(user: UserId) -> Self {
+        let message = "You are the last administrator; make another user one first.";
+        Self::new(ErrorCode::Forbidden, message).for_user(Some(user))
+    }
+
     /// The conditions of forward auth exclude the user.
     pub(super) fn not_allowed(user: UserId) -> Self {
         Self::new(ErrorCode::Forbidden, "Your account may not be used here.").for_user(Some(user))
@@ -172,6 +178,7 @@ impl ApiError {
         match error {
             UserChangeError::Authenticate(error) => Self::authenticate(error, scheme),
             UserChangeError::Forbidden(user) => Self::forbidden(*user),
+            UserChangeError::LastAdministrator(user) => Self::last_administrator(*user),
             UserChangeError::Password(error) => (*error).into(),
         }
     }

@@ -10,20 +10,22 @@ use rusqlite::params;
 /// Groups that a user may be in.
 pub const MAX_GROUPS: u32 = 32;
 
+/// Adds the user `?1` to the group `?2`, unless the user is in `?3` others.
+pub(super) const ADD: &str = "INSERT INTO user_groups (user_id, name) SELECT id, ?2 FROM users WHERE id = ?1 \
+                              AND (SELECT count(*) FROM user_groups WHERE user_id = ?1 AND name <> ?2) < ?3 \
+                              ON CONFLICT DO UPDATE SET name = name";
+pub(super) const REMOVE: &str = "DELETE FROM user_groups WHERE user_id = ?1 AND name = ?2";
+
 impl Store {
     /// Adds a user to a group, also if the user is in it. False if there is no such user, or the user is in
     /// [`MAX_GROUPS`] others.
     pub fn add_to_group(&self, user: UserId, group: &GroupName) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO user_groups (user_id, name) SELECT id, ?2 FROM users WHERE id = ?1 \
-                   AND (SELECT count(*) FROM user_groups WHERE user_id = ?1 AND name <> ?2) < ?3 \
-                   ON CONFLICT DO UPDATE SET name = name";
-        self.change(sql, params![user.number(), group.as_str(), MAX_GROUPS])
+        self.change(ADD, params![user.number(), group.as_str(), MAX_GROUPS])
     }
 
     /// Removes a user from a group. False if the user is not in it.
     pub fn remove_from_group(&self, user: UserId, group: &GroupName) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM user_groups WHERE user_id = ?1 AND name = ?2";
-        self.change(sql, params![user.number(), group.as_str()])
+        self.change(REMOVE, params![user.number(), group.as_str()])
     }
 
     /// The groups of a user, in alphabetical order.

@@ -31,6 +31,7 @@
 //! | `files.rs` | detects that an open file was moved or replaced |
 //! | `columns.rs` | integer columns to checked types |
 //! | `groups.rs` | table `user_groups` |
+//! | `administrators.rs` | changes by administrators, and the check that one remains |
 //! | `generations.rs` | token generations that were never signed for |
 //! | `users.rs` | table `users` |
 //! | `sessions.rs` | table `sessions`: signed-in browsers, their guard cookies, and named tokens |
@@ -48,6 +49,7 @@
 
 #![allow(clippy::missing_errors_doc, reason = "all operations fail with StoreError, as said above")]
 
+mod administrators;
 mod backup;
 mod columns;
 mod error;
@@ -74,6 +76,7 @@ mod limiter;
 mod users;
 mod watchdog;
 
+pub use administrators::{ADMIN_GROUP, AdministerError, UserChanges};
 pub use backup::{BackedUp, CopyError, back_up};
 pub use error::StoreError;
 pub use groups::MAX_GROUPS;

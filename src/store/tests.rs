@@ -1,5 +1,6 @@
 //! The store: opening it, its operations, and many of both at once.
 
+mod administrators;
 mod report;
 mod conditional;
 mod importing;

@@ -1,5 +1,6 @@
 //! Users: operations on the table `users`.
 
+use super::administrators::AdministerError;
 use super::columns::{generation, integer, seconds, timestamp, user_id};
 use super::error::StoreError;
 use super::generations;
@@ -60,6 +61,11 @@ macro_rules! select_user {
         concat!("SELECT id, username, password_hash, generation, disabled, created_at", $rest)
     };
 }
+
+/// Disables (`?2` is 1) or enables the user `?1`.
+pub(super) const SET_DISABLED: &str =
+    "UPDATE users SET disabled = ?2, generation = generation + ?2 WHERE id = ?1";
+pub(super) const DELETE: &str = "DELETE FROM users WHERE id = ?1";
 
 impl Store {
     /// Inserts a user, with the generation of new users.
@@ -183,13 +189,17 @@ impl Store {
     ///
     /// A password change changes hash *and* generation. A rehash changes only the hash, and a revocation only
     /// the generation; neither invalidates the proof. Hence the OR, here and above.
-    pub fn delete_proved_user(&self, proved: &User) -> Result<bool, StoreError> {
+    ///
+    /// # Errors
+    /// [`AdministerError::LastAdministrator`] and [`AdministerError::Store`].
+    pub fn delete_proved_user(&self, proved: &User) -> Result<bool, AdministerError> {
         let sql =
             "DELETE FROM users WHERE id = ?1 AND disabled = 0 AND (password_hash = ?2 OR generation = ?3)";
-        self.change(
-            sql,
-            params![proved.id.number(), proved.password_hash, integer(proved.generation.number())],
-        )
+        let generation = integer(proved.generation.number());
+        self.keep_an_administrator(proved.id, |transaction| {
+            let params = params![proved.id.number(), proved.password_hash, generation];
+            Ok(transaction.prepare_cached(sql)?.execute(params)? == 1)
+        })
     }
 
     /// Sets a password by an administrator, and revokes the user's tokens.
@@ -201,9 +211,8 @@ impl Store {
 
     /// Disables or enables a user. Disabling revokes the user's tokens.
     pub fn set_disabled(&self, id: UserId, disabled: bool) -> Result<bool, StoreError> {
-        let sql = "UPDATE users SET disabled = ?2, generation = generation + ?2 WHERE id = ?1";
         // A disabled user has no sessions, so enabling deletes none.
-        self.revoke(id, sql, params![id.number(), disabled])
+        self.revoke(id, SET_DISABLED, params![id.number(), disabled])
     }
 
     /// Revokes the tokens of a user.
@@ -213,7 +222,7 @@ impl Store {
 
     /// Deletes a user by an administrator.
     pub fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
-        self.change("DELETE FROM users WHERE id = ?1", params![id.number()])
+        self.change(DELETE, params![id.number()])
     }
 
     /// Runs a statement that raises a user's generation, or changes nothing, and deletes the user's sessions

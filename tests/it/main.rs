@@ -9,6 +9,7 @@
     reason = "a test that fails should stop where it fails"
 )]
 
+mod administrators;
 mod api;
 mod apps;
 mod article;

@@ -205,6 +205,10 @@ fn see_what_bodies_get(described: &mut Described, server: &Server) {
     described
         .assert_is("delete /api/users/{id}", &server.request("DELETE /api/users/1", &elsewhere[..2], ""));
     described.assert_is("delete /api/token", &server.request("DELETE /api/token", &elsewhere[..2], ""));
+    server.command(&["user", "group", "add", "ok", "admin"], "");
+    described
+        .assert_is("delete /api/users/{id}", &server.request("DELETE /api/users/1", &[&authorization], ""));
+    server.command(&["user", "group", "remove", "ok", "admin"], "");
     described.assert_is("post /api/users", &server.request("POST /api/users", &["Content-Length: 0"], ""));
 }
 

@@ -20,6 +20,7 @@ pub(super) fn of_error(code: Option<ErrorCode>) -> &'static str {
         Some(ErrorCode::InvalidUsername) => "invalid_username",
         Some(ErrorCode::InvalidPassword) => "invalid_password",
         Some(ErrorCode::RegistrationClosed) => "registration_closed",
+        Some(ErrorCode::Forbidden) => "last_administrator",
         Some(ErrorCode::CrossSite) => "foreign_form",
         Some(ErrorCode::MalformedRequest | ErrorCode::UnsupportedMediaType) => "malformed",
         _ => "failed",
@@ -42,6 +43,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("account", "Your account"),
     ("error", "Error"),
     ("not_possible", "That didn’t work"),
+    ("last_administrator", "You are the last administrator. Make another user one first."),
     // Fields and buttons
     ("username", "User name"),
     ("password", "Password"),

@@ -1,6 +1,7 @@
 //! The account's page: the password, sessions, named tokens.
 
 use super::*;
+use gatekey::group_name::GroupName;
 
 fn change(visitor: &Visitor<'_>, old: &str, new: &str) -> Response {
     visitor.fill("/account", &[("form", "password"), ("password", old), ("new-password", new)])
@@ -124,4 +125,16 @@ fn deleting_the_account_takes_the_password_and_signs_out() {
     assert_eq!(visitor.cookie("__Host-gatekey"), None);
     assert!(!other.is_signed_in());
     assert_eq!(realm.basic("GET", "/api/resource", "ok", "python").status, 401);
+}
+
+#[test]
+fn the_last_administrator_stays_and_is_told_why() {
+    let realm = realm();
+    let visitor = Visitor::signed_in(&realm);
+    let id = realm.realm.find_user_by_name("ok").unwrap().unwrap().id;
+    assert!(realm.realm.add_to_group(id, &GroupName::parse("admin").unwrap()).unwrap());
+    let refused = visitor.fill("/account", &[("form", "delete"), ("password", "python")]);
+    assert_eq!(refused.status, 403);
+    assert_shows(&refused, &["role=\"alert\"", "You are the last administrator"]);
+    assert!(visitor.is_signed_in());
 }
