@@ -21,6 +21,8 @@ pub struct AccessRecord {
     /// The name of the existing user of a failed login. Only security events may log it: people type
     /// passwords into the name field.
     pub username: Option<String>,
+    /// The user whom an administrator changed.
+    pub target: Option<UserId>,
     /// The audit event that the request caused.
     pub audit: Option<AuditEvent>,
     /// The code of an error response.
@@ -73,6 +75,10 @@ pub enum AuditEvent {
     PasswordChanged,
     /// A user deleted the own account.
     Deleted,
+    /// An administrator, proved by the password, deleted the user [`AccessRecord::target`].
+    DeletedByAdministrator,
+    /// An administrator, proved by the password, changed the user [`AccessRecord::target`].
+    ChangedByAdministrator,
     /// A user revoked all own tokens.
     SignedOut,
     /// A token was issued.

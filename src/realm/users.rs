@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
-use crate::store::{AdministerError, Reads, StoreError, User};
+use crate::store::{AdministerError, Reads, StoreError, User, UserChanges};
 use crate::unicode;
 use crate::user_id::UserId;
 
@@ -76,9 +76,60 @@ impl Realm {
         drop(reservation);
         match self.store.delete_proved_user(&user) {
             Ok(deleted) => check_unchanged(&user, deleted).map(|()| user.id),
-            Err(AdministerError::Store(error)) => Err(error.into()),
-            Err(_) => Err(UserChangeError::LastAdministrator(user.id)),
+            Err(error) => Err(UserChangeError::administer(error, user.id)),
         }
+    }
+
+    /// Changes a user, also the own, by an administrator who is authenticated by the password. Returns the ids of the
+    /// administrator and of the user: `target`, unless that is `None`.
+    ///
+    /// # Errors
+    /// [`UserChangeError`]. [`UserChangeError::Forbidden`] for a user who is no administrator, for every target.
+    pub fn administer(
+        &self,
+        target: Option<UserId>,
+        changes: &UserChanges,
+        shown: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<(UserId, UserId), UserChangeError> {
+        let actor = self.verify_actor(shown, client, now)?;
+        let target = target.unwrap_or(actor.id);
+        let result = self.store.administer(&actor, target, changes);
+        result.map_err(|error| UserChangeError::administer(error, actor.id))?;
+        Ok((actor.id, target))
+    }
+
+    /// Deletes the own account, or another by an administrator. Returns the ids as [`Realm::administer`] does.
+    ///
+    /// # Errors
+    /// As [`Realm::administer`], but every user may delete the own account.
+    pub fn delete_user_as(
+        &self,
+        target: Option<UserId>,
+        shown: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<(UserId, UserId), UserChangeError> {
+        let actor = self.verify_actor(shown, client, now)?;
+        let target = target.unwrap_or(actor.id);
+        if target == actor.id {
+            let deleted = self.store.delete_proved_user(&actor);
+            let deleted = deleted.map_err(|error| UserChangeError::administer(error, actor.id))?;
+            check_unchanged(&actor, deleted)?;
+        } else {
+            let deleted = self.store.delete_user_by(&actor, target);
+            deleted.map_err(|error| UserChangeError::administer(error, actor.id))?;
+        }
+        Ok((actor.id, target))
+    }
+
+    fn verify_actor(&self, shown: &Credentials, client: Client, now: Now) -> Result<User, UserChangeError> {
+        let Credentials::Password { password, .. } = shown else {
+            return Err(refusal(None, RefusalReason::PasswordRequired).into());
+        };
+        let proved = self.verify_own_password(None, shown, client, self.time.advance(now))?;
+        Ok(self.conclude_login(proved, password))
     }
 
     /// Verifies the password of this user. Tokens are rejected, so that a stolen one can't take over the
@@ -174,9 +225,27 @@ pub enum UserChangeError {
     /// Without this user there would be no administrator.
     #[error("user {0} is the last administrator")]
     LastAdministrator(UserId),
+    /// This administrator named a user who doesn't exist.
+    #[error("there is no such user")]
+    NoSuchUser(UserId),
+    /// This administrator would add a user to too many groups.
+    #[error("the user would be in too many groups")]
+    TooManyGroups(UserId),
     /// The new password is invalid.
     #[error(transparent)]
     Password(#[from] PasswordError),
+}
+
+impl UserChangeError {
+    fn administer(error: AdministerError, actor: UserId) -> Self {
+        match error {
+            AdministerError::NotAdministrator => Self::Forbidden(actor),
+            AdministerError::NoSuchUser => Self::NoSuchUser(actor),
+            AdministerError::LastAdministrator => Self::LastAdministrator(actor),
+            AdministerError::TooManyGroups => Self::TooManyGroups(actor),
+            AdministerError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<StoreError> for UserChangeError {

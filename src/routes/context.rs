@@ -116,11 +116,9 @@ impl<'a> RequestContext<'a> {
         result: Result<T, UserChangeError>,
     ) -> Result<T, ApiError> {
         match &result {
-            Ok(_) | Err(UserChangeError::Forbidden(_) | UserChangeError::LastAdministrator(_)) => {
-                self.record_auth(kind, None);
-            }
             Err(UserChangeError::Authenticate(error)) => self.record_auth(kind, Some(error)),
             Err(UserChangeError::Password(_)) => {} // the new password is checked first
+            _ => self.record_auth(kind, None),
         }
         result.map_err(|error| ApiError::user_change(&error, self.scheme))
     }

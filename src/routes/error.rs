@@ -12,7 +12,7 @@ use crate::realm::{
     AuthenticateError, IssueTokenError, LinkError, MAX_SESSION_NAME_CHARS, NamedTokenError, PasswordError,
     RegisterError, UserChangeError,
 };
-use crate::store::{MAX_NAMED_TOKENS, StoreError};
+use crate::store::{MAX_GROUPS, MAX_NAMED_TOKENS, StoreError};
 use crate::user_id::UserId;
 use crate::username::UsernameError;
 use crate::wait::WouldBlock;
@@ -179,6 +179,11 @@ impl ApiError {
             UserChangeError::Authenticate(error) => Self::authenticate(error, scheme),
             UserChangeError::Forbidden(user) => Self::forbidden(*user),
             UserChangeError::LastAdministrator(user) => Self::last_administrator(*user),
+            UserChangeError::NoSuchUser(user) => Self::not_found().for_user(Some(*user)),
+            UserChangeError::TooManyGroups(user) => {
+                let message = format!("A user may be in {MAX_GROUPS} groups; remove others first.");
+                Self::new(ErrorCode::MalformedRequest, message).for_user(Some(*user))
+            }
             UserChangeError::Password(error) => (*error).into(),
         }
     }

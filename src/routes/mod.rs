@@ -3,7 +3,7 @@
 //! | route | function |
 //! |---|---|
 //! | `POST /api/users` | `users::register` |
-//! | `GET`, `PUT`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `delete` |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `administer`, `delete` |
 //! | `GET /api/me` | `users::show_me` |
 //! | `GET`, `POST /api/tokens`, `DELETE /api/tokens/{id}` | `sessions::list`, `issue_token`, `end` |
 //! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke` |
@@ -157,7 +157,7 @@ pub fn is_healthy(response: &Response) -> bool {
 pub fn needs_body(request: &Request) -> bool {
     match Target::at(&request.path) {
         Some(Target::Users | Target::Sessions) => request.method == "POST",
-        Some(Target::User(_)) => request.method == "PUT",
+        Some(Target::User(_)) => matches!(request.method.as_str(), "PATCH" | "PUT"),
         Some(Target::Page(page)) => page != Page::Home && request.method == "POST",
         _ => false,
     }
@@ -184,7 +184,7 @@ fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
     if request.method != "OPTIONS" {
         return Err(ApiError::new(ErrorCode::MalformedRequest, ASTERISK_MESSAGE));
     }
-    Ok(Response::empty(204).with_header("Allow", "DELETE, GET, HEAD, OPTIONS, POST, PUT"))
+    Ok(Response::empty(204).with_header("Allow", "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"))
 }
 
 /// Runs the checks of all routes in their order, then the route.
@@ -225,6 +225,7 @@ fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiEr
     match (target, context.request.method.as_str()) {
         (Target::Users, _) => users::register(context),
         (Target::User(id), "PUT") => users::change_password(context, id),
+        (Target::User(id), "PATCH") => users::administer(context, id),
         (Target::User(id), "DELETE") => users::delete(context, id),
         (Target::User(id), _) => users::show(context, id),
         (Target::Me, _) => users::show_me(context),

@@ -91,7 +91,7 @@ impl Target {
     pub(super) fn allow(self) -> Option<&'static str> {
         match self {
             Self::Users => Some("OPTIONS, POST"),
-            Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PUT"),
+            Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
             Self::Session(_) => Some("DELETE, OPTIONS"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
             Self::Me

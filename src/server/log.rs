@@ -141,6 +141,7 @@ type Event<'a> = (&'static str, Option<(&'static str, Cow<'a, str>)>);
 
 /// The audit event of a response, if it is logged.
 fn event_of(response: &Response) -> Option<Event<'_>> {
+    let target = || ("target", response.record.target.map_or("-".into(), |id| id.to_string().into()));
     let change = |change: &'static str| Some(("user changed", Some(("change", change.into()))));
     match response.record.audit? {
         AuditEvent::LoginFailed => {
@@ -156,6 +157,8 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
         AuditEvent::SignedOut => change("signed_out"),
         AuditEvent::NamedTokenIssued => change("named_token"),
         AuditEvent::SessionEnded => change("session_ended"),
+        AuditEvent::DeletedByAdministrator => Some(("deleted by password", Some(target()))),
+        AuditEvent::ChangedByAdministrator => Some(("administered by password", Some(target()))),
         AuditEvent::TokenIssued => None,
     }
 }

@@ -27,9 +27,9 @@ const PATHS: [(&str, &str); 19] = [
     ("/set-password", "GET, HEAD, OPTIONS, POST"),
     ("/account", "GET, HEAD, OPTIONS, POST"),
     ("/api/users", "OPTIONS, POST"),
-    ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
-    ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PUT"),
-    ("/api/users/me", "DELETE, GET, HEAD, OPTIONS, PUT"),
+    ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+    ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
+    ("/api/users/me", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
     ("/api/me", "GET, HEAD, OPTIONS"),
     ("/api/tokens", "GET, HEAD, OPTIONS, POST"),
     ("/api/tokens/AAECAwQFBgcICQoLDA0ODw", "DELETE, OPTIONS"),
@@ -66,6 +66,7 @@ fn guarded_requests(user: &str) -> Vec<Request> {
     let mut requests = vec![
         json_request("PUT", user, password),
         Request::new("DELETE", user),
+        json_request("PATCH", user, "{}"),
         json_request("PUT", "/api/users/me", password),
         json_request("POST", "/api/tokens", named_token),
     ];
@@ -345,7 +346,7 @@ fn only_options_accepts_the_asterisk_target() {
     for path in ["*", "/"] {
         let response = realm.send(&Request::new("OPTIONS", path));
         assert_eq!((response.status, response.body.as_slice()), (204, &b""[..]));
-        assert_eq!(header(&response, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, POST, PUT"));
+        assert_eq!(header(&response, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"));
     }
     for method in METHODS.into_iter().filter(|method| *method != "OPTIONS") {
         assert_eq!(

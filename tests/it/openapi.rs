@@ -208,7 +208,15 @@ fn see_what_bodies_get(described: &mut Described, server: &Server) {
     server.command(&["user", "group", "add", "ok", "admin"], "");
     described
         .assert_is("delete /api/users/{id}", &server.request("DELETE /api/users/1", &[&authorization], ""));
+    let administer =
+        |path: &str, body: &str| server.request(&format!("PATCH /api/users/{path}"), &[&authorization], body);
+    for (path, body) in
+        [("2", "{}"), ("2", r#"{"disabled":null}"#), ("2", "[]"), ("99", "{}"), ("1", r#"{"disabled":true}"#)]
+    {
+        described.assert_is("patch /api/users/{id}", &administer(path, body));
+    }
     server.command(&["user", "group", "remove", "ok", "admin"], "");
+    described.assert_is("patch /api/users/{id}", &administer("2", "{}"));
     described.assert_is("post /api/users", &server.request("POST /api/users", &["Content-Length: 0"], ""));
 }
 

@@ -49,7 +49,7 @@ fn a_head_answer_has_the_length_and_no_body_and_a_204_neither() {
         assert_eq!((status(&head), header(&head, "Content-Length"), body(&head)), (200, Some("17"), ""));
         let options = server.request("OPTIONS /api/users/1", &[], "");
         assert_eq!((status(&options), header(&options, "Content-Length"), body(&options)), (204, None, ""));
-        assert_eq!(header(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PUT"));
+        assert_eq!(header(&options, "Allow"), Some("DELETE, GET, HEAD, OPTIONS, PATCH, PUT"));
         let refused = server.request("HEAD /api/resource", &[], "");
         assert_eq!((status(&refused), body(&refused)), (401, ""));
     }
