@@ -16,7 +16,6 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 const INVITATION_LIFETIME: Duration = Duration::from_secs(3 * 86_400);
-const RESET_LIFETIME: Duration = Duration::from_secs(86_400);
 
 pub(super) const INVITE: Command = Command {
     words: &["user", "invite"],
@@ -71,7 +70,7 @@ fn reset(config: &CommandConfig<'_>) -> Result<ExitCode, CliError> {
             "{username:?} is disabled; first: gatekey user enable {enable}"
         )));
     }
-    print_link(config, &realm, url, user.id, RESET_LIFETIME)
+    print_link(config, &realm, url, user.id, Realm::LINK_LIFETIME)
 }
 
 /// The URL under which the server has its sign-in pages.
@@ -94,6 +93,6 @@ fn print_link(
     let link = realm.make_link(user, lifetime, clock::now());
     let link = link.map_err(|error| CliError::failed("can't make a link", &error))?;
     log::notice(format!("the link works once, until {}", link.expires_at));
-    writeln!(io::stdout().lock(), "{}/set-password?token={}", url.as_str(), link.token.expose())?;
+    writeln!(io::stdout().lock(), "{}", url.one_time_link(&link).expose())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -79,6 +79,8 @@ pub enum AuditEvent {
     DeletedByAdministrator,
     /// An administrator, proved by the password, changed the user [`AccessRecord::target`].
     ChangedByAdministrator,
+    /// An administrator, proved by the password, made a link for the user [`AccessRecord::target`].
+    LinkMade,
     /// A user revoked all own tokens.
     SignedOut,
     /// A token was issued.

@@ -39,6 +39,8 @@ pub struct Link {
 }
 
 impl Realm {
+    /// The lifetime of a link that an administrator makes for a user, unless told otherwise.
+    pub const LINK_LIFETIME: Duration = Duration::from_secs(86_400);
     /// The lifetime of a link that a user asked for.
     pub const REQUESTED_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
 

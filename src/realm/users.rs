@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::credentials::Credentials;
 use crate::hashing::HashError;
 use crate::secret::Secret;
-use crate::store::{AdministerError, Reads, StoreError, User, UserChanges};
+use crate::store::{ADMIN_GROUP, AdministerError, Reads, StoreError, User, UserChanges};
 use crate::unicode;
 use crate::user_id::UserId;
 
@@ -122,6 +122,22 @@ impl Realm {
             deleted.map_err(|error| UserChangeError::administer(error, actor.id))?;
         }
         Ok((actor.id, target))
+    }
+
+    /// The administrator whose name and password these are. Tokens are rejected.
+    ///
+    /// # Errors
+    /// [`UserChangeError`]; [`UserChangeError::Forbidden`] for a user who is no administrator.
+    pub fn authenticate_administrator(
+        &self,
+        shown: &Credentials,
+        client: Client,
+        now: Now,
+    ) -> Result<User, UserChangeError> {
+        let user = self.verify_actor(shown, client, now)?;
+        let groups = self.store.groups_of(user.id, Reads::PerCall)?;
+        let is_administrator = groups.iter().any(|group| group == ADMIN_GROUP);
+        if is_administrator { Ok(user) } else { Err(UserChangeError::Forbidden(user.id)) }
     }
 
     fn verify_actor(&self, shown: &Credentials, client: Client, now: Now) -> Result<User, UserChangeError> {

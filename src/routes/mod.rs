@@ -3,7 +3,7 @@
 //! | route | function |
 //! |---|---|
 //! | `POST /api/users` | `users::register` |
-//! | `GET`, `PUT`, `PATCH`, `DELETE /api/users/{id}` | `users::show`, `change_password`, `administer`, `delete` |
+//! | `GET`, `PUT`, `PATCH`, `DELETE /api/users/{id}` | `users::show`, `users::change_password`, `administrators::change`, `delete` |
 //! | `GET /api/me` | `users::show_me` |
 //! | `GET`, `POST /api/tokens`, `DELETE /api/tokens/{id}` | `sessions::list`, `issue_token`, `end` |
 //! | `GET`, `DELETE /api/token` | `tokens::issue`, `revoke` |
@@ -37,7 +37,7 @@
 //! | file | what |
 //! |---|---|
 //! | `target.rs` | the paths, their names and their methods |
-//! | `users.rs`, `tokens.rs`, `sessions.rs`, `verify.rs` | the routes |
+//! | `users.rs`, `administrators.rs`, `tokens.rs`, `sessions.rs`, `verify.rs` | the routes |
 //! | `context.rs` | the context of a request: credentials, authentication, audit record |
 //! | `config.rs` | configuration: public URL, trusted proxies, CORS origins, page |
 //! | `body.rs` | JSON bodies |
@@ -50,6 +50,7 @@
 //! | `learn/` | the interactive page that demonstrates the API |
 //! | `error.rs` | API errors: status, message and cause |
 
+mod administrators;
 mod body;
 mod config;
 mod client_origin;
@@ -223,10 +224,12 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
 /// Calls the function of the route. `_` is the last method, GET with HEAD where there is one.
 fn serve(context: &RequestContext<'_>, target: Target) -> Result<Response, ApiError> {
     match (target, context.request.method.as_str()) {
-        (Target::Users, _) => users::register(context),
+        (Target::Users, "POST") => users::register(context),
+        (Target::Users, _) => administrators::list(context),
+        (Target::UserLink(id), _) => administrators::make_link(context, id),
         (Target::User(id), "PUT") => users::change_password(context, id),
-        (Target::User(id), "PATCH") => users::administer(context, id),
-        (Target::User(id), "DELETE") => users::delete(context, id),
+        (Target::User(id), "PATCH") => administrators::change(context, id),
+        (Target::User(id), "DELETE") => administrators::delete(context, id),
         (Target::User(id), _) => users::show(context, id),
         (Target::Me, _) => users::show_me(context),
         (Target::Sessions, "POST") => sessions::issue_token(context),

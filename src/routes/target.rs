@@ -14,6 +14,8 @@ pub(super) enum Target {
     Users,
     /// One user, who need not exist; `None` is the principal.
     User(Option<UserId>),
+    /// A one-time link for a user, who need not exist.
+    UserLink(UserId),
     /// The principal.
     Me,
     /// The principal's sessions and named tokens.
@@ -56,7 +58,10 @@ impl Target {
             "/account" => Some(Self::Page(Page::Account)),
             _ if verify::is_path(path) => Some(Self::Verify),
             _ => match (path.strip_prefix("/api/users/"), path.strip_prefix("/api/tokens/")) {
-                (Some(id), _) => UserId::parse(id).map(|id| Self::User(Some(id))),
+                (Some(rest), _) => match rest.strip_suffix("/link") {
+                    Some(id) => UserId::parse(id).map(Self::UserLink),
+                    None => UserId::parse(rest).map(|id| Self::User(Some(id))),
+                },
                 (None, Some(id)) => SessionId::parse(id).map(Self::Session),
                 (None, None) => None,
             },
@@ -68,6 +73,7 @@ impl Target {
         match self {
             Self::Users => "/api/users",
             Self::User(_) => "/api/users/{id}",
+            Self::UserLink(_) => "/api/users/{id}/link",
             Self::Me => "/api/me",
             Self::Sessions => "/api/tokens",
             Self::Session(_) => "/api/tokens/{id}",
@@ -90,7 +96,7 @@ impl Target {
     /// The value of `Allow` (RFC 9110 section 10.2.1); `None` if any method is allowed.
     pub(super) fn allow(self) -> Option<&'static str> {
         match self {
-            Self::Users => Some("OPTIONS, POST"),
+            Self::UserLink(_) => Some("OPTIONS, POST"),
             Self::User(_) => Some("DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
             Self::Session(_) => Some("DELETE, OPTIONS"),
             Self::Token => Some("DELETE, GET, HEAD, OPTIONS"),
@@ -100,7 +106,7 @@ impl Target {
             | Self::Description
             | Self::Learn
             | Self::Page(Page::Home) => Some("GET, HEAD, OPTIONS"),
-            Self::Sessions | Self::Page(_) => Some("GET, HEAD, OPTIONS, POST"),
+            Self::Users | Self::Sessions | Self::Page(_) => Some("GET, HEAD, OPTIONS, POST"),
             Self::Verify => None,
         }
     }
@@ -130,6 +136,10 @@ mod tests {
             ("/openapi.json", Some(Target::Description)),
             ("/api/users/me", Some(Target::User(None))),
             ("/api/users/ME", None),
+            ("/api/users/7/link", UserId::new(7).map(Target::UserLink)),
+            ("/api/users/me/link", None),
+            ("/api/users/7/link/", None),
+            ("/api/users//link", None),
             ("/api/me", Some(Target::Me)),
             ("/api/tokens", Some(Target::Sessions)),
             ("/api/tokens/", None),

@@ -1,6 +1,8 @@
 //! The URL of the server, and origins of pages (RFC 6454).
 
 use crate::http::split_port;
+use crate::realm::Link;
+use crate::secret::Secret;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::num::NonZeroU16;
 
@@ -12,6 +14,11 @@ pub struct PublicUrl {
 }
 
 impl PublicUrl {
+    /// The URL that a one-time link is sent as: that of the page where the user sets a password.
+    pub fn one_time_link(&self, link: &Link) -> Secret {
+        Secret::new(format!("{}/set-password?token={}", self.as_str(), link.token.expose()))
+    }
+
     /// Parses a URL; trailing slashes are dropped.
     ///
     /// # Errors

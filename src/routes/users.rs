@@ -1,15 +1,14 @@
-//! `/api/users` and `/api/users/{id}`: registration, look-up, password change, deletion.
+//! `/api/users` and `/api/users/{id}`: registration, look-up, password change. What
+//! administrators do is in `administrators.rs`.
 
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::pages::guard::{self, Visitor};
-use super::{body, cors, forwarded};
+use super::{body, forwarded};
 use crate::clock::UnixTime;
-use crate::group_name::GroupName;
 use crate::http::{AuditEvent, ErrorCode, Response};
-use crate::json::{Object, Value, json};
+use crate::json::json;
 use crate::realm::UserLookup;
-use crate::store::UserChanges;
 use crate::user_id::UserId;
 
 /// `POST /api/users`: registers a user.
@@ -88,71 +87,4 @@ pub(super) fn change_password(
         context.realm.change_password(id, context.credentials()?, &new, context.client(), context.now);
     let id = context.user_change(changed)?;
     Ok(Response::empty(204).for_user(id).with_audit_event(AuditEvent::PasswordChanged))
-}
-
-/// `DELETE /api/users/{id}`: deletes the own account, or another by an administrator.
-pub(super) fn delete(context: &RequestContext<'_>, id: Option<UserId>) -> Result<Response, ApiError> {
-    context.reads.may_block()?; // on a hash and a write
-    let (realm, shown) = (context.realm, context.credentials()?);
-    let deleted = if is_from_cors_origin(context) {
-        realm.delete_own_user(id, shown, context.client(), context.now).map(|id| (id, id))
-    } else {
-        realm.delete_user_as(id, shown, context.client(), context.now)
-    };
-    let (actor, target) = context.user_change(deleted)?;
-    if actor == target {
-        return Ok(Response::empty(204).for_user(actor).with_audit_event(AuditEvent::Deleted));
-    }
-    Ok(administered(actor, target, AuditEvent::DeletedByAdministrator))
-}
-
-/// `PATCH /api/users/{id}`: changes a user by an administrator.
-pub(super) fn administer(context: &RequestContext<'_>, id: Option<UserId>) -> Result<Response, ApiError> {
-    if is_from_cors_origin(context) {
-        return Err(ApiError::cross_site());
-    }
-    let changes = changes(body::object(context.request)?)?;
-    context.reads.may_block()?; // on a hash and a write
-    let result =
-        context.realm.administer(id, &changes, context.credentials()?, context.client(), context.now);
-    let (actor, target) = context.user_change(result)?;
-    Ok(administered(actor, target, AuditEvent::ChangedByAdministrator))
-}
-
-fn administered(actor: UserId, target: UserId, event: AuditEvent) -> Response {
-    let mut response = Response::empty(204).for_user(actor).with_audit_event(event);
-    response.record.target = Some(target);
-    response
-}
-
-/// Pages of the origins in `--cors-origin` may not administer: one such app would command all accounts.
-fn is_from_cors_origin(context: &RequestContext<'_>) -> bool {
-    cors::allowed_origin(&context.config.cors_origins, context.request).is_some()
-}
-
-/// Parses `{"disabled":true,"groups_add":["staff"],"groups_remove":[]}`, each member optional.
-fn changes(mut body: Object) -> Result<UserChanges, ApiError> {
-    let invalid = |what: &str| ApiError::new(ErrorCode::MalformedRequest, format!("{what}."));
-    let disabled = match body.remove("disabled") {
-        None => None,
-        Some(Value::Bool(disabled)) => Some(disabled),
-        Some(_) => return Err(invalid("\"disabled\" is not a boolean; send it as one")),
-    };
-    let mut groups = |name: &str| match body.remove(name) {
-        None => Ok(Vec::new()),
-        Some(Value::Array(names)) => {
-            let parse = |name: &Value| GroupName::parse(name.as_str()?).ok();
-            let parsed: Option<Vec<_>> = names.iter().map(parse).collect();
-            parsed.ok_or_else(|| invalid(&format!("\"{name}\" has a text that is no name of a group")))
-        }
-        Some(_) => Err(invalid(&format!("\"{name}\" is not a list; send a list of groups"))),
-    };
-    let (groups_add, groups_remove) = (groups("groups_add")?, groups("groups_remove")?);
-    if groups_add.iter().any(|group| groups_remove.contains(group)) {
-        return Err(invalid("A group is in both lists; send it in one"));
-    }
-    if !body.is_empty() {
-        return Err(invalid("The body has another member than disabled, groups_add and groups_remove"));
-    }
-    Ok(UserChanges { disabled, groups_add, groups_remove })
 }

@@ -9,7 +9,7 @@ use super::app::App;
 use super::log;
 use crate::clock;
 use crate::os;
-use crate::realm::{Link, LinkError, Realm};
+use crate::realm::{LinkError, Realm};
 use crate::routes::PublicUrl;
 use core::time::Duration;
 use std::env;
@@ -182,9 +182,9 @@ impl LinkSender {
             Err(error) => return log::notice(format!("no link was sent: {error}")),
         };
         let sent = match self.realm.make_requested_link(user.id, clock::now()) {
-            Ok(Link { token, .. }) => {
-                let link = format!("{}/set-password?token={}", self.url.as_str(), token.expose());
-                let ran = self.command.run(&user.username, &link, &self.shutdown);
+            Ok(link) => {
+                let link = self.url.one_time_link(&link);
+                let ran = self.command.run(&user.username, link.expose(), &self.shutdown);
                 ran.map_err(|failure| failure.to_string())
             }
             Err(LinkError::Dead) => return, // disabled or deleted meanwhile

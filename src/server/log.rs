@@ -159,6 +159,7 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
         AuditEvent::SessionEnded => change("session_ended"),
         AuditEvent::DeletedByAdministrator => Some(("deleted by password", Some(target()))),
         AuditEvent::ChangedByAdministrator => Some(("administered by password", Some(target()))),
+        AuditEvent::LinkMade => Some(("link made by password", Some(target()))),
         AuditEvent::TokenIssued => None,
     }
 }

@@ -1,10 +1,11 @@
-//! Administrators: one remains, whatever a user of the API and the pages does.
+//! Administrators: what they do by the API, and that one remains, whatever a user of the API and the pages does.
 
-use crate::harness::{TestRealm, basic, error, json_request};
+use crate::harness::{TestRealm, basic, error, json_request, object};
 use crate::process::{Server, written};
 use gatekey::group_name::GroupName;
 use gatekey::http::{AuditEvent, Request, Response};
-use gatekey::routes::{Config, Origin};
+use gatekey::json::{Value, json};
+use gatekey::routes::{Config, Origin, PublicUrl, SignInPages};
 use gatekey::store::Reads;
 use gatekey::user_id::UserId;
 
@@ -151,5 +152,114 @@ fn the_audit_event_has_actor_target_and_proof() {
     for event in ["administered by password", "deleted by password"] {
         let line = log.lines().find(|line| line.contains(event)).unwrap_or_else(|| panic!("{log}"));
         assert!(line.contains("user=1 target=2 "), "{line}");
+    }
+}
+
+#[test]
+fn an_administrator_pages_through_all_users() {
+    let realm = realm();
+    realm.add_user("third", "python");
+    realm.realm.set_disabled(UserId::new(2).unwrap(), true).unwrap();
+    let list = |query: &str| {
+        let answer = realm.basic("GET", &format!("/api/users{query}"), "root", "python");
+        assert_eq!(answer.status, 200, "{query}");
+        let body = body_of(&answer);
+        let ids: Vec<_> = body["users"].as_array().unwrap().iter().map(|user| user["id"].clone()).collect();
+        (ids, body["next"].clone(), body)
+    };
+    let (ids, next, body) = list("");
+    assert_eq!((ids, next), (vec![json!(1), json!(2), json!(3)], json!(null)));
+    let (first, second) = (&body["users"][0], &body["users"][1]);
+    assert_eq!((&first["groups"], &first["disabled"]), (&json!(["admin"]), &json!(false)));
+    assert_eq!((&second["username"], &second["disabled"]), (&json!("ok"), &json!(true)));
+    for (query, ids, next) in [
+        ("?limit=2", vec![1, 2], json!(2)),
+        ("?after=2&limit=2", vec![3], json!(null)),
+        ("?limit=1&after=2", vec![3], json!(3)),
+        ("?after=3", vec![], json!(null)),
+    ] {
+        let (found, following, _) = list(query);
+        assert_eq!((found, following), (ids.into_iter().map(|id| json!(id)).collect(), next), "{query}");
+    }
+    for query in ["?limit=0", "?limit=1001", "?limit=x", "?after=0", "?after=", "?page=2", "?limit=1&limit=1"]
+    {
+        let refused = realm.basic("GET", &format!("/api/users{query}"), "root", "python");
+        assert_eq!(error(&refused), (400, "malformed_request".into()), "{query}");
+    }
+}
+
+fn body_of(response: &Response) -> Value {
+    Value::Object(object(response))
+}
+
+/// A realm as [`realm`], with sign-in pages.
+fn realm_with_pages() -> TestRealm {
+    let url = PublicUrl::parse("https://auth.example.org").unwrap();
+    let pages = SignInPages::new(&url, "Example").unwrap();
+    let config = Config { public_url: Some(url), sign_in_pages: Some(pages), ..Config::default() };
+    let realm = TestRealm::with_config(config);
+    realm.add_user("root", "python");
+    realm.add_user("ok", "python");
+    make_administrator(&realm, "root");
+    realm
+}
+
+#[test]
+fn an_administrators_link_sets_a_password_and_ends_older_links() {
+    let realm = realm_with_pages();
+    let make = || {
+        let made = realm.basic("POST", "/api/users/2/link", "root", "python");
+        assert_eq!((made.status, made.record.audit), (201, Some(AuditEvent::LinkMade)));
+        assert_eq!((made.record.user, made.record.target), (UserId::new(1), UserId::new(2)));
+        let body = body_of(&made);
+        assert!(body["expires_at"].as_u64().unwrap() > realm.unix().seconds());
+        let link = body["link"].as_str().unwrap().to_owned();
+        link.strip_prefix("https://auth.example.org/set-password?token=").unwrap().to_owned()
+    };
+    let (older, newer) = (make(), make());
+    let check = |token: &str| realm.realm.check_link(token, Reads::PerCall, realm.now());
+    assert_eq!(check(&newer).unwrap(), "ok");
+    check(&older).unwrap_err();
+    assert_eq!(
+        error(&realm.basic("POST", "/api/users/99/link", "root", "python")),
+        (404, "not_found".into())
+    );
+    realm.realm.set_disabled(UserId::new(2).unwrap(), true).unwrap();
+    assert_eq!(error(&realm.basic("POST", "/api/users/2/link", "root", "python")), (403, "forbidden".into()));
+    check(&newer).unwrap_err();
+}
+
+#[test]
+fn links_need_the_sign_in_pages() {
+    assert_eq!(
+        error(&realm().basic("POST", "/api/users/2/link", "root", "python")),
+        (404, "not_found".into())
+    );
+}
+
+#[test]
+fn only_an_administrators_password_lists_users_and_makes_links() {
+    let realm = realm_with_pages();
+    let (own, token) = (realm.token("ok", "python"), realm.token("root", "python"));
+    for (method, path) in
+        [("GET", "/api/users"), ("POST", "/api/users/2/link"), ("POST", "/api/users/99/link")]
+    {
+        let send = |authorization: &str| {
+            realm.send(&Request::new(method, path).with_header("Authorization", authorization))
+        };
+        assert_eq!(error(&realm.send(&Request::new(method, path))), (401, "unauthorized".into()));
+        assert_eq!(error(&send(&basic("ok", "python"))), (403, "forbidden".into()), "{method} {path}");
+        for authorization in
+            [format!("Bearer {own}"), format!("Bearer {token}"), basic(&token, ""), basic("root", "wrong")]
+        {
+            assert_eq!(error(&send(&authorization)), (401, "unauthorized".into()), "{method} {path}");
+        }
+    }
+    let realm = self::realm();
+    for path in ["/api/users", "/api/users/2/link"] {
+        let method = if path == "/api/users" { "GET" } else { "POST" };
+        let request = Request::new(method, path).with_header("Origin", "https://app.example.org");
+        let refused = realm.send(&request.with_header("Authorization", basic("root", "python")));
+        assert_eq!(error(&refused), (403, "cross_site".into()), "{path}");
     }
 }

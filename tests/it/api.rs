@@ -17,7 +17,7 @@ use gatekey::routes::{Config, PublicUrl, SignInPages};
 use std::collections::BTreeSet;
 
 /// A path of every route that takes certain methods; of users, one who exists and one who doesn't.
-const PATHS: [(&str, &str); 19] = [
+const PATHS: [(&str, &str); 20] = [
     ("/", "GET, HEAD, OPTIONS"),
     ("/learn", "GET, HEAD, OPTIONS"),
     ("/login", "GET, HEAD, OPTIONS, POST"),
@@ -26,7 +26,8 @@ const PATHS: [(&str, &str); 19] = [
     ("/forgot-password", "GET, HEAD, OPTIONS, POST"),
     ("/set-password", "GET, HEAD, OPTIONS, POST"),
     ("/account", "GET, HEAD, OPTIONS, POST"),
-    ("/api/users", "OPTIONS, POST"),
+    ("/api/users", "GET, HEAD, OPTIONS, POST"),
+    ("/api/users/1/link", "OPTIONS, POST"),
     ("/api/users/1", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
     ("/api/users/9223372036854775807", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
     ("/api/users/me", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),

@@ -215,7 +215,17 @@ fn see_what_bodies_get(described: &mut Described, server: &Server) {
     {
         described.assert_is("patch /api/users/{id}", &administer(path, body));
     }
+    let list = |query: &str| server.request(&format!("GET /api/users{query}"), &[&authorization], "");
+    let link = |id: &str| server.request(&format!("POST /api/users/{id}/link"), &[&authorization], "");
+    for query in ["", "?after=1&limit=1", "?limit=0"] {
+        described.assert_is("get /api/users", &list(query));
+    }
+    for id in ["1", "99"] {
+        described.assert_is("post /api/users/{id}/link", &link(id));
+    }
     server.command(&["user", "group", "remove", "ok", "admin"], "");
+    described.assert_is("get /api/users", &list(""));
+    described.assert_is("post /api/users/{id}/link", &link("1"));
     described.assert_is("patch /api/users/{id}", &administer("2", "{}"));
     described.assert_is("post /api/users", &server.request("POST /api/users", &["Content-Length: 0"], ""));
 }

@@ -63,6 +63,7 @@ const DIFFERENCES: &[Difference] = &[
     difference("get user 0", 400, (404, "not_found"), "what isn't there is 404"),
     difference("get user 01", 200, (404, "not_found"), "a user has one URL"),
     difference("get huge int", 500, (404, "not_found"), "an id that no user can have is 404"),
+    difference("GET /api/users", 405, (401, "unauthorized"), "administrators list the users there"),
     difference("PUT user", 405, (415, "unsupported_media_type"), "a user's password can be changed there"),
     difference("OPTIONS users", 200, (204, ""), NO_BODY_NO_200),
     difference("OPTIONS user", 200, (204, ""), NO_BODY_NO_200),
