@@ -75,6 +75,8 @@ pub enum AuditEvent {
     PasswordChanged,
     /// A user deleted the own account.
     Deleted,
+    /// An administrator, proved by the password, added the user [`AccessRecord::target`].
+    AddedByAdministrator,
     /// An administrator, proved by the password, deleted the user [`AccessRecord::target`].
     DeletedByAdministrator,
     /// An administrator, proved by the password, changed the user [`AccessRecord::target`].

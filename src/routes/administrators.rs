@@ -19,7 +19,6 @@ const MAX_LIMIT: u32 = 1_000;
 
 /// `GET /api/users`: a page of all users in the order of their ids. `?after=ID&limit=N` is the next one.
 pub(super) fn list(context: &RequestContext<'_>) -> Result<Response, ApiError> {
-    refuse_cors_origin(context)?;
     let (after, limit) = parse_page(context.request.query.as_deref().unwrap_or_default())?;
     let administrator = authenticate(context)?;
     let users = context.realm.list_users(after, limit)?;
@@ -40,7 +39,6 @@ fn described(context: &RequestContext<'_>, user: &User) -> Result<Value, ApiErro
 
 /// `POST /api/users/{id}/link`: makes a link with which the user sets a password, and ends the user's older links.
 pub(super) fn make_link(context: &RequestContext<'_>, id: UserId) -> Result<Response, ApiError> {
-    refuse_cors_origin(context)?;
     let administrator = authenticate(context)?;
     let not_found = |why: &str| ApiError::not_found().for_user(Some(administrator.id)).because(why);
     let no_pages = "there are no sign-in pages, so links lead nowhere: set --public-url";
@@ -54,7 +52,7 @@ pub(super) fn make_link(context: &RequestContext<'_>, id: UserId) -> Result<Resp
     let made = context.realm.make_link(id, Realm::LINK_LIFETIME, context.now)?;
     let link = pages.public_url.one_time_link(&made);
     let body = json!({"link": link.expose(), "expires_at": made.expires_at.seconds()});
-    Ok(by_administrator(Response::json(201, &body), administrator.id, id, AuditEvent::LinkMade))
+    Ok(done(Response::json(201, &body), administrator.id, id, AuditEvent::LinkMade))
 }
 
 /// `PATCH /api/users/{id}`: changes a user.
@@ -65,7 +63,7 @@ pub(super) fn change(context: &RequestContext<'_>, id: Option<UserId>) -> Result
     let result =
         context.realm.administer(id, &changes, context.credentials()?, context.client(), context.now);
     let (actor, target) = context.user_change(result)?;
-    Ok(by_administrator(Response::empty(204), actor, target, AuditEvent::ChangedByAdministrator))
+    Ok(done(Response::empty(204), actor, target, AuditEvent::ChangedByAdministrator))
 }
 
 /// `DELETE /api/users/{id}`: deletes the own account, or another by an administrator.
@@ -81,16 +79,19 @@ pub(super) fn delete(context: &RequestContext<'_>, id: Option<UserId>) -> Result
     if actor == target {
         return Ok(Response::empty(204).for_user(actor).with_audit_event(AuditEvent::Deleted));
     }
-    Ok(by_administrator(Response::empty(204), actor, target, AuditEvent::DeletedByAdministrator))
+    Ok(done(Response::empty(204), actor, target, AuditEvent::DeletedByAdministrator))
 }
 
-fn authenticate(context: &RequestContext<'_>) -> Result<User, ApiError> {
+/// The administrator who sends the request.
+pub(super) fn authenticate(context: &RequestContext<'_>) -> Result<User, ApiError> {
+    refuse_cors_origin(context)?;
     context.reads.may_block()?; // on a hash
     let shown = context.credentials()?;
     context.user_change(context.realm.authenticate_administrator(shown, context.client(), context.now))
 }
 
-fn by_administrator(response: Response, actor: UserId, target: UserId, event: AuditEvent) -> Response {
+/// The response to what an administrator did to another user, with its audit event.
+pub(super) fn done(response: Response, actor: UserId, target: UserId, event: AuditEvent) -> Response {
     let mut response = response.for_user(actor).with_audit_event(event);
     response.record.target = Some(target);
     response

@@ -190,7 +190,7 @@ fn answer_asterisk(request: &Request) -> Result<Response, ApiError> {
 
 /// Runs the checks of all routes in their order, then the route.
 fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Response, ApiError> {
-    let (realm, request) = (context.realm, context.request);
+    let request = context.request;
     if request.path == "*" || (target.is_none() && request.path == "/" && request.method == "OPTIONS") {
         return answer_asterisk(request);
     }
@@ -207,7 +207,7 @@ fn answer(context: &RequestContext<'_>, target: Option<Target>) -> Result<Respon
         if !matches!(target, Target::Page(_)) {
             csrf::check_origin(context)?; // pages have a stricter check of their own
         }
-        check_registration_open(realm, target, request)?;
+        check_registration_open(context, target)?;
         check_body_size(request)?;
         if request.method == "OPTIONS" {
             return Ok(Response::empty(204).with_header("Allow", allow));
@@ -259,11 +259,11 @@ fn health(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     Ok(Response::json(200, &json!({"status": "ok"})))
 }
 
-fn check_registration_open(realm: &Realm, target: Target, request: &Request) -> Result<(), ApiError> {
-    if target == Target::Users
-        && request.method == "POST"
-        && realm.policy().registration == Registration::Closed
-    {
+/// While registration is closed, only credentials get further: those of an administrator register a user.
+fn check_registration_open(context: &RequestContext<'_>, target: Target) -> Result<(), ApiError> {
+    let is_registration = target == Target::Users && context.request.method == "POST";
+    let is_closed = context.realm.policy().registration == Registration::Closed;
+    if is_registration && is_closed && !context.has_authorization() {
         return Err(ApiError::registration_closed());
     }
     Ok(())

@@ -4,26 +4,34 @@
 use super::context::RequestContext;
 use super::error::ApiError;
 use super::pages::guard::{self, Visitor};
-use super::{body, forwarded};
+use super::{administrators, body, forwarded};
 use crate::clock::UnixTime;
 use crate::http::{AuditEvent, ErrorCode, Response};
 use crate::json::json;
-use crate::realm::UserLookup;
+use crate::realm::{Registration, UserLookup};
 use crate::user_id::UserId;
 
-/// `POST /api/users`: registers a user.
+/// `POST /api/users`: registers a user. While registration is closed, an administrator does.
 pub(super) fn register(context: &RequestContext<'_>) -> Result<Response, ApiError> {
     let mut body = body::object(context.request)?;
     let username = body::take_text(&mut body, "username", ErrorCode::InvalidUsername)?;
     let password = body::take_password(&mut body)?;
     context.reads.may_block()?; // on a hash and a write
-    let registered = context.realm.register(&username, &password, context.client(), context.now)?;
+    let realm = context.realm;
+    let (registered, administrator) = match realm.policy().registration {
+        Registration::Open => (realm.register(&username, &password, context.client(), context.now)?, None),
+        Registration::Closed => {
+            let administrator = administrators::authenticate(context)?;
+            (realm.add_user(&username, &password, realm.unix(context.now))?, Some(administrator.id))
+        }
+    };
     let location = format!("{}/api/users/{}", forwarded::base_url(context), registered.id);
     let body = json!({"id": registered.id.number(), "username": registered.username.as_str()});
-    Ok(Response::json(201, &body)
-        .with_header("Location", location)
-        .for_user(registered.id)
-        .with_audit_event(AuditEvent::Registered))
+    let response = Response::json(201, &body).with_header("Location", location);
+    Ok(match administrator {
+        None => response.for_user(registered.id).with_audit_event(AuditEvent::Registered),
+        Some(actor) => administrators::done(response, actor, registered.id, AuditEvent::AddedByAdministrator),
+    })
 }
 
 /// `GET /api/me`: the principal, and until when the credentials are valid, unless they are a password. Without an

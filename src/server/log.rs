@@ -157,6 +157,7 @@ fn event_of(response: &Response) -> Option<Event<'_>> {
         AuditEvent::SignedOut => change("signed_out"),
         AuditEvent::NamedTokenIssued => change("named_token"),
         AuditEvent::SessionEnded => change("session_ended"),
+        AuditEvent::AddedByAdministrator => Some(("added by password", Some(target()))),
         AuditEvent::DeletedByAdministrator => Some(("deleted by password", Some(target()))),
         AuditEvent::ChangedByAdministrator => Some(("administered by password", Some(target()))),
         AuditEvent::LinkMade => Some(("link made by password", Some(target()))),

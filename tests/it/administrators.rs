@@ -5,7 +5,9 @@ use crate::process::{Server, written};
 use gatekey::group_name::GroupName;
 use gatekey::http::{AuditEvent, Request, Response};
 use gatekey::json::{Value, json};
+use gatekey::realm::{Policy, Registration};
 use gatekey::routes::{Config, Origin, PublicUrl, SignInPages};
+use gatekey::secret::Secret;
 use gatekey::store::Reads;
 use gatekey::user_id::UserId;
 
@@ -262,4 +264,32 @@ fn only_an_administrators_password_lists_users_and_makes_links() {
         let refused = realm.send(&request.with_header("Authorization", basic("root", "python")));
         assert_eq!(error(&refused), (403, "cross_site".into()), "{path}");
     }
+}
+
+#[test]
+fn while_registration_is_closed_an_administrator_adds_users() {
+    let realm = TestRealm::with_policy(Policy { registration: Registration::Closed, ..Policy::default() });
+    for name in ["root", "ok"] {
+        realm.realm.add_user(name, &Secret::new("python".into()), realm.unix()).unwrap();
+    }
+    make_administrator(&realm, "root");
+    let post = |authorization: Option<String>| {
+        let request = json_request("POST", "/api/users", r#"{"username":"new","password":"python"}"#);
+        realm.send(&match authorization {
+            Some(authorization) => request.with_header("Authorization", authorization),
+            None => request,
+        })
+    };
+    let token = realm.token("root", "python");
+    assert_eq!(error(&post(None)), (403, "registration_closed".into()));
+    assert_eq!(error(&post(Some(basic("ok", "python")))), (403, "forbidden".into()));
+    for authorization in [basic("root", "wrong"), format!("Bearer {token}"), basic(&token, "")] {
+        assert_eq!(error(&post(Some(authorization))), (401, "unauthorized".into()));
+    }
+    let added = post(Some(basic("root", "python")));
+    assert_eq!((added.status, added.record.audit), (201, Some(AuditEvent::AddedByAdministrator)));
+    assert_eq!((added.record.user, added.record.target), (UserId::new(1), UserId::new(3)));
+    assert_eq!(added.header("Location"), Some("/api/users/3"));
+    assert_eq!(realm.basic("GET", "/api/me", "new", "python").status, 200);
+    assert_eq!(error(&post(Some(basic("root", "python")))), (400, "username_taken".into()));
 }
