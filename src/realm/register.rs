@@ -2,13 +2,15 @@
 
 use super::new_password::{PasswordError, check_differs};
 use super::policy::Registration;
+use super::refusal::{AuthenticateError, RefusalReason, refusal};
+use super::sessions::{Browser, NewSession};
 use super::state::Realm;
 use crate::client::Client;
 use crate::clock::{Now, UnixTime};
 use crate::hashing::HashError;
 use crate::limiter::RateLimited;
 use crate::secret::Secret;
-use crate::store::{InsertError, StoreError};
+use crate::store::{InsertError, Reads, StoreError};
 use crate::user_id::UserId;
 use crate::username::{Username, UsernameError};
 
@@ -42,6 +44,27 @@ impl Realm {
             charge.refund();
         }
         registered
+    }
+
+    /// Registers a user, and signs the browser in by the same proof of the password: one hash.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; with [`RegisterError::SignIn`] the user is registered.
+    pub fn register_and_sign_in(
+        &self,
+        username: &str,
+        password: &Secret,
+        client: Client,
+        browser: Browser<'_>,
+        now: Now,
+    ) -> Result<NewSession, RegisterError> {
+        let id = self.register(username, password, client, now)?.id;
+        let now = self.time.advance(now);
+        let user = self.store.find_user_by_id(id, Reads::PerCall)?;
+        let user = user.ok_or_else(|| refusal(Some(id), RefusalReason::ChangedMeanwhile))?;
+        let attempt = self.login_attempt(user.username.clone(), client, Reads::PerCall, now)?;
+        self.remember_address(&attempt, id);
+        Ok(self.open_browser_session(self.principal(user, now), browser, now)?)
     }
 
     /// Adds a user by an administrator, with `at` as the time of creation. On return the user is on disk.
@@ -107,6 +130,9 @@ pub enum RegisterError {
     /// The address made too many registrations.
     #[error(transparent)]
     RateLimited(#[from] RateLimited),
+    /// The user was registered, but the browser not signed in.
+    #[error(transparent)]
+    SignIn(#[from] AuthenticateError),
 }
 
 impl From<InsertError> for RegisterError {

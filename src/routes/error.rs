@@ -319,6 +319,7 @@ impl From<RegisterError> for ApiError {
             RegisterError::Store(error) => error.into(),
             RegisterError::Hash(error) => Self::from(&error),
             RegisterError::RateLimited(error) => Self::rate_limited(error, "users were registered"),
+            RegisterError::SignIn(error) => Self::authenticate(&error, Scheme::Basic),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::return_to::ReturnTo;
 use super::view::{View, alert, with_error};
 use super::{csrf, user_agent};
 use crate::http::{AuditEvent, ErrorCode, Response};
-use crate::realm::Browser;
+use crate::realm::{Browser, RegisterError};
 use crate::routes::error::ApiError;
 
 /// `GET /register`.
@@ -27,20 +27,22 @@ pub(super) fn stale(view: &View<'_>, form: &FormFields) -> Result<Response, ApiE
 pub(super) fn submit(view: &View<'_>, mut form: FormFields) -> Result<Response, ApiError> {
     let context = view.context;
     let password = form.take_password("password");
-    let registered = context.realm.register(form.get("username"), &password, context.client(), context.now);
-    if let Err(error) = registered {
-        let error = Response::from(ApiError::from(error));
-        let (username, rd) = (form.get("username"), form.get("rd"));
-        let shown = Shown { username, rd, alert: view.alert_of(&error), code: error.record.error };
-        return Ok(with_error(page(view, error.status, &shown)?, error));
-    }
     let name = user_agent::name(context.request);
     let browser = Browser { name: &name, lifetime: login::lifetime(view, false) };
-    let signed_in =
-        context.realm.sign_in(form.get("username"), &password, context.client(), browser, context.now);
-    let session = context.form_auth(signed_in)?;
-    Ok(login::enter(view, &session, &login::after_sign_in(view, &form))?
-        .with_audit_event(AuditEvent::Registered))
+    let username = form.get("username");
+    match context.realm.register_and_sign_in(username, &password, context.client(), browser, context.now) {
+        Ok(session) => {
+            let response = login::enter(view, &session, &login::after_sign_in(view, &form))?;
+            Ok(response.with_audit_event(AuditEvent::Registered))
+        }
+        Err(RegisterError::SignIn(error)) => Err(ApiError::authenticate(&error, context.scheme)),
+        Err(error) => {
+            let error = Response::from(ApiError::from(error));
+            let alert = view.alert_of(&error);
+            let shown = Shown { username, rd: form.get("rd"), alert, code: error.record.error };
+            Ok(with_error(page(view, error.status, &shown)?, error))
+        }
+    }
 }
 
 fn page(view: &View<'_>, status: u16, shown: &Shown<'_>) -> Result<Response, ApiError> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::harness::basic;
+use gatekey::http::AuditEvent;
 use gatekey::limiter::Rules;
 use gatekey::secret::Secret;
 use std::time::Duration;
@@ -196,4 +197,21 @@ fn a_browser_that_sends_basic_credentials_is_told_that_they_outlive_signing_out(
         let basic = request.with_header("Authorization", basic("ok", "python"));
         assert_shows(&realm.send(&basic), &["from an earlier HTTP sign-in"]);
     }
+}
+
+#[test]
+fn registering_signs_in_by_one_hash_and_remembers_the_address() {
+    let policy = Policy { rate_limits: Some(Rules::default()), ..Policy::default() };
+    let realm = TestRealm::throttled(policy).behind(config("Example"));
+    realm.add_user("ok", "python");
+    let visitor = Visitor::new(&realm);
+    let before = realm.realm.hashes();
+    let taken = visitor.sign_in("/register", "ok", "python");
+    assert_eq!((taken.status, realm.realm.hashes()), (400, before));
+    let entered = visitor.sign_in(&login_for(APP).replace("/login", "/register"), "new", "python");
+    assert_eq!((entered.status, entered.header("Location")), (303, Some(APP)));
+    assert_eq!((entered.record.audit, realm.realm.hashes()), (Some(AuditEvent::Registered), before + 1));
+    assert!(visitor.is_signed_in());
+    let user = realm.realm.find_user_by_name("new").unwrap().unwrap();
+    assert_eq!(realm.realm.login_history(user.id, realm.now()).unwrap().addresses, 1);
 }
