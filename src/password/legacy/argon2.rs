@@ -94,7 +94,9 @@ fn parse_params(text: &str, hash_bytes: usize) -> Result<Params, StoredHashError
     if numbers.next().is_some() || lanes > MAX_LANES {
         return Err(malformed);
     }
-    if u64::from(kib).saturating_mul(u64::from(passes)) > MAX_KIB_TIMES_PASSES {
+    // A 32-bit machine can't address 2 GiB.
+    let is_addressable = isize::try_from(u64::from(kib).saturating_mul(1024)).is_ok();
+    if !is_addressable || u64::from(kib).saturating_mul(u64::from(passes)) > MAX_KIB_TIMES_PASSES {
         return Err(StoredHashError::Work("argon2's memory times passes of 2 GiB"));
     }
     Params::new(kib, passes, lanes, Some(hash_bytes)).map_err(|_| malformed)

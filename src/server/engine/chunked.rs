@@ -57,9 +57,10 @@ impl Chunked {
                 State::Size => match take_line(input, MAX_CHUNK_LINE)? {
                     Some(line) => {
                         let size = parse_size(&line)?;
-                        if size > max_body.saturating_sub(body.len()) {
+                        let left = max_body.saturating_sub(body.len());
+                        let Some(size) = usize::try_from(size).ok().filter(|size| *size <= left) else {
                             return Ok(Progress::TooLarge);
-                        }
+                        };
                         self.state = if size == 0 { State::Trailers } else { State::Data(size) };
                         true
                     }
@@ -121,12 +122,13 @@ fn take_line(input: &mut Vec<u8>, max: usize) -> Result<Option<Vec<u8>>, Refusal
     Ok(Some(line))
 }
 
-/// Parses hexadecimal digits without sign or white space. Extensions may follow.
-fn parse_size(line: &[u8]) -> Result<usize, Refusal> {
+/// Parses up to 16 hexadecimal digits without sign or white space, also a size that no memory holds. Extensions may
+/// follow.
+fn parse_size(line: &[u8]) -> Result<u64, Refusal> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default();
     let is_hex = !digits.is_empty() && digits.len() <= 16 && digits.iter().all(u8::is_ascii_hexdigit);
     let text = core::str::from_utf8(digits).ok().filter(|_| is_hex);
-    text.and_then(|text| usize::from_str_radix(text, 16).ok()).ok_or(MALFORMED)
+    text.and_then(|text| u64::from_str_radix(text, 16).ok()).ok_or(MALFORMED)
 }
 
 #[cfg(test)]

@@ -333,11 +333,12 @@ fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_too_large() {
         parser.feed(body);
         body_of(parser.step())
     };
-    let length = |size: usize| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
+    let length = |size: u64| format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
     let exactly = body.get(..max).unwrap();
-    assert_eq!(read(length(max), &body), (Body::Complete(exactly.into()), true));
+    let max_length = u64::try_from(max).unwrap();
+    assert_eq!(read(length(max_length), &body), (Body::Complete(exactly.into()), true));
     // It is not waited for.
-    for size in [max + 1, 40_000_000_000, usize::MAX >> 1] {
+    for size in [max_length + 1, 40_000_000_000, u64::MAX >> 1] {
         assert_eq!(read(length(size), b""), (Body::TooLarge { max_bytes: max }, false), "{size}");
     }
     let chunk = |size: usize| [format!("{size:x}\r\n").as_bytes(), &body[..size], b"\r\n0\r\n\r\n"].concat();
@@ -347,6 +348,10 @@ fn a_body_of_just_the_limit_is_taken_and_one_byte_more_is_too_large() {
         read(CHUNKED.into(), format!("1\r\na\r\n{max:x}\r\n").as_bytes()),
         (Body::TooLarge { max_bytes: max }, false)
     );
+    for size in ["ffffffff", "100000000", "ffffffffffffffff"] {
+        let answer = read(CHUNKED.into(), format!("{size}\r\n").as_bytes());
+        assert_eq!(answer, (Body::TooLarge { max_bytes: max }, false), "{size}");
+    }
 }
 
 #[test]
