@@ -2,14 +2,16 @@
 
 use crate::harness::{TestRealm, basic, error, json_request, object};
 use crate::process::{Server, written};
+use gatekey::client::Client;
 use gatekey::group_name::GroupName;
 use gatekey::http::{AuditEvent, Request, Response};
 use gatekey::json::{Value, json};
-use gatekey::realm::{Policy, Registration};
+use gatekey::realm::{Browser, Policy, Registration};
 use gatekey::routes::{Config, Origin, PublicUrl, SignInPages};
 use gatekey::secret::Secret;
 use gatekey::store::Reads;
 use gatekey::user_id::UserId;
+use std::time::Duration;
 
 fn make_administrator(realm: &TestRealm, name: &str) {
     let id = realm.realm.find_user_by_name(name).unwrap().unwrap().id;
@@ -292,4 +294,28 @@ fn while_registration_is_closed_an_administrator_adds_users() {
     assert_eq!(added.header("Location"), Some("/api/users/3"));
     assert_eq!(realm.basic("GET", "/api/me", "new", "python").status, 200);
     assert_eq!(error(&post(Some(basic("root", "python")))), (400, "username_taken".into()));
+}
+
+/// Guarded apps and pages of other sites can make a browser send cookies.
+#[test]
+fn a_signed_in_browser_administers_nothing_by_its_cookie() {
+    let realm = realm_with_pages();
+    let browser = Browser { name: "Firefox", lifetime: Duration::MAX };
+    let password = Secret::new("python".into());
+    let session = realm.realm.sign_in("root", &password, Client::Local, browser, realm.now()).unwrap();
+    let cookie = format!("__Host-gatekey={}", session.token.expose());
+    let me = Request::new("GET", "/api/me").with_header("Cookie", cookie.as_str());
+    assert_eq!(realm.send(&me).status, 200, "the cookie is good");
+    for (method, path, body) in [
+        ("GET", "/api/users", ""),
+        ("POST", "/api/users/2/link", ""),
+        ("PATCH", "/api/users/2", r#"{"disabled":true}"#),
+        ("DELETE", "/api/users/2", ""),
+    ] {
+        let request = json_request(method, path, body).with_header("Cookie", cookie.as_str());
+        assert_eq!(error(&realm.send(&request)), (401, "unauthorized".into()), "{method} {path}");
+        let token = request.with_header("Authorization", format!("Bearer {}", session.token.expose()));
+        assert_eq!(error(&realm.send(&token)), (401, "unauthorized".into()), "{method} {path}");
+    }
+    assert!(!realm.realm.find_user_by_id(UserId::new(2).unwrap(), Reads::PerCall).unwrap().unwrap().disabled);
 }
